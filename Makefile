@@ -1,0 +1,44 @@
+.DEFAULT_GOAL := help
+.PHONY: help demo setup links check lint types test quick bench lock
+
+DATA ?= nongso-data
+PORT ?= 8080
+SPEED ?= 1
+bin := .venv/bin
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## set everything up and run the whole system (DATA=folder PORT=8080 SPEED=1)
+	@tools/setup.sh demo
+	@exec $(bin)/nongso up --data "$(DATA)" --port "$(PORT)" --speed "$(SPEED)"
+
+test: setup ## all tests
+	$(bin)/python -m pytest
+
+quick: setup ## the tests that take seconds
+	$(bin)/python -m pytest -m "not walk"
+
+check: lint types ## style, types, doors between the rooms
+
+bench: setup ## speed and size, as ratios within one run
+	$(bin)/python bench/run.py
+
+setup:
+	@tools/setup.sh dev
+
+links: setup
+	@mkdir -p .dev/nongso
+	@for room in gateway platform labels commands; do ln -sfn ../../$$room .dev/nongso/$$room; done
+	@for room in wire node; do ln -sfn ../../firmware/lib/nongso/$$room .dev/nongso/$$room; done
+
+lint: links
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+	PYTHONPATH=.dev $(bin)/lint-imports
+
+types: links
+	$(bin)/mypy
+
+lock: ## pin all packages anew
+	tools/lock.sh

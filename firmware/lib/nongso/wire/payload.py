@@ -1,0 +1,205 @@
+"""The message of a node: a SenML JSON pack (RFC 8428) with two records ``boot`` and ``seq``.
+
+How this works. A node writes ``[{"bn": "urn:dev:mac:<eui64>:", "bt": <Unix seconds>,
+"n": "boot", "v": …}, {"n": "seq", "v": …}, {"n": "air_temperature", "u": "Cel", "v": …}, …]``.
+Each record may carry ``t``, seconds relative to the base time. While the node has no clock
+there is no ``bt`` and the times are relative to now (RFC 8428 section 4.5.3: below 2**28).
+A sensor that gave no number is a record with the string value (``vs``) of its status.
+A board that is simulated says so with ``{"n": "simulated", "vb": true}``.
+
+Reading a message is two steps, so that a message whose contents cannot be accepted can still
+be acknowledged and set aside: ``identify`` finds eui64, boot and seq; ``readings`` the rest.
+JSON itself is the caller's: pass the decoded list.
+
+Numbers leave the node as decimals made from integers, because a board's float has 24 bits.
+"""
+
+from collections import namedtuple
+
+from nongso.wire import marks
+from nongso.wire.metrics import Metric, is_possible, metric_of
+
+MAX_BYTES = 4096
+BASE_NAME = "urn:dev:mac:"
+RELATIVE_BELOW = 1 << 28  # RFC 8428 section 4.5.3
+EARLIEST = 1704067200  # 2024-01-01T00:00:00Z: no node of ours measured before
+LATEST_AHEAD = 3600  # seconds that a node's clock may be ahead of the gateway's
+
+STATUSES = ("absent", "stuck", "crc_error", "out_of_range", "failed")
+
+Identity = namedtuple("Identity", ("eui64", "boot", "seq"))
+Reading = namedtuple("Reading", ("name", "at", "value", "mark"))
+
+_OWN = ("boot", "seq", "simulated")
+
+
+class PayloadError(ValueError):
+    """A message that cannot be accepted. ``code`` is one word, the text says what and where."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+def _decimal(number: int, places: int) -> str:
+    """Write ``number / 10**places`` exactly."""
+    if places <= 0:
+        return str(number * 10 ** (-places))
+    digits = str(abs(number))
+    while len(digits) <= places:
+        digits = "0" + digits
+    return ("-" if number < 0 else "") + digits[:-places] + "." + digits[-places:]
+
+
+def _wire_places(metric: Metric) -> int:
+    """Decimals of the metric on the wire; the factor must be a power of ten."""
+    places: int = metric.decimals
+    factor: float = metric.factor
+    while factor > 1:
+        places, factor = places + 1, factor / 10
+    while factor < 1:
+        places, factor = places - 1, factor * 10
+    return places
+
+
+def encode(
+    eui64: str,
+    boot: int,
+    seq: int,
+    base: int | None,
+    records: list[tuple[str, int, int | None, str | None]],
+    simulated: bool = False,
+) -> bytes:
+    """Write a message.
+
+    ``records`` are ``(series name, offset, number, status)``: offset in whole seconds from
+    ``base`` (from now, so zero or negative, when ``base`` is ``None``); ``number`` an integer
+    in units of the metric's last decimal (24.50 °C is 2450), or ``None`` with a status word.
+    Raises ``PayloadError`` for an unknown metric or a message over 4 KiB.
+    """
+    out = ['[{"bn":"%s%s:",' % (BASE_NAME, eui64)]
+    if base is not None:
+        out.append('"bt":%d,' % base)
+    out.append('"n":"boot","v":%d},{"n":"seq","v":%d}' % (boot, seq))
+    if simulated:
+        out.append(',{"n":"simulated","vb":true}')
+    for name, offset, number, status in records:
+        metric = metric_of(name)
+        if metric is None:
+            raise PayloadError("unknown_metric", "no metric called %r" % name)
+        out.append(',{"n":"%s"' % name)
+        if offset:
+            out.append(',"t":%d' % offset)
+        if number is None:
+            out.append(',"vs":"%s"}' % (status or "failed"))
+        else:
+            text = _decimal(number, _wire_places(metric))
+            out.append(',"u":"%s","v":%s}' % (metric.wire_unit, text))
+    out.append("]")
+    message = "".join(out).encode()
+    if len(message) > MAX_BYTES:
+        raise PayloadError("too_long", "%d bytes, at most %d" % (len(message), MAX_BYTES))
+    return message
+
+
+def _integer(record: dict[str, object], name: str) -> int:
+    value = record.get("v")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 53:
+        raise PayloadError("no_identity", "%s must be a whole number, not %r" % (name, value))
+    return value
+
+
+def identify(pack: object) -> Identity:
+    """Find who sent the message and its number. Raises ``PayloadError('no_identity')``."""
+    if not isinstance(pack, list) or not pack or not all(isinstance(r, dict) for r in pack):
+        raise PayloadError("no_identity", "not a SenML pack: a list of objects is expected")
+    base = pack[0].get("bn")
+    if (
+        not isinstance(base, str)
+        or len(base) != len(BASE_NAME) + 17
+        or not base.startswith(BASE_NAME)
+        or base[-1] != ":"
+        or any(c not in "0123456789abcdef" for c in base[len(BASE_NAME) : -1])
+    ):
+        raise PayloadError("no_identity", "base name must be urn:dev:mac:<16 hex digits>:")
+    boot = seq = None
+    for record in pack:
+        name = record.get("n")
+        if name == "boot":
+            boot = _integer(record, "boot")
+        elif name == "seq":
+            seq = _integer(record, "seq")
+    if boot is None or seq is None:
+        raise PayloadError("no_identity", "records 'boot' and 'seq' are needed")
+    return Identity(base[len(BASE_NAME) : -1], boot, seq)
+
+
+def _number(value: object, what: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise PayloadError("not_a_number", "%s is %r, not a number" % (what, value))
+    if value != value or value in (float("inf"), float("-inf")):
+        raise PayloadError("not_a_number", "%s is not a finite number" % what)
+    return value
+
+
+def is_relative(pack: list[dict[str, object]]) -> bool:
+    """Say whether the message's times count from now, because the node has no clock."""
+    base = pack[0].get("bt", 0)
+    return isinstance(base, (int, float)) and base < RELATIVE_BELOW
+
+
+def readings(pack: list[dict[str, object]], now: int) -> list[Reading]:
+    """Read the values of a pack; ``now`` is the receiver's Unix time in seconds.
+
+    Impossible values and times are marked and kept. Raises ``PayloadError`` (codes
+    ``unknown_metric``, ``wrong_unit``, ``not_a_number``, ``unknown_status``,
+    ``not_understood``) when the message cannot be accepted as a whole.
+    """
+    base_name = ""
+    base_time = base_value = 0.0
+    base_unit = None
+    found = []
+    origin = 0
+    for record in pack:
+        if "bn" in record:
+            if base_name and record["bn"] != base_name:
+                raise PayloadError("not_understood", "a message speaks for one node only")
+            base_name = record["bn"]  # type: ignore[assignment]
+        if "bt" in record:
+            base_time = _number(record["bt"], "base time")
+        if "bu" in record:
+            base_unit = record["bu"]
+        if "bv" in record:
+            base_value = _number(record["bv"], "base value")
+        name = record.get("n", "")
+        for label in record:
+            if label[-1:] == "_":  # RFC 8428 section 4.4: must be understood, or refused
+                raise PayloadError("not_understood", "label %r is not understood" % label)
+        if name == "simulated":
+            origin = marks.SIMULATED if record.get("vb") is True else 0
+        if name in _OWN or not name:
+            continue
+        metric = metric_of(name) if isinstance(name, str) else None
+        if metric is None:
+            raise PayloadError("unknown_metric", "no metric called %r" % (name,))
+        at = base_time + (_number(record["t"], "time") if "t" in record else 0)
+        if at < RELATIVE_BELOW:
+            at += now
+        value = None
+        mark = marks.GOOD if EARLIEST <= at <= now + LATEST_AHEAD else marks.UNTIMED
+        if "v" in record:
+            unit = record.get("u", base_unit)
+            if unit != metric.wire_unit:
+                raise PayloadError(
+                    "wrong_unit", "%s is in %r, expected %r" % (name, unit, metric.wire_unit)
+                )
+            value = (_number(record["v"], name) + base_value) * metric.factor
+            value = round(value, metric.decimals)
+            if not is_possible(metric, value):
+                mark = marks.IMPOSSIBLE
+        else:
+            if record.get("vs") not in STATUSES:
+                raise PayloadError("unknown_status", "%s has neither value nor status" % name)
+            value, mark = None, marks.FAILED
+        found.append((name, int(at), value, mark))
+    return [Reading(name, at, value, mark | origin) for name, at, value, mark in found]

@@ -1,0 +1,60 @@
+"""Why water ran, stopped or did not run: the codes that every room uses.
+
+Each code names the values that belong to it; the platform owns one Vietnamese and one
+English sentence a code. A code once published keeps its meaning.
+"""
+
+# Refused: the wish came to nothing.
+REFUSED = {
+    "zone_unknown": (),
+    "zone_off": (),
+    "expired": ("late_seconds",),
+    "forged": (),
+    "seconds_out_of_range": ("seconds", "max_seconds"),
+    "zone_locked": (),
+    "zone_busy": (),
+    "tank_low": ("tank_percent", "needed_percent"),
+    "tank_unknown": (),
+    "resting": ("seconds_left",),
+    "daily_limit": ("seconds_today", "max_seconds"),
+    "bus_silent": (),
+    "supervisor_gone": (),
+    "board_without_auto_off": (),
+}
+
+# What the moisture band decides when it does not water.
+WAITED = {
+    "soil_moist": ("moisture", "low"),
+    "no_reading": ("age_seconds",),
+    "soaking": ("seconds_left",),
+    "mode_manual": (),
+}
+
+# Why a run was started.
+STARTED = {
+    "wished": (),
+    "soil_dry": ("moisture", "low"),
+}
+
+# How a run ended.
+ENDED = {
+    "done": ("seconds", "litres"),
+    "stopped": (),
+    "gateway_lost": (),
+    "bus_lost": (),
+    "no_flow": (),
+    "restarted": (),
+}
+
+# Alarms of the gateway.
+ALARMS = {
+    "valve_not_closed": ("zone",),
+    "valve_not_opened": ("zone",),
+    "no_flow": ("zone",),
+    "leak": ("flow",),
+    "bus_silent": ("device",),
+    "node_silent": ("node", "since"),
+    "message_conflict": ("node", "boot", "seq"),
+    "store_damaged": ("file",),
+    "telemetry_dropped": ("count",),
+}
