@@ -1,0 +1,1 @@
+"""The ``nongso`` command: reads arguments, starts rooms; the only one that knows all of them."""

@@ -1,0 +1,282 @@
+"""The ``nongso`` command line: one table of commands, each starting its room only when asked.
+
+Exit status: 0 done, 1 could not (with a sentence on stderr), 2 the command was not understood.
+"""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from nongso.commands.errors import CommandError
+
+Command = Callable[[argparse.Namespace], int]
+
+
+# --- the commands: each imports its room when it is called ------------------
+
+
+def _up(args: argparse.Namespace) -> int:
+    from nongso.commands import up
+
+    return up.run(up.Wishes(args.data, args.port, args.speed, args.host, args.url))
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from nongso.commands.control import ask
+
+    answer = ask(args.data, {"do": args.do, "part": args.part, "seconds": args.seconds})
+    for name, part in answer["parts"].items():
+        state = "held" if part["held"] else f"process {part['pid']}"
+        print(f"{name:12} {state}")
+    return 0
+
+
+def _farm_run(args: argparse.Namespace) -> int:
+    from nongso.gateway.simulated import farm
+
+    return farm.run(args.settings)
+
+
+def _farm_broker(args: argparse.Namespace) -> int:
+    from nongso.gateway import broker
+
+    return broker.run_embedded(args.folder)
+
+
+def _gateway_run(args: argparse.Namespace) -> int:
+    from nongso.gateway import run
+
+    return run.run(args.settings)
+
+
+def _gateway_init(args: argparse.Namespace) -> int:
+    from nongso.gateway import run
+
+    run.init(args.settings, gateway=args.gateway, name=args.name, platform_url=args.platform)
+    print(f"Written: {args.settings}. Add greenhouses, zones and nodes to it (docs/contracts.md).")
+    return 0
+
+
+def _gateway_valves(args: argparse.Namespace) -> int:
+    from nongso.gateway.valves import supervisor
+
+    return supervisor.run(args.settings)
+
+
+def _gateway_close(args: argparse.Namespace) -> int:
+    from nongso.gateway.valves import emergency
+
+    return emergency.close_all(args.settings)
+
+
+def _platform_run(args: argparse.Namespace) -> int:
+    from nongso.platform import run
+
+    return run.run(args.settings)
+
+
+def _platform_upgrade(args: argparse.Namespace) -> int:
+    from nongso.platform import migrations, settings
+
+    print("Database is at", migrations.upgrade(settings.load(args.settings)))
+    return 0
+
+
+def _platform_user(args: argparse.Namespace) -> int:
+    from nongso.platform import demo, settings
+
+    made = demo.make_user(settings.load(args.settings), args.user, args.role, args.cooperative)
+    print(json.dumps(made, ensure_ascii=False, indent=1))
+    return 0
+
+
+def _import_readings(args: argparse.Namespace) -> int:
+    from nongso.platform import importing, settings
+
+    file = args.settings or args.data / "platform" / "platform.json"
+    if not file.exists():
+        raise CommandError(
+            f"{file} is not there. Start nongso once on this data folder, or name the platform's "
+            "settings with --settings."
+        )
+    return importing.command(settings.load(file), args.file, args.map)
+
+
+def _labels_sheet(args: argparse.Namespace) -> int:
+    from nongso.labels import csvsheet
+
+    made = csvsheet.write_sheet(args.csv, args.layout, args.output, args.start_cell)
+    print(f"{args.output}: {made.labels} labels on {made.pages} pages, each decoded and compared.")
+    return 0
+
+
+def _labels_layouts(args: argparse.Namespace) -> int:
+    from nongso.labels import layouts
+
+    for layout in layouts.all_layouts():
+        print(f"{layout.name:12} {layout.title}")
+    return 0
+
+
+# --- the table ---------------------------------------------------------------
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser of the whole command."""
+    top = argparse.ArgumentParser(
+        prog="nongso", description="Greenhouses, irrigation and traceability labels."
+    )
+    rooms = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    data = argparse.ArgumentParser(add_help=False)
+    data.add_argument(
+        "--data",
+        type=Path,
+        default=Path("nongso-data"),
+        metavar="DIR",
+        help="data folder (default: nongso-data)",
+    )
+    settings = argparse.ArgumentParser(add_help=False)
+    settings.add_argument(
+        "--settings", type=Path, required=True, metavar="FILE", help="the room's settings (JSON)"
+    )
+
+    up = _add(rooms, "up", _up, "run everything on this machine, with a simulated farm", data)
+    up.add_argument("--port", type=_port, default=8080, help="port of the pages (default: 8080)")
+    up.add_argument("--host", default="127.0.0.1", help="address to listen on (0.0.0.0: the LAN)")
+    up.add_argument("--url", help="address that phones use; it is printed in QR codes")
+    up.add_argument(
+        "--speed",
+        type=_speed,
+        default=1.0,
+        metavar="X",
+        help="physics of the simulated farm 1 to 3600 times faster; clocks stay real",
+    )
+
+    demo = _add(rooms, "demo", _demo, "hold and release parts of a running 'nongso up'", data)
+    demo.add_argument("do", choices=["status", "stop", "start"])
+    demo.add_argument("part", nargs="?", help="broker, farm, valves, gateway, platform, node-…")
+    demo.add_argument(
+        "--for", dest="seconds", type=float, metavar="S", help="start it again after S seconds"
+    )
+
+    farm = _group(rooms, "farm", "the simulated farm")
+    _add(farm, "run", _farm_run, "run the simulated greenhouses, chips and relay board", settings)
+    broker = _add(farm, "broker", _farm_broker, "run the embedded broker (trial only)")
+    broker.add_argument("--folder", type=Path, required=True, help="the broker's folder")
+
+    gateway = _group(rooms, "gateway", "the farm's gateway")
+    _add(gateway, "run", _gateway_run, "receive, store, forward, decide on watering", settings)
+    _add(gateway, "valves", _gateway_valves, "run the valve supervisor", settings)
+    _add(gateway, "close", _gateway_close, "close all valves now", settings)
+    init = _add(
+        gateway, "init", _gateway_init, "write new gateway settings with new keys", settings
+    )
+    init.add_argument("--gateway", required=True, help="the gateway's slug, e.g. binh-lu")
+    init.add_argument("--name", required=True, help="name for people")
+    init.add_argument("--platform", required=True, metavar="URL", help="the platform's address")
+
+    platform = _group(rooms, "platform", "the server: pages, API, labels")
+    _add(platform, "run", _platform_run, "serve the pages and the API", settings)
+    _add(platform, "upgrade", _platform_upgrade, "bring the database to this version", settings)
+    user = _add(platform, "user", _platform_user, "make a user, or give a new password", settings)
+    user.add_argument("user", help="log-in name")
+    user.add_argument(
+        "--role", required=True, choices=["farmer", "clerk", "officer", "helper", "admin"]
+    )
+    user.add_argument("--cooperative", default="binh-lu", help="slug of the cooperative")
+
+    imports = _group(rooms, "import", "load foreign data")
+    readings = _add(
+        imports, "readings", _import_readings, "load readings from a CSV (gzip too)", data
+    )
+    readings.add_argument("file", type=Path, help="the CSV file")
+    readings.add_argument(
+        "--map", type=Path, required=True, help="TOML: time zone, greenhouse, columns"
+    )
+    readings.add_argument("--settings", type=Path, help="platform.json, if not in --data")
+
+    labels = _group(rooms, "labels", "QR label sheets, without platform or farm")
+    _add(labels, "layouts", _labels_layouts, "list the label layouts")
+    sheet = _add(labels, "sheet", _labels_sheet, "make a PDF sheet from a CSV with url and text")
+    sheet.add_argument("--layout", default="a4-3x8", help="see: nongso labels layouts")
+    sheet.add_argument("--csv", type=Path, required=True, help="columns: url, text")
+    sheet.add_argument("-o", "--output", type=Path, required=True, help="the PDF to write")
+    sheet.add_argument("--start-cell", type=int, default=1, help="first free label of the sheet")
+    return top
+
+
+def _group(
+    parent: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, about: str
+) -> "argparse._SubParsersAction[argparse.ArgumentParser]":
+    group = parent.add_parser(name, help=about, description=about)
+    return group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+
+def _add(
+    parent: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    command: Command,
+    about: str,
+    *shared: argparse.ArgumentParser,
+) -> argparse.ArgumentParser:
+    made = parent.add_parser(name, help=about, description=about, parents=list(shared))
+    made.set_defaults(command=command)
+    return made
+
+
+def _port(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if not 1 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 1 to 65535")
+    return number
+
+
+def _speed(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 1 <= number <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a speed: 1 to 3600")
+    return number
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    args = parser().parse_args(arguments)
+    command: Command = args.command
+    try:
+        return command(args)
+    except ModuleNotFoundError as e:
+        if e.name is None or e.name.startswith("nongso"):
+            raise
+        print(
+            f"nongso: the Python package {e.name!r} is not installed. This command needs more than "
+            "this machine has; on a trial machine: pip install 'nongso[demo]'",
+            file=sys.stderr,
+        )
+    except BrokenPipeError:
+        pass
+    except Exception as e:
+        if not _is_for_people(e):
+            raise
+        print(f"nongso: {e}", file=sys.stderr)
+    return 1
+
+
+def _is_for_people(error: Exception) -> bool:
+    """Errors of the rooms carry advice; a file that cannot be used names itself. The rest are faults."""
+    named = type(error).__module__.startswith("nongso.")
+    return named or isinstance(error, OSError)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
