@@ -20,6 +20,10 @@ REFUSED = {
     "bus_silent": (),
     "supervisor_gone": (),
     "board_without_auto_off": (),
+    "another_valve_stuck": ("zone",),
+    "valve_not_opened": (),
+    "interrupted": (),
+    "not_understood": ("detail",),
 }
 
 # What the moisture band decides when it does not water.
@@ -28,12 +32,14 @@ WAITED = {
     "no_reading": ("age_seconds",),
     "soaking": ("seconds_left",),
     "mode_manual": (),
+    "stopped_by_person": (),
 }
 
 # Why a run was started.
 STARTED = {
     "wished": (),
     "soil_dry": ("moisture", "low"),
+    "soil_filling": ("moisture", "high"),
 }
 
 # How a run ended.
@@ -44,6 +50,13 @@ ENDED = {
     "bus_lost": (),
     "no_flow": (),
     "restarted": (),
+    "valve_not_opened": (),
+    "valve_not_closed": (),
+}
+
+# What a command did that moved no water.
+CHANGED = {
+    "mode_set": ("mode",),
 }
 
 # Alarms of the gateway.
@@ -57,4 +70,6 @@ ALARMS = {
     "message_conflict": ("node", "boot", "seq"),
     "store_damaged": ("file",),
     "telemetry_dropped": ("count",),
+    "pump_not_stopped": (),
+    "supervisor_gone": (),
 }
