@@ -259,8 +259,8 @@ def main(arguments: list[str] | None = None) -> int:
         if e.name is None or e.name.startswith("nongso"):
             raise
         print(
-            f"nongso: the Python package {e.name!r} is not installed. This command needs more than "
-            "this machine has; on a trial machine: pip install 'nongso[demo]'",
+            f"nongso: the Python package {e.name!r} is not installed. This command needs more "
+            "than this machine has; on a trial machine: pip install 'nongso[demo]'",
             file=sys.stderr,
         )
     except BrokenPipeError:
@@ -273,7 +273,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _is_for_people(error: Exception) -> bool:
-    """Errors of the rooms carry advice; a file that cannot be used names itself. The rest are faults."""
+    """Errors of the rooms carry advice, and a file names itself; the rest are faults."""
     named = type(error).__module__.startswith("nongso.")
     return named or isinstance(error, OSError)
 

@@ -2,4 +2,4 @@
 
 
 class CommandError(Exception):
-    """A sentence for the person at the terminal: what is wrong, where, what to do. Exit status 1."""
+    """A sentence for the person at the terminal: what is wrong, where, what to do."""

@@ -12,7 +12,7 @@ import secrets
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from nongso.commands.errors import CommandError
 
@@ -87,26 +87,40 @@ class House:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
+        if len(str(self.folder / "gateway" / "valves.sock")) > 100:
+            raise CommandError(
+                f"The path {self.folder} is too long for a Unix socket. Choose a shorter --data."
+            )
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = (self.folder / "lock").open("a")
-            self._check_writable()
+            try:
+                self._check_writable()
+                self._take()
+                self.identity = self._identity()
+            except BaseException:
+                self._lock.close()
+                raise
         except OSError as e:
             raise CommandError(
                 f"The data folder {self.folder} cannot be written ({e.strerror}). "
                 "Free some space, change its rights, or choose another with --data."
             ) from e
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of the folder, so that another may take it."""
+        self._lock.close()
+
+    def _take(self) -> None:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise CommandError(
                 f"Another nongso runs on {self.folder}. End it first, or choose another --data."
             ) from None
-        if len(str(self.folder / "gateway" / "valves.sock")) > 100:
-            raise CommandError(
-                f"The path {self.folder} is too long for a Unix socket. Choose a shorter --data."
-            )
-        self.identity = self._identity()
 
     def _check_writable(self) -> None:
         probe = self.folder / ".probe"

@@ -1,4 +1,4 @@
-"""A household of child processes: started in order, restarted when they fall, ended in reverse order.
+"""A household of child processes: started in order, restarted when they fall, ended in reverse.
 
 Knows nothing of farms. Children live in sessions of their own, so that a Ctrl-C in the
 terminal reaches only the parent, which then ends them in the right order; and the kernel
@@ -30,7 +30,7 @@ def _die_with_parent() -> None:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one process is started: ``argv``, folder, extra environment, and where its output goes."""
+    """How one process is started, and where its output goes."""
 
     name: str
     argv: list[str]

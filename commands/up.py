@@ -2,7 +2,7 @@
 
 Starts every room as a process of its own in the order in which they need each other, lays down
 30 past days and the demo's lots at the first start, writes ``demo.json``, then tends the
-processes until it is told to stop. Where there are no boards, the farm is simulated, and it says so.
+processes until it is told to stop. The farm is simulated, and it says so.
 """
 
 import json
@@ -43,8 +43,13 @@ def say(text: str) -> None:
 
 def run(wishes: Wishes) -> int:
     """Bring everything up, tend it, and end it. Returns the exit status."""
-    house = House(wishes.data)
-    ports = free_ports(wishes.port, wishes.host)
+    with House(wishes.data) as house:
+        _run(house, free_ports(wishes.port, wishes.host), wishes)
+    say("Ended. All valves are closed; the data stay in " + str(house.folder))
+    return 0
+
+
+def _run(house: House, ports: Ports, wishes: Wishes) -> None:
     asked = _Asked()
     household = Household(say)
     control = None
@@ -63,8 +68,6 @@ def run(wishes: Wishes) -> int:
         if control is not None:
             control.close()
         household.end()
-    say("Ended. All valves are closed; the data stay in " + str(house.folder))
-    return 0
 
 
 class _Stopped(Exception):
@@ -281,7 +284,7 @@ class _Up:
 
 
 def _progress(what: str) -> Callable[[int, int], None]:
-    """Return a function that reports ``done, total``: each tenth, and on a terminal each per cent."""
+    """Return a function that reports ``done, total``, more finely on a terminal."""
     last = [-1]
     live = sys.stdout.isatty()
 
