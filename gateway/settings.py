@@ -1,0 +1,409 @@
+"""The gateway's settings: ``gateway.json`` read once, checked, and frozen.
+
+``load`` refuses unknown keys, wrong types and anything that does not fit together (a node in a
+zone that is not there, two zones on one coil) with a sentence naming the key. Nothing else in
+the gateway reads the file. Writing a first one is at the end: ``first_settings``.
+"""
+
+import json
+import logging
+import secrets
+import types
+import typing
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from nongso.gateway.errors import SettingsError
+from nongso.wire.topics import TopicError, check_slug
+
+log = logging.getLogger(__name__)
+
+MODES = ("off", "manual", "band")
+FRAMINGS = ("tcp", "rtu")
+SHORTEST_KEY = 16
+COILS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where the nodes' messages arrive."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Where rows are sent. ``ca_file`` pins a private authority for https addresses."""
+
+    url: str
+    key: str
+    ca_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device on the bus: its Modbus unit and the name of its device file."""
+
+    unit: int
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bus:
+    """The fieldbus. ``framing`` is ``tcp`` or ``rtu`` (frames of a serial converter, over TCP)."""
+
+    host: str
+    port: int
+    framing: str
+    lease_seconds: float
+    relay: Device
+    meter: Device
+    tank: Device
+    pump_coil: int
+    main_coil: int
+
+
+@dataclass(frozen=True, slots=True)
+class BusNode:
+    """Under which identity the bus's own sensors report."""
+
+    farm: str
+    slug: str
+    eui64: str
+
+
+@dataclass(frozen=True, slots=True)
+class Farm:
+    """A site."""
+
+    slug: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Soil moisture band: below ``low`` % water in pulses of ``run_seconds`` up to ``high`` %."""
+
+    low: float
+    high: float
+    run_seconds: int
+    soak_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A khu tưới: one coil of the relay board."""
+
+    id: str
+    name: str
+    coil: int
+    area_m2: float
+    mode: str
+    max_run_seconds: int
+    max_day_seconds: int
+    band: Band | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Greenhouse:
+    """A nhà màng and its zones."""
+
+    slug: str
+    name: str
+    farm: str
+    area_m2: float
+    zones: tuple[Zone, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A trạm đo. ``zone`` is ``None`` when it speaks for the whole greenhouse."""
+
+    farm: str
+    slug: str
+    eui64: str
+    greenhouse: str
+    zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """Everything the gateway knows about its farm. ``folder`` is where the file lies."""
+
+    gateway: str
+    name: str
+    broker: Broker
+    platform: Platform
+    status_port: int
+    bus: Bus
+    bus_node: BusNode
+    farms: tuple[Farm, ...]
+    greenhouses: tuple[Greenhouse, ...]
+    nodes: tuple[Node, ...]
+    simulated: bool = False
+    store_megabytes: int = 512  # telemetry that was not sent is dropped beyond this
+    folder: Path = Path()
+
+    @property
+    def store_file(self) -> Path:
+        """The one SQLite file."""
+        return self.folder / "store.sqlite"
+
+    @property
+    def valves_socket(self) -> Path:
+        """Where the valve supervisor listens."""
+        return self.folder / "valves.sock"
+
+    def zones(self) -> dict[str, Zone]:
+        """All zones by id."""
+        return {zone.id: zone for house in self.greenhouses for zone in house.zones}
+
+
+def load(path: Path) -> GatewaySettings:
+    """Read and check the settings. Raises ``SettingsError``."""
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        raise SettingsError(
+            f"{path} does not exist. Make one with: nongso gateway init --settings {path}"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from None
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise SettingsError(f"{path} is not JSON: {error}. Correct the file.") from None
+    if not isinstance(found, dict):
+        raise SettingsError(f"{path} must hold one JSON object, not {_kind(found)}")
+    if "folder" in found:
+        raise SettingsError(f"{path}: unknown key folder (the store lies beside the settings)")
+    try:
+        settings: GatewaySettings = _read(GatewaySettings, found, "")
+        object.__setattr__(settings, "folder", path.resolve().parent)
+        _check(settings)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from None
+    if path.stat().st_mode & 0o077:
+        log.warning("%s holds keys and others can read it: chmod 600 %s", path, path)
+    return settings
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a text", bool: "true/false"}
+    return names.get(type(value), "null" if value is None else "a number")
+
+
+def _read(wanted: Any, value: Any, key: str) -> Any:
+    """Turn decoded JSON into ``wanted``, a dataclass or one of the types used in them."""
+    if isinstance(wanted, types.UnionType):
+        if value is None:
+            return None
+        wanted = next(t for t in typing.get_args(wanted) if t is not type(None))
+    if is_dataclass(wanted):
+        return _read_object(wanted, value, key)
+    if typing.get_origin(wanted) is tuple:
+        if not isinstance(value, list):
+            raise SettingsError(f"{key} must be a list, not {_kind(value)}")
+        inner = typing.get_args(wanted)[0]
+        return tuple(_read(inner, item, f"{key}[{n}]") for n, item in enumerate(value))
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not wanted:
+        words = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+        raise SettingsError(f"{key} must be {words[wanted]}, not {value!r}")
+    return value
+
+
+def _read_object(wanted: Any, value: Any, key: str) -> Any:
+    dot = key + "." if key else ""
+    if not isinstance(value, dict):
+        raise SettingsError(f"{key} must be an object, not {_kind(value)}")
+    hints = typing.get_type_hints(wanted)
+    known = [f.name for f in fields(wanted) if f.name != "folder"]
+    for name in value:
+        if name not in known:
+            raise SettingsError(f"unknown key {dot}{name}. Known here: {', '.join(known)}")
+    for field in fields(wanted):
+        if field.default is MISSING and field.name not in value:
+            raise SettingsError(f"{dot}{field.name} is missing")
+    return wanted(**{name: _read(hints[name], value[name], dot + name) for name in value})
+
+
+def _need(good: bool, key: str, advice: str) -> None:
+    if not good:
+        raise SettingsError(f"{key} {advice}")
+
+
+def _slug(text: str, key: str) -> None:
+    try:
+        check_slug(text)
+    except TopicError as error:
+        raise SettingsError(f"{key} is {error}") from None
+
+
+def _once(seen: set[Any], value: Any, key: str) -> None:
+    _need(value not in seen, key, f"is {value!r}, which stands twice; each must be its own")
+    seen.add(value)
+
+
+def _eui64(text: str, key: str) -> None:
+    good = len(text) == 16 and not set(text) - set("0123456789abcdef")
+    _need(good, key, f"must be 16 hex digits in lower case, not {text!r}")
+
+
+def _port(port: int, key: str) -> None:
+    _need(0 < port < 65536, key, f"must be a port from 1 to 65535, not {port}")
+
+
+def _check(settings: GatewaySettings) -> None:
+    """Refuse what has the right types and cannot be meant."""
+    _slug(settings.gateway, "gateway")
+    _port(settings.broker.port, "broker.port")
+    _port(settings.status_port, "status_port")
+    _need(settings.store_megabytes >= 8, "store_megabytes", "must be 8 or more")
+    url = urlsplit(settings.platform.url)
+    _need(
+        url.scheme in ("http", "https") and bool(url.hostname) and not url.query,
+        "platform.url",
+        f"must look like https://nongso.example.vn, not {settings.platform.url!r}",
+    )
+    _need(
+        len(settings.platform.key) >= SHORTEST_KEY and settings.platform.key.isascii(),
+        "platform.key",
+        f"must have at least {SHORTEST_KEY} characters; copy it from the platform",
+    )
+    farms: set[Any] = set()
+    for n, farm in enumerate(settings.farms):
+        _slug(farm.slug, f"farms[{n}].slug")
+        _once(farms, farm.slug, f"farms[{n}].slug")
+    _check_bus(settings.bus)
+    _check_greenhouses(settings, farms)
+    _check_nodes(settings, farms)
+
+
+def _check_bus(bus: Bus) -> None:
+    _port(bus.port, "bus.port")
+    _need(bus.framing in FRAMINGS, "bus.framing", f"must be one of {', '.join(FRAMINGS)}")
+    _need(
+        0.5 <= bus.lease_seconds <= 60, "bus.lease_seconds", "must lie between 0.5 and 60 seconds"
+    )
+    for name, device in (("relay", bus.relay), ("meter", bus.meter), ("tank", bus.tank)):
+        _need(1 <= device.unit <= 247, f"bus.{name}.unit", "must be a Modbus unit from 1 to 247")
+    for name, coil in (("pump_coil", bus.pump_coil), ("main_coil", bus.main_coil)):
+        _need(0 <= coil < COILS, f"bus.{name}", f"must be a coil from 0 to {COILS - 1}")
+    _need(bus.pump_coil != bus.main_coil, "bus.main_coil", "is the pump's coil")
+
+
+def _check_greenhouses(settings: GatewaySettings, farms: set[Any]) -> None:
+    houses: set[Any] = set()
+    zones: set[Any] = set()
+    coils: set[Any] = {settings.bus.pump_coil, settings.bus.main_coil}
+    for n, house in enumerate(settings.greenhouses):
+        key = f"greenhouses[{n}]"
+        _slug(house.slug, key + ".slug")
+        _once(houses, house.slug, key + ".slug")
+        _need(house.farm in farms, key + ".farm", f"is {house.farm!r}, which is not under farms")
+        _need(house.area_m2 > 0, key + ".area_m2", "must be more than 0")
+        for m, zone in enumerate(house.zones):
+            inner = f"{key}.zones[{m}]"
+            _slug(zone.id, inner + ".id")
+            _once(zones, zone.id, inner + ".id")
+            _need(0 <= zone.coil < COILS, inner + ".coil", f"must lie in 0 to {COILS - 1}")
+            _once(coils, zone.coil, inner + ".coil")
+            _check_zone(zone, inner)
+
+
+def _check_zone(zone: Zone, key: str) -> None:
+    _need(zone.area_m2 > 0, key + ".area_m2", "must be more than 0")
+    _need(zone.mode in MODES, key + ".mode", f"must be one of {', '.join(MODES)}")
+    _need(zone.max_run_seconds > 0, key + ".max_run_seconds", "must be more than 0")
+    _need(
+        zone.max_day_seconds >= zone.max_run_seconds,
+        key + ".max_day_seconds",
+        "must be at least max_run_seconds",
+    )
+    band = zone.band
+    _need(band is not None or zone.mode != "band", key + ".band", "is needed in mode band")
+    if band is not None:
+        _need(0 <= band.low < band.high <= 100, key + ".band", "needs 0 <= low < high <= 100")
+        _need(
+            0 < band.run_seconds <= zone.max_run_seconds,
+            key + ".band.run_seconds",
+            "must lie between 1 and max_run_seconds",
+        )
+        _need(band.soak_seconds >= 0, key + ".band.soak_seconds", "must be 0 or more")
+
+
+def _check_nodes(settings: GatewaySettings, farms: set[Any]) -> None:
+    houses = {house.slug: {z.id for z in house.zones} for house in settings.greenhouses}
+    euis: set[Any] = set()
+    slugs: set[Any] = set()
+    everyone: list[tuple[str, Node | BusNode]] = [("bus_node", settings.bus_node)]
+    everyone += [(f"nodes[{n}]", node) for n, node in enumerate(settings.nodes)]
+    for key, node in everyone:
+        _slug(node.slug, key + ".slug")
+        _eui64(node.eui64, key + ".eui64")
+        _once(euis, node.eui64, key + ".eui64")
+        _once(slugs, (node.farm, node.slug), key + ".slug")
+        _need(node.farm in farms, key + ".farm", f"is {node.farm!r}, which is not under farms")
+        if isinstance(node, Node):
+            _need(
+                node.greenhouse in houses,
+                key + ".greenhouse",
+                f"is {node.greenhouse!r}, which is not under greenhouses",
+            )
+            _need(
+                node.zone is None or node.zone in houses[node.greenhouse],
+                key + ".zone",
+                f"is {node.zone!r}, which is no zone of {node.greenhouse}",
+            )
+
+
+def first_settings(
+    gateway: str,
+    name: str,
+    farm: str,
+    farm_name: str,
+    platform_url: str,
+    *,
+    broker_port: int = 1883,
+    status_port: int = 8081,
+) -> dict[str, Any]:
+    """Return a first ``gateway.json`` for a farm, with new keys and no greenhouse yet.
+
+    The bus node's EUI-64 is a random one with the "locally administered" bit set, so that it
+    never meets the number of a bought board.
+    """
+    first = bytearray(secrets.token_bytes(8))
+    first[0] = first[0] & 0xFC | 0x02
+    settings = GatewaySettings(
+        gateway=gateway,
+        name=name,
+        broker=Broker("127.0.0.1", broker_port, "gateway", secrets.token_urlsafe(24)),
+        platform=Platform(platform_url, secrets.token_urlsafe(32)),
+        status_port=status_port,
+        bus=Bus(
+            host="127.0.0.1",
+            port=502,
+            framing="tcp",
+            lease_seconds=4.0,
+            relay=Device(1, "relay-waveshare-rtu-8ch"),
+            meter=Device(2, "pulse-meter-sim"),
+            tank=Device(3, "level-qdy30a"),
+            pump_coil=7,
+            main_coil=6,
+        ),
+        bus_node=BusNode(farm, f"{gateway[:36]}-bus", first.hex()),
+        farms=(Farm(farm, farm_name),),
+        greenhouses=(),
+        nodes=(),
+    )
+    _check(settings)
+    found = asdict(settings)
+    del found["folder"]
+    return found
