@@ -1,0 +1,147 @@
+"""The whole farm as one steppable model: weather, greenhouses, water; its sensors' truth.
+
+``advance(seconds, coils)`` is all that moves it. The live farm calls it ten times a second, the
+history in steps of two minutes; both get the same farm, because the weather is a function of
+time and the balances are stable. ``state()`` and ``restore()`` carry it through a restart.
+"""
+
+from typing import Any
+from zlib import crc32
+
+from nongso.gateway.simulated.climate import Outside, Weather, hashed
+from nongso.gateway.simulated.greenhouse import Bed, Greenhouse
+from nongso.gateway.simulated.settings import COILS, FarmSettings, Node
+from nongso.gateway.simulated.waterworks import Waterworks
+
+LONGEST_STEP = 120.0
+ALL_OFF = (False,) * COILS
+_VERSION = 1
+_CLIMATE = ("temperature", "vapour", "floor", "opening", "radiation", "transpired_mm")
+_SOIL = ("upper", "lower", "irrigated", "used", "drained")
+_WATER = ("tank_litres", "main", "pump", "total_litres", "refilled_litres")
+
+
+class FarmModel:
+    """One farm at one simulated moment ``at`` (Unix seconds)."""
+
+    def __init__(self, settings: FarmSettings, at: float) -> None:
+        self.settings = settings
+        self.at = at
+        self.weather = Weather(settings.seed, settings.latitude, settings.longitude)
+        self.outside = self.weather.at(at)
+        self.houses: dict[str, Greenhouse] = {}
+        zones: dict[str, float] = {}
+        for house in settings.houses:
+            beds = {zone.id: self._new_bed(zone.id, zone.area_m2) for zone in house.zones}
+            self.houses[house.slug] = Greenhouse(
+                house.area_m2,
+                beds,
+                temperature=self.outside.temperature + 1.0,
+                vapour=self.outside.vapour,
+            )
+            zones |= {zone.id: zone.area_m2 for zone in house.zones}
+        self.water = Waterworks(
+            tank_litres=0.85 * settings.tank_litres,
+            capacity_litres=settings.tank_litres,
+            stream_l_per_min=settings.stream_l_per_min,
+            zones_m2=zones,
+            coils={zone.id: zone.coil for house in settings.houses for zone in house.zones},
+            pump_coil=settings.pump_coil,
+            main_coil=settings.main_coil,
+        )
+
+    def _new_bed(self, zone: str, area_m2: float) -> Bed:
+        part = 0.46 + 0.03 * hashed(self.settings.seed, crc32(zone.encode()))
+        bed = Bed(area_m2)
+        bed.upper, bed.lower = bed.upper * part / 0.45, bed.lower * part / 0.45
+        return bed
+
+    def advance(self, seconds: float, coils: list[bool] | tuple[bool, ...] = ALL_OFF) -> None:
+        """Let ``seconds`` pass with these coils switched on."""
+        switched = list(coils)
+        while seconds > 0.0:
+            step = min(seconds, LONGEST_STEP)
+            seconds -= step
+            self.at += step
+            self.outside = outside = self.weather.at(self.at - step / 2.0)
+            litres = self.water.step(step, switched)
+            for house in self.houses.values():
+                house.step(step, outside, litres)
+
+    def bed(self, zone: str) -> Bed:
+        """Return the bed of a zone."""
+        return next(house.beds[zone] for house in self.houses.values() if zone in house.beds)
+
+    def truth(self, node: Node) -> dict[str, float]:
+        """What is true at the place of a node: no corner of a house is like its mean.
+
+        Keys: ``air_temperature`` °C, ``air_humidity`` %, ``light`` lx, ``soil_moisture`` %
+        (volumetric), and the probe's counts ``dry`` and ``wet``.
+        """
+        house = self.houses[node.greenhouse]
+        place = crc32(node.eui64.encode())
+        warmer = 0.4 * hashed(place, 1) * (1.0 + house.radiation / 300.0)
+        shade = 0.94 + 0.06 * hashed(place, 2)
+        soil = house.beds[node.zone].moisture_percent + 1.2 * hashed(place, 3)
+        humidity = house.humidity_percent - 3.0 * warmer + 0.8 * hashed(place, 4)
+        return {
+            "air_temperature": house.temperature + warmer,
+            "air_humidity": min(100.0, max(0.0, humidity)),
+            "light": house.light_lux * shade,
+            "soil_moisture": min(100.0, max(0.0, soil)),
+            "dry": node.dry,
+            "wet": node.wet,
+        }
+
+    @property
+    def weather_now(self) -> Outside:
+        return self.outside
+
+    def state(self) -> dict[str, Any]:
+        """Everything that must survive a restart, ready for JSON."""
+        return {
+            "version": _VERSION,
+            "at": self.at,
+            "water": {name: getattr(self.water, name) for name in _WATER}
+            | {"valves": dict(self.water.valves)},
+            "greenhouses": {
+                slug: {name: getattr(house, name) for name in _CLIMATE}
+                | {
+                    "beds": {
+                        zone: {name: getattr(bed, name) for name in _SOIL}
+                        for zone, bed in house.beds.items()
+                    }
+                }
+                for slug, house in self.houses.items()
+            },
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a saved state; greenhouses and zones that it does not know stay as new.
+
+        Raises ``ValueError`` when it is not a state of ours.
+        """
+        try:
+            if state["version"] != _VERSION:
+                raise ValueError(f"version {state['version']} is not {_VERSION}")
+            at = float(state["at"])
+            for name in _WATER:
+                setattr(self.water, name, float(state["water"][name]))
+            self.water.tank_litres = min(self.water.tank_litres, self.water.capacity_litres)
+            self.water.valves = {
+                zone: float(place)
+                for zone, place in state["water"]["valves"].items()
+                if zone in self.water.zones_m2
+            }
+            for slug, house in self.houses.items():
+                saved = state["greenhouses"].get(slug)
+                if saved is None:
+                    continue
+                for name in _CLIMATE:
+                    setattr(house, name, float(saved[name]))
+                for zone, bed in house.beds.items():
+                    for name in _SOIL if zone in saved["beds"] else ():
+                        setattr(bed, name, float(saved["beds"][zone][name]))
+            self.at = at
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not a state of the simulated farm: {error!r}") from None

@@ -1,0 +1,176 @@
+"""What the simulated farm is made of: ``farm.json`` read once into frozen values.
+
+Beyond the keys in docs/contracts.md section 5 the file may have ``days`` (length of the history
+laid down at first start, 30), ``tank`` (``{"litres": 6000, "stream_l_per_min": 3}``) and
+``bus_node`` (``{"farm", "slug", "eui64"}``: the node that meter and tank speak for).
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nongso.wire.topics import TopicError, check_slug
+
+COILS = 8
+
+
+class SettingsError(ValueError):
+    """The settings file of the farm cannot be used; the text says where and why."""
+
+
+@dataclass(frozen=True)
+class Zone:
+    """One khu tưới: an area that one valve waters."""
+
+    id: str
+    coil: int
+    area_m2: float
+
+
+@dataclass(frozen=True)
+class House:
+    """One greenhouse."""
+
+    slug: str
+    farm: str
+    area_m2: float
+    zones: tuple[Zone, ...]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One trạm đo: where it stands, and the counts of its soil probe in air and in water."""
+
+    slug: str
+    eui64: str
+    greenhouse: str
+    zone: str
+    dry: int
+    wet: int
+
+
+@dataclass(frozen=True)
+class BusNode:
+    """The node for which the gateway reads meter and tank from the bus."""
+
+    farm: str
+    slug: str
+    eui64: str
+
+
+@dataclass(frozen=True)
+class FarmSettings:
+    """The whole of ``farm.json``."""
+
+    seed: int
+    speed: float
+    latitude: float
+    longitude: float
+    modbus_host: str
+    modbus_port: int
+    chips_host: str
+    chips_port: int
+    edges: Path
+    state: Path
+    houses: tuple[House, ...]
+    nodes: tuple[Node, ...]
+    pump_coil: int
+    main_coil: int
+    bus_node: BusNode | None
+    tank_litres: float
+    stream_l_per_min: float
+    days: int
+
+    def house(self, slug: str) -> House:
+        """Return the greenhouse of that name."""
+        return next(house for house in self.houses if house.slug == slug)
+
+
+def _check(settings: FarmSettings) -> None:
+    if not 1 <= settings.speed <= 3600:
+        raise SettingsError(f"speed must be from 1 to 3600, not {settings.speed:g}")
+    if not 0 <= settings.days <= 366:
+        raise SettingsError(f"days must be from 0 to 366, not {settings.days}")
+    coils = [zone.coil for house in settings.houses for zone in house.zones]
+    coils += [settings.pump_coil, settings.main_coil]
+    for coil in coils:
+        if not 0 <= coil < COILS:
+            raise SettingsError(f"coil {coil} does not exist: the board has 0 to {COILS - 1}")
+        if coils.count(coil) > 1:
+            raise SettingsError(f"coil {coil} is used twice")
+    zones = {zone.id: house.slug for house in settings.houses for zone in house.zones}
+    for node in settings.nodes:
+        if zones.get(node.zone) != node.greenhouse:
+            raise SettingsError(
+                f"node {node.slug}: no zone {node.zone!r} in greenhouse {node.greenhouse!r}"
+            )
+
+
+def from_dict(found: dict[str, Any], folder: Path) -> FarmSettings:
+    """Build settings from decoded JSON; relative file names are taken from ``folder``."""
+    try:
+        tank = found.get("tank", {})
+        bus = found.get("bus_node")
+        settings = FarmSettings(
+            seed=int(found["seed"]),
+            speed=float(found.get("speed", 1)),
+            latitude=float(found.get("latitude", 22.4)),
+            longitude=float(found.get("longitude", 103.6)),
+            modbus_host=str(found["modbus"]["host"]),
+            modbus_port=int(found["modbus"]["port"]),
+            chips_host=str(found["chips"]["host"]),
+            chips_port=int(found["chips"]["port"]),
+            edges=folder / found["edges"],
+            state=folder / found["state"],
+            houses=tuple(
+                House(
+                    check_slug(house["slug"]),
+                    check_slug(house["farm"]),
+                    float(house["area_m2"]),
+                    tuple(
+                        Zone(str(zone["id"]), int(zone["coil"]), float(zone["area_m2"]))
+                        for zone in house["zones"]
+                    ),
+                )
+                for house in found["greenhouses"]
+            ),
+            nodes=tuple(
+                Node(
+                    check_slug(node["slug"]),
+                    str(node["eui64"]),
+                    str(node["greenhouse"]),
+                    str(node["zone"]),
+                    int(node["dry"]),
+                    int(node["wet"]),
+                )
+                for node in found["nodes"]
+            ),
+            pump_coil=int(found["pump_coil"]),
+            main_coil=int(found["main_coil"]),
+            bus_node=None
+            if bus is None
+            else BusNode(check_slug(bus["farm"]), check_slug(bus["slug"]), str(bus["eui64"])),
+            tank_litres=float(tank.get("litres", 6000.0)),
+            stream_l_per_min=float(tank.get("stream_l_per_min", 3.0)),
+            days=int(found.get("days", 30)),
+        )
+    except KeyError as error:
+        raise SettingsError(f"the key {error.args[0]!r} is missing") from None
+    except (TypeError, ValueError, AttributeError, TopicError) as error:
+        raise SettingsError(str(error)) from None
+    _check(settings)
+    return settings
+
+
+def read(file: Path) -> FarmSettings:
+    """Read ``farm.json``. Raises ``SettingsError`` with a sentence that names the file."""
+    try:
+        found = json.loads(file.read_text("utf-8"))
+        if not isinstance(found, dict):
+            raise SettingsError("an object is expected")
+        return from_dict(found, file.parent.resolve())
+    except OSError as error:
+        raise SettingsError(f"cannot read {file}: {error.strerror}") from None
+    except ValueError as error:
+        raise SettingsError(f"{file}: {error}") from None
