@@ -1,0 +1,24 @@
+"""All measurements, one after the other; each is also a script of its own with ``--help``."""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SCRIPTS = ("ingest.py", "page.py", "labels.py", "memory.py")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("only", nargs="*", choices=[*SCRIPTS, []], help="run just these")
+    wanted = parser.parse_args().only or SCRIPTS
+    worst = 0
+    for script in wanted:
+        print(f"--- {script}", flush=True)
+        worst = max(worst, subprocess.run([sys.executable, HERE / script], check=False).returncode)
+    return worst
+
+
+if __name__ == "__main__":
+    sys.exit(main())
