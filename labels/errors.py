@@ -1,0 +1,125 @@
+"""What can go wrong in the print shop, each with the values needed to act.
+
+The texts are English, for whoever runs the command; the platform turns the classes and
+their values into its own Vietnamese sentences.
+"""
+
+
+class LabelError(Exception):
+    """A label or sheet that is not made; the text says why and what to do."""
+
+
+class TextNotEncodable(LabelError):
+    """The text of a code holds letters that phones read in different ways."""
+
+    def __init__(self, text: str, letter: str) -> None:
+        super().__init__(
+            f"a code cannot hold {letter!r}: use only ASCII letters, digits and marks, and"
+            " percent-encode the rest of an address"
+            if letter
+            else "a code cannot be empty"
+        )
+        self.text, self.letter = text, letter
+
+
+class TextTooLong(LabelError):
+    """More text than the largest QR symbol can hold."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__(f"{length} characters are more than a QR code can hold")
+        self.length = length
+
+
+class ModuleTooSmall(LabelError):
+    """The modules of the code would be smaller than a phone reads on a cheap print."""
+
+    def __init__(
+        self, text: str, side: int, box_mm: float, module_mm: float, least_mm: float
+    ) -> None:
+        super().__init__(
+            f"{text!r} needs {side} modules a side with its quiet zone; in {box_mm:g} mm a module"
+            f" would be {module_mm:.3f} mm, and at least {least_mm:g} mm is needed: shorten the"
+            " address (upper case takes less room) or take a layout with a larger code"
+        )
+        self.side, self.box_mm, self.module_mm, self.least_mm = side, box_mm, module_mm, least_mm
+
+
+class TextDoesNotFit(LabelError):
+    """The text does not fit its block, not even in the smallest letters allowed."""
+
+    def __init__(self, block: str, text: str, smallest_pt: float, what: str) -> None:
+        super().__init__(
+            f"the text {text!r} does not fit the block {block!r} at {smallest_pt:g} pt, the"
+            f" smallest letters of this layout ({what}): shorten it or take a larger label"
+        )
+        self.block, self.text, self.smallest_pt = block, text, smallest_pt
+
+
+class LetterMissing(LabelError):
+    """The font has no picture for a letter."""
+
+    def __init__(self, letter: str, text: str) -> None:
+        super().__init__(f"the font has no letter {letter!r} (U+{ord(letter):04X}) in {text!r}")
+        self.letter, self.text = letter, text
+
+
+class UnknownBlock(LabelError):
+    """Text for a block that the layout does not have."""
+
+    def __init__(self, block: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"the layout has no block {block!r}; it has {', '.join(known)}")
+        self.block = block
+
+
+class UnknownLayout(LabelError):
+    """No layout of that name."""
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"no layout {name!r}; known: {', '.join(known)}")
+        self.name, self.known = name, known
+
+
+class BadLayout(LabelError):
+    """A layout file that cannot be printed."""
+
+
+class StartCellOutside(LabelError):
+    """The first cell to print is not on the sheet."""
+
+    def __init__(self, start_cell: int, cells: int) -> None:
+        super().__init__(f"a sheet has cells 1 to {cells}, there is no cell {start_cell}")
+        self.start_cell, self.cells = start_cell, cells
+
+
+class NothingToPrint(LabelError):
+    """A sheet without labels."""
+
+
+class LabelRefused(LabelError):
+    """One label of many cannot be made; ``number`` counts from 1, ``cause`` tells why."""
+
+    def __init__(self, number: int, cause: LabelError) -> None:
+        super().__init__(f"label {number}: {cause}")
+        self.number, self.cause = number, cause
+
+
+class SheetNotReadable(LabelError):
+    """The finished pages were read back and do not say what was meant; no file is released."""
+
+    def __init__(self, page: int, cell: int, meant: str, read: str | None) -> None:
+        super().__init__(
+            f"page {page}, cell {cell}: meant {meant!r}, read "
+            + ("nothing" if read is None else repr(read))
+            + "; no file was written"
+        )
+        self.page, self.cell, self.meant, self.read = page, cell, meant, read
+
+
+class BadTable(LabelError):
+    """A CSV file, or one cell of it, that labels cannot be made from."""
+
+    def __init__(self, detail: str, row: int | None = None, column: str | None = None) -> None:
+        where = "" if row is None else f"row {row}"
+        where += "" if column is None else f", column {column}"
+        super().__init__(f"{where}: {detail}" if where else detail)
+        self.row, self.column, self.detail = row, column, detail

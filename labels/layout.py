@@ -1,0 +1,193 @@
+"""Layouts of label sheets: TOML files of lengths in ``layouts/``, read into frozen values.
+
+A layout says where the labels lie on the page and what lies where on a label; it does not
+know what is printed. Its lengths are checked when it is read: everything on the page,
+nothing over something else.
+
+``LEAST_MODULE_MM`` is the smallest module that we print: 0.396 mm, GS1's lower bound for a QR
+code with a Digital Link at retail. Three dots of a 203 dpi printer, 0.375 mm, are below it, so
+such a printer gets four. Modules are whole dots of the layout's printer: fractions print as
+rows of uneven width, which is what cheap printers make unreadable.
+"""
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.resources import files
+from itertools import combinations
+from typing import Any
+
+from nongso.labels.errors import BadLayout, ModuleTooSmall, StartCellOutside, UnknownLayout
+
+LEAST_MODULE_MM = 0.396
+MM_PER_INCH = 25.4
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle in mm, from the upper left corner of what it lies on."""
+
+    x_mm: float
+    y_mm: float
+    width_mm: float
+    height_mm: float
+
+    def inside(self, width_mm: float, height_mm: float) -> bool:
+        """Say whether the box lies in a rectangle of this size (to a hundredth of a mm)."""
+        return (
+            min(self.x_mm, self.y_mm) >= 0
+            and min(self.width_mm, self.height_mm) > 0
+            and self.x_mm + self.width_mm <= width_mm + 0.01
+            and self.y_mm + self.height_mm <= height_mm + 0.01
+        )
+
+    def overlaps(self, other: "Box") -> bool:
+        """Say whether two boxes share more than an edge."""
+        return (
+            self.x_mm < other.x_mm + other.width_mm
+            and other.x_mm < self.x_mm + self.width_mm
+            and self.y_mm < other.y_mm + other.height_mm
+            and other.y_mm < self.y_mm + self.height_mm
+        )
+
+
+@dataclass(frozen=True)
+class Block:
+    """A place for text: from ``largest_pt`` the letters shrink until the lines fit.
+
+    An ``optional`` block stays empty rather than refuse the label when its text cannot fit.
+    """
+
+    name: str
+    box: Box
+    largest_pt: float
+    smallest_pt: float
+    leading: float
+    first_line_bold: bool
+    optional: bool
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where labels lie on a page, and what lies where on a label."""
+
+    name: str
+    title: str
+    level: str
+    page_width_mm: float
+    page_height_mm: float
+    columns: int
+    rows: int
+    first: Box  # the first label on the page
+    gap_x_mm: float
+    gap_y_mm: float
+    dpi: int
+    qr: Box
+    blocks: tuple[Block, ...]
+
+    @property
+    def cells(self) -> int:
+        """Labels on a full page."""
+        return self.columns * self.rows
+
+    def cell(self, number: int) -> Box:
+        """The label in cell ``number``, counted from 1, along the rows."""
+        row, column = divmod(number - 1, self.columns)
+        return Box(
+            self.first.x_mm + column * (self.first.width_mm + self.gap_x_mm),
+            self.first.y_mm + row * (self.first.height_mm + self.gap_y_mm),
+            self.first.width_mm,
+            self.first.height_mm,
+        )
+
+    def places(self, count: int, start_cell: int) -> Iterable[tuple[int, int]]:
+        """Page and cell (both from 1) of ``count`` labels. Raises ``StartCellOutside``."""
+        if not 1 <= start_cell <= self.cells:
+            raise StartCellOutside(start_cell, self.cells)
+        for at in range(start_cell - 1, start_cell - 1 + count):
+            yield at // self.cells + 1, at % self.cells + 1
+
+    def module_dots(self, text: str, side: int) -> int:
+        """Printer dots a module for a symbol of ``side`` modules. Raises ``ModuleTooSmall``."""
+        dot_mm = MM_PER_INCH / self.dpi
+        dots = int(self.qr.width_mm / side / dot_mm + 1e-9)
+        if dots * dot_mm < LEAST_MODULE_MM:
+            raise ModuleTooSmall(text, side, self.qr.width_mm, dots * dot_mm, LEAST_MODULE_MM)
+        return dots
+
+
+def _checked(layout: Layout) -> Layout:
+    if layout.level not in ("L", "M", "Q", "H"):
+        raise BadLayout(f"{layout.name}: level is L, M, Q or H, not {layout.level!r}")
+    if min(layout.columns, layout.rows) < 1 or min(layout.gap_x_mm, layout.gap_y_mm) < 0:
+        raise BadLayout(f"{layout.name}: columns, rows and gaps cannot be below 1, 1 and 0")
+    if not 100 <= layout.dpi <= 2400:
+        raise BadLayout(f"{layout.name}: {layout.dpi} dpi is no printer")
+    if not layout.cell(layout.cells).inside(layout.page_width_mm, layout.page_height_mm):
+        raise BadLayout(f"{layout.name}: the last label lies off the page")
+    boxes = {"qr": layout.qr} | {block.name: block.box for block in layout.blocks}
+    for name, box in boxes.items():
+        if not box.inside(layout.first.width_mm, layout.first.height_mm):
+            raise BadLayout(f"{layout.name}: {name} reaches over the edge of the label")
+    for (one, a), (other, b) in combinations(boxes.items(), 2):
+        if a.overlaps(b):
+            raise BadLayout(f"{layout.name}: {one} and {other} overlap")
+    for block in layout.blocks:
+        if not 0 < block.smallest_pt <= block.largest_pt:
+            raise BadLayout(f"{layout.name}: letter sizes of {block.name}")
+    return layout
+
+
+def _block(body: dict[str, Any]) -> Block:
+    return Block(
+        name=body["name"],
+        box=Box(body["x_mm"], body["y_mm"], body["width_mm"], body["height_mm"]),
+        largest_pt=body["largest_pt"],
+        smallest_pt=body["smallest_pt"],
+        leading=body["leading"],
+        first_line_bold=body.get("first_line_bold", False),
+        optional=body.get("optional", False),
+    )
+
+
+def read(name: str, toml: str) -> Layout:
+    """Read a layout from the text of its file. Raises ``BadLayout``."""
+    try:
+        body = tomllib.loads(toml)
+        page, grid, qr = body["page"], body["grid"], body["qr"]
+        layout = Layout(
+            name=name,
+            title=body["title"],
+            level=body["level"],
+            page_width_mm=page["width_mm"],
+            page_height_mm=page["height_mm"],
+            columns=grid["columns"],
+            rows=grid["rows"],
+            first=Box(
+                page["left_mm"], page["top_mm"], grid["label_width_mm"], grid["label_height_mm"]
+            ),
+            gap_x_mm=grid["gap_x_mm"],
+            gap_y_mm=grid["gap_y_mm"],
+            dpi=body["printer"]["dpi"],
+            qr=Box(qr["x_mm"], qr["y_mm"], qr["size_mm"], qr["size_mm"]),
+            blocks=tuple(_block(block) for block in body["blocks"]),
+        )
+        return _checked(layout)
+    except (tomllib.TOMLDecodeError, TypeError) as e:
+        raise BadLayout(f"{name}: {e}") from e
+    except KeyError as e:
+        raise BadLayout(f"{name}: {e} is missing") from e
+
+
+def names() -> tuple[str, ...]:
+    """Names of the layouts that come with the room."""
+    found = files("nongso.labels").joinpath("layouts").iterdir()
+    return tuple(sorted(f.name[:-5] for f in found if f.name.endswith(".toml")))
+
+
+def find(name: str) -> Layout:
+    """The layout of that name. Raises ``UnknownLayout``."""
+    if name not in names():
+        raise UnknownLayout(name, names())
+    file = files("nongso.labels").joinpath("layouts", f"{name}.toml")
+    return read(name, file.read_text(encoding="utf-8"))
