@@ -1,0 +1,124 @@
+"""Puts the platform together: settings in, Flask application out.
+
+Nothing connects on import; ``create_app`` opens the records and refuses a database of another
+version. The rooms stand in one table; a room brings a blueprint and knows the ground
+(``accounts``, ``store``, ``languages``, ``events``), not the other rooms.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+from flask import Flask, Response, redirect, request
+
+from nongso.platform import accounts, csrf, errors, languages, migrations, store
+from nongso.platform.settings import Settings
+
+log = logging.getLogger(__name__)
+
+MOST_BYTES = 8 * 1024 * 1024
+
+# Module and name of the blueprint. A module may also have NAVIGATION, a tuple of
+# ``accounts.Link`` for the head of every page, and ``prepare(app)``.
+ROOMS = (
+    ("nongso.platform.entrance", "blueprint"),
+    ("nongso.platform.health", "blueprint"),
+    ("nongso.platform.greenhouse.pages", "blueprint"),
+    ("nongso.platform.greenhouse.api", "blueprint"),
+    ("nongso.platform.greenhouse.gateways", "blueprint"),
+    ("nongso.platform.traceability.pages", "blueprint"),
+    ("nongso.platform.traceability.consumer", "blueprint"),
+    ("nongso.platform.traceability.api", "blueprint"),
+)
+
+# No third party, no inline script or style. Pages of ours are never framed.
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
+}
+
+
+def create_app(settings: Settings) -> Flask:
+    """Make the application. Raises ``SchemaError`` when the database is of another version."""
+    # The instance path is named, because Flask cannot guess it for a package without __init__.
+    app = Flask(__name__, instance_path=str(settings.folder.resolve()))
+    app.config.update(
+        MAX_CONTENT_LENGTH=MOST_BYTES,
+        MAX_FORM_MEMORY_SIZE=MOST_BYTES,
+        MAX_FORM_PARTS=2000,
+        SEND_FILE_MAX_AGE_DEFAULT=30 * 86400,
+        TEMPLATES_AUTO_RELOAD=False,
+        PROPAGATE_EXCEPTIONS=False,
+    )
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.extensions["nongso.settings"] = settings
+    kept = store.install(app, settings)
+    try:
+        migrations.check(settings, kept)
+    except BaseException:
+        kept.close()
+        raise
+    accounts.install(app)
+    csrf.install(app, settings.secret, settings.secure_cookies)
+    languages.install(app, settings.secure_cookies)
+    errors.install(app)
+    app.jinja_env.globals["who"] = accounts.who
+    app.jinja_env.globals["asset"] = _asset(Path(__file__).parent / "static")
+    app.after_request(_with_headers(settings.secure_cookies))
+    navigation: list[accounts.Link] = []
+    for module, name in ROOMS:
+        try:
+            room = import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name != module:
+                raise
+            log.warning("%s is not built yet; its pages are missing", module)
+            continue
+        app.register_blueprint(getattr(room, name))
+        navigation += getattr(room, "NAVIGATION", ())
+        prepare = getattr(room, "prepare", None)
+        if prepare is not None:
+            prepare(app)
+    app.jinja_env.globals["navigation"] = lambda: accounts.links_for(navigation)
+    if not any(rule.rule == "/" for rule in app.url_map.iter_rules()):
+        app.add_url_rule("/", "front", accounts.public(lambda: redirect("/greenhouses", 303)))
+    return app
+
+
+def _asset(folder: Path) -> Callable[[str], str]:
+    """Return addresses of static files that change with the contents, so that phones keep them."""
+    versions: dict[str, str] = {}
+
+    def asset(name: str) -> str:
+        if name not in versions:
+            versions[name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()[:10]
+        return f"/static/{name}?v={versions[name]}"
+
+    return asset
+
+
+def _with_headers(tls: bool) -> Callable[[Response], Response]:
+    headers = dict(HEADERS)
+    if tls:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+
+    def add(answer: Response) -> Response:
+        for name, value in headers.items():
+            answer.headers.setdefault(name, value)
+        if "Cache-Control" not in answer.headers and request.endpoint != "static":
+            answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+    return add

@@ -1,0 +1,125 @@
+"""What is answered when something is wrong: a page in plain words, or problem+json for programs.
+
+A page says what happened and what to do next, never "system error". Programs under ``/api/``
+and ``/epcis/`` get RFC 9457 problem details, with a ``code`` where there is one.
+"""
+
+import json
+import logging
+from typing import Any
+
+from flask import Flask, Response, redirect, render_template, request, url_for
+from werkzeug.exceptions import HTTPException
+
+from nongso.platform.languages import _
+
+log = logging.getLogger(__name__)
+
+MACHINE_PATHS = ("/api/", "/epcis/", "/log/", "/metrics", "/healthz")
+
+
+class Problem(Exception):
+    """An answer of 4xx to a program: status, a stable code, a sentence."""
+
+    def __init__(self, status: int, code: str, detail: str, **more: Any) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.more = more
+
+
+def problem(status: int, code: str, detail: str, **more: Any) -> Response:
+    """Make a problem+json answer."""
+    body = {"type": "about:blank", "status": status, "code": code, "detail": detail, **more}
+    return Response(
+        json.dumps(body, ensure_ascii=False), status, content_type="application/problem+json"
+    )
+
+
+def sentence(status: int) -> tuple[str, str]:
+    """Return title and advice for a status."""
+    known = {
+        400: (
+            _("Trang này đã mở quá lâu"),
+            _("Chưa ghi gì cả. Xin quay lại trang trước, tải lại rồi bấm lần nữa."),
+        ),
+        401: (_("Cần đăng nhập"), _("Xin đăng nhập rồi thử lại.")),
+        403: (
+            _("Không được phép xem trang này"),
+            _("Trang này dành cho vai trò khác. Nếu cần dùng, xin hỏi nhân viên hợp tác xã."),
+        ),
+        404: (
+            _("Không tìm thấy trang này"),
+            _("Địa chỉ có thể bị gõ sai hoặc trang đã được chuyển. Xin quay về trang đầu."),
+        ),
+        405: (
+            _("Không mở được trang này theo cách đó"),
+            _("Xin quay lại trang trước rồi bấm nút trên trang."),
+        ),
+        413: (
+            _("Tệp gửi lên quá lớn"),
+            _("Chưa ghi gì cả. Xin chọn tệp nhỏ hơn 8 MB."),
+        ),
+        429: (
+            _("Đã thử quá nhiều lần"),
+            _("Xin chờ 15 phút rồi thử lại, hoặc nhờ nhân viên hợp tác xã giúp."),
+        ),
+        503: (
+            _("Máy chủ đang bận ghi số liệu"),
+            _("Chưa ghi gì cả. Xin thử lại sau một phút."),
+        ),
+    }
+    if status in known:
+        return known[status]
+    if status < 500:
+        return (
+            _("Chưa làm được việc này"),
+            _("Xin quay lại trang trước và thử lại."),
+        )
+    return (
+        _("Máy chủ gặp trục trặc"),
+        _("Việc vừa bấm có thể chưa xong. Xin xem lại trang trước khi bấm lần nữa."),
+    )
+
+
+def wants_problem() -> bool:
+    """Say whether the asker is a program."""
+    return request.path.startswith(MACHINE_PATHS)
+
+
+def answer(status: int, detail: str | None = None) -> Response:
+    """Make the answer for a status, as page or as problem details."""
+    title, advice = sentence(status)
+    if wants_problem():
+        return problem(status, f"http_{status}", detail or title)
+    page = render_template("error.html", title=title, advice=advice, status=status)
+    return Response(page, status, content_type="text/html; charset=utf-8")
+
+
+def install(app: Flask) -> None:
+    """Handle every error of the application."""
+
+    def on_http(error: HTTPException) -> Response:
+        status = error.code or 500
+        if status < 400:
+            return error.get_response()  # type: ignore[return-value]
+        if status == 401 and not wants_problem() and request.method in ("GET", "HEAD"):
+            return redirect(url_for("accounts.log_in", next=request.full_path.rstrip("?")), 303)  # type: ignore[return-value]
+        made = answer(status, error.description)
+        if status == 401 and wants_problem():
+            made.headers["WWW-Authenticate"] = "Bearer"
+        if status == 405 and getattr(error, "valid_methods", None):
+            made.headers["Allow"] = ", ".join(error.valid_methods)  # type: ignore[attr-defined]
+        return made
+
+    def on_problem(error: Problem) -> Response:
+        return problem(error.status, error.code, error.detail, **error.more)
+
+    def on_bug(error: Exception) -> Response:
+        log.error("%s %s failed", request.method, request.path, exc_info=error)
+        return answer(500)
+
+    app.register_error_handler(HTTPException, on_http)
+    app.register_error_handler(Problem, on_problem)
+    app.register_error_handler(Exception, on_bug)

@@ -1,0 +1,223 @@
+"""Words, numbers, dates and times as people here write them: the door to Flask-Babel.
+
+The sources are Vietnamese; other languages are catalogues ``translations/<language>/<room>.po``,
+compiled in memory at start, because compiled files are not kept in the repository. The rules
+of writing: decimal comma and thousands dot (24,5 · 1.250); no space before % and °C, a no-break
+space before other units; day first; Asia/Ho_Chi_Minh.
+
+A sentence is one whole string, never joined from fragments:
+``_("Đang tưới %(zone)s, đã chảy %(water)s.", zone=name, water=quantity(58, "l"))``.
+A ``%`` that is meant as such is written ``%%`` where the string has placeholders.
+"""
+
+import datetime
+import io
+from pathlib import Path
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import Translations
+from flask import Flask, Response, current_app, redirect, request
+from flask_babel import Babel, Domain, get_locale  # type: ignore[import-untyped]  # has none
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as later
+
+from nongso.platform.accounts import rule_of
+
+LANGUAGES = {"vi": "Tiếng Việt", "en": "English"}
+COOKIE = "nongso_language"
+ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+NO_BREAK = "\u00a0"
+
+__all__ = [
+    "LANGUAGES",
+    "ZONE",
+    "_",
+    "age",
+    "clock",
+    "date",
+    "day_of",
+    "duration",
+    "language",
+    "later",
+    "moment",
+    "number",
+    "quantity",
+]
+
+
+class _Catalogues(Domain):  # type: ignore[misc]
+    """Flask-Babel's catalogues, from the ``.po`` files of every room."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._loaded = {language: _load(folder / language) for language in LANGUAGES}
+
+    def get_translations(self) -> Translations:
+        return self._loaded[language()]
+
+
+def _load(folder: Path) -> Translations:
+    translations = Translations()
+    translations.plural = lambda n: int(n != 1)  # type: ignore[attr-defined]
+    for file in sorted(folder.glob("*.po")):
+        with file.open("rb") as source:
+            catalogue = read_po(source, locale=folder.name, abort_invalid=True)
+        compiled = io.BytesIO()
+        write_mo(compiled, catalogue)
+        compiled.seek(0)
+        translations.merge(Translations(compiled))
+    return translations
+
+
+def install(app: Flask, secure: bool) -> None:
+    """Make the languages known to the application and its templates."""
+    babel = Babel()
+    babel.init_app(
+        app,
+        default_locale="vi",
+        default_timezone="Asia/Ho_Chi_Minh",
+        locale_selector=_chosen,
+    )
+    babel.domain_instance = _Catalogues(Path(__file__).parent / "translations")
+    app.before_request(_switch)
+    app.extensions["nongso.secure_cookies"] = secure
+    app.jinja_env.globals.update(
+        language=language,
+        languages=LANGUAGES,
+        number=number,
+        quantity=quantity,
+        date=date,
+        clock=clock,
+        moment=moment,
+        age=age,
+        duration=duration,
+    )
+
+
+def language() -> str:
+    """Return the language of this answer, ``vi`` where nobody asks."""
+    found = get_locale()
+    return found.language if found is not None and found.language in LANGUAGES else "vi"
+
+
+def _chosen() -> str:
+    wish = request.args.get("lang") or request.cookies.get(COOKIE, "")
+    return wish if wish in LANGUAGES else "vi"
+
+
+def _switch() -> Response | None:
+    """Answer ``?lang=en`` with the same page in that language, from now on.
+
+    Pages without cookies (the consumer page) only read it.
+    """
+    wish = request.args.get("lang")
+    rule = rule_of(current_app, request.endpoint)
+    if (
+        request.method != "GET"
+        or wish not in LANGUAGES
+        or rule is None
+        or not rule.sets_cookies
+        or request.path.startswith("/api/")
+    ):
+        return None
+    query = urlencode([(k, v) for k, v in request.args.items(multi=True) if k != "lang"])
+    answer = redirect(request.path + ("?" + query if query else ""), 303)
+    answer.set_cookie(
+        COOKIE,
+        wish,
+        max_age=365 * 86400,
+        httponly=True,
+        samesite="Lax",
+        secure=current_app.extensions["nongso.secure_cookies"],
+    )
+    return answer  # type: ignore[return-value]
+
+
+def number(value: float, decimals: int = 0) -> str:
+    """Write a number: 24,5 and 1.250 in Vietnamese, 24.5 and 1,250 in English."""
+    text = f"{value:,.{decimals}f}"
+    if text.lstrip("-0.,") == "":
+        text = text.lstrip("-")  # no minus zero
+    if language() == "vi":
+        text = text.translate({ord(","): ".", ord("."): ","})
+    return text.replace("-", "\u2212") if text.startswith("-") else text
+
+
+def quantity(value: float, unit: str, decimals: int = 0) -> str:
+    """Write a quantity with its unit: 24,5°C · 62% · 58 lít · 0,5 kg."""
+    text = number(value, decimals)
+    if not unit:
+        return text
+    if unit in ("%", "°C"):
+        return text + unit
+    return text + NO_BREAK + unit_word(unit)
+
+
+def unit_word(unit: str) -> str:
+    """Return the unit as it is said: ``l`` is lít, ``l/min`` is lít mỗi phút."""
+    if unit == "l":
+        return str(_("lít"))
+    if unit == "l/min":
+        return str(_("lít mỗi phút"))
+    return unit
+
+
+def local(at: float) -> datetime.datetime:
+    """Return the moment in the zone of the farm."""
+    return datetime.datetime.fromtimestamp(at, ZONE)
+
+
+def day_of(at: float) -> datetime.date:
+    """Return the farm's calendar day of a moment."""
+    return local(at).date()
+
+
+def date(at: float | datetime.date) -> str:
+    """Write a date: 21/11/2026."""
+    day = at if isinstance(at, datetime.date) else local(at).date()
+    return f"{day:%d/%m/%Y}"
+
+
+def clock(at: float) -> str:
+    """Write a time of day for a table: 07:10."""
+    return f"{local(at):%H:%M}"
+
+
+def moment(at: float, now: float) -> str:
+    """Write a time for a sentence: 7 giờ 10, hôm qua lúc 7 giờ 10, ngày 21/11/2026 lúc …"""
+    then = local(at)
+    if language() == "vi":
+        hour = f"{then.hour} giờ" + (f" {then.minute:02d}" if then.minute else "")
+    else:
+        hour = f"{then:%H:%M}"
+    days = (local(now).date() - then.date()).days
+    if days == 0:
+        return hour
+    if days == 1:
+        return str(_("hôm qua lúc %(hour)s", hour=hour))
+    return str(_("ngày %(day)s lúc %(hour)s", day=date(at), hour=hour))
+
+
+def age(seconds: float) -> str:
+    """Write how long ago: vừa xong, cách đây 10 phút, cách đây 3 giờ, cách đây 2 ngày."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return str(_("vừa xong"))
+    if whole < 3600:
+        return str(_("cách đây %(count)s phút", count=whole // 60))
+    if whole < 2 * 86400:
+        return str(_("cách đây %(count)s giờ", count=whole // 3600))
+    return str(_("cách đây %(count)s ngày", count=number(whole // 86400)))
+
+
+def duration(seconds: float) -> str:
+    """Write a length of time: 20 giây, 10 phút, 1 phút 30 giây."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes == 0:
+        return str(_("%(count)s giây", count=rest))
+    if rest == 0:
+        return str(_("%(count)s phút", count=number(minutes)))
+    return str(_("%(minutes)s phút %(seconds)s giây", minutes=number(minutes), seconds=rest))

@@ -1,0 +1,117 @@
+"""What the platform is told at start: ``platform.json``, read once into a frozen record.
+
+Nothing else in the platform reads files or the environment for settings. A setting that would
+make the server unsafe (a short or well-known secret) or that cannot work is refused here, with
+a sentence that names the file and the field.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+SHORTEST_SECRET = 32  # characters; `secrets.token_hex(32)` gives 64
+_KNOWN_SECRETS = ("secret", "changeme", "change-me", "default", "nongso", "password", "dev")
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the text says which file, which field and what is expected."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The platform's settings.
+
+    ``url`` is the address that people type; ``label_url`` the one that is printed on labels
+    (shorter, kept for years). ``threads`` is the least number of threads that answer requests;
+    the server adds one for each gateway that waits for commands.
+    """
+
+    folder: Path
+    secret: str
+    host: str = "127.0.0.1"
+    port: int = 8080
+    url: str = "http://127.0.0.1:8080"
+    label_url: str = "http://127.0.0.1:8080"
+    threads: int = 8
+
+    @property
+    def records_file(self) -> Path:
+        """Accounts, farms, commands, events, lots."""
+        return self.folder / "records.sqlite"
+
+    @property
+    def telemetry_file(self) -> Path:
+        """Readings."""
+        return self.folder / "telemetry.sqlite"
+
+    @property
+    def files_folder(self) -> Path:
+        """What was uploaded or printed."""
+        return self.folder / "files"
+
+    @property
+    def secure_cookies(self) -> bool:
+        """Cookies go over TLS only, as soon as people reach the platform by https."""
+        return self.url.startswith("https://")
+
+
+def load(path: Path) -> Settings:
+    """Read ``platform.json``. Raises ``SettingsError``."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise SettingsError(f"{path}: is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise SettingsError(f"{path}: an object with the platform's settings is expected")
+    return checked(found, str(path))
+
+
+def checked(found: dict[str, Any], where: str = "settings") -> Settings:
+    """Make settings from decoded JSON, field by field. Raises ``SettingsError``."""
+    known = {"folder", "secret", "host", "port", "url", "label_url", "threads"}
+    unknown = sorted(set(found) - known)
+    if unknown:
+        raise SettingsError(
+            f"{where}: unknown field {unknown[0]!r}; known are {', '.join(sorted(known))}"
+        )
+
+    def text(name: str, default: str | None = None) -> str:
+        value = found.get(name, default)
+        if not isinstance(value, str) or not value:
+            raise SettingsError(f"{where}: {name} must be a text that is not empty")
+        return value
+
+    def number(name: str, default: int, low: int, high: int) -> int:
+        value = found.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise SettingsError(f"{where}: {name} must be a whole number from {low} to {high}")
+        return value
+
+    def address(name: str, default: str) -> str:
+        value = text(name, default).rstrip("/")
+        if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc:
+            raise SettingsError(f"{where}: {name} must be an http or https address, not {value!r}")
+        return value
+
+    secret = text("secret")
+    if len(secret) < SHORTEST_SECRET or len(set(secret)) < 8 or secret.lower() in _KNOWN_SECRETS:
+        raise SettingsError(
+            f"{where}: secret must be at least {SHORTEST_SECRET} random characters; "
+            "make one with: python3 -c 'import secrets; print(secrets.token_hex(32))'"
+        )
+    host = text("host", "127.0.0.1")
+    port = number("port", 8080, 0, 65535)
+    url = address("url", f"http://{host}:{port}")
+    return Settings(
+        folder=Path(text("folder")),
+        secret=secret,
+        host=host,
+        port=port,
+        url=url,
+        label_url=address("label_url", url),
+        threads=number("threads", 8, 1, 256),
+    )

@@ -1,0 +1,205 @@
+"""The platform's records: SQLAlchemy base, engine, sessions, and the schema's age.
+
+How this works. ``Records`` holds the engine. Inside a request ``records()`` is the session that
+belongs to it, for reading; ``transaction()`` is the only way to write: it takes SQLite's write
+lock at once (``BEGIN IMMEDIATE``), so that two writers wait for each other instead of failing
+half-way, and commits at its end or takes everything back. A flush outside of it is an error.
+Code without a request uses ``Records.transaction()`` and ``Records.session()``.
+
+SQLite runs with foreign keys on and ``synchronous=FULL``. The write-ahead log is used only
+where the library has no WAL-reset bug (https://sqlite.org/wal.html#walresetbug: databases
+written by two connections could be corrupted; fixed in 3.51.3, back-ported to 3.44.6 and
+3.50.7); Debian 12's 3.40.1 has it, so there the rollback journal is used.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any, cast
+
+from flask import current_app, g
+from sqlalchemy import Connection, MetaData, create_engine, event
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.pool import QueuePool
+
+from nongso.platform.settings import Settings
+
+BUSY_SECONDS = 10.0  # how long a writer waits for another one before it gives up
+
+_EXTENSION = "nongso.records"
+
+
+class Base(DeclarativeBase):
+    """The base of all records; constraints have names, so that migrations can speak of them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class WriteOutsideTransaction(RuntimeError):
+    """Something was to be written outside ``transaction()``: a mistake in our own code."""
+
+
+def wal_is_safe(version: tuple[int, int, int]) -> bool:
+    """Say whether this SQLite has the repair of the WAL-reset bug."""
+    if version[:2] == (3, 44):
+        return version[2] >= 6
+    if version[:2] == (3, 50):
+        return version[2] >= 7
+    return version >= (3, 51, 3) and version[:2] != (3, 52)  # 3.52.0 was withdrawn
+
+
+def journal_mode() -> str:
+    """Return the journal that this machine's SQLite may be trusted with."""
+    return "wal" if wal_is_safe(sqlite3.sqlite_version_info[:3]) else "delete"
+
+
+def prepare_connection(connection: sqlite3.Connection) -> None:
+    """Set what every connection to a SQLite file of the platform must have."""
+    connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+    connection.execute(f"PRAGMA journal_mode = {journal_mode()}")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA recursive_triggers = ON")  # REPLACE meets delete triggers too
+
+
+class Records:
+    """The engine and what is made from it; one per process and database file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.engine = create_engine(
+            f"sqlite+pysqlite:///{file}",
+            poolclass=QueuePool,
+            pool_size=8,
+            max_overflow=256,
+            connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
+        )
+        event.listen(self.engine, "connect", _connected)
+        event.listen(self.engine, "begin", _begin)
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False, class_=Session)
+        event.listen(self._sessions, "before_flush", _before_flush)
+        self._watch = Watch(file)
+
+    def session(self) -> Session:
+        """Open a session for reading. The caller closes it (``with``)."""
+        return self._sessions()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Open a session, write with it, commit it, close it."""
+        with self._sessions() as session, writing(session):
+            yield session
+
+    def version(self) -> int:
+        """Return a number that changes whenever anybody, in any process, has written."""
+        return self._watch.version()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._watch.close()
+        self.engine.dispose()
+
+
+class Watch:
+    """Tells that a SQLite file has changed, for caches that must never be stale.
+
+    ``PRAGMA data_version`` changes on one connection whenever another one commits, in whatever
+    process; this connection never writes, so it sees all of them.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._connection = sqlite3.connect(
+            file, check_same_thread=False, isolation_level=None, timeout=BUSY_SECONDS
+        )
+        self._one_at_a_time = Lock()
+
+    def version(self) -> int:
+        """Return the file's version as this connection sees it now."""
+        with self._one_at_a_time:
+            return cast(int, self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+def _connected(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves, in _begin
+    prepare_connection(connection)
+
+
+def _begin(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _before_flush(session: Session, _context: object, _instances: object) -> None:
+    if not session.info.get("writing"):
+        raise WriteOutsideTransaction("write inside `with transaction():`")
+
+
+@contextmanager
+def writing(session: Session) -> Iterator[Session]:
+    """Make the session write: commit at the end, take everything back on an error.
+
+    Inside another ``writing`` of the same session it joins that one.
+    """
+    if session.info.get("writing"):
+        yield session
+        return
+    session.rollback()  # ends the reading transaction: a reader cannot become a writer safely
+    session.info["writing"] = True
+    try:
+        session.connection(execution_options={"writes": True})
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        session.info["writing"] = False
+
+
+def install(app: Any, settings: Settings) -> Records:
+    """Give the Flask application its records."""
+    kept = Records(settings.records_file)
+    app.extensions[_EXTENSION] = kept
+    app.teardown_appcontext(_close_session)
+    return kept
+
+
+def kept_records() -> Records:
+    """Return the application's ``Records`` (for threads and caches)."""
+    return cast(Records, current_app.extensions[_EXTENSION])
+
+
+def records() -> Session:
+    """Return the session of this request, for reading."""
+    session: Session | None = g.get("records")
+    if session is None:
+        session = g.records = kept_records().session()
+    return session
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """Write with the session of this request."""
+    with writing(records()) as session:
+        yield session
+
+
+def _close_session(_error: BaseException | None) -> None:
+    session: Session | None = g.pop("records", None)
+    if session is not None:
+        session.close()
