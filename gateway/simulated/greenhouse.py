@@ -11,8 +11,8 @@ radiation inside and D the vapour pressure deficit; A and B are taken from the m
 range that was later reported for tomato and cucumber (Katsoulas and Stanghellini 2019 review).
 Thirsty plants close their stomata: factor Ks of FAO-56 eq. 84 with p = 0.4.
 
-Beds cover half of a zone and hold two layers: the upper 10 cm, where the drip line wets and the
-probe sits, and the 15 cm below. Water above field capacity sinks, the rest evens out slowly;
+Drip lines wet two fifths of a zone. Its bed holds two layers: the upper 8 cm, where the
+probe sits, and the 17 cm below. Water above field capacity sinks, the rest evens out slowly;
 what leaves the lower layer is drainage. The soil is a bed of loam with much compost, hence its
 high field capacity. Pure: no clock, no files, no randomness.
 """
@@ -47,8 +47,8 @@ _RADIATION_TERM = 0.45
 _DEFICIT_TERM = 11.0  # W/m²kPa per unit of leaf area by day
 _DEFICIT_TERM_NIGHT = 4.0
 
-BED_SHARE = 0.5
-UPPER_MM, LOWER_MM = 100.0, 150.0
+BED_SHARE = 0.4  # wetted share under drip lines, FAO-56 table 20
+UPPER_MM, LOWER_MM = 80.0, 170.0
 SATURATION, FIELD_CAPACITY, WILTING = 0.62, 0.52, 0.20
 _STRESS_FROM = 0.4  # p of FAO-56
 _SINK_SECONDS = 2.0 * 3600  # upper layer above field capacity

@@ -1,0 +1,171 @@
+"""How a farm gets its broker: Mosquitto's configuration, or the embedded one where it is missing.
+
+``write_config`` lays down ``mosquitto.conf``, ``passwords`` and ``acl``; both brokers read the
+same three. Passwords are hashed here in Mosquitto's own PBKDF2 format, so that none stands on a
+command line and the embedded broker, which has no ``mosquitto_passwd``, takes the same file.
+
+Who may what: a node writes its own ``up`` and ``status`` and reads its own ``ack`` and ``down``;
+``gateway`` reads and writes everything of its farms; ``demo`` everything under ``nongso/``.
+Under MQTT 3.1.1 a forbidden publish still gets a PUBACK: only the gateway's ack proves anything.
+
+Size. A message of ours has at most 4 KiB. Packets up to 2 MiB pass the broker on purpose: the
+gateway then refuses them where people look (log and a ``refused`` record), and acknowledges them
+if they tell who sent them, so that no node resends one for ever. Above 2 MiB the broker cuts the
+connection and says "oversize packet" in its log.
+"""
+
+import base64
+import getpass
+import hashlib
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nongso.wire.topics import PREFIX, check_slug, topic
+
+MAX_PACKET_BYTES = 2 * 1024 * 1024
+_ITERATIONS = 101  # Mosquitto's default; the passwords are 144 random bits
+_SALT_BYTES = 12  # what Mosquitto 2.0 expects
+# A normal user's PATH on Debian has no sbin.
+_PLACES = (None, "/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin")
+
+_CONFIG = """\
+# Written by nongso at each start; changes are overwritten.
+listener {port} 127.0.0.1
+allow_anonymous false
+password_file {folder}/passwords
+acl_file {folder}/acl
+
+# Sessions and retained states outlive a restart. Messages need not: a node keeps a message until
+# the gateway has acknowledged it.
+persistence true
+persistence_location {folder}/
+autosave_interval 300
+persistent_client_expiration 14d
+
+# The gateway acknowledges in groups, after its commit; a group must fit in flight.
+max_inflight_messages 1000
+# While the gateway is away. What does not fit is dropped here and kept on the node.
+max_queued_messages 20000
+max_queued_bytes 67108864
+max_packet_size {packet}
+
+log_dest stderr
+log_type error
+log_type warning
+log_type notice
+log_timestamp_format %Y-%m-%dT%H:%M:%S
+"""
+
+
+class BrokerError(Exception):
+    """The broker cannot be set up or started; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Rights:
+    """Topic filters that one user may write and read."""
+
+    write: tuple[str, ...]
+    read: tuple[str, ...]
+
+
+def rights(users: Mapping[str, str], nodes: Sequence[Mapping[str, Any]]) -> dict[str, Rights]:
+    """What each user may do; nodes without a user (meter and tank) get none."""
+    found: dict[str, Rights] = {}
+    for node in nodes:
+        farm, slug = str(node["farm"]), str(node["slug"])
+        if slug in users:
+            found[slug] = Rights(
+                (topic(farm, slug, "up"), topic(farm, slug, "status")),
+                (topic(farm, slug, "ack"), topic(farm, slug, "down")),
+            )
+    if "gateway" in users:
+        farms = sorted({check_slug(str(node["farm"])) for node in nodes})
+        everything = tuple(f"{PREFIX}/{farm}/#" for farm in farms)
+        found["gateway"] = Rights(everything, everything)
+    if "demo" in users:
+        found["demo"] = Rights(("nongso/#",), ("nongso/#",))
+    unknown = set(users) - set(found)
+    if unknown:
+        raise BrokerError(f"No rights are known for the broker's users {sorted(unknown)}.")
+    return found
+
+
+def hash_password(password: str, salt: bytes) -> str:
+    """Hash a password as Mosquitto 2.0 does (``$7$``: PBKDF2 with SHA-512)."""
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ITERATIONS, 64)
+    parts = (base64.b64encode(part).decode() for part in (salt, digest))
+    return f"$7${_ITERATIONS}${'$'.join(parts)}"
+
+
+def _write_private(file: Path, text: str) -> None:
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as out:
+        os.fchmod(out.fileno(), 0o600)
+        out.write(text)
+
+
+def write_config(
+    folder: Path,
+    port: int,
+    users: Mapping[str, str],
+    nodes: Sequence[Mapping[str, Any]],
+) -> None:
+    """Write the broker's three files.
+
+    ``users`` maps each user to its password: ``gateway``, ``demo``, and nodes by their slug;
+    ``nodes`` are mappings with ``farm`` and ``slug``.
+    """
+    folder = folder.resolve()
+    allowed = rights(users, nodes)
+    acl, passwords = [], []
+    for user, right in sorted(allowed.items()):
+        check_slug(user)
+        passwords.append(f"{user}:{hash_password(users[user], secrets.token_bytes(_SALT_BYTES))}")
+        acl.append(f"user {user}")
+        acl += [f"topic write {filter_}" for filter_ in right.write]
+        acl += [f"topic read {filter_}" for filter_ in right.read]
+        acl.append("")
+    config = _CONFIG.format(port=port, folder=folder, packet=MAX_PACKET_BYTES)
+    if os.geteuid() == 0:
+        # Started by root, Mosquitto would become a user who may not read this folder.
+        config += f"user {getpass.getuser()}\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_private(folder / "passwords", "\n".join(passwords) + "\n")
+    _write_private(folder / "acl", "\n".join(acl))
+    _write_private(folder / "mosquitto.conf", config)
+
+
+def find_mosquitto() -> str | None:
+    """Where Mosquitto is installed, or ``None``."""
+    return next(filter(None, (shutil.which("mosquitto", path=place) for place in _PLACES)), None)
+
+
+def command(folder: Path) -> list[str]:
+    """How to start Mosquitto with this folder's configuration."""
+    found = find_mosquitto()
+    if found is None:
+        raise BrokerError("Mosquitto is not installed. On Debian: apt install mosquitto")
+    return [found, "-c", str(folder.resolve() / "mosquitto.conf")]
+
+
+def answers(port: int, host: str = "127.0.0.1") -> bool:
+    """Say whether something listens on the broker's port."""
+    try:
+        with socket.create_connection((host, port), timeout=1.0):
+            return True
+    except OSError:
+        return False
+
+
+def run_embedded(folder: Path) -> int:
+    """Run the embedded broker with this folder's configuration. Returns the exit status."""
+    from nongso.gateway.simulated import embedded_broker  # amqtt costs 19 MB: only where it runs
+
+    return embedded_broker.run(folder)
