@@ -1,0 +1,141 @@
+"""The plan's hands: does its actions on the fieldbus, and asks meter and tank in the pauses.
+
+The relay always comes first. Meter and tank are asked only when the relay needs nothing for
+longer than a time-out takes, one question at a time.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from nongso.gateway.fieldbus import Bus, BusError, UnitResting
+from nongso.gateway.registers import Coils, Device
+from nongso.gateway.registers import Pulse as PulseCommand
+from nongso.gateway.valves.alarms import Alarms
+from nongso.gateway.valves.plan import Action, Look, Off, Plan, Pulse
+
+log = logging.getLogger(__name__)
+
+SENSOR_ALARM_SECONDS = 30.0
+STALE_SECONDS = 15.0
+
+
+@dataclass
+class Relay:
+    """The relay board on the bus."""
+
+    unit: int
+    coils: Coils
+    pulse: PulseCommand | None
+
+
+@dataclass
+class Sensor:
+    """Meter or tank: what it said last, and since when it has been silent."""
+
+    role: str
+    unit: int
+    device: Device
+    every_seconds: float
+    values: dict[str, float] = field(default_factory=dict)
+    at: float | None = None
+    asked_at: float | None = None
+    silent_since: float | None = None
+    error: str | None = None
+
+    def fresh(self, now: float) -> dict[str, float]:
+        """The last values, or nothing when they are old."""
+        return self.values if self.at is not None and now - self.at <= STALE_SECONDS else {}
+
+
+class BusWork:
+    """Brings the board to what the plan wants and tells the plan what came of it."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        relay: Relay,
+        sensors: list[Sensor],
+        plan: Plan,
+        alarms: Alarms,
+        clock: Callable[[], float],
+    ) -> None:
+        self.bus, self.relay, self.sensors = bus, relay, sensors
+        self.plan, self.alarms, self.clock = plan, alarms, clock
+        self.error: str | None = None  # why the relay cannot be reached
+
+    def settle(self) -> bool:
+        """Do all that is due on the relay. Returns ``False`` when the bus failed."""
+        for _ in range(200):  # a bound; one round of a board with 8 relays takes at most 30
+            now = self.clock()
+            self.plan.tick(now)
+            action = self.plan.next_action(now)
+            if action is None:
+                return True
+            if not self._do(action):
+                return False
+        return True
+
+    def _do(self, action: Action) -> bool:
+        sent_at = self.clock()
+        try:
+            if isinstance(action, Look):
+                coils = self.bus.read_coils(self.relay.unit, self.relay.coils)
+                self.plan.looked(coils, self.clock())
+            elif isinstance(action, Off):
+                self.bus.coil_off(self.relay.unit, self.relay.coils, action.coil)
+                self.plan.switched_off(action, self.clock())
+            else:
+                self._pulse(action, sent_at)
+        except BusError as error:
+            if self.error is None:
+                log.error("The relay board cannot be reached. %s", error)
+            self.error = str(error)
+            self.plan.failed(action, self.clock())
+            return False
+        if self.error is not None:
+            log.info("The relay board answers again.")
+            self.error = None
+            self.bus.wake_all()
+        return True
+
+    def _pulse(self, action: Pulse, sent_at: float) -> None:
+        if self.relay.pulse is None:
+            raise AssertionError("a board without auto-off is never opened")
+        self.bus.coil_pulse(self.relay.unit, self.relay.pulse, action.coil, action.seconds)
+        self.plan.pulsed(action, sent_at, self.clock())
+
+    def ask_a_sensor(self, pause_seconds: float) -> Sensor | None:
+        """Ask the sensor that has waited longest, if the relay leaves time for it.
+
+        Returns the sensor when it answered just now.
+        """
+        now = self.clock()
+        waiting = [
+            s for s in self.sensors if s.asked_at is None or now - s.asked_at >= s.every_seconds
+        ]
+        if not waiting or pause_seconds < self.bus.timeout_seconds:
+            return None
+        sensor = min(waiting, key=lambda s: -1.0 if s.asked_at is None else s.asked_at)
+        sensor.asked_at = now
+        try:
+            sensor.values = self.bus.quantities(sensor.unit, sensor.device)
+        except UnitResting:
+            return None
+        except BusError as error:
+            self._silent(sensor, str(error))
+            return None
+        if sensor.silent_since is not None:
+            log.info("The %s answers again.", sensor.role)
+        sensor.at, sensor.silent_since, sensor.error = self.clock(), None, None
+        self.alarms.clear("bus_silent", sensor.role)
+        return sensor
+
+    def _silent(self, sensor: Sensor, error: str) -> None:
+        now = self.clock()
+        if sensor.silent_since is None:
+            log.error("No values from the %s. %s", sensor.role, error)
+            sensor.silent_since = now
+        sensor.error = error
+        if now - sensor.silent_since >= SENSOR_ALARM_SECONDS and self.error is None:
+            self.alarms.raise_("bus_silent", sensor.role, device=sensor.role)

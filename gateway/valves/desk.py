@@ -1,0 +1,152 @@
+"""The supervisor's counter: takes requests from the socket's lines and words the answers.
+
+One JSON object a line, one answer a line, as docs/contracts.md section 3 has it, and beyond it
+``{"do": "unlock", "zone": …}`` (a person has looked at a locked zone). Anyone who may open the
+socket may ask ``read`` and ``stop``; ``open``, ``renew`` and ``unlock`` belong to the one
+connection that asked for them first: it is the lease. Knows no socket itself: lines in, lines out.
+"""
+
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from nongso.gateway.valves.bus import BusWork
+from nongso.gateway.valves.plan import Plan
+from nongso.gateway.valves.runs import CLOSED, OPEN, Refused, Run
+
+Answer = dict[str, Any]
+
+
+class Desk:
+    """Answers requests for one plan."""
+
+    def __init__(self, plan: Plan, work: BusWork, clock: Callable[[], float]) -> None:
+        self.plan, self.work, self.clock = plan, work, clock
+        self.supervisor = uuid.uuid4().hex  # tells a restarted supervisor from the old one
+        self.controller: object | None = None
+
+    def line(self, who: object, line: bytes) -> bytes:
+        """Answer one line of connection ``who``."""
+        try:
+            asked = json.loads(line)
+            if not isinstance(asked, dict):
+                raise ValueError("a request is an object")
+            answer = self._answer(who, asked)
+        except (ValueError, RecursionError) as error:
+            answer = {"error": "not_understood", "detail": str(error)}
+        return json.dumps(answer, separators=(",", ":")).encode() + b"\n"
+
+    def gone(self, who: object) -> None:
+        """A connection has ended; if it was the lease, everything closes."""
+        if who is self.controller:
+            self.controller = None
+            self.plan.gateway_lost(self.clock())
+
+    def _answer(self, who: object, asked: Answer) -> Answer:
+        do = asked.get("do")
+        if do == "read":
+            return self._read()
+        if do == "stop":
+            return self._stop(who, _text_or_none(asked, "zone"))
+        if do not in ("open", "renew", "unlock"):
+            raise ValueError(f"do is {do!r}; it can be open, stop, renew, read or unlock")
+        if self.controller is None or self.plan.is_gateway_silent(self.clock()):
+            self.controller = who
+        if self.controller is not who:
+            return {"error": "not_in_control", "detail": "another connection holds the lease"}
+        self.plan.gateway_heard(self.clock())
+        if do == "open":
+            return self._open(asked)
+        if do == "unlock":
+            return {"unlocked": self.plan.unlock(_text(asked, "zone"))}
+        return self._renew(asked)
+
+    def _open(self, asked: Answer) -> Answer:
+        run_id, zone = _text(asked, "id"), _text(asked, "zone")
+        seconds = asked.get("seconds")
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            raise ValueError("seconds must be a number; there is no open without seconds")
+        try:
+            run = self.plan.open(zone, float(seconds), run_id, self.clock())
+        except Refused as refused:
+            return _refused(run_id, refused.code, refused.values)
+        self.work.settle()
+        if run.state != OPEN:
+            code = run.code if run.code == "valve_not_opened" else "bus_silent"
+            self.plan.abandon(run, self.clock())
+            self.work.settle()
+            return _refused(run_id, code, {})
+        return {"id": run_id, "state": "running", "until": round(run.end(self.clock()), 3)}
+
+    def _stop(self, who: object, zone: str | None) -> Answer:
+        if who is self.controller:
+            self.plan.gateway_heard(self.clock())
+        zones = self.plan.stop(zone, "stopped", self.clock())
+        self.work.settle()
+        runs = [r for r in self.plan.runs if zone in (None, r.zone)]
+        open_still = any(r.state != CLOSED for r in runs)
+        # "closing": off is written again and again, but was not yet read back.
+        return {"state": "closing" if open_still else "closed", "zones": zones}
+
+    def _renew(self, asked: Answer) -> Answer:
+        heard = asked.get("heard", [])
+        if not isinstance(heard, list) or not all(isinstance(i, str) for i in heard):
+            raise ValueError("heard must be a list of ids")
+        self.plan.heard(set(heard))
+        self.plan.alarms.heard(set(heard))
+        now = self.clock()
+        return {
+            "supervisor": self.supervisor,
+            "bus": "ok" if self.plan.ready and self.plan.bus_bad_since is None else "silent",
+            "auto_off": self.plan.layout.auto_off,
+            "runs": [_run(r, now) | {"left": round(r.left(now), 1)} for r in self.plan.runs],
+            "ended": [_run(r, now) | {"code": r.code} for r in self.plan.ended.values()],
+            "locked": sorted(self.plan.locked),
+            "alarms": [
+                {"id": a.id, "code": a.code, "zone": a.zone, "values": a.values}
+                for a in self.plan.alarms.standing()
+            ],
+        }
+
+    def _read(self) -> Answer:
+        now = self.clock()
+        values: dict[str, float] = {}
+        errors = {}
+        for sensor in self.work.sensors:
+            values |= sensor.fresh(now)
+            if sensor.error is not None:
+                errors[sensor.role] = sensor.error
+        if self.work.error is not None:
+            errors["relay"] = self.work.error
+        return {
+            "flow": values.get("water_flow"),
+            "total": values.get("water_total"),
+            "tank": values.get("tank_level"),
+            "coils": self.plan.seen,
+            "errors": errors,
+        }
+
+
+def _refused(run_id: str, code: str, values: dict[str, object]) -> Answer:
+    return {"id": run_id, "state": "refused", "code": code, "values": values}
+
+
+def _run(run: Run, now: float) -> Answer:
+    return {
+        "id": run.id,
+        "zone": run.zone,
+        "seconds": round(run.ran(now), 1),
+        "litres": round(run.litres, 1),
+    }
+
+
+def _text(asked: Answer, name: str) -> str:
+    value = asked.get(name)
+    if not isinstance(value, str) or not 1 <= len(value) <= 100:
+        raise ValueError(f"{name} must be a text")
+    return value
+
+
+def _text_or_none(asked: Answer, name: str) -> str | None:
+    return None if asked.get(name) is None else _text(asked, name)

@@ -1,0 +1,53 @@
+"""Close everything without a gateway: ask the supervisor, or write to the bus directly.
+
+For a person at a terminal, and for the end of ``nongso up``. Needs no platform, broker or store.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from nongso.gateway.errors import GatewayError
+from nongso.gateway.settings import load
+from nongso.gateway.valves import socketfile
+from nongso.gateway.valves.client import SupervisorGone, SupervisorRefused, Valves
+from nongso.gateway.valves.supervisor import AFTER_FAILURE_SECONDS, build
+
+TRY_SECONDS = 10.0
+
+
+def close_all(settings_file: Path) -> int:
+    """Close every valve and the pump and read them back. Returns the exit status."""
+    try:
+        settings = load(settings_file)
+        valves = Valves(settings.valves_socket)
+        try:
+            until = time.monotonic() + TRY_SECONDS
+            answer = valves.stop()
+            while answer["state"] != "closed" and time.monotonic() < until:
+                time.sleep(AFTER_FAILURE_SECONDS)
+                answer = valves.stop()
+            if answer["state"] == "closed":
+                print("The valve supervisor has closed everything and read it back.")
+                return 0
+            print("A valve does not close. Shut the water off by hand.", file=sys.stderr)
+            return 1
+        except (SupervisorGone, SupervisorRefused):
+            print("No valve supervisor answers; writing to the relay board directly.")
+        finally:
+            valves.close()
+        with socketfile.hold(settings.valves_socket):  # so that none starts meanwhile
+            work = build(settings)
+            until = time.monotonic() + TRY_SECONDS
+            while not work.plan.ready and time.monotonic() < until:
+                if not work.settle() or not work.plan.ready:
+                    time.sleep(AFTER_FAILURE_SECONDS)
+            work.bus.close()
+    except (GatewayError, OSError) as error:
+        print(f"Nothing could be closed. {error}", file=sys.stderr)
+        return 1
+    if work.plan.ready:
+        print("Every coil of the relay board is off and was read back.")
+        return 0
+    print(f"The valves could not be closed. {work.error or 'A coil stays on.'}", file=sys.stderr)
+    return 1

@@ -1,0 +1,236 @@
+"""The valve supervisor's process: one loop over its Unix socket and the fieldbus.
+
+Small on purpose: it reads the settings once, then talks to the bus in the settings and to its
+socket, and to nothing else; it writes no file and reads no wall clock. It closes everything when
+it starts, when it ends (SIGTERM, SIGINT, or an error of its own), when the gateway's connection
+closes, and when the gateway is silent for a lease. Should it be killed or hang, the board's own
+pulses lapse.
+"""
+
+import logging
+import selectors
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from nongso.gateway.errors import GatewayError, SettingsError
+from nongso.gateway.fieldbus import Bus
+from nongso.gateway.registers import load_device
+from nongso.gateway.settings import GatewaySettings, load
+from nongso.gateway.valves import socketfile
+from nongso.gateway.valves.alarms import Alarms
+from nongso.gateway.valves.bus import BusWork, Relay, Sensor
+from nongso.gateway.valves.clock import boottime
+from nongso.gateway.valves.desk import Desk
+from nongso.gateway.valves.plan import Layout, Plan
+from nongso.gateway.valves.water import WaterWatch
+
+log = logging.getLogger(__name__)
+
+LONGEST_LINE = 65536
+LONGEST_WAIT = 0.5
+SHORTEST_WAIT = 0.01
+AFTER_FAILURE_SECONDS = 0.2
+METER_SECONDS = 1.0
+TANK_SECONDS = 5.0
+
+
+def build(settings: GatewaySettings, clock: Callable[[], float] = boottime) -> BusWork:
+    """Put plan, bus and sensors together as the settings say. Raises ``SettingsError``."""
+    at = settings.bus
+    board = load_device(at.relay.device)
+    if board.coils is None:
+        raise SettingsError(f"bus.relay.device {board.id} has no coils; name a relay board")
+    zones = {z.id: (z.coil, float(z.max_run_seconds)) for z in settings.zones().values()}
+    highest = max([at.pump_coil, at.main_coil, *(coil for coil, _ in zones.values())])
+    if highest >= board.coils.count:
+        raise SettingsError(
+            f"coil {highest} is used, but {board.id} has coils 0 to {board.coils.count - 1}"
+        )
+    alarms = Alarms()
+    layout = Layout(
+        zones, at.pump_coil, at.main_coil, board.coils.count, auto_off=board.pulse is not None
+    )
+    return BusWork(
+        Bus(at.host, at.port, at.framing, clock=clock),
+        Relay(at.relay.unit, board.coils, board.pulse),
+        [
+            Sensor("meter", at.meter.unit, load_device(at.meter.device), METER_SECONDS),
+            Sensor("tank", at.tank.unit, load_device(at.tank.device), TANK_SECONDS),
+        ],
+        Plan(layout, at.lease_seconds, alarms, clock()),
+        alarms,
+        clock,
+    )
+
+
+class _Connection:
+    """One open end of the socket."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self.end = end
+        self.waiting = b""
+
+
+class Supervisor:
+    """The loop. ``stop`` may be called from a signal handler."""
+
+    def __init__(self, work: BusWork, path: Path, clock: Callable[[], float] = boottime) -> None:
+        self.work, self.plan, self.clock = work, work.plan, clock
+        self.desk = Desk(self.plan, work, clock)
+        self.water = WaterWatch()
+        self._stopping = False
+        self._selector = selectors.DefaultSelector()
+        self._wake, woken = socket.socketpair()
+        self._wake.setblocking(False)
+        woken.setblocking(False)
+        self._selector.register(woken, selectors.EVENT_READ)
+        self._woken = woken
+        self._listener = socketfile.listen(path)
+        self._selector.register(self._listener, selectors.EVENT_READ)
+
+    def stop(self) -> None:
+        """End the loop soon."""
+        self._stopping = True
+        self._wake.send(b"x")
+
+    def run(self) -> bool:
+        """Work until stopped; closes everything before it returns or raises.
+
+        Returns whether every coil was read back as off.
+        """
+        try:
+            pause = 0.0
+            while not self._stopping:
+                self._listen(pause)
+                pause = self._work()
+        finally:
+            closed = self._close_everything()
+        return closed
+
+    def _work(self) -> float:
+        """Do what is due on the bus; return how long to wait then."""
+        if not self.work.settle():
+            return AFTER_FAILURE_SECONDS
+        due = self.plan.due(self.clock())
+        sensor = self.work.ask_a_sensor(due)
+        if sensor is not None and "water_total" in sensor.values:
+            self._metered(sensor.values["water_total"])
+            return SHORTEST_WAIT
+        return min(max(due, SHORTEST_WAIT), LONGEST_WAIT, self.plan.renew_seconds)
+
+    def _metered(self, total: float) -> None:
+        now = self.clock()
+        plan, alarms = self.plan, self.plan.alarms
+        verdict = self.water.metered(total, now, plan.pump_since, plan.quiet_seconds(now))
+        zones = [r.zone for r in plan.runs if r.started_at is not None]
+        plan.credit(verdict.litres, now)
+        if verdict.no_flow:
+            for zone in plan.stop(None, "no_flow", now):
+                log.error("No water flows in %s although it is open; it is closed.", zone)
+                alarms.raise_("no_flow", zone, zone=zone)
+        elif verdict.litres > 0:
+            for zone in zones:
+                alarms.clear("no_flow", zone)
+        if verdict.leak_l_per_min is not None:
+            alarms.raise_("leak", flow=verdict.leak_l_per_min)
+        elif verdict.leak_over:
+            alarms.clear("leak")
+
+    # --- the socket ------------------------------------------------------------------------
+
+    def _listen(self, seconds: float) -> None:
+        for key, _ in self._selector.select(seconds):
+            if key.fileobj is self._listener:
+                self._accept()
+            elif key.fileobj is self._woken:
+                self._woken.recv(64)
+            else:
+                self._hear(key.data)
+
+    def _accept(self) -> None:
+        try:
+            end, _ = self._listener.accept()
+        except OSError:
+            return
+        end.setblocking(False)
+        self._selector.register(end, selectors.EVENT_READ, _Connection(end))
+
+    def _hear(self, connection: _Connection) -> None:
+        try:
+            heard = connection.end.recv(LONGEST_LINE)
+        except BlockingIOError:
+            return
+        except OSError:
+            heard = b""
+        connection.waiting += heard
+        *lines, connection.waiting = connection.waiting.split(b"\n")
+        if not heard or len(connection.waiting) > LONGEST_LINE:
+            self._hang_up(connection)
+            return
+        for line in lines:
+            answer = self.desk.line(connection, line)
+            try:
+                sent = connection.end.send(answer)
+            except OSError:
+                sent = 0
+            if sent < len(answer):  # it asks and does not read: not a colleague
+                self._hang_up(connection)
+                return
+
+    def _hang_up(self, connection: _Connection) -> None:
+        self._selector.unregister(connection.end)
+        connection.end.close()
+        self.desk.gone(connection)
+
+    # --- the end ---------------------------------------------------------------------------
+
+    def _close_everything(self) -> bool:
+        self.plan.stop(None, "restarted", self.clock())
+        until = self.clock() + self.plan.lease_seconds + 1.0
+        while self.clock() < until and not self.plan.is_all_closed(self.clock()):
+            if not self.work.settle():
+                self._selector.select(AFTER_FAILURE_SECONDS)
+        for key in list(self._selector.get_map().values()):
+            self._selector.unregister(key.fileobj)
+            key.fileobj.close()  # type: ignore[union-attr]
+        self._wake.close()
+        self._selector.close()
+        self.work.bus.close()
+        return self.plan.bus_bad_since is None
+
+
+def run(settings_file: Path) -> int:
+    """Supervise the valves until SIGTERM or SIGINT. Returns the exit status."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        settings = load(settings_file)
+        work = build(settings)
+        path = settings.valves_socket
+        with socketfile.hold(path):
+            supervisor = Supervisor(work, path)
+
+            def hear(number: int, frame: FrameType | None) -> None:
+                supervisor.stop()
+
+            signal.signal(signal.SIGTERM, hear)
+            signal.signal(signal.SIGINT, hear)
+            log.info(
+                "Supervising %d zones on the bus at %s:%d; closing everything first.",
+                len(settings.zones()),
+                settings.bus.host,
+                settings.bus.port,
+            )
+            closed = supervisor.run()
+            path.unlink(missing_ok=True)
+    except (GatewayError, OSError) as error:
+        print(f"The valve supervisor cannot run. {error}", file=sys.stderr)
+        return 1
+    if closed:
+        log.info("Ended; every coil was read back as off.")
+    else:
+        log.warning("Ended while the relay board was silent; open valves lapse by themselves.")
+    return 0
