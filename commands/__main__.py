@@ -108,16 +108,16 @@ def _import_readings(args: argparse.Namespace) -> int:
 def _labels_sheet(args: argparse.Namespace) -> int:
     from nongso.labels import csvsheet
 
-    made = csvsheet.write_sheet(args.csv, args.layout, args.output, args.start_cell)
+    made = csvsheet.make_sheet(args.csv, args.output, args.layout, args.start_cell)
     print(f"{args.output}: {made.labels} labels on {made.pages} pages, each decoded and compared.")
     return 0
 
 
 def _labels_layouts(args: argparse.Namespace) -> int:
-    from nongso.labels import layouts
+    from nongso.labels import layout
 
-    for layout in layouts.all_layouts():
-        print(f"{layout.name:12} {layout.title}")
+    for name in layout.names():
+        print(f"{name:12} {layout.find(name).title}")
     return 0
 
 
@@ -265,17 +265,14 @@ def main(arguments: list[str] | None = None) -> int:
         )
     except BrokenPipeError:
         pass
+    except OSError as e:
+        print(f"nongso: {e.filename or 'system'}: {e.strerror or e}", file=sys.stderr)
     except Exception as e:
-        if not _is_for_people(e):
+        # Errors of the rooms carry advice for people; anything else is a fault and says where.
+        if not type(e).__module__.startswith("nongso."):
             raise
         print(f"nongso: {e}", file=sys.stderr)
     return 1
-
-
-def _is_for_people(error: Exception) -> bool:
-    """Errors of the rooms carry advice, and a file names itself; the rest are faults."""
-    named = type(error).__module__.startswith("nongso.")
-    return named or isinstance(error, OSError)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any
 import pypdfium2
 import pytest
 import zxingcpp
+
 from running import System
 
 pytestmark = pytest.mark.walk

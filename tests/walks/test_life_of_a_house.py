@@ -5,6 +5,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+
 from running import System, end, free_port, start, until
 
 pytestmark = pytest.mark.walk
