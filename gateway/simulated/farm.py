@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+from nongso.gateway.simulated.chips import ChipBus
 from nongso.gateway.simulated.model import FarmModel
 from nongso.gateway.simulated.relay import EdgeLog, Relays
 from nongso.gateway.simulated.relay_board import BusError, SimulatedBus, check_port
@@ -48,15 +49,22 @@ async def _serve(settings: FarmSettings, model: FarmModel, state: StateFile) -> 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    nodes = {node.slug: node for node in settings.nodes}
     edges = EdgeLog(settings.edges)
     relays = Relays(edges.write)
     bus = SimulatedBus(settings.modbus_host, settings.modbus_port, relays, model.water)
+    chips: ChipBus | None = None
     try:
         await bus.start()
         check_port(settings.chips_host, settings.chips_port)
+        # Called from the chip bus' threads: at worst one value is a step older than another.
+        chips = ChipBus(
+            settings.chips_host, settings.chips_port, lambda slug: model.truth(nodes[slug])
+        )
+        chips.start()
         print(
             f"Simulated farm ready: {len(settings.houses)} greenhouses, relay board on "
-            f"{bus.host}:{bus.port}, chips on {settings.chips_host}:{settings.chips_port}, "
+            f"{bus.host}:{bus.port}, chips on {chips.address[0]}:{chips.address[1]}, "
             f"speed {settings.speed:g}.",
             flush=True,
         )
@@ -64,6 +72,8 @@ async def _serve(settings: FarmSettings, model: FarmModel, state: StateFile) -> 
     finally:
         relays.power_off()
         await bus.stop()
+        if chips is not None:
+            chips.stop()
         edges.close()
         state.try_put(model=model.state())
 

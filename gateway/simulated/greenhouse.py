@@ -38,6 +38,7 @@ _AIR_HEAT = 1170.0  # J/m³K at 900 m
 _LATENT = 2450.0  # J/g
 _SUN_TO_AIR, _SUN_TO_FLOOR = 0.66, 0.20  # the rest is reflected back out
 _VENT_FROM, _VENT_FULL = 24.0, 30.0  # °C inside
+_AIR_FROM_PERCENT = 86.0
 _VENT_TRAVEL = 420.0  # s
 _LEAK_M_PER_S = 0.0007  # about 0.6 air changes an hour
 _CONDENSATION_M_PER_S = 0.0035
@@ -166,6 +167,8 @@ class Greenhouse:
         self.transpired_mm += grams / 1000.0
 
         target = (self.temperature - _VENT_FROM) / (_VENT_FULL - _VENT_FROM)
+        if sun > 20.0:  # by day people also air a damp house
+            target = max(target, (self.humidity_percent - _AIR_FROM_PERCENT) / 40.0)
         target = min(1.0, max(0.0, target))
         self.opening += (target - self.opening) * (1.0 - exp(-seconds / _VENT_TRAVEL))
         exchange = _LEAK_M_PER_S * (0.5 + 0.5 * outside.wind)
