@@ -7,6 +7,8 @@ Only this lets a node forget: a broker's PUBACK proves nothing (ADR 2).
 import json
 from collections import namedtuple
 
+MAX_BYTES = 200
+
 Ack = namedtuple("Ack", ("boot", "first", "last"))
 
 
@@ -26,6 +28,8 @@ def _number(found: dict[str, object], name: str) -> int:
 
 def decode(message: bytes | str) -> Ack:
     """Read an acknowledgement. Raises ``ValueError`` when it is not one."""
+    if len(message) > MAX_BYTES:
+        raise ValueError("an acknowledgement has at most %d bytes" % MAX_BYTES)
     found = json.loads(message)
     if not isinstance(found, dict):
         raise ValueError("an acknowledgement is an object")

@@ -35,12 +35,22 @@ _CATALOGUE = (
     Metric("battery", "V", "V", 1, 2, 0.0, 30.0),
 )
 
+_DIGITS = "0123456789"
+
 METRICS = {m.name: m for m in _CATALOGUE}
 
 
 def metric_of(series_name: str) -> Metric | None:
-    """Return the metric of a series name, or ``None`` if the catalogue has no such metric."""
-    return METRICS.get(series_name.split(".", 1)[0])
+    """Return the metric of a series name, or ``None`` if it is not a series name.
+
+    A channel is a number from 1 to 99 written plainly: ``soil_moisture.2``, not ``.02``.
+    """
+    name, dot, channel = series_name.partition(".")
+    if dot and (
+        not 1 <= len(channel) <= 2 or channel[0] == "0" or any(c not in _DIGITS for c in channel)
+    ):
+        return None
+    return METRICS.get(name)
 
 
 def is_possible(metric: Metric, value: float) -> bool:

@@ -4,8 +4,12 @@ How this works. A node writes ``[{"bn": "urn:dev:mac:<eui64>:", "bt": <Unix seco
 "n": "boot", "v": …}, {"n": "seq", "v": …}, {"n": "air_temperature", "u": "Cel", "v": …}, …]``.
 Each record may carry ``t``, seconds relative to the base time. While the node has no clock
 there is no ``bt`` and the times are relative to now (RFC 8428 section 4.5.3: below 2**28).
-A sensor that gave no number is a record with the string value (``vs``) of its status.
-A board that is simulated says so with ``{"n": "simulated", "vb": true}``.
+Sent again later, such a message has other bytes for the same boot and seq: compare only
+messages that are not ``is_relative``. What a node measured before a restart without ever
+having had a clock gets ``unknown_time``, which every receiver marks ``untimed``. A sensor that
+gave no number is a record with the string value (``vs``) of its status. A board that is
+simulated says so with ``{"n": "simulated", "vb": true}``; a node whose ring was full says with
+``{"n": "lost", "v": …}`` how many samples it gave up in its life.
 
 Reading a message is two steps, so that a message whose contents cannot be accepted can still
 be acknowledged and set aside: ``identify`` finds eui64, boot and seq; ``readings`` the rest.
@@ -24,13 +28,14 @@ BASE_NAME = "urn:dev:mac:"
 RELATIVE_BELOW = 1 << 28  # RFC 8428 section 4.5.3
 EARLIEST = 1704067200  # 2024-01-01T00:00:00Z: no node of ours measured before
 LATEST_AHEAD = 3600  # seconds that a node's clock may be ahead of the gateway's
+_BEYOND_CLOCKS = 1 << 40  # seconds: a time that no store need be able to hold
 
 STATUSES = ("absent", "stuck", "crc_error", "out_of_range", "failed")
 
 Identity = namedtuple("Identity", ("eui64", "boot", "seq"))
 Reading = namedtuple("Reading", ("name", "at", "value", "mark"))
 
-_OWN = ("boot", "seq", "simulated")
+_OWN = ("boot", "seq", "simulated", "lost")
 
 
 class PayloadError(ValueError):
@@ -39,6 +44,26 @@ class PayloadError(ValueError):
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
         self.code = code
+
+
+def _show(value: object) -> str:
+    """Name a foreign value in an error text: short, and never walking into nested lists."""
+    if isinstance(value, str):
+        return repr(value[:40])
+    if isinstance(value, (list, dict)):
+        return "a list or object"
+    if isinstance(value, int) and abs(value) >= 1 << 64:
+        return "a huge whole number"
+    return repr(value)
+
+
+def unknown_time(boot: int, seconds: int) -> int:
+    """Base time for a sample whose real time nobody knows.
+
+    Lies between 1978 and 2014, so it is neither relative nor possible and is marked
+    ``untimed``; keeps the order within a boot and keeps boots apart.
+    """
+    return RELATIVE_BELOW + boot % (1 << 30) + seconds
 
 
 def _decimal(number: int, places: int) -> str:
@@ -69,6 +94,7 @@ def encode(
     base: int | None,
     records: list[tuple[str, int, int | None, str | None]],
     simulated: bool = False,
+    lost: int = 0,
 ) -> bytes:
     """Write a message.
 
@@ -83,6 +109,8 @@ def encode(
     out.append('"n":"boot","v":%d},{"n":"seq","v":%d}' % (boot, seq))
     if simulated:
         out.append(',{"n":"simulated","vb":true}')
+    if lost:
+        out.append(',{"n":"lost","v":%d}' % lost)
     for name, offset, number, status in records:
         metric = metric_of(name)
         if metric is None:
@@ -105,7 +133,9 @@ def encode(
 def _integer(record: dict[str, object], name: str) -> int:
     value = record.get("v")
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 53:
-        raise PayloadError("no_identity", "%s must be a whole number, not %r" % (name, value))
+        raise PayloadError(
+            "no_identity", "%s must be a whole number, not %s" % (name, _show(value))
+        )
     return value
 
 
@@ -125,6 +155,8 @@ def identify(pack: object) -> Identity:
     boot = seq = None
     for record in pack:
         name = record.get("n")
+        if (name == "boot" and boot is not None) or (name == "seq" and seq is not None):
+            raise PayloadError("no_identity", "%s is there twice" % name)
         if name == "boot":
             boot = _integer(record, "boot")
         elif name == "seq":
@@ -136,10 +168,19 @@ def identify(pack: object) -> Identity:
 
 def _number(value: object, what: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise PayloadError("not_a_number", "%s is %r, not a number" % (what, value))
-    if value != value or value in (float("inf"), float("-inf")):
-        raise PayloadError("not_a_number", "%s is not a finite number" % what)
+        raise PayloadError("not_a_number", "%s is %s, not a number" % (_show(what), _show(value)))
+    if not -1e30 < value < 1e30:  # NaN too; a board's float ends at 3e38
+        raise PayloadError("not_a_number", "%s is not a finite number" % _show(what))
     return value
+
+
+def lost(pack: list[dict[str, object]]) -> int:
+    """Return how many samples the node says it gave up in its life, 0 if it does not say."""
+    for record in pack:
+        value = record.get("v")
+        if record.get("n") == "lost" and isinstance(value, int) and 0 <= value < 1 << 53:
+            return int(value)
+    return 0
 
 
 def is_relative(pack: list[dict[str, object]]) -> bool:
@@ -167,6 +208,8 @@ def readings(pack: list[dict[str, object]], now: int) -> list[Reading]:
             base_name = record["bn"]  # type: ignore[assignment]
         if "bt" in record:
             base_time = _number(record["bt"], "base time")
+        if "bver" in record and not 0 < _number(record["bver"], "version") <= 10:
+            raise PayloadError("not_understood", "a SenML version after 10")
         if "bu" in record:
             base_unit = record["bu"]
         if "bv" in record:
@@ -174,15 +217,17 @@ def readings(pack: list[dict[str, object]], now: int) -> list[Reading]:
         name = record.get("n", "")
         for label in record:
             if label[-1:] == "_":  # RFC 8428 section 4.4: must be understood, or refused
-                raise PayloadError("not_understood", "label %r is not understood" % label)
+                raise PayloadError("not_understood", "label %s" % _show(label))
         if name == "simulated":
             origin = marks.SIMULATED if record.get("vb") is True else 0
-        if name in _OWN or not name:
+        if name in _OWN or (name == "" and "v" not in record and "vs" not in record):
             continue
         metric = metric_of(name) if isinstance(name, str) else None
         if metric is None:
-            raise PayloadError("unknown_metric", "no metric called %r" % (name,))
+            raise PayloadError("unknown_metric", "no metric called %s" % _show(name))
         at = base_time + (_number(record["t"], "time") if "t" in record else 0)
+        if not -_BEYOND_CLOCKS < at < _BEYOND_CLOCKS:
+            raise PayloadError("not_a_number", "the time of %s is beyond any clock" % name)
         if at < RELATIVE_BELOW:
             at += now
         value = None
@@ -191,7 +236,8 @@ def readings(pack: list[dict[str, object]], now: int) -> list[Reading]:
             unit = record.get("u", base_unit)
             if unit != metric.wire_unit:
                 raise PayloadError(
-                    "wrong_unit", "%s is in %r, expected %r" % (name, unit, metric.wire_unit)
+                    "wrong_unit",
+                    "%s is in %s, expected %r" % (name, _show(unit), metric.wire_unit),
                 )
             value = (_number(record["v"], name) + base_value) * metric.factor
             value = round(value, metric.decimals)

@@ -1,0 +1,45 @@
+"""What the node expects of a board and of a sensor. For readers and type checkers only.
+
+No board ever loads this file (``typing`` does not exist there).
+"""
+
+from typing import Protocol
+
+
+class Sensor(Protocol):
+    """One chip. ``start`` and ``read`` are two calls, so that all conversions run together.
+
+    ``series`` are the metrics it measures, in the order in which ``read`` gives whole numbers
+    in units of each metric's last decimal (24.50 °C is 2450).
+    """
+
+    name: str
+    series: tuple[str, ...]
+
+    def start(self) -> int:
+        """Start a measurement; return the milliseconds until it can be read.
+
+        Raises ``SensorFault``.
+        """
+
+    def read(self) -> tuple[int, ...]:
+        """Fetch the measurement. Raises ``SensorFault``: a failed sensor gives no number."""
+
+
+class Board(Protocol):
+    """What the platform branches in ``board.py`` give to the node."""
+
+    simulated: bool
+    folder: str
+
+    async def join_network(self) -> None:
+        """Return when the network is there. Raises ``OSError``."""
+
+    def unix_seconds(self) -> int | None:
+        """Wall clock, or ``None`` while nobody has set it."""
+
+    def feed(self) -> None:
+        """Tell the watchdog that the node is well."""
+
+    async def wait_for_switch_off(self) -> None:
+        """Return when somebody switches the board off; on most boards never."""

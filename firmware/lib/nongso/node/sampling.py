@@ -1,0 +1,47 @@
+"""One sample of all sensors of a node: conversions start together and are then collected.
+
+A sensor that gives no number leaves its status word in the place of the number. Each
+sensor's first failure and its recovery are said, not each failure between.
+"""
+
+from nongso.node.interpreter import TYPE_CHECKING, sleep_ms
+from nongso.node.log import Trouble
+from nongso.node.sensors import SensorFault
+
+if TYPE_CHECKING:
+    from nongso.node.hardware import Sensor
+
+
+class Sampler:
+    """The sensors of one node. ``columns`` are their series names in a fixed order."""
+
+    def __init__(self, sensors: "list[tuple[Sensor, str]]") -> None:
+        """``sensors`` are pairs of a sensor and the ending of its series names ('' or '.2')."""
+        self._sensors = [sensor for sensor, _ in sensors]
+        self._troubles = [Trouble("sensor " + s.name + ending) for s, ending in sensors]
+        self.columns = tuple(m + ending for s, ending in sensors for m in s.series)
+
+    async def sample(self) -> "list[int | str]":
+        """Measure once; return a number or a status word for each column."""
+        longest = 0
+        faults: list[SensorFault | None] = []
+        for sensor in self._sensors:
+            fault = None
+            try:
+                longest = max(longest, sensor.start())
+            except SensorFault as e:
+                fault = e
+            faults.append(fault)
+        await sleep_ms(longest)
+        values: list[int | str] = []
+        for i, sensor in enumerate(self._sensors):
+            try:
+                fault = faults[i]
+                if fault is not None:
+                    raise fault
+                values.extend(sensor.read())
+                self._troubles[i].well("gives numbers again")
+            except SensorFault as e:
+                values.extend([e.status] * len(sensor.series))
+                self._troubles[i].failed("%s (%s), no number is sent" % (e.status, e))
+        return values

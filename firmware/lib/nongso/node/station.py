@@ -1,0 +1,132 @@
+"""The node as a whole (trạm đo): samples at its interval, keeps, sends."""
+
+import asyncio
+import gc
+
+from nongso.node import record
+from nongso.node.clock import Clock, Origins
+from nongso.node.interpreter import (
+    TYPE_CHECKING,
+    random_bits,
+    sleep_ms,
+    ticks_add,
+    ticks_diff,
+    ticks_ms,
+)
+from nongso.node.log import Trouble, say
+from nongso.node.ring import Ring
+from nongso.node.uplink import Uplink
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from nongso.node.hardware import Board
+    from nongso.node.sampling import Sampler
+    from nongso.node.settings import Settings
+
+_FEED_MS = 2000  # the RP2's watchdog bites after at most 8.4 s
+_LONGEST_HUSH_MS = 120000
+
+
+class Station:
+    """One node. ``boot`` is a new random number with each start."""
+
+    def __init__(self, settings: "Settings", board: "Board", sampler: "Sampler") -> None:
+        """Open the ring. Raises ``OSError`` if the board's folder cannot be used."""
+        self._board, self._sampler = board, sampler
+        self._interval_ms = settings.interval_seconds * 1000
+        self.boot = random_bits(30)
+        self._seq = 0
+        self._ring = Ring(board.folder + "/ring", settings.ring_bytes)
+        self._clock = Clock(board.unix_seconds)
+        self._origins = Origins(board.folder)
+        self._has_untimed = False
+        self._alive_at = ticks_ms()
+        self._ended = asyncio.Event()
+        self._failure: Exception | None = None
+        self._heading = record.pack_heading(self.boot, board.simulated, sampler.columns)
+        self._clock_trouble = Trouble("clock")
+        self._uplink = Uplink(settings, board, self._ring, self._clock, self._origins, self.boot)
+        say(
+            "node %s of %s starts, boot %d, %s%s"
+            % (
+                settings.node,
+                settings.farm,
+                self.boot,
+                ", ".join(sampler.columns),
+                "; SIMULATED board" if board.simulated else "",
+            )
+        )
+
+    async def run(self) -> None:
+        """Run until somebody switches the board off, or raise what ended a part of the node."""
+        tasks = [
+            asyncio.create_task(self._until_it_ends(part))
+            for part in (
+                self._keep_sampling(),
+                self._uplink.run(),
+                self._watch(),
+                self._board.wait_for_switch_off(),
+            )
+        ]
+        await self._ended.wait()
+        for task in tasks:
+            task.cancel()
+        await self._uplink.say_goodbye()
+        say("node ends; what is not acknowledged stays in the ring")
+        if self._failure is not None:
+            raise self._failure
+
+    async def _until_it_ends(self, part: "Coroutine[None, None, None]") -> None:
+        try:
+            await part
+        except Exception as e:
+            self._failure = e
+        self._ended.set()
+
+    async def _watch(self) -> None:
+        """Feed the watchdog as long as every part of the node shows that it is alive."""
+        while True:
+            now = ticks_ms()
+            if (
+                ticks_diff(now, self._alive_at) < self._interval_ms + _LONGEST_HUSH_MS
+                and ticks_diff(now, self._uplink.alive_at) < _LONGEST_HUSH_MS
+            ):
+                self._board.feed()
+            await sleep_ms(_FEED_MS)
+
+    async def _keep_sampling(self) -> None:
+        due = ticks_ms()
+        while True:
+            await self._sample()
+            self._alive_at = ticks_ms()
+            gc.collect()
+            due = ticks_add(due, self._interval_ms)
+            wait = ticks_diff(due, ticks_ms())
+            if wait <= 0:  # held up longer than an interval: do not catch up
+                due = ticks_ms()
+            await sleep_ms(max(wait, 0))
+
+    async def _sample(self) -> None:
+        uptime = self._clock.uptime()
+        unix = self._clock.unix()
+        self._set_origin(uptime, unix)
+        values = await self._sampler.sample()
+        self._seq += 1
+        at = uptime if unix is None else unix
+        body = record.pack(self._seq, at, unix is not None, self._ring.lost, values)
+        self._ring.append(self._heading, body)
+        self._uplink.wake()
+
+    def _set_origin(self, uptime: int, unix: "int | None") -> None:
+        """When the clock becomes known, give their time to the samples from before."""
+        if unix is None:
+            self._has_untimed = True
+            self._clock_trouble.failed("not set yet; times count from now")
+        elif self._has_untimed:
+            self._has_untimed = False
+            try:
+                self._origins.remember(self.boot, unix - uptime)
+            except OSError as e:
+                say("cannot keep when this boot began (%s)" % e)
+            self._clock_trouble.well("known")

@@ -1,0 +1,210 @@
+"""Stands in for a board's ``machine``: pins and buses that end in the farm process's chips.
+
+Thin on purpose: an I2C transaction or an analogue sample becomes one line over TCP
+(``nongso.gateway.simulated.chips`` describes the lines), and what the chip answers comes
+back, bytes for bytes. A chip that does not answer raises ``OSError``, as on an ESP32; so
+does a farm process that is not there, because then nothing answers either.
+"""
+
+import errno
+import socket
+import sys
+import time
+
+PWRON_RESET = 1
+HARD_RESET = 2
+WDT_RESET = 3
+DEEPSLEEP_RESET = 4
+SOFT_RESET = 5
+
+RESET_STATUS = 3  # exit status of a simulated board that resets itself: start it again
+
+_TIMEOUT_SECONDS = 2
+
+
+class _Cable:
+    """The connection to the chips, made when first needed and again after a loss."""
+
+    def __init__(self) -> None:
+        self.host = ""
+        self.port = 0
+        self.node = ""
+        self._socket: socket.socket | None = None
+
+    def ask(self, request: str) -> bytes:
+        """Send one line and return the answer's bytes; raises ``OSError`` for a NACK."""
+        was_connected = self._socket is not None
+        try:
+            answer = self._exchange(request)
+        except OSError:
+            if not was_connected:
+                raise
+            answer = self._exchange(request)  # the farm was started anew
+        word, _, rest = answer.partition(" ")
+        if word == "ok":
+            return bytes.fromhex(rest)
+        if word == "nack":
+            raise OSError(errno.ENODEV)
+        raise OSError(errno.EIO)
+
+    def _exchange(self, request: str) -> str:
+        try:
+            return self._talk(request)
+        except OSError:
+            self._drop()  # or a late answer would be taken for the next one
+            raise
+
+    def _talk(self, request: str) -> str:
+        if self._socket is None:
+            if not self.host:
+                raise OSError(errno.ENODEV)
+            made = socket.socket()
+            try:
+                made.settimeout(_TIMEOUT_SECONDS)
+                made.connect(socket.getaddrinfo(self.host, self.port)[0][-1])
+            except OSError:
+                made.close()
+                raise
+            self._socket = made
+        self._socket.sendall(("%s %s\n" % (self.node, request)).encode())
+        answer = b""
+        while not answer.endswith(b"\n"):
+            piece = self._socket.recv(256)
+            if not piece:
+                raise OSError(errno.ECONNRESET)
+            answer += piece
+        return answer.decode().strip()
+
+    def _drop(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+_cable = _Cable()
+
+
+def plug_in(host: str, port: int, node: str) -> None:
+    """Say where the chips of this board are. Only the simulated board has this."""
+    _cable.host, _cable.port, _cable.node = host, port, node
+
+
+class Pin:
+    """A pin by its number."""
+
+    IN = 0
+    OUT = 1
+
+    def __init__(self, number: int, mode: int = -1) -> None:
+        self.number = number
+
+
+class I2C:
+    """A bus with the chips of this board."""
+
+    def __init__(
+        self,
+        bus: int = 0,
+        *,
+        scl: Pin | None = None,
+        sda: Pin | None = None,
+        freq: int = 400000,
+        timeout: int = 50000,
+    ) -> None:
+        self._bus = bus
+
+    def writeto(self, address: int, buffer: bytes | bytearray, stop: bool = True) -> int:
+        """Write to a chip; returns the number of bytes that it took."""
+        _cable.ask("w %02x %s" % (address, bytes(buffer).hex() or "-"))
+        return len(buffer)
+
+    def readfrom(self, address: int, count: int, stop: bool = True) -> bytes:
+        """Read from a chip."""
+        return _cable.ask("r %02x %d" % (address, count))
+
+    def readfrom_into(self, address: int, buffer: bytearray, stop: bool = True) -> None:
+        """Read from a chip into a buffer."""
+        buffer[:] = self.readfrom(address, len(buffer))
+
+    def writeto_mem(
+        self, address: int, register: int, buffer: bytes | bytearray, *, addrsize: int = 8
+    ) -> None:
+        """Write a register number and bytes."""
+        self.writeto(address, bytes([register]) + bytes(buffer))
+
+    def readfrom_mem(self, address: int, register: int, count: int, *, addrsize: int = 8) -> bytes:
+        """Write a register number, then read."""
+        self.writeto(address, bytes([register]), False)
+        return self.readfrom(address, count)
+
+    def scan(self) -> list[int]:
+        """Addresses at which a chip answers an empty write."""
+        found = []
+        for address in range(8, 120):
+            try:
+                self.writeto(address, b"")
+                found.append(address)
+            except OSError:
+                pass
+        return found
+
+
+SoftI2C = I2C
+
+
+class ADC:
+    """An analogue input."""
+
+    ATTN_11DB = 3
+
+    def __init__(self, pin: Pin | int, atten: int = ATTN_11DB) -> None:
+        self._pin = pin.number if isinstance(pin, Pin) else pin
+
+    def read_u16(self) -> int:
+        """Sample: the 12 bits of the converter spread over 16, as boards do."""
+        answer = _cable.ask("a %d" % self._pin)
+        counts = answer[0] << 8 | answer[1]
+        return counts << 4 | counts >> 8
+
+
+class WDT:
+    """A watchdog that can only bite when it is fed too late: nothing interrupts a process."""
+
+    def __init__(self, id: int = 0, timeout: int = 5000) -> None:
+        self._timeout_seconds = timeout / 1000
+        self._fed_at = time.time()
+
+    def feed(self) -> None:
+        """Feed; if that comes too late, a real board would have reset, and so does this one."""
+        if time.time() - self._fed_at > self._timeout_seconds:
+            print("watchdog: fed too late, the board resets")
+            reset()
+        self._fed_at = time.time()
+
+
+def reset() -> None:
+    """End the process; whoever runs the simulated board starts it again."""
+    sys.exit(RESET_STATUS)
+
+
+def reset_cause() -> int:
+    """Return why the board started; a simulated one was always just switched on."""
+    return PWRON_RESET
+
+
+def unique_id() -> bytes:
+    """Return eight bytes that belong to this board: its node's name, squeezed."""
+    squeezed = bytearray(8)
+    for i, byte in enumerate(_cable.node.encode()):
+        squeezed[i % 8] = (squeezed[i % 8] * 31 + byte) & 255
+    return bytes(squeezed)
+
+
+def freq(hz: int | None = None) -> int:
+    """Return the clock of an ESP32; setting it changes nothing."""
+    return 160000000
+
+
+def idle() -> None:
+    """Give the machine a moment."""
+    time.sleep(0.001)
