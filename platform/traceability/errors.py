@@ -1,0 +1,156 @@
+"""Why the records do not take something. Each error has the values that its sentence needs.
+
+The sentences, in the reader's language, are in ``nongso.platform.traceability.sentences``.
+``field`` names the field of a form beside which the sentence belongs.
+"""
+
+
+class Refused(Exception):
+    """Something that is not recorded. ``code`` is stable, for programs."""
+
+    code = "refused"
+    field = ""
+
+
+class LotUnknown(Refused):
+    """No lot with this code in this cooperative."""
+
+    code = "lot_unknown"
+    field = "lot"
+
+    def __init__(self, lot: str) -> None:
+        super().__init__(f"no lot {lot}")
+        self.lot = lot
+
+
+class WrongKind(Refused):
+    """The lot cannot be used for this step (noodles are not made of cabbage)."""
+
+    code = "wrong_kind"
+    field = "lot"
+
+    def __init__(self, lot: str, kind: str) -> None:
+        super().__init__(f"lot {lot} is {kind}")
+        self.lot, self.kind = lot, kind
+
+
+class NotEnough(Refused):
+    """More is to be taken from a lot than it has left."""
+
+    code = "not_enough"
+    field = "inputs"
+
+    def __init__(self, lot: str, left_grams: int, wanted_grams: int) -> None:
+        super().__init__(f"lot {lot} has {left_grams} g left, {wanted_grams} g are wanted")
+        self.lot, self.left_grams, self.wanted_grams = lot, left_grams, wanted_grams
+
+
+class MoreOutThanIn(Refused):
+    """A step would give more than it took."""
+
+    code = "more_out_than_in"
+    field = "output"
+
+    def __init__(self, in_grams: int, out_grams: int) -> None:
+        super().__init__(f"{out_grams} g out of {in_grams} g")
+        self.in_grams, self.out_grams = in_grams, out_grams
+
+
+class NothingTaken(Refused):
+    """A step without anything that goes in."""
+
+    code = "nothing_taken"
+    field = "inputs"
+
+
+class BeforeItsSource(Refused):
+    """A step dated before the lot that it uses came to be."""
+
+    code = "before_its_source"
+    field = "day"
+
+    def __init__(self, lot: str, day: str) -> None:
+        super().__init__(f"lot {lot} is of {day}")
+        self.lot, self.day = lot, day
+
+
+class AlreadyRecorded(Refused):
+    """The same form was sent before with other contents; what was sent first stands."""
+
+    code = "already_recorded"
+
+
+class PlaceUnknown(Refused):
+    """No greenhouse, household or product of that name in this cooperative."""
+
+    code = "unknown"
+
+    def __init__(self, what: str, name: str) -> None:
+        super().__init__(f"no {what} {name!r}")
+        self.field, self.name = what, name
+
+
+class TooManyLabels(Refused):
+    """More labels than packs (model sentence 10)."""
+
+    code = "too_many_labels"
+    field = "count"
+
+    def __init__(self, packs: int, issued: int, left: int, wanted: int) -> None:
+        super().__init__(f"{packs} packs, {issued} labels issued, {left} left, {wanted} wanted")
+        self.packs, self.issued, self.left, self.wanted = packs, issued, left, wanted
+
+
+class TooManyAtOnce(Refused):
+    """More labels than one file holds."""
+
+    code = "too_many_at_once"
+    field = "count"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"at most {most} labels at once")
+        self.most = most
+
+
+class NotPacked(Refused):
+    """Labels are for packs; this lot has none."""
+
+    code = "not_packed"
+    field = "count"
+
+    def __init__(self, lot: str) -> None:
+        super().__init__(f"lot {lot} is not packed")
+        self.lot = lot
+
+
+class SerialUnknown(Refused):
+    """A label number that was never issued for this lot, or was reported before."""
+
+    code = "serial_unknown"
+    field = "serials"
+
+    def __init__(self, serials: list[str]) -> None:
+        super().__init__(", ".join(serials))
+        self.serials = serials
+
+
+class LabelNotPrintable(Refused):
+    """The print shop refuses: its reason is the cause."""
+
+    code = "label_not_printable"
+    field = "layout"
+
+    def __init__(self, field: str = "layout") -> None:
+        super().__init__("the label cannot be printed on this layout")
+        self.field = field
+
+
+class BadGtin(Refused):
+    """A number that is no GTIN, or not one for goods in open trade."""
+
+    code = "bad_gtin"
+    field = "gtin"
+
+    def __init__(self, gtin: str, why: str) -> None:
+        super().__init__(f"{gtin}: {why}")
+        self.gtin, self.why = gtin, why

@@ -1,0 +1,82 @@
+"""Codes of lots and packs, the addresses that are printed, and GTINs.
+
+Letters that are mistaken for one another (I, O, U, 0, 1) are left out. A serial is 9 letters of
+31: 44 random bits, so that nobody finds the next one by counting. Everything stands in the
+path: a printed address has no query, so that it stays in the small mode of the QR code.
+
+A GTIN is checked, never made up: a cooperative without one has its own addresses under ``/t/``,
+and a GTIN that comes later adds an address and replaces none.
+"""
+
+import secrets
+from urllib.parse import urlsplit
+
+from nongso.platform.traceability.errors import BadGtin
+
+ALPHABET = "23456789ABCDEFGHJKLMNPQRSTVWXYZ"
+LOT_LETTERS = 6
+SERIAL_LETTERS = 9  # 9 * log2(31) = 44.6 bits
+
+
+def new_lot_code() -> str:
+    """A lot's code; the caller sees to it that it is new."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(LOT_LETTERS))
+
+
+def new_serial() -> str:
+    """A pack's own number, which cannot be guessed."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(SERIAL_LETTERS))
+
+
+def as_typed(text: str) -> str:
+    """What somebody typed as a code: upper case, spaces and hyphens dropped."""
+    return text.strip().upper().replace(" ", "").replace("-", "")
+
+
+def _upper_host(base: str) -> str:
+    """The base with scheme and host in capitals; a path of its own stays as it is."""
+    parts = urlsplit(base)
+    return f"{parts.scheme}://{parts.netloc}".upper() + parts.path.rstrip("/")
+
+
+def printed_address(base: str, lot: str, serial: str | None, gtin: str | None) -> str:
+    """The address in the code: ``HTTPS://HOST/T/LOT/SERIAL``, or a GS1 Digital Link.
+
+    ``base`` is the setting ``label_url``.
+    """
+    if gtin:
+        end = f"/21/{serial}" if serial else ""
+        return f"{_upper_host(base)}/01/{gtin}/10/{lot}{end}"
+    return f"{_upper_host(base)}/T/{lot}" + (f"/{serial}" if serial else "")
+
+
+def lot_id(base: str, lot: str) -> str:
+    """The lot's identifier in events."""
+    return f"{base.rstrip('/')}/t/{lot}"
+
+
+def lot_of(identifier: str) -> str:
+    """The code of a lot from its identifier in an event."""
+    return identifier.rsplit("/", 1)[-1]
+
+
+def check_digit(digits: str) -> int:
+    """GS1's check digit: weights 3, 1, 3, … from the right, modulo 10."""
+    weighted = sum(int(d) * (3, 1)[i % 2] for i, d in enumerate(reversed(digits)))
+    return -weighted % 10
+
+
+def gtin14(text: str) -> str:
+    """Read a GTIN-8, -12, -13 or -14 and write it with 14 digits. Raises ``BadGtin``."""
+    digits = text.strip().replace(" ", "").replace("-", "")
+    if not (digits.isascii() and digits.isdigit()) or len(digits) not in (8, 12, 13, 14):
+        raise BadGtin(text, "length")
+    if check_digit(digits[:-1]) != int(digits[-1]):
+        raise BadGtin(text, "check_digit")
+    whole = digits.zfill(14)
+    # GTIN-13 prefixes 02, 04 and 20-29 (and GTIN-8 beginning with 0 or 2) are numbers for use
+    # inside one shop; they say nothing outside of it.
+    inside = digits[0] in "02" if len(digits) == 8 else whole[1:3] in ("02", "04")
+    if inside or (len(digits) != 8 and whole[1] == "2"):
+        raise BadGtin(text, "restricted")
+    return whole

@@ -1,0 +1,182 @@
+"""The tables of traceability.
+
+Two sorts. What the clerk keeps as it is today: producers, products, places. And what follows
+from the stream of events: lots, what flowed from lot to lot, labels. The second sort can be
+thrown away and made again from the stream (``nongso.platform.traceability.lots.rebuild``);
+only the serials and the texts of printed labels stand here alone, because random numbers and
+paper cannot be derived.
+
+Quantities are whole grams and whole packs, so that sums close.
+"""
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from nongso.platform.store import Base
+
+# What a lot is, and what can be made of it by which step.
+PLANTING, CROP, ROOTS, STARCH, NOODLES, PACKS = (
+    "planting",
+    "crop",
+    "roots",
+    "starch",
+    "noodles",
+    "packs",
+)
+LOT_KINDS = (PLANTING, CROP, ROOTS, STARCH, NOODLES, PACKS)
+PRODUCT_KINDS = ("vegetables", "noodles")
+PACKED_FROM = {"vegetables": CROP, "noodles": NOODLES}
+PRODUCER_KINDS = ("cooperative", "group", "household")
+
+
+class Producer(Base):
+    """Who makes: the cooperative itself, a group, a household. Code first, name second."""
+
+    __tablename__ = "producer"
+    __table_args__ = (UniqueConstraint("cooperative", "code"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    cooperative: Mapped[str] = mapped_column(ForeignKey("cooperative.slug"), index=True)
+    code: Mapped[str]
+    kind: Mapped[str]
+    name: Mapped[str]
+    village: Mapped[str]
+    commune: Mapped[str]
+    province: Mapped[str]
+    contact: Mapped[str]  # what the producer wants printed: telephone, Zalo; may be empty
+
+
+class Product(Base):
+    """What is sold. ``gtin`` is empty, or 14 digits that GS1 gave; none is ever made up."""
+
+    __tablename__ = "product"
+    __table_args__ = (UniqueConstraint("cooperative", "name"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    cooperative: Mapped[str] = mapped_column(ForeignKey("cooperative.slug"), index=True)
+    producer_id: Mapped[str] = mapped_column(ForeignKey("producer.id"))
+    producer: Mapped[Producer] = relationship(lazy="joined")
+    name: Mapped[str]
+    brand: Mapped[str]
+    kind: Mapped[str]
+    pack_grams: Mapped[int]
+    shelf_life_days: Mapped[int]
+    storage: Mapped[str]
+    gtin: Mapped[str | None] = mapped_column(index=True)
+
+
+class Place(Base):
+    """Where something grows or is made: a greenhouse, a household's hill plots, a workshop."""
+
+    __tablename__ = "place"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    cooperative: Mapped[str] = mapped_column(ForeignKey("cooperative.slug"), index=True)
+    kind: Mapped[str]  # greenhouse, hill
+    name: Mapped[str]
+    greenhouse: Mapped[str | None] = mapped_column(unique=True)
+    producer_id: Mapped[str | None] = mapped_column(ForeignKey("producer.id"))
+    village: Mapped[str]
+    commune: Mapped[str]
+    province: Mapped[str]
+
+
+class Lot(Base):
+    """A lot as its events make it. ``made_grams`` is ``None`` for a planting: nobody weighs it.
+
+    ``born_number`` is the number of the event that brought it about. ``labels`` counts every
+    label issued for it, ``spoiled`` those reported unusable: each may be printed once more.
+    """
+
+    __tablename__ = "lot"
+    __table_args__ = (
+        CheckConstraint("used_grams >= 0", name="used_not_negative"),
+        CheckConstraint("made_grams IS NULL OR used_grams <= made_grams", name="stock"),
+        CheckConstraint("labels - spoiled <= packs", name="labels_within_packs"),
+        Index("ix_lot_cooperative_kind", "cooperative", "kind"),
+    )
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    cooperative: Mapped[str] = mapped_column(ForeignKey("cooperative.slug"))
+    kind: Mapped[str]
+    name: Mapped[str]  # crop, or the product's name when it was packed
+    at: Mapped[int]
+    born_number: Mapped[int] = mapped_column(ForeignKey("event.number"), index=True)
+    product_id: Mapped[str | None] = mapped_column(ForeignKey("product.id"), index=True)
+    product: Mapped[Product | None] = relationship(lazy="joined")
+    producer_id: Mapped[str | None] = mapped_column(ForeignKey("producer.id"))
+    producer: Mapped[Producer | None] = relationship(lazy="joined")
+    place_id: Mapped[str | None] = mapped_column(ForeignKey("place.id"))
+    place: Mapped[Place | None] = relationship(lazy="joined")
+    made_grams: Mapped[int | None]
+    used_grams: Mapped[int] = mapped_column(default=0)
+    packs: Mapped[int] = mapped_column(default=0)
+    pack_grams: Mapped[int | None]
+    best_before: Mapped[str | None]  # a day, 2027-11-21
+    labels: Mapped[int] = mapped_column(default=0)
+    spoiled: Mapped[int] = mapped_column(default=0)
+    demonstration: Mapped[bool] = mapped_column(default=False)
+
+    @property
+    def left_grams(self) -> int | None:
+        """What can still be taken from the lot; ``None`` where nothing was weighed."""
+        return None if self.made_grams is None else self.made_grams - self.used_grams
+
+    @property
+    def labels_left(self) -> int:
+        """Labels that may still be printed: packs without a usable label."""
+        return self.packs - (self.labels - self.spoiled)
+
+
+class Flow(Base):
+    """What went from one lot into another. ``grams`` is ``None`` from planting to harvest."""
+
+    __tablename__ = "lot_flow"
+
+    number: Mapped[int] = mapped_column(ForeignKey("event.number"), primary_key=True)
+    source: Mapped[str] = mapped_column(ForeignKey("lot.code"), primary_key=True)
+    target: Mapped[str] = mapped_column(ForeignKey("lot.code"), primary_key=True, index=True)
+    grams: Mapped[int | None]
+
+    __table_args__ = (Index("ix_lot_flow_source", "source"),)
+
+
+class LabelIssue(Base):
+    """Labels issued together: what stands on them, and the file once it has been checked.
+
+    Everything that the PDF is made of is kept here as it was, so that the same file can be made
+    again. The file itself lies in the files folder as ``labels/<id>.pdf`` once it is checked.
+    """
+
+    __tablename__ = "label_issue"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    lot: Mapped[str] = mapped_column(ForeignKey("lot.code"), index=True)
+    cooperative: Mapped[str] = mapped_column(ForeignKey("cooperative.slug"))
+    at: Mapped[int]
+    actor: Mapped[str]
+    layout: Mapped[str]
+    start_cell: Mapped[int]
+    first: Mapped[int]  # running number in the lot
+    count: Mapped[int]
+    base: Mapped[str]  # label_url as it was
+    gtin: Mapped[str | None]
+    texts: Mapped[dict[str, str]] = mapped_column(JSON)
+
+    @property
+    def last(self) -> int:
+        """Running number of the last label."""
+        return self.first + self.count - 1
+
+
+class LabelCode(Base):
+    """One label: its serial, which pack of the lot it numbers, and whether it was spoiled."""
+
+    __tablename__ = "label_code"
+    __table_args__ = (UniqueConstraint("lot", "running"),)
+
+    serial: Mapped[str] = mapped_column(primary_key=True)
+    lot: Mapped[str] = mapped_column(ForeignKey("lot.code"))
+    running: Mapped[int]
+    issue_id: Mapped[str] = mapped_column(ForeignKey("label_issue.id"), index=True)
+    spoiled_at: Mapped[int | None]
