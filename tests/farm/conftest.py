@@ -17,7 +17,7 @@ import pytest
 from nongso.gateway.simulated.settings import FarmSettings, from_dict
 
 
-def free_port() -> int:
+def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -40,8 +40,8 @@ def two_greenhouses() -> dict[str, Any]:
         "speed": 1,
         "latitude": 22.4,
         "longitude": 103.6,
-        "modbus": {"host": "127.0.0.1", "port": free_port()},
-        "chips": {"host": "127.0.0.1", "port": free_port()},
+        "modbus": {"host": "127.0.0.1", "port": _free_port()},
+        "chips": {"host": "127.0.0.1", "port": _free_port()},
         "edges": "edges.jsonl",
         "state": "state.json",
         "greenhouses": [
@@ -85,14 +85,25 @@ def two_greenhouses() -> dict[str, Any]:
     }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    return _free_port
+
+
+@pytest.fixture(scope="session")
 def wait_for() -> Callable[..., Any]:
     return _wait_for
 
 
+@pytest.fixture(scope="session")
+def settings_in() -> Callable[[Path], FarmSettings]:
+    """Settings of the farm of two greenhouses whose files lie in a folder."""
+    return lambda folder: from_dict(two_greenhouses(), folder)
+
+
 @pytest.fixture
-def farm_settings(tmp_path: Path) -> FarmSettings:
-    return from_dict(two_greenhouses(), tmp_path)
+def farm_settings(settings_in: Callable[[Path], FarmSettings], tmp_path: Path) -> FarmSettings:
+    return settings_in(tmp_path)
 
 
 class RunningFarm:

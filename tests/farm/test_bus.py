@@ -41,10 +41,10 @@ def test_mbpoll_sees_the_coil_on_and_off_and_the_meter_counts(
             r"\[\d\]: \t(\d)", mbpoll(farm, 1, "-t", "0", "-r", "1", "-c", "8").stdout
         )
 
-    assert coils() == ["0"] * 8
-    for reference in (1, 7, 8):
-        answer = mbpoll(farm, 1, "-t", "0", "-r", str(reference), "1")
-        assert answer.returncode == 0, answer.stderr
+    for relay in (6, 7):
+        farm.ask(1, f"05 {relay:04x} ff00")
+    answer = mbpoll(farm, 1, "-t", "0", "-r", "1", "1")
+    assert answer.returncode == 0, answer.stderr
     assert coils() == ["1", "0", "0", "0", "0", "0", "1", "1"]
     wait_for(lambda: farm.meter()[0] > 1.0, "the meter to count")
     assert mbpoll(farm, 1, "-t", "0", "-r", "1", "0").returncode == 0

@@ -127,11 +127,11 @@ def test_an_unwatered_bed_dries_and_its_plants_save_water(farm_settings: FarmSet
     model = FarmModel(farm_settings, NOON)
     bed = model.bed("tan-binh-1-k1")
     used = []
-    for _ in range(4):
+    for _ in range(3):
         before = bed.used
-        model.advance(10 * 86400.0)
+        model.advance(8 * 86400.0)
         used.append(bed.used - before)
-    assert used[-1] < used[0] / 2
+    assert used[-1] < used[0] * 0.7
     assert bed.moisture_percent > 15.0
 
 
