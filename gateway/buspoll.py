@@ -1,0 +1,72 @@
+"""Meter and tank as readings of a node of their own, like any trạm đo's.
+
+The supervisor is the bus's only master, so this asks it for what it last read. A device that is
+silent gives a reading without a value, marked ``failed``; a supervisor that is gone gives none.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from nongso.gateway.settings import GatewaySettings
+from nongso.gateway.valves.client import SupervisorGone, SupervisorRefused
+from nongso.wire import marks
+from nongso.wire.metrics import METRICS, is_possible
+from nongso.wire.payload import EARLIEST, Reading
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 10.0
+_SERIES = (("water_total", "total"), ("water_flow", "flow"), ("tank_level", "tank"))
+
+
+class ReadLike(Protocol):
+    """The supervisor's client."""
+
+    def read(self) -> dict[str, Any]: ...
+
+
+class BusPoll:
+    """Hands the bus's own readings to ``accept``, every ten seconds."""
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        valves: ReadLike,
+        accept: Callable[[list[Reading]], None],
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._origin = marks.SIMULATED if settings.simulated else 0
+        self._valves, self._accept = valves, accept
+        self._clock, self._steady = clock, steady
+        self._next_at = steady()
+        self._is_gone = False
+
+    def tick(self) -> None:
+        """Call it once a second; it polls when it is time."""
+        if self._steady() >= self._next_at:
+            self._next_at = self._steady() + POLL_SECONDS
+            self.poll()
+
+    def poll(self) -> None:
+        """Ask the supervisor now and hand the readings on."""
+        try:
+            found = self._valves.read()
+        except (SupervisorGone, SupervisorRefused) as error:
+            if not self._is_gone:
+                log.error("No readings of meter and tank. %s", error)
+            self._is_gone = True
+            return
+        self._is_gone = False
+        at = int(self._clock())
+        self._accept([self._reading(name, at, found[key]) for name, key in _SERIES])
+
+    def _reading(self, name: str, at: int, value: float | None) -> Reading:
+        mark = marks.GOOD if at >= EARLIEST else marks.UNTIMED
+        if value is None:
+            mark = marks.FAILED
+        elif not is_possible(METRICS[name], value):
+            mark = marks.IMPOSSIBLE
+        return Reading(name, at, value, mark | self._origin)

@@ -1,0 +1,112 @@
+"""What the rules look at: settings of a zone, its remembered state, and what is known now."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from nongso.wire import marks
+from nongso.wire.payload import Reading
+
+OLDEST_MOISTURE_SECONDS = 1800.0
+OLDEST_TANK_SECONDS = 120.0
+CLOCK_SLACK_SECONDS = 120.0  # a node's clock may be a little ahead of ours
+NEEDED_TANK_PERCENT = 10.0
+DAY_SECONDS = 86400.0
+
+
+@dataclass(frozen=True)
+class Band:
+    """Below ``low`` % water in pulses of ``run_seconds``, with ``soak_seconds`` between, up to
+    ``high`` %."""
+
+    low: float
+    high: float
+    run_seconds: int
+    soak_seconds: int
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What no start may exceed. A day is any 24 hours, so that midnight opens no new account."""
+
+    max_run_seconds: float
+    max_day_seconds: float
+    rest_seconds: float = 0.0
+    needed_tank_percent: float = NEEDED_TANK_PERCENT
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A khu tưới as it is remembered between two looks."""
+
+    id: str
+    limits: Limits
+    mode: str = "off"  # a new zone arrives switched off
+    band: Band | None = None
+    is_wetting: bool = False  # the band has begun to water and has not reached ``high``
+    is_stopped: bool = False  # a person pressed stop; automatic watering waits for a person
+    is_locked: bool = False  # its valve did not close; a person must look
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A past run of the zone. Ages instead of times: they hold when the wall clock jumps."""
+
+    ended_seconds_ago: float
+    seconds: float
+    went_wrong: bool = False
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known at this moment about one zone and the waterworks."""
+
+    now: float
+    moisture: tuple[Reading, ...] = ()  # the newest of each probe of the zone
+    tank: Reading | None = None
+    ran: tuple[Ran, ...] = ()
+    is_running: bool = False
+    has_supervisor: bool = True
+    has_bus: bool = True
+    has_auto_off: bool = True
+
+    def age(self, reading: Reading) -> float:
+        """Seconds since a reading was taken."""
+        return float(self.now - reading.at)
+
+    def seconds_today(self) -> float:
+        """Seconds of water in the last 24 hours."""
+        return sum(r.seconds for r in self.ran if r.ended_seconds_ago < DAY_SECONDS)
+
+    def last_run(self) -> Ran | None:
+        """The run that ended last."""
+        return min(self.ran, key=lambda r: r.ended_seconds_ago, default=None)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A word of ``nongso.wire.reasons`` and the values that belong to it."""
+
+    code: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+def is_usable(reading: Reading, now: float, oldest_seconds: float) -> bool:
+    """Whether rules may decide on a reading: good, measured or simulated, and fresh.
+
+    Imported history and readings from the future are not: their time is not ours.
+    """
+    return (
+        reading.value is not None
+        and marks.is_good(reading.mark)
+        and marks.origin(reading.mark) != "imported"
+        and -CLOCK_SLACK_SECONDS <= now - reading.at <= oldest_seconds
+    )
+
+
+def newest_usable(
+    readings: Iterable[Reading], now: float, oldest_seconds: float
+) -> Reading | None:
+    """The newest reading that rules may decide on; ``None`` means: do not decide."""
+    usable = [r for r in readings if is_usable(r, now, oldest_seconds)]
+    return max(usable, key=lambda r: r.at, default=None)

@@ -1,0 +1,184 @@
+"""What watering must remember across restarts, in the store's small durable state.
+
+Zones (mode, band, stop, lock), the runs of the last day, runs that are going on, outcomes of
+commands, and standing alarms. A run is written here before its valve is asked to open, so that a
+crash in between is noticed. Times of past runs are kept on the boot clock and on the wall clock:
+the first counts as long as the machine was not restarted, so that a jump of the wall clock
+neither opens nor closes the day's account.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol
+
+from nongso.gateway.irrigation.facts import DAY_SECONDS, Band, Limits, Ran, Zone
+from nongso.gateway.settings import GatewaySettings
+from nongso.gateway.settings import Zone as ZoneSettings
+
+MOST_OUTCOMES = 200  # a command is offered for minutes; hundreds of wishes later it has expired
+MOST_PAST_RUNS = 500
+
+Body = dict[str, Any]
+
+
+class StateStore(Protocol):
+    """The part of the store that the book is kept in."""
+
+    def state(self, key: str) -> str | None: ...
+
+    def set_state(self, key: str, value: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The same moment on the wall clock and on the boot clock of one boot."""
+
+    wall: float
+    boottime: float
+    boot: str
+
+    def seconds_until(self, later: "Moment") -> float:
+        """How long after this moment ``later`` is; never negative."""
+        if self.boot == later.boot:
+            return max(0.0, later.boottime - self.boottime)
+        return max(0.0, later.wall - self.wall)
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """A run that has ended."""
+
+    ended: Moment
+    seconds: float
+    went_wrong: bool
+
+
+class WaterBook:
+    """Everything remembered; each change is on disk when the method returns."""
+
+    def __init__(self, settings: GatewaySettings, store: StateStore) -> None:
+        self._store = store
+        self._settings = settings.zones()
+        self.zones = {z.id: self._zone(z) for z in self._settings.values()}
+        self.past = {zone: self._past(zone) for zone in self.zones}
+        self.runs: dict[str, Body] = self._load("water.runs", {})
+        self.outcomes: dict[str, Body] = self._load("water.outcomes", {})
+        self.alarms: dict[str, Body] = self._load("water.alarms", {})
+
+    # --- zones -----------------------------------------------------------------------------
+
+    def keep_zone(self, zone: Zone) -> None:
+        """Remember a zone's state, if it has changed."""
+        if self.zones[zone.id] == zone:
+            return
+        self.zones[zone.id] = zone
+        found = asdict(zone)
+        del found["limits"], found["id"]
+        found["from_file"] = _from_file(self._settings[zone.id])
+        self._save(f"water.zone.{zone.id}", found)
+
+    def _zone(self, settings: ZoneSettings) -> Zone:
+        """A zone as remembered; where the settings file was edited since, the file wins."""
+        limits = Limits(float(settings.max_run_seconds), float(settings.max_day_seconds))
+        band = Band(**asdict(settings.band)) if settings.band else None
+        zone = Zone(settings.id, limits, settings.mode, band)
+        found = self._load(f"water.zone.{settings.id}", None)
+        if found is None:
+            return zone
+        is_edited = found.pop("from_file", None) != _from_file(settings)
+        found["band"] = Band(**found["band"]) if found["band"] else None
+        if is_edited:
+            found |= {"mode": settings.mode, "band": band, "is_wetting": False}
+        return replace(zone, **found)
+
+    # --- runs ------------------------------------------------------------------------------
+
+    def begin(self, run: Body) -> None:
+        """Remember a run before its valve is asked to open."""
+        self.runs[run["id"]] = run
+        self.keep_runs()
+
+    def keep_runs(self) -> None:
+        """Remember how far the runs are."""
+        self._save("water.runs", self.runs)
+
+    def drop(self, run_id: str) -> None:
+        """The run did not begin."""
+        del self.runs[run_id]
+        self.keep_runs()
+
+    def finish(self, run_id: str, past: PastRun) -> None:
+        """The run is over, and its record is in the outbox."""
+        zone = self.runs[run_id]["zone"]
+        known = self.past.get(zone, [])
+        day = [p for p in known if p.ended.seconds_until(past.ended) < DAY_SECONDS]
+        self.past[zone] = [*day, past][-MOST_PAST_RUNS:]
+        self._save(f"water.past.{zone}", [asdict(p) for p in self.past[zone]])
+        self.drop(run_id)
+
+    def ran(self, zone: str, now: Moment) -> tuple[Ran, ...]:
+        """The zone's past runs, by age."""
+        return tuple(
+            Ran(p.ended.seconds_until(now), p.seconds, p.went_wrong) for p in self.past[zone]
+        )
+
+    def _past(self, zone: str) -> list[PastRun]:
+        return [
+            PastRun(Moment(**p["ended"]), p["seconds"], p["went_wrong"])
+            for p in self._load(f"water.past.{zone}", [])
+        ]
+
+    # --- commands and alarms ---------------------------------------------------------------
+
+    def keep_outcome(self, outcome: Body) -> None:
+        """Remember what became of a command, so that it is never carried out again."""
+        self.outcomes[outcome["id"]] = outcome
+        while len(self.outcomes) > MOST_OUTCOMES:
+            del self.outcomes[next(iter(self.outcomes))]
+        self._save("water.outcomes", self.outcomes)
+
+    def keep_alarm(self, alarm: Body) -> None:
+        """Remember a standing alarm; a cleared one is forgotten."""
+        if alarm["cleared_at"] is None:
+            self.alarms[alarm["id"]] = alarm
+        else:
+            self.alarms.pop(alarm["id"], None)
+        self._save("water.alarms", self.alarms)
+
+    # --- the store -------------------------------------------------------------------------
+
+    def _load(self, key: str, default: Any) -> Any:
+        text = self._store.state(key)
+        return default if text is None else json.loads(text)
+
+    def _save(self, key: str, found: Any) -> None:
+        self._store.set_state(key, json.dumps(found, ensure_ascii=False, allow_nan=False))
+
+
+class Held:
+    """The store, with the lease held after each step: a slow disk must not stop a run."""
+
+    def __init__(self, store: Any, hold: Callable[[], None]) -> None:
+        self._store, self._hold = store, hold
+
+    def record(self, kind: str, body: Body) -> None:
+        self._store.record(kind, body)
+        self._hold()
+
+    def seen_command(self, command_id: str) -> bool:
+        seen: bool = self._store.seen_command(command_id)
+        self._hold()
+        return seen
+
+    def state(self, key: str) -> str | None:
+        found: str | None = self._store.state(key)
+        return found
+
+    def set_state(self, key: str, value: str) -> None:
+        self._store.set_state(key, value)
+        self._hold()
+
+
+def _from_file(settings: ZoneSettings) -> Body:
+    return {"mode": settings.mode, "band": asdict(settings.band) if settings.band else None}
