@@ -24,7 +24,7 @@ COOKIE = "nongso_log_in"
 GATEWAY = "gateway"
 
 _View = TypeVar("_View", bound=Callable[..., Any])
-_Any = TypeVar("_Any", bound=tuple[Any, ...])
+_Query = TypeVar("_Query", bound=Select[*tuple[Any, ...]])
 
 
 @dataclass(frozen=True)
@@ -123,9 +123,7 @@ def somebody() -> Identity:
     return found
 
 
-def scoped(
-    statement: Select[_Any], column: InstrumentedAttribute[Any] | ColumnElement[Any]
-) -> Select[_Any]:
+def scoped(statement: _Query, column: InstrumentedAttribute[Any] | ColumnElement[Any]) -> _Query:
     """Narrow a query to what the asker's cooperative owns."""
     asker = somebody()
     return statement if asker.sees_all else statement.where(column == asker.cooperative)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from flask import Flask, Response, redirect, request
 
-from nongso.platform import accounts, csrf, errors, languages, migrations, store
+from nongso.platform import accounts, csrf, errors, languages, migrations, store, telemetry
+from nongso.platform.greenhouse.bell import Bell
 from nongso.platform.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,8 @@ ROOMS = (
     ("nongso.platform.health", "blueprint"),
     ("nongso.platform.greenhouse.pages", "blueprint"),
     ("nongso.platform.greenhouse.api", "blueprint"),
-    ("nongso.platform.greenhouse.gateways", "blueprint"),
+    ("nongso.platform.uplink", "blueprint"),
+    ("nongso.platform.openapi", "blueprint"),
     ("nongso.platform.traceability.pages", "blueprint"),
     ("nongso.platform.traceability.consumer", "blueprint"),
     ("nongso.platform.traceability.api", "blueprint"),
@@ -67,9 +69,11 @@ def create_app(settings: Settings) -> Flask:
     kept = store.install(app, settings)
     try:
         migrations.check(settings, kept)
+        telemetry.install(app, settings.telemetry_file)
     except BaseException:
         kept.close()
         raise
+    app.extensions["nongso.bell"] = Bell()
     accounts.install(app)
     csrf.install(app, settings.secret, settings.secure_cookies)
     languages.install(app, settings.secure_cookies)

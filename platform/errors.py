@@ -106,7 +106,8 @@ def install(app: Flask) -> None:
             return error.get_response()  # type: ignore[return-value]
         if status == 401 and not wants_problem() and request.method in ("GET", "HEAD"):
             return redirect(url_for("accounts.log_in", next=request.full_path.rstrip("?")), 303)  # type: ignore[return-value]
-        made = answer(status, error.description)
+        own_words = error.description != type(error).description
+        made = answer(status, error.description if own_words else None)
         if status == 401 and wants_problem():
             made.headers["WWW-Authenticate"] = "Bearer"
         if status == 405 and getattr(error, "valid_methods", None):

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from nongso.platform.people import Cooperative
 from nongso.platform.store import Base
 
 
@@ -30,7 +31,7 @@ class Event(Base):
     at: Mapped[int] = mapped_column(index=True)
     recorded_at: Mapped[int]
     actor: Mapped[str]
-    cooperative: Mapped[str | None] = mapped_column(ForeignKey("cooperative.slug"))
+    cooperative: Mapped[str | None] = mapped_column(ForeignKey(Cooperative.slug))
     body: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 

@@ -21,7 +21,7 @@ from babel.messages.pofile import read_po
 from babel.support import Translations
 from flask import Flask, Response, current_app, redirect, request
 from flask_babel import Babel, Domain, get_locale  # type: ignore[import-untyped]  # has none
-from flask_babel import gettext as _
+from flask_babel import gettext as _gettext
 from flask_babel import lazy_gettext as later
 
 from nongso.platform.accounts import rule_of
@@ -48,6 +48,11 @@ __all__ = [
 ]
 
 
+def _(text: str, **values: object) -> str:
+    """Say a sentence in the language of the answer, with its values filled in."""
+    return str(_gettext(text, **values))
+
+
 class _Catalogues(Domain):  # type: ignore[misc]
     """Flask-Babel's catalogues, from the ``.po`` files of every room."""
 
@@ -61,7 +66,7 @@ class _Catalogues(Domain):  # type: ignore[misc]
 
 def _load(folder: Path) -> Translations:
     translations = Translations()
-    translations.plural = lambda n: int(n != 1)  # type: ignore[attr-defined]
+    translations.plural = lambda n: int(n != 1)
     for file in sorted(folder.glob("*.po")):
         with file.open("rb") as source:
             catalogue = read_po(source, locale=folder.name, abort_invalid=True)
@@ -159,9 +164,9 @@ def quantity(value: float, unit: str, decimals: int = 0) -> str:
 def unit_word(unit: str) -> str:
     """Return the unit as it is said: ``l`` is lít, ``l/min`` is lít mỗi phút."""
     if unit == "l":
-        return str(_("lít"))
+        return _("lít")
     if unit == "l/min":
-        return str(_("lít mỗi phút"))
+        return _("lít mỗi phút")
     return unit
 
 
@@ -197,27 +202,27 @@ def moment(at: float, now: float) -> str:
     if days == 0:
         return hour
     if days == 1:
-        return str(_("hôm qua lúc %(hour)s", hour=hour))
-    return str(_("ngày %(day)s lúc %(hour)s", day=date(at), hour=hour))
+        return _("hôm qua lúc %(hour)s", hour=hour)
+    return _("ngày %(day)s lúc %(hour)s", day=date(at), hour=hour)
 
 
 def age(seconds: float) -> str:
     """Write how long ago: vừa xong, cách đây 10 phút, cách đây 3 giờ, cách đây 2 ngày."""
     whole = max(0, int(seconds))
     if whole < 60:
-        return str(_("vừa xong"))
+        return _("vừa xong")
     if whole < 3600:
-        return str(_("cách đây %(count)s phút", count=whole // 60))
+        return _("cách đây %(count)s phút", count=whole // 60)
     if whole < 2 * 86400:
-        return str(_("cách đây %(count)s giờ", count=whole // 3600))
-    return str(_("cách đây %(count)s ngày", count=number(whole // 86400)))
+        return _("cách đây %(count)s giờ", count=whole // 3600)
+    return _("cách đây %(count)s ngày", count=number(whole // 86400))
 
 
 def duration(seconds: float) -> str:
     """Write a length of time: 20 giây, 10 phút, 1 phút 30 giây."""
     minutes, rest = divmod(round(seconds), 60)
     if minutes == 0:
-        return str(_("%(count)s giây", count=rest))
+        return _("%(count)s giây", count=rest)
     if rest == 0:
-        return str(_("%(count)s phút", count=number(minutes)))
-    return str(_("%(minutes)s phút %(seconds)s giây", minutes=number(minutes), seconds=rest))
+        return _("%(count)s phút", count=number(minutes))
+    return _("%(minutes)s phút %(seconds)s giây", minutes=number(minutes), seconds=rest)

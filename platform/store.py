@@ -6,6 +6,10 @@ lock at once (``BEGIN IMMEDIATE``), so that two writers wait for each other inst
 half-way, and commits at its end or takes everything back. A flush outside of it is an error.
 Code without a request uses ``Records.transaction()`` and ``Records.session()``.
 
+Reading takes no transaction: each query stands alone and holds no lock afterwards. With a
+rollback journal a reader that lingers (a phone waiting for its gateway) would otherwise keep
+every writer from committing. What must agree with each other is read inside ``transaction()``.
+
 SQLite runs with foreign keys on and ``synchronous=FULL``. The write-ahead log is used only
 where the library has no WAL-reset bug (https://sqlite.org/wal.html#walresetbug: databases
 written by two connections could be corrupted; fixed in 3.51.3, back-ported to 3.44.6 and
@@ -140,8 +144,8 @@ def _connected(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    immediate = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+    if connection.get_execution_options().get("writes", False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _before_flush(session: Session, _context: object, _instances: object) -> None:
@@ -158,7 +162,7 @@ def writing(session: Session) -> Iterator[Session]:
     if session.info.get("writing"):
         yield session
         return
-    session.rollback()  # ends the reading transaction: a reader cannot become a writer safely
+    session.rollback()  # gives the reading connection back, so that the next one says BEGIN
     session.info["writing"] = True
     try:
         session.connection(execution_options={"writes": True})

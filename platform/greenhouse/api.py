@@ -1,0 +1,272 @@
+"""API v1 for people and their programs: greenhouses, readings, watering.
+
+JSON in and out, errors as problem+json with a sentence in the reader's language. What belongs
+to another cooperative is not there (404).
+"""
+
+import time
+import uuid
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Response, jsonify, request
+from sqlalchemy import select
+
+from nongso.platform.accounts import allow, owns, scoped
+from nongso.platform.errors import Problem
+from nongso.platform.greenhouse import commands, operations, sentences
+from nongso.platform.greenhouse.commands import Wish, WishError
+from nongso.platform.greenhouse.now import HouseNow, gather
+from nongso.platform.greenhouse.records import (
+    Command,
+    Gateway,
+    Greenhouse,
+    Zone,
+    greenhouse_of_zone,
+)
+from nongso.platform.languages import _
+from nongso.platform.openapi import operation
+from nongso.platform.store import records
+from nongso.platform.telemetry import telemetry
+from nongso.wire import marks
+from nongso.wire.metrics import METRICS, metric_of
+
+blueprint = Blueprint("greenhouse_api", __name__)
+
+READERS = ("farmer", "clerk", "helper", "officer", "admin")
+WATERERS = ("farmer", "clerk", "admin")
+STOPPERS = ("farmer", "clerk", "helper", "admin")
+MOST_POINTS = 500_000
+
+
+class Water(msgspec.Struct, forbid_unknown_fields=True):
+    """A wish for water. ``expires`` is a Unix time; five minutes from now if left out."""
+
+    seconds: int
+    id: uuid.UUID
+    expires: int | None = None
+
+
+class Stop(msgspec.Struct, forbid_unknown_fields=True):
+    """Stop one zone, or everything if no zone is named."""
+
+    zone: str | None = None
+    id: uuid.UUID | None = None
+
+
+@blueprint.get("/api/v1/greenhouses")
+@allow(*READERS)
+@operation(answers={200: "greenhouses with zones and latest values", 401: "who are you?"})
+def greenhouses() -> Response:
+    """List the greenhouses with their zones and newest values."""
+    houses = records().scalars(
+        scoped(select(Greenhouse), Greenhouse.cooperative).order_by(Greenhouse.name)
+    )
+    found = gather(records(), telemetry(), list(houses), int(time.time()))
+    return jsonify(greenhouses=[_house(house) for house in found])
+
+
+def _house(now: HouseNow) -> dict[str, Any]:
+    house = now.greenhouse
+    return {
+        "slug": house.slug,
+        "name": house.name,
+        "farm": house.farm,
+        "area_m2": house.area_m2,
+        "simulated": now.is_simulated,
+        "zones": [
+            {
+                "id": z.zone.id,
+                "name": z.zone.name,
+                "mode": z.zone.mode,
+                "state": "running" if z.running else z.zone.state,
+                "coil": z.zone.coil,
+                "max_run_seconds": z.zone.max_run_seconds,
+            }
+            for z in now.zones
+        ],
+        "latest": {
+            name: {
+                "value": value.value,
+                "unit": value.metric.unit,
+                "at": value.at,
+                "quality": marks.quality(value.mark),
+                "origin": marks.origin(value.mark),
+            }
+            for name, value in sorted(now.best.items())
+        },
+    }
+
+
+@blueprint.get("/api/v1/series")
+@allow(*READERS)
+@operation(
+    answers={200: "points: [[unix seconds, value, quality], …]", 400: "bad query", 404: "unknown"},
+    query={
+        "greenhouse": "slug",
+        "metric": "metric name, or series name such as soil_moisture.2",
+        "since": "Unix seconds, a day ago if left out",
+        "until": "Unix seconds, now if left out",
+        "step": "seconds; then each point is the mean of the good readings of a step",
+        "zone": "only this zone's",
+        "node": "only this node's",
+    },
+)
+def series() -> Response:
+    """Return readings of one metric of a greenhouse; a step without readings has no point."""
+    slug, metric = request.args.get("greenhouse", ""), request.args.get("metric", "")
+    if metric_of(metric) is None:
+        known = ", ".join(METRICS)
+        raise Problem(400, "unknown_metric", f"no metric called {metric!r}; there are {known}")
+    house = records().get(Greenhouse, slug)
+    if house is None or not owns(house.cooperative):
+        raise Problem(404, "unknown_greenhouse", f"no greenhouse called {slug!r}")
+    now = int(time.time())
+    since, until = _seconds("since", now - 86400), _seconds("until", now + 3600)
+    step = _seconds("step", 0)
+    zone, node = request.args.get("zone"), request.args.get("node")
+    chosen = [
+        number
+        for number, one in telemetry().series(greenhouse=slug).items()
+        if (one.name == metric or ("." not in metric and one.name.split(".")[0] == metric))
+        and (zone is None or one.zone == zone)
+        and (node is None or one.node == node)
+    ]
+    if step:
+        if (until - since) // step > MOST_POINTS:
+            raise Problem(400, "too_many_points", "choose a longer step or a shorter time")
+        points = telemetry().steps(chosen, since, until, step)
+    else:
+        points = telemetry().points(chosen, since, until, limit=MOST_POINTS + 1)
+        if len(points) > MOST_POINTS:
+            raise Problem(400, "too_many_points", "name a step, or a shorter time")
+    found = metric_of(metric)
+    return jsonify(
+        greenhouse=slug,
+        metric=metric,
+        unit=found.unit if found else "",
+        points=[[p.at, p.value, marks.quality(p.mark)] for p in points],
+    )
+
+
+def _seconds(name: str, default: int) -> int:
+    text = request.args.get(name)
+    if text is None or text == "":
+        return default
+    try:
+        found = int(text)
+    except ValueError:
+        raise Problem(400, "not_a_number", f"{name} must be a whole number of seconds") from None
+    if not 0 <= found < 1 << 40:
+        raise Problem(400, "out_of_range", f"{name} is not a time")
+    return found
+
+
+@blueprint.post("/api/v1/zones/<zone_id>/water")
+@allow(*WATERERS)
+@operation(
+    body=Water,
+    answers={
+        202: "running, queued, or sent when the gateway has not answered within 5 s",
+        400: "the wish cannot be read",
+        404: "no such zone",
+        409: "refused, with the reason's code and a sentence",
+    },
+)
+def water(zone_id: str) -> tuple[Response, int]:
+    """Water a zone for some seconds; the same id twice is one watering."""
+    zone, house = _zone(zone_id)
+    wished = _body(Water)
+    now = int(time.time())
+    expires = (
+        wished.expires if wished.expires is not None else now + commands.DEFAULT_EXPIRY_SECONDS
+    )
+    if wished.seconds < commands.SHORTEST_RUN_SECONDS:
+        raise Problem(400, "bad_request", _("Số giây phải lớn hơn 0."))
+    if not now < expires <= now + commands.LONGEST_EXPIRY_SECONDS:
+        raise Problem(
+            400, "bad_expiry", "expires must be a Unix time within the next hour, not in the past"
+        )
+    wish = Wish("water", zone=zone.id, seconds=wished.seconds)
+    try:
+        command = operations.give(zone, house, wish, str(wished.id), expires)
+    except WishError as error:
+        raise _refused(error.code, error.values, {zone.id: zone.name}) from error
+    return _answer(command, zone, now)
+
+
+def _answer(command: Command, zone: Zone, now: int) -> tuple[Response, int]:
+    state = commands.expire(command, now)
+    if state in ("refused", "expired"):
+        if state == "expired":
+            raise Problem(
+                409, "expired", operations.expired_sentence(), id=command.id, state=state
+            )
+        raise _refused(
+            command.code, command.values, {zone.id: zone.name}, id=command.id, state=state
+        )
+    body: dict[str, Any] = {
+        "id": command.id,
+        "zone": zone.id,
+        "state": state,
+        "seconds": command.seconds,
+        "expires": command.expires_at,
+        "code": command.code,
+        "values": command.values,
+    }
+    return jsonify(body), 202
+
+
+def _refused(
+    code: str | None, values: dict[str, Any], names: dict[str, str], **more: Any
+) -> Problem:
+    detail = sentences.refusal(code, values, names, time.time())
+    return Problem(409, code or "refused", detail, values=values, **more)
+
+
+@blueprint.get("/api/v1/zones/<zone_id>/runs")
+@allow(*READERS)
+@operation(
+    answers={200: "runs and refusals, newest first", 404: "no such zone"},
+    query={"since": "Unix seconds, 30 days ago if left out", "limit": "at most 1000"},
+)
+def runs(zone_id: str) -> Response:
+    """List what ran, when, why, how long and how much; and what was refused and why."""
+    zone, _house_of_it = _zone(zone_id)
+    now = int(time.time())
+    limit = min(_seconds("limit", 200), 1000)
+    return jsonify(runs=operations.history(zone, _seconds("since", now - 30 * 86400), now)[:limit])
+
+
+@blueprint.post("/api/v1/stop")
+@allow(*STOPPERS)
+@operation(body=Stop, answers={202: "sent to every gateway; done where it has answered"})
+def stop() -> tuple[Response, int]:
+    """Close every valve, or those of one zone."""
+    wished = _body(Stop, Stop())
+    if wished.zone is not None:
+        zone, _house_of_it = _zone(wished.zone)
+        done = operations.stop_all([zone.gateway], zone.id, wished.id)
+    else:
+        gateways = records().scalars(scoped(select(Gateway.slug), Gateway.cooperative))
+        done = operations.stop_all(list(gateways), None, wished.id)
+    state = "done" if done and all(c.state == "done" for c in done) else "sent"
+    answer = [{"id": c.id, "gateway": c.gateway, "state": c.state} for c in done]
+    return jsonify(state=state, commands=answer), 202
+
+
+def _zone(zone_id: str) -> tuple[Zone, Greenhouse]:
+    found = greenhouse_of_zone(records(), zone_id)
+    if found is None or not owns(found[1].cooperative):
+        raise Problem(404, "zone_unknown", _("Không có khu tưới này."))
+    return found
+
+
+def _body(kind: type[Any], otherwise: Any = None) -> Any:
+    raw = request.get_data()
+    if not raw and otherwise is not None:
+        return otherwise
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Problem(400, "bad_request", str(error)) from error

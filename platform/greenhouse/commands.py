@@ -1,0 +1,190 @@
+"""The wishes of people for their gateways: water a zone, stop, change a mode.
+
+A wish is written down with its author and the moment it expires, and is offered to the gateway
+on its long poll until its outcome arrived or it expired. It is signed when it is handed out,
+bound to that one poll. The same id is one wish, however often it is sent.
+"""
+
+import hmac
+import json
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from nongso.platform.accounts import Identity
+from nongso.platform.greenhouse.bell import Bell
+from nongso.platform.greenhouse.records import Command, Gateway, Greenhouse, Zone
+
+DEFAULT_EXPIRY_SECONDS = 300
+LONGEST_EXPIRY_SECONDS = 3600
+ANSWER_SECONDS = 5.0  # how long a phone waits for the gateway's word
+SHORTEST_RUN_SECONDS = 1
+OFFER_AGAIN_SECONDS = 3.0  # an unanswered command is not handed out twice in a row
+
+MODES = ("off", "manual", "band")
+OPEN_STATES = ("sent", "queued", "running")
+FINAL_STATES = ("done", "refused", "expired")
+_RANK = {"sent": 0, "queued": 1, "running": 2, "expired": 3, "refused": 4, "done": 5}
+
+
+class WishError(Exception):
+    """The wish cannot be taken. ``code`` is a reason code or one of our own."""
+
+    def __init__(self, code: str, values: dict[str, Any] | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.values = values or {}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asks for. ``zone`` is ``None`` for stopping everything of a gateway."""
+
+    do: str
+    zone: str | None = None
+    seconds: int | None = None
+    mode: str | None = None
+    band: dict[str, Any] | None = None
+
+
+def bell() -> Bell:
+    """Return the server's bell."""
+    found: Bell = current_app.extensions["nongso.bell"]
+    return found
+
+
+def record(
+    session: Session,
+    asker: Identity,
+    gateway: Gateway,
+    wish: Wish,
+    *,
+    id: str,  # noqa: A002
+    expires_at: int,
+    now: int,
+) -> Command:
+    """Write the wish down, once. Raises ``WishError('id_used')`` for another wish's id."""
+    there = session.get(Command, id)
+    if there is not None:
+        same = (there.gateway, there.do, there.zone, there.seconds, there.mode)
+        if same != (gateway.slug, wish.do, wish.zone, wish.seconds, wish.mode):
+            raise WishError("id_used")
+        return there
+    command = Command(
+        id=id,
+        gateway=gateway.slug,
+        cooperative=gateway.cooperative,
+        do=wish.do,
+        zone=wish.zone,
+        seconds=wish.seconds,
+        mode=wish.mode,
+        band=wish.band,
+        by=asker.name,
+        person_id=asker.id,
+        created_at=now,
+        expires_at=expires_at,
+        state="sent",
+        values={},
+    )
+    session.add(command)
+    session.flush()
+    return command
+
+
+def check_water(zone: Zone, greenhouse: Greenhouse, seconds: int) -> None:
+    """Refuse what the gateway would surely refuse, without asking it."""
+    if greenhouse.gateway is None:
+        raise WishError("zone_unknown")
+    if not SHORTEST_RUN_SECONDS <= seconds <= zone.max_run_seconds:
+        raise WishError(
+            "seconds_out_of_range", {"seconds": seconds, "max_seconds": zone.max_run_seconds}
+        )
+
+
+def new_id() -> str:
+    """Return an id for a form that is about to be shown: two presses are one wish."""
+    return str(uuid.uuid4())
+
+
+def wait_for_answer(session: Session, ids: Sequence[str], seconds: float) -> list[Command]:
+    """Wait until the gateway has answered all of these, or the time is over."""
+
+    def answered() -> list[Command] | None:
+        session.expire_all()
+        found = [session.get_one(Command, i) for i in ids]
+        return found if all(command.state != "sent" for command in found) else None
+
+    bell().wait_for(answered, seconds)
+    return [session.get_one(Command, i) for i in ids]
+
+
+def expire(command: Command, now: int) -> str:
+    """Return the state as of now: an unanswered wish past its time has expired."""
+    return "expired" if command.state == "sent" and now >= command.expires_at else command.state
+
+
+def take_outcome(
+    command: Command, state: str, code: str | None, values: dict[str, Any], at: int
+) -> bool:
+    """Let a later state win; say whether it did."""
+    if _RANK[state] < _RANK[command.state] or command.state in ("refused", "done"):
+        return False
+    command.state, command.code, command.values, command.outcome_at = state, code, values, at
+    return True
+
+
+def waiting_for(session: Session, gateway: str, now: int) -> list[Command]:
+    """Return what a gateway has not answered yet and may still do, oldest first."""
+    return list(
+        session.scalars(
+            select(Command)
+            .where(Command.gateway == gateway, Command.state == "sent", Command.expires_at > now)
+            .order_by(Command.created_at, Command.id)
+        )
+    )
+
+
+def signed(command: Command, key: str, poll: str, now: int) -> dict[str, str]:
+    """Write a command as the gateway expects it, bound to its poll, with our signature."""
+    body: dict[str, Any] = {
+        "id": command.id,
+        "gateway": command.gateway,
+        "poll": poll,
+        "ttl": command.expires_at - now,
+        "do": command.do,
+        "by": command.by,
+    }
+    for name in ("zone", "seconds", "mode", "band"):
+        if getattr(command, name) is not None:
+            body[name] = getattr(command, name)
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return {
+        "body": text,
+        "signature": hmac.new(key.encode(), text.encode(), "sha256").hexdigest(),
+    }
+
+
+class Offers:
+    """Remembers what was handed out just now, so that a fast poller is not given it again."""
+
+    def __init__(self) -> None:
+        self._offered: dict[str, float] = {}
+
+    def due(self, commands: list[Command]) -> list[Command]:
+        """Return the commands whose last offer is a while ago."""
+        now = time.monotonic()
+        self._offered = {
+            key: at for key, at in self._offered.items() if now - at < OFFER_AGAIN_SECONDS
+        }
+        return [command for command in commands if command.id not in self._offered]
+
+    def note(self, commands: list[Command]) -> None:
+        """Remember that these were handed out."""
+        now = time.monotonic()
+        self._offered.update({command.id: now for command in commands})

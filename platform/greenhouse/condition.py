@@ -1,0 +1,288 @@
+"""Is my greenhouse all right? A level and plain sentences, from what was gathered.
+
+Pure functions. The level is one of four: ``urgent``, ``attention``, ``lost`` (nobody knows) and
+``good``; the sentences come most important first, each whole in itself.
+"""
+
+from dataclasses import dataclass
+
+from nongso.platform.greenhouse.now import STALE_SECONDS, HouseNow, Value, ZoneNow
+from nongso.platform.greenhouse.records import Gateway
+from nongso.platform.greenhouse.sentences import (
+    URGENT_ALARMS,
+    alarm,
+    metric_word,
+    refusal,
+    start,
+    within,
+)
+from nongso.platform.languages import _, moment, quantity
+from nongso.wire import marks
+
+LEVELS = ("urgent", "attention", "lost", "good")  # worst first
+GATEWAY_SILENT_SECONDS = 300
+TOO_COLD = 5.0  # °C: seedlings under film are harmed below
+TOO_HOT = 40.0  # °C: leaves are harmed above
+TOO_WET = 90.0  # % soil moisture
+
+
+@dataclass(frozen=True)
+class Condition:
+    """How a greenhouse is: a level, and sentences with the level each stands for."""
+
+    level: str
+    sentences: tuple[tuple[str, str], ...]
+
+
+def level_word(level: str) -> str:
+    """Return the word that stands beside the colour."""
+    words = {
+        "urgent": _("Khẩn cấp"),
+        "attention": _("Cần chú ý"),
+        "lost": _("Mất tín hiệu"),
+        "good": _("Bình thường"),
+    }
+    return words[level]
+
+
+def judge(house: HouseNow) -> Condition:
+    """Say how a greenhouse is."""
+    if house.gateway is None:
+        return _past_only(house)
+    found = [_alarm(house, a.code, a.values, a.zone) for a in house.alarms]
+    found += _gateway(house.gateway, house.at)
+    if house.is_stale:
+        found.append(("lost", stale(house)))
+    else:
+        found += _air(house)
+        for zone in house.zones:
+            found += _soil(zone)
+        found += _sensors(house)
+    running = [("good", running_sentence(z, house.at)) for z in house.zones if z.running]
+    found.sort(key=lambda pair: LEVELS.index(pair[0]))
+    if not found:
+        found = [("good", _all_right(house))]
+    level = found[0][0]
+    return Condition(level, (*found, *running))
+
+
+def stale(house: HouseNow) -> str:
+    """Say since when nothing was heard."""
+    if house.newest_at is None:
+        return _("Chưa có số đo nào.")
+    return _(
+        "Mất tín hiệu từ %(since)s. Số bên dưới là số cũ, chưa biết bây giờ thế nào.",
+        since=moment(house.newest_at, house.at),
+    )
+
+
+def running_sentence(zone: ZoneNow, now: int) -> str:
+    """Say that water runs in a zone, and when it ends by itself."""
+    run = zone.running
+    if run is None:
+        return ""
+    ends = moment(run.started_at + run.ordered_seconds, now)
+    name = within(zone.zone.name)
+    if run.litres >= 1:
+        return _(
+            "Đang tưới %(zone)s, đã chảy %(water)s. Nước sẽ tự tắt lúc %(ends)s.",
+            zone=name,
+            water=quantity(run.litres, "l"),
+            ends=ends,
+        )
+    return _("Đang tưới %(zone)s. Nước sẽ tự tắt lúc %(ends)s.", zone=name, ends=ends)
+
+
+def why_running(zone: ZoneNow, names: dict[str, str]) -> str:
+    """Say why water runs."""
+    run = zone.running
+    return "" if run is None else start(run.code, run.values, names, run.by)
+
+
+def _past_only(house: HouseNow) -> Condition:
+    if house.newest_at is None:
+        return Condition("lost", (("lost", _("Chưa có số đo nào.")),))
+    return Condition(
+        "lost",
+        (
+            (
+                "lost",
+                _(
+                    "Chỉ có số đo cũ, lần cuối %(at)s. Nhà màng này chưa nối với tủ điều khiển.",
+                    at=moment(house.newest_at, house.at),
+                ),
+            ),
+        ),
+    )
+
+
+def _alarm(
+    house: HouseNow, code: str, values: dict[str, object], zone: str | None
+) -> tuple[str, str]:
+    level = "urgent" if code in URGENT_ALARMS else "attention"
+    filled = {"zone": zone, **values} if zone else values
+    return level, alarm(code, filled, house.names, house.at)
+
+
+def _gateway(gateway: Gateway, now: int) -> list[tuple[str, str]]:
+    if gateway.seen_at is not None and now - gateway.seen_at <= GATEWAY_SILENT_SECONDS:
+        return []
+    if gateway.seen_at is None:
+        return [("lost", _("Tủ điều khiển chưa gửi gì về."))]
+    return [
+        (
+            "lost",
+            _(
+                "Tủ điều khiển không liên lạc được từ %(since)s. "
+                "Nước đang tưới vẫn tự tắt đúng giờ.",
+                since=moment(gateway.seen_at, now),
+            ),
+        )
+    ]
+
+
+def _air(house: HouseNow) -> list[tuple[str, str]]:
+    air = house.best.get("air_temperature")
+    if air is None or air.value is None or not air.is_good:
+        return []
+    warmth = quantity(air.value, "°C")
+    if air.value <= TOO_COLD:
+        return [
+            (
+                "urgent",
+                _(
+                    "Khẩn cấp: trong nhà còn %(warmth)s. Xin đóng bạt, che cây ngay.",
+                    warmth=warmth,
+                ),
+            )
+        ]
+    if air.value >= TOO_HOT:
+        return [
+            ("attention", _("Trong nhà nóng %(warmth)s. Xin mở bạt cho thoáng.", warmth=warmth))
+        ]
+    return []
+
+
+def _soil(zone: ZoneNow) -> list[tuple[str, str]]:
+    if zone.zone.state == "locked":
+        return [
+            (
+                "attention",
+                _("%(zone)s đang khóa: %(why)s", zone=zone.zone.name, why=_locked(zone)),
+            )
+        ]
+    soil = zone.moisture
+    if soil is None or soil.value is None or not soil.is_good:
+        return []
+    wet = quantity(soil.value, "%")
+    low = (zone.zone.band or {}).get("low")
+    if soil.value >= TOO_WET:
+        return [
+            (
+                "attention",
+                _(
+                    "%(zone)s đất ướt quá: %(wet)s. Chưa nên tưới thêm.",
+                    zone=zone.zone.name,
+                    wet=wet,
+                ),
+            )
+        ]
+    if not isinstance(low, (int, float)) or soil.value >= low or zone.running is not None:
+        return []
+    least = quantity(low, "%")
+    if zone.zone.mode == "band":
+        text = _(
+            "%(zone)s đất khô: còn %(wet)s, cần ít nhất %(least)s. Khu này sẽ tự tưới.",
+            zone=zone.zone.name,
+            wet=wet,
+            least=least,
+        )
+    else:
+        text = _(
+            "%(zone)s đất khô: còn %(wet)s, cần ít nhất %(least)s. Nên tưới 10 phút.",
+            zone=zone.zone.name,
+            wet=wet,
+            least=least,
+        )
+    return [("attention", text)]
+
+
+def _locked(zone: ZoneNow) -> str:
+    return refusal(zone.zone.code or "zone_locked", zone.zone.values, {})
+
+
+def _sensors(house: HouseNow) -> list[tuple[str, str]]:
+    """Name the sensors whose newest word is not to be trusted, or that fell silent."""
+    found = []
+    zones = {z.zone.id: z.zone.name for z in house.zones}
+    silent: dict[str, int] = {}
+    for value in house.values:
+        if house.at - value.at > STALE_SECONDS:
+            silent[value.node] = max(silent.get(value.node, 0), value.at)
+        elif not value.is_good:
+            found.append(("attention", faulty(value, zones.get(value.zone))))
+    alive = {v.node for v in house.values if house.at - v.at <= STALE_SECONDS}
+    spoken = {str(a.values.get("node")) for a in house.alarms if a.code == "node_silent"}
+    for node, at in sorted(silent.items()):
+        known = {house.names.get(name, name) for name in spoken}
+        if node not in alive and node not in known:
+            found.append(
+                (
+                    "attention",
+                    _(
+                        "Trạm đo %(node)s mất tín hiệu từ %(since)s. "
+                        "Xin xem pin và sóng của trạm.",
+                        node=node,
+                        since=moment(at, house.at),
+                    ),
+                )
+            )
+    return found
+
+
+def faulty(value: Value, zone: str | None) -> str:
+    """Say that a sensor cannot be trusted."""
+    if zone and value.metric.name == "soil_moisture":
+        return _(
+            "Cảm biến độ ẩm đất %(zone)s báo số không đúng. Không dùng số này để tưới. "
+            "Cần xem lại cảm biến và dây nối.",
+            zone=within(zone),
+        )
+    if marks.quality(value.mark) == "failed":
+        return _(
+            "Cảm biến %(what)s của trạm %(node)s không cho số. Cần xem lại cảm biến và dây nối.",
+            what=metric_word(value.name),
+            node=value.node,
+        )
+    return _(
+        "Cảm biến %(what)s của trạm %(node)s báo số không đúng. Không dùng số này. "
+        "Cần xem lại cảm biến và dây nối.",
+        what=metric_word(value.name),
+        node=value.node,
+    )
+
+
+def _all_right(house: HouseNow) -> str:
+    """Model sentence 1, with what there is."""
+    at = moment(house.newest_at or house.at, house.at)
+    air = house.best.get("air_temperature")
+    soils = [z.moisture for z in house.zones if z.moisture is not None and z.moisture.is_good]
+    wets = [v.value for v in soils if v.value is not None]
+    has_air = air is not None and air.is_good and air.value is not None
+    name = house.greenhouse.name
+    if wets and has_air and air is not None and air.value is not None:
+        return _(
+            "%(name)s: bình thường. Đất đủ ẩm (%(wet)s), trong nhà %(warmth)s. Đo lúc %(at)s.",
+            name=name,
+            wet=quantity(min(wets), "%"),
+            warmth=quantity(air.value, "°C", 1),
+            at=at,
+        )
+    if has_air and air is not None and air.value is not None:
+        return _(
+            "%(name)s: bình thường. Trong nhà %(warmth)s. Đo lúc %(at)s.",
+            name=name,
+            warmth=quantity(air.value, "°C", 1),
+            at=at,
+        )
+    return _("%(name)s: bình thường. Đo lúc %(at)s.", name=name, at=at)

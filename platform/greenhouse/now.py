@@ -1,0 +1,202 @@
+"""How things stand in a greenhouse at this moment: gathered once, for pages and for the API.
+
+Reads records and telemetry and decides nothing; ``condition`` judges what is gathered here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from nongso.platform.greenhouse.records import Alarm, Command, Gateway, Greenhouse, Node, Run, Zone
+from nongso.platform.telemetry import Telemetry
+from nongso.wire import marks
+from nongso.wire.metrics import Metric, metric_of
+
+STALE_SECONDS = 900  # three missed readings of a node that measures every five minutes
+RECENT_SECONDS = 86400  # how long a wish or a run is spoken of as the latest
+
+
+@dataclass(frozen=True)
+class Value:
+    """The newest reading of a series; ``value`` is ``None`` when the sensor gave no number."""
+
+    name: str
+    metric: Metric
+    value: float | None
+    at: int
+    mark: int
+    node: str
+    zone: str
+
+    @property
+    def is_good(self) -> bool:
+        """Decisions and summaries may use it."""
+        return marks.is_good(self.mark)
+
+
+@dataclass(frozen=True)
+class ZoneNow:
+    """A zone with its newest soil moisture, what runs, and what was wished last."""
+
+    zone: Zone
+    moisture: Value | None
+    running: Run | None
+    last_run: Run | None
+    wish: Command | None
+
+
+@dataclass(frozen=True)
+class HouseNow:
+    """A greenhouse now. ``best`` has one value a metric: the newest good one, if any is fresh."""
+
+    greenhouse: Greenhouse
+    gateway: Gateway | None
+    at: int
+    values: tuple[Value, ...]
+    shared: tuple[Value, ...]  # tank and meter of the farm's cabinet
+    zones: tuple[ZoneNow, ...]
+    alarms: tuple[Alarm, ...]
+    names: dict[str, str]
+    best: dict[str, Value] = field(default_factory=dict)
+
+    @property
+    def newest_at(self) -> int | None:
+        """Time of the newest reading of the greenhouse itself."""
+        return max((value.at for value in self.values), default=None)
+
+    @property
+    def is_stale(self) -> bool:
+        """Nothing was heard for so long that nobody knows how it is."""
+        return self.newest_at is None or self.at - self.newest_at > STALE_SECONDS
+
+    @property
+    def is_simulated(self) -> bool:
+        """Some of the newest readings come from a simulated farm."""
+        return any(marks.origin(value.mark) == "simulated" for value in self.values)
+
+    def tank(self) -> Value | None:
+        """Return the level of the farm's tank, if it has a good one."""
+        return next((v for v in self.shared if v.name == "tank_level" and v.is_good), None)
+
+
+def gather(
+    session: Session, telemetry: Telemetry, houses: Sequence[Greenhouse], now: int
+) -> list[HouseNow]:
+    """Gather how these greenhouses are, in their order."""
+    slugs = [house.slug for house in houses]
+    gateways = {g.slug: g for g in session.scalars(select(Gateway))}
+    zones = list(
+        session.scalars(
+            select(Zone)
+            .where(Zone.greenhouse.in_(slugs), Zone.gone.is_(False))
+            .order_by(Zone.greenhouse, Zone.coil)
+        )
+    )
+    nodes = list(session.scalars(select(Node)))
+    alarms = list(
+        session.scalars(
+            select(Alarm).where(Alarm.cleared_at.is_(None)).order_by(Alarm.raised_at.desc())
+        )
+    )
+    shared: dict[str, tuple[Value, ...]] = {}
+    found = []
+    for house in houses:
+        gateway = gateways.get(house.gateway or "")
+        own = [zone for zone in zones if zone.greenhouse == house.slug]
+        if gateway is not None and gateway.slug not in shared:
+            shared[gateway.slug] = _shared_values(telemetry, gateway, nodes)
+        values = tuple(_values(telemetry, telemetry.series(greenhouse=house.slug), nodes))
+        found.append(
+            HouseNow(
+                greenhouse=house,
+                gateway=gateway,
+                at=now,
+                values=values,
+                shared=shared.get(house.gateway or "", ()),
+                zones=tuple(_zone_now(session, zone, values, now) for zone in own),
+                alarms=tuple(a for a in alarms if _concerns(a, house, own)),
+                names={z.id: z.name for z in own} | {n.eui64: n.slug for n in nodes},
+                best=_best(values, now),
+            )
+        )
+    return found
+
+
+def _values(telemetry: Telemetry, series: dict, nodes: list[Node]) -> list[Value]:  # type: ignore[type-arg]
+    slugs = {node.eui64: node.slug for node in nodes}
+    latest = telemetry.latest(series)
+    found = []
+    for number, point in latest.items():
+        one = series[number]
+        metric = metric_of(one.name)
+        if metric is None:
+            continue
+        found.append(
+            Value(
+                name=one.name,
+                metric=metric,
+                value=point.value,
+                at=point.at,
+                mark=point.mark,
+                node=slugs.get(one.node, one.node),
+                zone=one.zone,
+            )
+        )
+    return found
+
+
+def _shared_values(telemetry: Telemetry, gateway: Gateway, nodes: list[Node]) -> tuple[Value, ...]:
+    return tuple(
+        value
+        for node in nodes
+        if node.gateway == gateway.slug and node.greenhouse is None
+        for value in _values(telemetry, telemetry.series(node=node.eui64), nodes)
+    )
+
+
+def _best(values: tuple[Value, ...], now: int) -> dict[str, Value]:
+    """Choose one value a metric: good before suspect while fresh, then the newest."""
+    best: dict[str, Value] = {}
+    for value in values:
+        kept = best.get(value.metric.name)
+        if kept is None or _rank(value, now) > _rank(kept, now):
+            best[value.metric.name] = value
+    return best
+
+
+def _rank(value: Value, now: int) -> tuple[bool, int]:
+    return (value.is_good and now - value.at <= STALE_SECONDS, value.at)
+
+
+def _zone_now(session: Session, zone: Zone, values: tuple[Value, ...], now: int) -> ZoneNow:
+    moist = [v for v in values if v.zone == zone.id and v.metric.name == "soil_moisture"]
+    last = session.scalar(
+        select(Run).where(Run.zone == zone.id).order_by(Run.started_at.desc()).limit(1)
+    )
+    wish = session.scalar(
+        select(Command)
+        .where(Command.zone == zone.id, Command.created_at > now - RECENT_SECONDS)
+        .order_by(Command.created_at.desc())
+        .limit(1)
+    )
+    is_running = last is not None and last.ended_at is None and last.state == "running"
+    # A run whose end we have not heard of cannot last longer than was ordered.
+    if is_running and last is not None and now > last.started_at + last.ordered_seconds + 60:
+        is_running = False
+    return ZoneNow(
+        zone=zone,
+        moisture=max(moist, key=lambda v: _rank(v, now), default=None),
+        running=last if is_running else None,
+        last_run=last,
+        wish=wish,
+    )
+
+
+def _concerns(alarm: Alarm, house: Greenhouse, zones: list[Zone]) -> bool:
+    """An alarm of a zone is that greenhouse's; one of the cabinet is everybody's on it."""
+    zone = alarm.zone or str(alarm.values.get("zone") or "")
+    if zone:
+        return zone in {z.id for z in zones}
+    return alarm.gateway == house.gateway

@@ -1,0 +1,180 @@
+"""What the platform knows of farms: gateways, greenhouses, zones, nodes, runs, wishes, alarms.
+
+All of it is reported by gateways (``nongso.platform.ingest``) except greenhouses that only hold
+imported readings, and ``Command``: the wishes of people, which gateways fetch. Readings are in
+``nongso.platform.telemetry``.
+"""
+
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from nongso.platform.people import Cooperative
+from nongso.platform.store import Base
+
+
+class Gateway(Base):
+    """A tủ điều khiển. ``key`` is kept readable, because it also signs the commands for it."""
+
+    __tablename__ = "gateway"
+
+    slug: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    cooperative: Mapped[str] = mapped_column(ForeignKey(Cooperative.slug), index=True)
+    key: Mapped[str]
+    key_hash: Mapped[str] = mapped_column(unique=True)
+    simulated: Mapped[bool] = mapped_column(default=False)
+    registered_at: Mapped[int]
+    seen_at: Mapped[int | None]
+    store: Mapped[str | None]  # the gateway's store file whose rows we heard last
+    configured_row: Mapped[int | None]  # the row of that store with its last configuration
+
+
+class Greenhouse(Base):
+    """A nhà màng. Without a gateway it has only past (imported) readings."""
+
+    __tablename__ = "greenhouse"
+
+    slug: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    cooperative: Mapped[str] = mapped_column(ForeignKey(Cooperative.slug), index=True)
+    gateway: Mapped[str | None] = mapped_column(ForeignKey("gateway.slug"), index=True)
+    farm: Mapped[str | None]
+    farm_name: Mapped[str | None]
+    area_m2: Mapped[float | None]
+    imported: Mapped[bool] = mapped_column(default=False)
+
+
+class Zone(Base):
+    """A khu tưới as its gateway last described it."""
+
+    __tablename__ = "zone"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    greenhouse: Mapped[str] = mapped_column(ForeignKey("greenhouse.slug"), index=True)
+    gateway: Mapped[str] = mapped_column(ForeignKey("gateway.slug"))
+    coil: Mapped[int]
+    area_m2: Mapped[float | None]
+    mode: Mapped[str]
+    band: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    max_run_seconds: Mapped[int]
+    max_day_seconds: Mapped[int]
+    state: Mapped[str] = mapped_column(default="idle")
+    code: Mapped[str | None]
+    values: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    state_at: Mapped[int] = mapped_column(default=0)
+    gone: Mapped[bool] = mapped_column(default=False)
+
+
+class Node(Base):
+    """A trạm đo. ``greenhouse`` is ``None`` for what a whole farm shares (tank, meter)."""
+
+    __tablename__ = "node"
+
+    eui64: Mapped[str] = mapped_column(primary_key=True)
+    slug: Mapped[str]
+    gateway: Mapped[str | None] = mapped_column(ForeignKey("gateway.slug"), index=True)
+    farm: Mapped[str | None]
+    greenhouse: Mapped[str | None]
+    zone: Mapped[str | None]
+    state: Mapped[str | None]
+    state_at: Mapped[int] = mapped_column(default=0)
+
+
+class Run(Base):
+    """One watering, or one that was refused, as the gateway recorded it."""
+
+    __tablename__ = "run"
+    __table_args__ = (Index("ix_run_zone_started_at", "zone", "started_at"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    zone: Mapped[str]
+    gateway: Mapped[str] = mapped_column(ForeignKey("gateway.slug"))
+    cause: Mapped[str]
+    by: Mapped[str | None]
+    state: Mapped[str]
+    code: Mapped[str]
+    values: Mapped[dict[str, Any]] = mapped_column(JSON)
+    ordered_seconds: Mapped[int]
+    started_at: Mapped[int]
+    ended_at: Mapped[int | None]
+    seconds: Mapped[float]
+    litres: Mapped[float]
+
+
+class Command(Base):
+    """What a person wished of a gateway. ``state`` is ``sent`` until the gateway answered."""
+
+    __tablename__ = "command"
+    __table_args__ = (Index("ix_command_gateway_state", "gateway", "state"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    gateway: Mapped[str] = mapped_column(ForeignKey("gateway.slug"))
+    cooperative: Mapped[str] = mapped_column(ForeignKey(Cooperative.slug))
+    do: Mapped[str]
+    zone: Mapped[str | None] = mapped_column(index=True)
+    seconds: Mapped[int | None]
+    mode: Mapped[str | None]
+    band: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    by: Mapped[str]
+    person_id: Mapped[str]
+    created_at: Mapped[int]
+    expires_at: Mapped[int]
+    state: Mapped[str]
+    code: Mapped[str | None]
+    values: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    outcome_at: Mapped[int | None]
+
+
+class Alarm(Base):
+    """An alarm of a gateway; ``cleared_at`` is ``None`` while it lasts."""
+
+    __tablename__ = "alarm"
+    __table_args__ = (Index("ix_alarm_gateway_cleared_at", "gateway", "cleared_at"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    gateway: Mapped[str] = mapped_column(ForeignKey("gateway.slug"))
+    code: Mapped[str]
+    values: Mapped[dict[str, Any]] = mapped_column(JSON)
+    zone: Mapped[str | None]
+    raised_at: Mapped[int]
+    cleared_at: Mapped[int | None]
+
+
+class Refused(Base):
+    """A message that a gateway could not accept; the gateway keeps its bytes."""
+
+    __tablename__ = "refused_message"
+
+    gateway: Mapped[str] = mapped_column(ForeignKey("gateway.slug"), primary_key=True)
+    store: Mapped[str] = mapped_column(primary_key=True)
+    row: Mapped[int] = mapped_column(primary_key=True)
+    topic: Mapped[str]
+    code: Mapped[str]
+    detail: Mapped[str]
+    node: Mapped[str | None]
+    at: Mapped[int]
+
+
+def greenhouse_of_zone(session: Session, zone_id: str) -> tuple[Zone, Greenhouse] | None:
+    """Return a zone that still exists, with its greenhouse."""
+    row = session.execute(
+        select(Zone, Greenhouse)
+        .join(Greenhouse, Greenhouse.slug == Zone.greenhouse)
+        .where(Zone.id == zone_id, Zone.gone.is_(False))
+    ).first()
+    return None if row is None else (row[0], row[1])
+
+
+def runs_of(
+    session: Session, zones: list[str], since: int = 0, until: int | None = None, limit: int = 1000
+) -> list[Run]:
+    """Return runs of these zones that touch the time, newest first."""
+    wanted = select(Run).where(Run.zone.in_(zones)).order_by(Run.started_at.desc()).limit(limit)
+    if since:
+        wanted = wanted.where((Run.ended_at.is_(None)) | (Run.ended_at >= since))
+    if until is not None:
+        wanted = wanted.where(Run.started_at < until)
+    return list(session.scalars(wanted))

@@ -1,0 +1,349 @@
+"""What is said about water: one whole sentence for every code of ``nongso.wire.reasons``.
+
+Pure functions: code and values in, a sentence in the language of the answer out. A sentence
+stands alone, so that it can also be spoken. A code of a newer gateway gets a general sentence
+that names the code; so does a code whose values are missing.
+
+``nongso.platform.greenhouse.condition`` speaks about the greenhouse as a whole.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nongso.platform.languages import _, duration, moment, number, quantity
+
+Names = Mapping[str, str]  # zone id -> its name; a node's id -> its slug
+
+_Sentence = Callable[["_Words"], str]
+
+
+class _Words:
+    """The values of a code, as they are said."""
+
+    def __init__(self, values: Mapping[str, Any], names: Names, now: float) -> None:
+        self._values = values
+        self._names = names
+        self._now = now
+
+    def percent(self, name: str) -> str:
+        return quantity(float(self._values[name]), "%")
+
+    def time(self, name: str) -> str:
+        return duration(float(self._values[name]))
+
+    def water(self, name: str) -> str:
+        return quantity(float(self._values[name]), "l")
+
+    def flow(self, name: str) -> str:
+        return quantity(float(self._values[name]), "l/min")
+
+    def since(self, name: str) -> str:
+        return moment(float(self._values[name]), self._now)
+
+    def text(self, name: str) -> str:
+        return str(self._values[name])
+
+    def node(self) -> str:
+        return self._names.get(str(self._values["node"]), str(self._values["node"]))
+
+    def device(self) -> str:
+        kind = str(self._values["device"])
+        words = {
+            "relay": _("bảng điều khiển van"),
+            "meter": _("đồng hồ nước"),
+            "tank": _("cảm biến mức nước"),
+        }
+        return words.get(kind, kind)
+
+    def count(self, name: str) -> str:
+        return number(float(self._values[name]))
+
+    def zone(self, name: str = "zone") -> str:
+        return within(self._names.get(str(self._values[name]), str(self._values[name])))
+
+
+def within(zone_name: str) -> str:
+    """Write a zone's name inside a sentence: "Khu 2" becomes "khu 2"."""
+    return "khu" + zone_name[3:] if zone_name.lower().startswith("khu ") else zone_name
+
+
+# --- the wish came to nothing ----------------------------------------------------------------
+
+
+def _too_long(w: _Words) -> str:
+    return _(
+        "Chưa tưới: mỗi lần chỉ tưới được nhiều nhất %(most)s. Chọn số phút ít hơn rồi bấm lại.",
+        most=w.time("max_seconds"),
+    )
+
+
+REFUSED: dict[str, _Sentence] = {
+    "zone_unknown": lambda w: _(
+        "Chưa tưới: tủ điều khiển không có khu tưới này. Xin báo nhân viên hợp tác xã."
+    ),
+    "zone_off": lambda w: _("Chưa tưới: khu này đang tắt. Chọn cách tưới khác rồi bấm tưới lại."),
+    "expired": lambda w: _(
+        "Lệnh tưới đến chậm %(late)s nên không chạy nữa. Nếu vẫn cần tưới, xin bấm lại.",
+        late=w.time("late_seconds"),
+    ),
+    "forged": lambda w: _(
+        "Chưa tưới: lệnh không có chữ ký đúng của máy chủ. Xin báo người phụ trách máy."
+    ),
+    "seconds_out_of_range": _too_long,
+    "zone_locked": lambda w: _(
+        "Chưa tưới: khu này đang khóa vì có sự cố. Xin xem van và đường ống trước."
+    ),
+    "zone_busy": lambda w: _(
+        "Chưa tưới thêm: khu này đang tưới rồi. Chờ tưới xong, nếu vẫn cần thì bấm lại."
+    ),
+    "tank_low": lambda w: _(
+        "Chưa tưới: bể chỉ còn %(left)s nước. Thêm nước vào bể rồi bấm tưới lại.",
+        left=w.percent("tank_percent"),
+    ),
+    "tank_unknown": lambda w: _(
+        "Chưa tưới: không biết bể còn bao nhiêu nước. Xin xem bể và cảm biến mức nước."
+    ),
+    "resting": lambda w: _(
+        "Chưa tưới: khu này vừa tưới xong, cần nghỉ thêm %(left)s cho nước thấm. "
+        "Xin chờ rồi bấm lại.",
+        left=w.time("seconds_left"),
+    ),
+    "daily_limit": lambda w: _(
+        "Chưa tưới: hôm nay khu này đã tưới %(today)s, nhiều nhất là %(most)s một ngày.",
+        today=w.time("seconds_today"),
+        most=w.time("max_seconds"),
+    ),
+    "bus_silent": lambda w: _(
+        "Chưa tưới: bảng điều khiển van không trả lời. Xin xem điện và dây nối của bảng."
+    ),
+    "supervisor_gone": lambda w: _(
+        "Chưa tưới: phần giữ an toàn cho van không chạy, các van vẫn đóng. "
+        "Xin báo người phụ trách máy."
+    ),
+    "board_without_auto_off": lambda w: _(
+        "Chưa tưới: bảng điều khiển van này không tự tắt được, nên chỉ được mở bằng tay."
+    ),
+    "another_valve_stuck": lambda w: _(
+        "Chưa tưới: van %(zone)s chưa đóng được. Xin ra xem van đó trước.", zone=w.zone()
+    ),
+    "valve_not_opened": lambda w: _(
+        "Chưa tưới: van của khu này không mở được. Xin xem điện và dây nối của van."
+    ),
+    "interrupted": lambda w: _(
+        "Lệnh tưới bị ngắt giữa chừng, các van đã đóng. Nếu vẫn cần tưới, xin bấm lại."
+    ),
+    "not_understood": lambda w: _(
+        "Chưa tưới: tủ điều khiển không hiểu lệnh này. Xin báo người phụ trách máy."
+    ),
+    # the platform's own
+    "id_used": lambda w: _("Chưa làm: số hiệu của lệnh này đã dùng cho một lệnh khác."),
+}
+
+# --- why the moisture band did not water -----------------------------------------------------
+
+WAITED: dict[str, _Sentence] = {
+    "soil_moist": lambda w: _(
+        "Chưa cần tưới: đất còn ẩm %(moisture)s, chỉ tưới khi dưới %(low)s.",
+        moisture=w.percent("moisture"),
+        low=w.percent("low"),
+    ),
+    "no_reading": lambda w: _(
+        "Chưa tự tưới: không có số đo độ ẩm đất mới. Xin xem trạm đo của khu này."
+    ),
+    "soaking": lambda w: _(
+        "Vừa tưới xong, chờ thêm %(left)s cho nước thấm.", left=w.time("seconds_left")
+    ),
+    "mode_manual": lambda w: _("Khu này chỉ tưới khi có người bấm."),
+    "stopped_by_person": lambda w: _("Có người đã bấm dừng, nên khu này chưa tự tưới lại."),
+}
+
+# --- why a run was started -------------------------------------------------------------------
+
+STARTED: dict[str, _Sentence] = {
+    "wished": lambda w: _("Tưới theo yêu cầu."),
+    "soil_dry": lambda w: _(
+        "Tự tưới vì đất khô: còn %(moisture)s, cần ít nhất %(low)s.",
+        moisture=w.percent("moisture"),
+        low=w.percent("low"),
+    ),
+    "soil_filling": lambda w: _(
+        "Tưới tiếp cho đủ ẩm: đất mới ẩm %(moisture)s, cần đến %(high)s.",
+        moisture=w.percent("moisture"),
+        high=w.percent("high"),
+    ),
+}
+
+# --- how a run ended -------------------------------------------------------------------------
+
+ENDED: dict[str, _Sentence] = {
+    "done": lambda w: _(
+        "Đã tưới xong %(time)s, nước chảy %(water)s.",
+        time=w.time("seconds"),
+        water=w.water("litres"),
+    ),
+    "stopped": lambda w: _("Đã dừng theo yêu cầu, van đã đóng."),
+    "gateway_lost": lambda w: _("Nước đã tự tắt vì tủ điều khiển ngừng chạy."),
+    "bus_lost": lambda w: _(
+        "Nước đã tự tắt vì bảng điều khiển van không trả lời. Xin xem điện và dây nối."
+    ),
+    "no_flow": lambda w: _(
+        "Đã mở van nhưng không có nước chảy. Bơm đã tắt. Xin xem bể nước, máy bơm và ống hút."
+    ),
+    "restarted": lambda w: _("Nước đã tắt vì tủ điều khiển khởi động lại."),
+    "valve_not_opened": lambda w: _(
+        "Van không mở được nên đã dừng. Xin xem điện và dây nối của van."
+    ),
+    "valve_not_closed": lambda w: _(
+        "Van không đóng được. Đã tắt bơm và khóa van tổng. Xin ra xem ngay."
+    ),
+}
+
+CHANGED: dict[str, _Sentence] = {
+    "mode_set": lambda w: _("Đã đổi cách tưới thành: %(mode)s.", mode=mode_word(w.text("mode"))),
+}
+
+# --- alarms ----------------------------------------------------------------------------------
+
+ALARMS: dict[str, _Sentence] = {
+    "valve_not_closed": lambda w: _(
+        "Khẩn cấp: van %(zone)s không đóng được. Đã tắt bơm và khóa van tổng. Xin ra xem ngay.",
+        zone=w.zone(),
+    ),
+    "valve_not_opened": lambda w: _(
+        "Van %(zone)s không mở được. Xin xem điện và dây nối của van.", zone=w.zone()
+    ),
+    "no_flow": lambda w: _(
+        "Đã mở van %(zone)s nhưng không có nước chảy. Bơm đã tắt. "
+        "Xin xem bể nước, máy bơm và ống hút.",
+        zone=w.zone(),
+    ),
+    "leak": lambda w: _(
+        "Khẩn cấp: nước vẫn chảy khi các van đã đóng, %(flow)s. Xin tìm chỗ vỡ ống.",
+        flow=w.flow("flow"),
+    ),
+    "bus_silent": lambda w: _(
+        "Trong tủ điều khiển, %(device)s không trả lời. Xin xem điện và dây nối.",
+        device=w.device(),
+    ),
+    "node_silent": lambda w: _(
+        "Trạm đo %(node)s mất tín hiệu từ %(since)s. Xin xem pin và sóng của trạm.",
+        node=w.node(),
+        since=w.since("since"),
+    ),
+    "message_conflict": lambda w: _(
+        "Trạm đo %(node)s gửi hai số khác nhau cho cùng một lần đo. Xin báo người phụ trách máy.",
+        node=w.node(),
+    ),
+    "store_damaged": lambda w: _(
+        "Tệp lưu số đo của tủ điều khiển bị hỏng và đã được cất riêng. "
+        "Xin báo người phụ trách máy."
+    ),
+    "telemetry_dropped": lambda w: _(
+        "Tủ điều khiển hết chỗ nên đã bỏ %(count)s số đo cũ. Xin báo người phụ trách máy.",
+        count=w.count("count"),
+    ),
+    "pump_not_stopped": lambda w: _(
+        "Khẩn cấp: máy bơm không tắt được. Xin ra ngắt điện máy bơm ngay."
+    ),
+    "supervisor_gone": lambda w: _(
+        "Phần giữ an toàn cho van không chạy nên chưa tưới được. Xin báo người phụ trách máy."
+    ),
+}
+
+URGENT_ALARMS = frozenset({"valve_not_closed", "leak", "pump_not_stopped"})
+
+
+def _say(
+    table: Mapping[str, _Sentence],
+    code: str | None,
+    values: Mapping[str, Any] | None,
+    names: Names,
+    now: float,
+    otherwise: str,
+) -> str:
+    sentence = table.get(code or "")
+    if sentence is None:
+        return otherwise
+    try:
+        return sentence(_Words(values or {}, names, now))
+    except (KeyError, TypeError, ValueError):  # a gateway of another version: fewer values
+        return otherwise
+
+
+def refusal(
+    code: str | None, values: Mapping[str, Any] | None, names: Names, now: float = 0
+) -> str:
+    """Say why a wish came to nothing."""
+    general = _("Chưa tưới được (mã %(code)s). Xin báo người phụ trách máy.", code=code or "?")
+    return _say(REFUSED, code, values, names, now, general)
+
+
+def waiting(
+    code: str | None, values: Mapping[str, Any] | None, names: Names, now: float = 0
+) -> str:
+    """Say why a zone is not watered by itself now; empty when nothing is known."""
+    return _say({**WAITED, **REFUSED}, code, values, names, now, "")
+
+
+def start(
+    code: str | None, values: Mapping[str, Any] | None, names: Names, by: str | None = None
+) -> str:
+    """Say why a run was started."""
+    if code == "wished" and by:
+        return _("Tưới theo yêu cầu của %(name)s.", name=by)
+    return _say(STARTED, code, values, names, 0, _("Đã tưới."))
+
+
+def end(code: str | None, values: Mapping[str, Any] | None, names: Names) -> str:
+    """Say how a run ended."""
+    general = _("Đã tưới xong (mã %(code)s).", code=code or "?")
+    return _say(ENDED, code, values, names, 0, general)
+
+
+def alarm(code: str, values: Mapping[str, Any] | None, names: Names, now: float) -> str:
+    """Say an alarm."""
+    general = _("Tủ điều khiển báo sự cố (mã %(code)s). Xin ra xem.", code=code)
+    return _say(ALARMS, code, values, names, now, general)
+
+
+def outcome(
+    code: str | None, values: Mapping[str, Any] | None, names: Names, now: float = 0
+) -> str:
+    """Say what a command that moved no water has done."""
+    return _say(CHANGED, code, values, names, now, _("Đã làm xong."))
+
+
+def mode_word(mode: str) -> str:
+    """Return the name of a watering mode."""
+    words = {
+        "off": _("tắt"),
+        "manual": _("tưới tay"),
+        "band": _("theo độ ẩm đất"),
+    }
+    return words.get(mode, mode)
+
+
+def metric_word(metric: str) -> str:
+    """Return the name of what is measured."""
+    words = {
+        "air_temperature": _("nhiệt độ"),
+        "air_humidity": _("độ ẩm không khí"),
+        "light": _("ánh sáng"),
+        "soil_moisture": _("độ ẩm đất"),
+        "soil_temperature": _("nhiệt độ đất"),
+        "soil_ec": _("độ mặn của đất (EC)"),
+        "soil_ph": _("độ chua của đất (pH)"),
+        "co2": _("khí CO₂"),
+        "par": _("ánh sáng cho cây (PAR)"),
+        "solar_radiation": _("bức xạ mặt trời"),
+        "air_pressure": _("khí áp"),
+        "wind_speed": _("tốc độ gió"),
+        "vapour_deficit": _("độ thiếu hụt ẩm"),
+        "dew_point": _("điểm sương"),
+        "tank_level": _("mức nước trong bể"),
+        "water_flow": _("nước chảy"),
+        "water_total": _("lượng nước đã chảy"),
+        "battery": _("pin"),
+    }
+    name, dot, channel = metric.partition(".")
+    return words.get(name, name) + (f" {channel}" if dot else "")

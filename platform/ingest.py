@@ -1,0 +1,506 @@
+"""Takes what gateways bring: one batch of rows, stored once however often it arrives.
+
+How this works. The batch is decoded in two steps, the envelope and then each row against the
+schema of its kind, so that one broken row is refused by its id, with a reason, and the others
+are stored. Readings go into telemetry, everything else into the records, each in one
+transaction; only after both are committed does the answer name the rows. A repeated batch
+changes nothing: readings by (series, time), runs, commands and alarms by their id, where a
+later state wins and an earlier one never overwrites it.
+
+HTTP is not handled here (``nongso.platform.uplink``).
+"""
+
+import zlib
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from nongso.platform.greenhouse.commands import take_outcome
+from nongso.platform.greenhouse.records import (
+    Alarm,
+    Command,
+    Gateway,
+    Greenhouse,
+    Node,
+    Refused,
+    Run,
+    Zone,
+)
+from nongso.platform.store import Records
+from nongso.platform.telemetry import Row, Series, Telemetry, Written
+from nongso.wire import marks
+from nongso.wire.metrics import is_possible, metric_of
+
+MOST_PACKED = 1024 * 1024
+MOST_UNPACKED = 8 * 1024 * 1024
+MOST_ROWS = 20_000
+
+
+class BatchError(Exception):
+    """The batch as a whole cannot be taken."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+
+
+class RowError(Exception):
+    """One row cannot be taken; the gateway sets it aside and counts it."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+# --- the rows, as in contract section 4 ------------------------------------------------------
+
+_Values = dict[str, Any]
+
+
+class _Kind(msgspec.Struct):
+    id: int
+    kind: str
+
+
+class _Envelope(msgspec.Struct):
+    gateway: str
+    store: str
+    rows: list[msgspec.Raw]
+
+
+class _Readings(msgspec.Struct):
+    node: str
+    readings: list[tuple[str, int, float | None, int]]
+
+
+class _Run(msgspec.Struct):
+    id: str
+    zone: str
+    cause: str
+    state: str
+    code: str
+    ordered_seconds: int
+    started_at: int
+    by: str | None = None
+    values: _Values = {}
+    ended_at: int | None = None
+    seconds: float = 0
+    litres: float = 0
+
+
+class _RunRow(msgspec.Struct):
+    run: _Run
+
+
+class _Outcome(msgspec.Struct):
+    id: str
+    state: Literal["running", "queued", "refused", "done"]
+    at: int
+    code: str | None = None
+    values: _Values = {}
+
+
+class _OutcomeRow(msgspec.Struct):
+    command: _Outcome
+
+
+class _Alarm(msgspec.Struct):
+    id: str
+    code: str
+    raised_at: int
+    values: _Values = {}
+    zone: str | None = None
+    cleared_at: int | None = None
+
+
+class _AlarmRow(msgspec.Struct):
+    alarm: _Alarm
+
+
+class _Place(msgspec.Struct):
+    slug: str
+    name: str
+
+
+class _ZoneWords(msgspec.Struct):
+    id: str
+    name: str
+    coil: int
+    mode: str
+    max_run_seconds: int
+    max_day_seconds: int
+    area_m2: float | None = None
+    band: _Values | None = None
+
+
+class _House(msgspec.Struct):
+    slug: str
+    name: str
+    farm: str
+    area_m2: float | None = None
+    zones: list[_ZoneWords] = []
+
+
+class _NodeWords(msgspec.Struct):
+    slug: str
+    eui64: str
+    farm: str
+    greenhouse: str | None = None
+    zone: str | None = None
+
+
+class _Configuration(msgspec.Struct):
+    name: str
+    greenhouses: list[_House]
+    nodes: list[_NodeWords]
+    simulated: bool = False
+    farms: list[_Place] = []
+
+
+class _ConfigurationRow(msgspec.Struct):
+    configuration: _Configuration
+
+
+class _NodeState(msgspec.Struct):
+    eui64: str
+    state: Literal["online", "offline"]
+    at: int
+
+
+class _NodeRow(msgspec.Struct):
+    node: _NodeState
+
+
+class _RefusedMessage(msgspec.Struct):
+    topic: str
+    code: str
+    detail: str
+    at: int
+    node: str | None = None
+
+
+class _RefusedRow(msgspec.Struct):
+    refused: _RefusedMessage
+
+
+class _ZoneState(msgspec.Struct):
+    id: str
+    state: str
+    at: int
+    mode: str | None = None
+    band: _Values | None = None
+    code: str | None = None
+    values: _Values = {}
+
+
+class _ZoneRow(msgspec.Struct):
+    zone: _ZoneState
+
+
+_KINDS: dict[str, type[msgspec.Struct]] = {
+    "readings": _Readings,
+    "run": _RunRow,
+    "command": _OutcomeRow,
+    "alarm": _AlarmRow,
+    "configuration": _ConfigurationRow,
+    "node": _NodeRow,
+    "refused": _RefusedRow,
+    "zone": _ZoneRow,
+}
+_DECODERS = {kind: msgspec.json.Decoder(struct) for kind, struct in _KINDS.items()}
+_WIDE = (_ConfigurationRow,)  # touch many records: all or nothing
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
+_KIND = msgspec.json.Decoder(_Kind)
+
+
+@dataclass
+class Batch:
+    """A batch whose rows are readable; what was not is in ``refused``."""
+
+    gateway: str
+    store: str
+    rows: list[tuple[int, Any]] = field(default_factory=list)
+    refused: list[dict[str, Any]] = field(default_factory=list)
+
+    def refuse(self, id: int, code: str, detail: str) -> None:  # noqa: A002
+        """Note that a row was refused."""
+        self.refused.append({"id": id, "code": code, "detail": detail})
+
+
+def unpack(body: bytes) -> bytes:
+    """Undo gzip where there is any, up to 8 MiB. Raises ``BatchError``."""
+    if len(body) > MOST_PACKED:
+        raise BatchError(413, "too_large", f"a batch has at most {MOST_PACKED} bytes packed")
+    if body[:2] != b"\x1f\x8b":
+        return body
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        plain = unpacker.decompress(body, MOST_UNPACKED)
+    except zlib.error as error:
+        raise BatchError(400, "not_gzip", f"the gzip stream is broken: {error}") from error
+    if unpacker.unconsumed_tail:
+        raise BatchError(413, "too_large", f"a batch has at most {MOST_UNPACKED} bytes unpacked")
+    if not unpacker.eof:
+        raise BatchError(400, "not_gzip", "the gzip stream ends too early")
+    return plain
+
+
+def read(body: bytes) -> Batch:
+    """Decode a batch. Raises ``BatchError`` when not even the ids of its rows can be read."""
+    try:
+        envelope = _ENVELOPE.decode(unpack(body))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BatchError(400, "not_a_batch", str(error)) from error
+    if len(envelope.rows) > MOST_ROWS:
+        raise BatchError(413, "too_large", f"a batch has at most {MOST_ROWS} rows")
+    batch = Batch(envelope.gateway, envelope.store)
+    for raw in envelope.rows:
+        try:
+            head = _KIND.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BatchError(400, "row_without_id", f"a row has no id or kind: {error}") from error
+        decoder = _DECODERS.get(head.kind)
+        if decoder is None:
+            batch.refuse(head.id, "unknown_kind", f"no kind of row is called {head.kind!r}")
+            continue
+        try:
+            batch.rows.append((head.id, decoder.decode(raw)))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            batch.refuse(head.id, "broken_row", str(error))
+    return batch
+
+
+@dataclass
+class Taken:
+    """What the answer to a batch says, and how its readings fared."""
+
+    stored: list[int]
+    refused: list[dict[str, Any]]
+    readings: Written
+
+
+def store(batch: Batch, records: Records, telemetry: Telemetry, now: int) -> Taken:
+    """Store a batch; returns after both commits. Database errors fly to the caller."""
+    written = Written(0, 0, 0, 0)
+    with records.transaction() as session:
+        keeper = _Keeper(session, session.get_one(Gateway, batch.gateway), batch, now)
+        keeper.take_all()
+        session.flush()
+        # Readings first on disk: if the records fail, the gateway repeats all, which is harmless.
+        for node, greenhouse, zone in keeper.placed:
+            telemetry.place(node, greenhouse, zone)
+        written = telemetry.write(keeper.readings)
+    return Taken(keeper.stored, batch.refused, written)
+
+
+class _Keeper:
+    """Puts the rows of one batch where they belong, in the caller's transaction."""
+
+    def __init__(self, session: Session, gateway: Gateway, batch: Batch, now: int) -> None:
+        self.session = session
+        self.gateway = gateway
+        self.batch = batch
+        self.now = now
+        self.stored: list[int] = []
+        self.readings: list[Row] = []
+        self.placed: list[tuple[str, str, str]] = []
+        if gateway.store != batch.store:  # a new disk: its row numbers begin anew
+            gateway.store, gateway.configured_row = batch.store, None
+        gateway.seen_at = now
+        self._takers: dict[type, Any] = {
+            _Readings: self._take_readings,
+            _RunRow: self._take_run,
+            _OutcomeRow: self._take_outcome,
+            _AlarmRow: self._take_alarm,
+            _ConfigurationRow: self._take_configuration,
+            _NodeRow: self._take_node,
+            _RefusedRow: self._take_refused,
+            _ZoneRow: self._take_zone,
+        }
+        self._nodes = {node.eui64: node for node in session.scalars(select(Node))}
+
+    def take_all(self) -> None:
+        for number, row in self.batch.rows:
+            try:
+                with self.session.begin_nested() if type(row) in _WIDE else nullcontext():
+                    self._takers[type(row)](number, row)
+            except RowError as error:
+                self.batch.refuse(number, error.code, str(error))
+            else:
+                self.stored.append(number)
+
+    def _take_readings(self, _number: int, row: _Readings) -> None:
+        node = self._nodes.get(row.node)
+        if node is not None and node.gateway not in (None, self.gateway.slug):
+            raise RowError("node_of_another", f"node {row.node} belongs to {node.gateway}")
+        greenhouse = (node.greenhouse if node else None) or ""
+        zone = (node.zone if node else None) or ""
+        taken = []
+        for name, at, value, mark in row.readings:
+            metric = metric_of(name)
+            if metric is None:
+                raise RowError("unknown_metric", f"no metric called {name!r}")
+            if not 0 <= mark < 64 or mark & 15 >= len(marks.QUALITIES):
+                raise RowError("unknown_mark", f"no mark {mark}")
+            if not 0 <= at < 1 << 40:
+                raise RowError("not_a_time", f"{at} is no time in Unix seconds")
+            if marks.is_good(mark):
+                if value is None:
+                    mark |= marks.FAILED
+                elif not is_possible(metric, value):
+                    mark |= marks.IMPOSSIBLE
+            taken.append(Row(Series(greenhouse, zone, row.node, name), at, value, mark))
+        self.readings += taken
+
+    def _take_run(self, _number: int, row: _RunRow) -> None:
+        found = row.run
+        kept = self.session.get(Run, found.id)
+        if kept is not None and kept.gateway != self.gateway.slug:
+            raise RowError("run_of_another", f"run {found.id} belongs to {kept.gateway}")
+        if kept is not None and kept.ended_at is not None:
+            return
+        if kept is None:
+            kept = Run(id=found.id, gateway=self.gateway.slug)
+            self.session.add(kept)
+        for name in _Run.__struct_fields__:
+            setattr(kept, name, getattr(found, name))
+
+    def _take_outcome(self, _number: int, row: _OutcomeRow) -> None:
+        found = row.command
+        kept = self.session.get(Command, found.id)
+        if kept is None or kept.gateway != self.gateway.slug:
+            raise RowError("unknown_command", f"no command {found.id} was given to this gateway")
+        take_outcome(kept, found.state, found.code, found.values, found.at)
+
+    def _take_alarm(self, _number: int, row: _AlarmRow) -> None:
+        found = row.alarm
+        kept = self.session.get(Alarm, found.id)
+        if kept is not None and kept.gateway != self.gateway.slug:
+            raise RowError("alarm_of_another", f"alarm {found.id} belongs to {kept.gateway}")
+        if kept is not None and kept.cleared_at is not None:
+            return
+        if kept is None:
+            kept = Alarm(id=found.id, gateway=self.gateway.slug)
+            self.session.add(kept)
+        for name in _Alarm.__struct_fields__:
+            setattr(kept, name, getattr(found, name))
+
+    def _take_node(self, _number: int, row: _NodeRow) -> None:
+        node = self._nodes.get(row.node.eui64)
+        if node is None or node.gateway != self.gateway.slug:
+            raise RowError("unknown_node", f"no node {row.node.eui64} in the configuration")
+        if row.node.at >= node.state_at:
+            node.state, node.state_at = row.node.state, row.node.at
+
+    def _take_refused(self, number: int, row: _RefusedRow) -> None:
+        found = row.refused
+        self.session.merge(
+            Refused(
+                gateway=self.gateway.slug,
+                store=self.batch.store,
+                row=number,
+                topic=found.topic[:200],
+                code=found.code[:60],
+                detail=found.detail[:500],
+                node=found.node,
+                at=found.at,
+            )
+        )
+
+    def _take_zone(self, _number: int, row: _ZoneRow) -> None:
+        found = row.zone
+        zone = self.session.get(Zone, found.id)
+        if zone is None or zone.gateway != self.gateway.slug:
+            raise RowError("unknown_zone", f"no zone {found.id} in the configuration")
+        if found.at < zone.state_at:
+            return
+        zone.state, zone.state_at = found.state, found.at
+        zone.code, zone.values = found.code, found.values
+        if found.mode is not None:
+            zone.mode = found.mode
+        if found.band is not None:
+            zone.band = found.band
+
+    def _take_configuration(self, number: int, row: _ConfigurationRow) -> None:
+        gateway, found = self.gateway, row.configuration
+        if gateway.configured_row is not None and number < gateway.configured_row:
+            return
+        slugs = {house.slug for house in found.greenhouses}
+        for slug in slugs:
+            kept = self.session.get(Greenhouse, slug)
+            if kept is not None and kept.gateway not in (None, gateway.slug):
+                raise RowError("greenhouse_taken", f"greenhouse {slug} belongs to {kept.gateway}")
+            if kept is not None and kept.cooperative != gateway.cooperative:
+                raise RowError("greenhouse_taken", f"greenhouse {slug} belongs to others")
+        for listed in found.nodes:
+            taken = self._nodes.get(listed.eui64)
+            if taken is not None and taken.gateway not in (None, gateway.slug):
+                raise RowError("node_taken", f"node {listed.eui64} belongs to {taken.gateway}")
+        farms = {place.slug: place.name for place in found.farms}
+        gateway.name, gateway.simulated = found.name, found.simulated
+        gateway.configured_row = number
+        zones = set()
+        for house in found.greenhouses:
+            self._keep_house(house, farms)
+            zones |= {zone.id for zone in house.zones}
+        self.session.flush()
+        for zone in self.session.scalars(select(Zone).where(Zone.gateway == gateway.slug)):
+            zone.gone = zone.id not in zones
+        for house_kept in self.session.scalars(
+            select(Greenhouse).where(Greenhouse.gateway == gateway.slug)
+        ):
+            if house_kept.slug not in slugs:
+                house_kept.gateway = None
+        self._keep_nodes(found.nodes)
+
+    def _keep_house(self, house: _House, farms: dict[str, str]) -> None:
+        kept = self.session.get(Greenhouse, house.slug)
+        if kept is None:
+            kept = Greenhouse(
+                slug=house.slug, cooperative=self.gateway.cooperative, imported=False
+            )
+            self.session.add(kept)
+        kept.name, kept.area_m2 = house.name, house.area_m2
+        kept.gateway = self.gateway.slug
+        kept.farm, kept.farm_name = house.farm, farms.get(house.farm)
+        self.session.flush()
+        for words in house.zones:
+            zone = self.session.get(Zone, words.id)
+            if zone is not None and zone.gateway != self.gateway.slug:
+                raise RowError("zone_taken", f"zone {words.id} belongs to {zone.gateway}")
+            if zone is None:
+                zone = Zone(
+                    id=words.id,
+                    gateway=self.gateway.slug,
+                    state="idle",
+                    values={},
+                    state_at=0,
+                    mode=words.mode,
+                    band=words.band,
+                )
+                self.session.add(zone)
+            for name in ("name", "coil", "area_m2", "max_run_seconds", "max_day_seconds"):
+                setattr(zone, name, getattr(words, name))
+            zone.greenhouse = house.slug
+            if zone.state_at == 0:  # afterwards the zone's own rows tell its mode
+                zone.mode, zone.band = words.mode, words.band
+
+    def _keep_nodes(self, listed: list[_NodeWords]) -> None:
+        for node in self._nodes.values():
+            if node.gateway == self.gateway.slug:
+                node.gateway = None
+        for words in listed:
+            kept = self._nodes.get(words.eui64)
+            if kept is None:
+                kept = self._nodes[words.eui64] = Node(eui64=words.eui64, state_at=0)
+                self.session.add(kept)
+            kept.slug, kept.farm = words.slug, words.farm
+            kept.greenhouse, kept.zone = words.greenhouse, words.zone
+            kept.gateway = self.gateway.slug
+            if words.greenhouse:
+                self.placed.append((words.eui64, words.greenhouse, words.zone or ""))

@@ -1,0 +1,114 @@
+"""``nongso platform run``: the server process, under waitress.
+
+Waitress gives every request a thread, and a gateway's long poll holds one for up to half a
+minute; so there is a thread for each registered gateway on top of those that answer people.
+"""
+
+import logging
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+import waitress  # type: ignore[import-untyped]  # has no annotations
+from sqlalchemy import func, select
+
+from nongso.platform import settings as settings_of
+from nongso.platform.app import create_app
+from nongso.platform.greenhouse.bell import Bell
+from nongso.platform.greenhouse.records import Gateway
+from nongso.platform.migrations import SchemaError
+from nongso.platform.settings import Settings, SettingsError
+from nongso.platform.store import Records
+from nongso.platform.telemetry import TelemetryError
+
+log = logging.getLogger(__name__)
+
+GATEWAYS_TO_COME = 4  # threads for gateways that are registered while the server runs
+MOST_BODY = 9 * 1024 * 1024  # a little over what the application itself refuses with a page
+
+
+def run(settings_file: Path) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status."""
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        settings = settings_of.load(settings_file)
+        settings.files_folder.mkdir(parents=True, exist_ok=True)
+        app = create_app(settings)
+        threads = threads_for(settings, app.extensions["nongso.records"])
+    except (SettingsError, SchemaError, TelemetryError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"The data folder cannot be used: {error}", file=sys.stderr)
+        return 1
+    listener = _listen(settings.host, settings.port)
+    if listener is None:
+        return 1
+    server = waitress.create_server(
+        app,
+        sockets=[listener],
+        threads=threads,
+        connection_limit=1000,
+        channel_timeout=60,
+        max_request_body_size=MOST_BODY,
+        ident=None,
+        # one proxy in front may say by https that a request came over TLS; see the handbook
+        clear_untrusted_proxy_headers=True,
+    )
+    _end_on_signals(app.extensions["nongso.bell"])
+    log.info("serving %s with %d threads", settings.url, threads)
+    try:
+        server.run()
+    except (KeyboardInterrupt, SystemExit):
+        pass
+    finally:
+        server.close()
+        app.extensions["nongso.records"].close()
+        app.extensions["nongso.telemetry"].close()
+    log.info("ended")
+    return 0
+
+
+def threads_for(settings: Settings, records: Records) -> int:
+    """Return how many threads the server needs."""
+    with records.session() as session:
+        gateways = session.scalar(select(func.count()).select_from(Gateway)) or 0
+    return max(settings.threads, 4) + gateways + GATEWAYS_TO_COME
+
+
+def _listen(host: str, port: int) -> socket.socket | None:
+    """Open the port, or say clearly why not."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(1024)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        print(
+            f"Cannot listen on {host} port {port}: {error}. End the program that uses the port, "
+            "or choose another one in platform.json.",
+            file=sys.stderr,
+        )
+        return None
+    listener.setblocking(False)
+    return listener
+
+
+def _end_on_signals(bell: Bell) -> None:
+    def end(_number: int, _frame: FrameType | None) -> None:
+        bell.close()  # whoever waits is answered now, so that the end takes no half minute
+        raise SystemExit(0)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, end)
+        signal.signal(signal.SIGINT, end)

@@ -1,0 +1,166 @@
+"""The door for gateways: batches in, commands out (contract section 4).
+
+A gateway shows its key as a bearer token and may only speak for itself.
+"""
+
+import hashlib
+import logging
+import re
+import sqlite3
+import time
+from threading import BoundedSemaphore
+from typing import Any
+
+from flask import Blueprint, Flask, Response, current_app, jsonify, request
+from sqlalchemy import select, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from nongso.platform import ingest
+from nongso.platform.accounts import GATEWAY, Identity, allow, somebody
+from nongso.platform.errors import Problem, problem
+from nongso.platform.greenhouse import commands
+from nongso.platform.greenhouse.records import Command, Gateway
+from nongso.platform.store import kept_records, records, transaction
+from nongso.platform.telemetry import telemetry
+
+log = logging.getLogger(__name__)
+
+blueprint = Blueprint("uplink", __name__)
+
+LONGEST_WAIT_SECONDS = 30
+SEEN_EVERY_SECONDS = 30
+RETRY_SECONDS = 5
+_POLL = re.compile(r"[0-9a-f]{32}")
+
+
+def key_hash(key: str) -> str:
+    """Return what a gateway is looked up by."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def register_gateway(
+    session: Session, slug: str, name: str, cooperative: str, key: str
+) -> Gateway:
+    """Register a gateway, or give a registered one a new key."""
+    if len(key) < 32:
+        raise ValueError("a gateway's key has at least 32 random characters")
+    kept = session.get(Gateway, slug)
+    if kept is None:
+        kept = Gateway(
+            slug=slug,
+            name=name,
+            cooperative=cooperative,
+            registered_at=int(time.time()),
+            simulated=False,
+        )
+        session.add(kept)
+    kept.key, kept.key_hash = key, key_hash(key)
+    session.flush()
+    return kept
+
+
+def prepare(app: Flask) -> None:
+    """Let the policy recognise gateways; keep some threads free of waiting gateways."""
+    app.extensions["nongso.gateways"] = _by_key
+    app.extensions["nongso.offers"] = commands.Offers()
+    threads = app.extensions["nongso.settings"].threads
+    app.extensions["nongso.waiting"] = BoundedSemaphore(waiting_places(threads))
+
+
+def waiting_places(threads: int) -> int:
+    """How many gateways may wait at once: never the threads that answer people."""
+    return max(1, threads - 4)
+
+
+def _by_key(key: str) -> Identity | None:
+    row = (
+        records()
+        .execute(
+            select(Gateway.slug, Gateway.name, Gateway.cooperative).where(
+                Gateway.key_hash == key_hash(key)
+            )
+        )
+        .first()
+    )
+    return None if row is None else Identity(row[0], row[0], row[1], GATEWAY, row[2], "key")
+
+
+def _own(gateway: str) -> str:
+    if somebody().id != gateway:
+        raise Problem(403, "other_gateway", f"this key is not the key of gateway {gateway}")
+    return gateway
+
+
+@blueprint.post("/api/v1/gateways/<gateway>/batch")
+@allow(GATEWAY)
+def batch(gateway: str) -> Response:
+    """Store a batch of a gateway's rows; the answer names those that are on disk."""
+    _own(gateway)
+    if (request.content_length or 0) > ingest.MOST_PACKED:
+        raise Problem(413, "too_large", f"a batch has at most {ingest.MOST_PACKED} bytes packed")
+    try:
+        brought = ingest.read(request.get_data())
+    except ingest.BatchError as error:
+        raise Problem(error.status, error.code, str(error)) from error
+    if brought.gateway != gateway:
+        raise Problem(400, "other_gateway", f"the batch is of gateway {brought.gateway!r}")
+    try:
+        taken = ingest.store(brought, kept_records(), telemetry(), int(time.time()))
+    except (sqlite3.OperationalError, DBAPIError) as error:
+        log.error("batch of %s not stored: %s", gateway, error)
+        answer = problem(503, "cannot_write", "the database cannot be written now; nothing kept")
+        answer.headers["Retry-After"] = str(RETRY_SECONDS)
+        return answer
+    for refused in taken.refused:
+        log.warning(
+            "row %s of %s refused: %s: %s",
+            *(refused["id"], gateway, refused["code"], refused["detail"]),
+        )
+    commands.bell().ring()
+    return jsonify(stored=taken.stored, refused=taken.refused)
+
+
+@blueprint.get("/api/v1/gateways/<gateway>/commands")
+@allow(GATEWAY)
+def offer(gateway: str) -> Response:
+    """Hand out what this gateway shall do; waits until there is something or the time is over."""
+    _own(gateway)
+    poll = request.args.get("poll", "")
+    if not _POLL.fullmatch(poll):
+        raise Problem(400, "no_poll", "poll must be 32 hex digits, new each time")
+    try:
+        seconds = min(max(float(request.args.get("wait", "0")), 0.0), LONGEST_WAIT_SECONDS)
+    except ValueError:
+        raise Problem(400, "no_wait", "wait must be a number of seconds") from None
+    _note_seen(gateway)
+    offers: commands.Offers = current_app.extensions["nongso.offers"]
+    places: BoundedSemaphore = current_app.extensions["nongso.waiting"]
+    session = records()
+
+    def look() -> list[Command] | None:
+        session.expire_all()
+        return offers.due(commands.waiting_for(session, gateway, int(time.time()))) or None
+
+    found = look()
+    if found is None and places.acquire(blocking=False):
+        try:
+            found = commands.bell().wait_for(look, seconds)
+        finally:
+            places.release()
+    due = found or []
+    offers.note(due)
+    key = session.get_one(Gateway, gateway).key
+    now = int(time.time())
+    made: list[dict[str, Any]] = [
+        commands.signed(command, key, poll, now) for command in due if command.expires_at > now
+    ]
+    return jsonify(commands=made)
+
+
+def _note_seen(gateway: str) -> None:
+    now = int(time.time())
+    seen = records().scalar(select(Gateway.seen_at).where(Gateway.slug == gateway))
+    if seen is None or now - seen >= SEEN_EVERY_SECONDS:
+        with transaction() as session:
+            session.execute(update(Gateway).where(Gateway.slug == gateway).values(seen_at=now))
