@@ -6,6 +6,8 @@ the same drivers talk over TCP to the chips of the simulated farm. What runs on 
 differs from the simulated one in this file only.
 """
 
+# ruff: noqa: B904 (MicroPython prints a warning at each "raise ... from")
+
 import os
 import sys
 import time
@@ -172,7 +174,7 @@ def fit_sensors(settings, board):
             try:
                 sensor = Soil(board.adc(number(found, "pin", 0, 48)), dry, wet)
             except ValueError as e:
-                raise SettingsError("config.json: sensor soil: %s" % e) from e
+                raise SettingsError("config.json: sensor soil: %s" % e)
         else:
             raise SettingsError(
                 "config.json: no driver for the chip %r (sht4x, bh1750, soil)" % chip
@@ -206,4 +208,4 @@ def read_config():
         with open("config.json") as file:
             return file.read()
     except OSError as e:
-        raise SettingsError("config.json cannot be read in %s (%s)" % (os.getcwd(), e)) from e
+        raise SettingsError("config.json cannot be read in %s (%s)" % (os.getcwd(), e))

@@ -1,6 +1,5 @@
-"""Runs before ``main.py`` at each start of a board. Keeps the heap in order; nothing else."""
+"""Runs before ``main.py`` at each start of a board: room for its imports; nothing else."""
 
 import gc
 
 gc.collect()
-gc.threshold(gc.mem_free() // 4 + gc.mem_alloc())

@@ -5,6 +5,8 @@ Its measurement time register is set to the shortest (31 instead of 69), because
 usual one the scale ends at 54,612 lx, and under a greenhouse roof at noon there is more.
 """
 
+# ruff: noqa: B904 (MicroPython prints a warning at each "raise ... from")
+
 from micropython import const
 
 from nongso.node.sensors import SensorFault
@@ -47,16 +49,16 @@ class BH1750:
         try:
             for command in self._commands:
                 self._i2c.writeto(self._address, command)
-        except OSError as e:
-            raise SensorFault("absent", "no answer at 0x%02x" % self._address) from e
+        except OSError:
+            raise SensorFault("absent", "no answer at 0x%02x" % self._address)
         return _CONVERSION_MS
 
     def read(self):
         """Return lux."""
         try:
             self._i2c.readfrom_into(self._address, self._answer)
-        except OSError as e:
-            raise SensorFault("failed", "took the command but gave no measurement") from e
+        except OSError:
+            raise SensorFault("failed", "took the command but gave no measurement")
         counts = self._answer[0] << 8 | self._answer[1]
         if counts == _END_OF_SCALE:
             raise SensorFault("out_of_range", "brighter than the scale")

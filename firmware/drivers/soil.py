@@ -6,6 +6,8 @@ broken wire or a probe that lies somewhere else, and no number. Real counts flut
 gives the same to the last bit in a dozen samples running is stuck.
 """
 
+# ruff: noqa: B904 (MicroPython prints a warning at each "raise ... from")
+
 from micropython import const
 
 from nongso.node.sensors import SensorFault
@@ -42,8 +44,8 @@ class Soil:
         try:
             for i in range(_READINGS):
                 counts[i] = self._adc.read_u16() >> 4
-        except OSError as e:
-            raise SensorFault("absent", "the analogue pin gives nothing") from e
+        except OSError:
+            raise SensorFault("absent", "the analogue pin gives nothing")
         counts.sort()
         middle = counts[_READINGS // 2]
         if counts[0] == counts[-1] == self._last:

@@ -5,6 +5,7 @@ Nothing here knows of sensors or messages. Ticks are milliseconds that wrap on b
 """
 
 import asyncio
+import gc
 import os
 import sys
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 if IS_MICROPYTHON:
     import time
+
+    # Collect often, so that a small heap stays in one piece; before the other modules are loaded.
+    gc.threshold(4096)  # type: ignore[attr-defined]
 
     ticks_add = time.ticks_add  # type: ignore[attr-defined]
     ticks_diff = time.ticks_diff  # type: ignore[attr-defined]

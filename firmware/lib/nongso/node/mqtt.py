@@ -10,6 +10,8 @@ A PUBACK only means that the broker took the message; see ``uplink`` for what it
 TLS is not handled yet: ``asyncio.open_connection`` would get a context here.
 """
 
+# ruff: noqa: B904 (MicroPython prints a warning at each "raise ... from")
+
 import asyncio
 
 from nongso.node import packets
@@ -88,7 +90,7 @@ class Client:
                 asyncio.open_connection(self._host, self._port), self._patience_ms
             )
         except (OSError, asyncio.TimeoutError) as e:
-            raise LinkLost("no broker at %s:%d (%r)" % (self._host, self._port, e)) from e
+            raise LinkLost("no broker at %s:%d (%r)" % (self._host, self._port, e))
         # New with each connection: a task that was cut off may have left the old ones set.
         self._write_lock = asyncio.Lock()
         self._suback = asyncio.Event()
@@ -114,7 +116,7 @@ class Client:
             await self.close()
             if isinstance(e, LinkLost):
                 raise
-            raise LinkLost(self._lost) from e
+            raise LinkLost(self._lost)
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._mind())]
 
     async def subscribe(self, topics: "list[str]") -> None:

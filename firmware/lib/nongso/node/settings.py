@@ -1,5 +1,7 @@
 """The node's ``config.json``, checked once at the start. Every error is one clear sentence."""
 
+# ruff: noqa: B904 (MicroPython prints a warning at each "raise ... from")
+
 import json
 from collections import namedtuple
 
@@ -70,7 +72,7 @@ def parse(text: str) -> Settings:
     try:
         found = json.loads(text)
     except ValueError as e:
-        raise SettingsError("config.json is not JSON: %s" % e) from e
+        raise SettingsError("config.json is not JSON: %s" % e)
     if not isinstance(found, dict):
         raise SettingsError("config.json must be an object")
     farm, node = _get("", found, "farm", str), _get("", found, "node", str)
@@ -78,7 +80,7 @@ def parse(text: str) -> Settings:
         topics.check_slug(farm)
         topics.check_slug(node)
     except topics.TopicError as e:
-        raise SettingsError("config.json: %s" % e) from e
+        raise SettingsError("config.json: %s" % e)
     eui64 = _get("", found, "eui64", str)
     if len(eui64) != 16 or any(c not in "0123456789abcdef" for c in eui64):
         raise SettingsError("config.json: eui64 must be 16 hex digits 0-9 a-f")
