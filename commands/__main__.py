@@ -88,7 +88,10 @@ def _platform_upgrade(args: argparse.Namespace) -> int:
 def _platform_user(args: argparse.Namespace) -> int:
     from nongso.platform import demo, settings
 
-    made = demo.make_user(settings.load(args.settings), args.user, args.role, args.cooperative)
+    try:
+        made = demo.make_user(settings.load(args.settings), args.user, args.role, args.cooperative)
+    except ValueError as e:
+        raise CommandError(str(e)) from e
     print(json.dumps(made, ensure_ascii=False, indent=1))
     return 0
 

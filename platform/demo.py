@@ -20,10 +20,10 @@ TOKEN = "start"  # the name of the API token that is made with an account
 
 # log-in name, name on pages, role
 ACCOUNTS = (
-    ("nguoitrong", "Lò Thị Lan", "farmer"),
-    ("nhanvien", "Vàng Thị Mai", "clerk"),
-    ("canbo", "Nguyễn Văn Hùng", "officer"),
-    ("quantri", "Quản trị", "admin"),
+    ("nguoitrong", "Người trồng (dùng thử)", "farmer"),
+    ("nhanvien", "Nhân viên HTX (dùng thử)", "clerk"),
+    ("canbo", "Cán bộ xã (dùng thử)", "officer"),
+    ("quantri", "Quản trị (dùng thử)", "admin"),
 )
 
 
