@@ -13,6 +13,14 @@ class StoreError(GatewayError):
     """The store cannot be used at all: held by another process, or read by too old a SQLite."""
 
 
+class StoreUnwritable(GatewayError):
+    """The disk takes nothing now (full, read-only, failing); it is tried again."""
+
+
+class StoreDamaged(GatewayError):
+    """The file is not a sound store of ours; it is set aside and a new one begun."""
+
+
 class StoreBusy(GatewayError):
     """More is waiting for the disk than the store holds in memory; nothing was taken."""
 

@@ -1,0 +1,495 @@
+"""The gateway's memory on disk: ledger of messages, outbox, small durable state.
+
+How this works. Callers queue pieces of work; one writer thread puts everything that is waiting
+into one transaction (``synchronous=FULL``) and tells the callers when it is committed. The
+group grows by itself when the disk is slow, and nothing is acknowledged before its commit.
+
+When the disk takes nothing (full, read-only, failing) the work stays queued and is tried again;
+the first failure and the recovery are logged. Callers that water are never held up by it:
+``record``, ``seen_command`` and ``set_state`` wait ``PATIENCE_SECONDS`` at most, and not at all
+while the disk is known to fail; their rows wait in memory, bounded and counted.
+
+SQL and the file are in ``storefile``, what becomes of messages in ``ledger``, what is given up
+when the file grows in ``retention``.
+"""
+
+import fcntl
+import json
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from nongso.gateway.errors import StoreBusy, StoreDamaged, StoreError, StoreUnwritable
+from nongso.gateway.latest import Latest
+from nongso.gateway.ledger import (
+    Accepted,
+    Message,
+    Refusal,
+    accept,
+    as_json,
+    put_alarm,
+)
+from nongso.gateway.retention import Retention
+from nongso.gateway.storefile import OWN_STATE, Row, StoreFile, check_sqlite, sqlite_version
+from nongso.wire.payload import Reading
+
+__all__ = ("PROTECTED", "TELEMETRY", "Accepted", "Message", "Refusal", "Row", "Store")
+
+log = logging.getLogger(__name__)
+
+PROTECTED = frozenset(("run", "command", "alarm", "zone", "configuration"))
+TELEMETRY = frozenset(("readings", "node", "refused"))
+
+PATIENCE_SECONDS = 1.0  # the supervisor's lease is 4 s and the watering tick must renew it
+MOST_WAITING_MESSAGES = 20_000
+MOST_WAITING_ROWS = 10_000
+MOST_JOBS_A_COMMIT = 256
+RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
+SAVE_LATEST_SECONDS = 5.0
+CONFLICT_ALARM_SECONDS = 3600.0
+
+
+class _Job:
+    """A piece of work for the writer: ``work`` runs in the transaction, ``then`` after it."""
+
+    __slots__ = ("done", "error", "messages", "result", "rows", "then", "work")
+
+    def __init__(
+        self,
+        work: Callable[[StoreFile], Any],
+        then: Callable[[Any], None] | None = None,
+        messages: int = 0,
+        rows: int = 0,
+    ) -> None:
+        self.work = work
+        self.then = then
+        self.messages = messages
+        self.rows = rows
+        self.result: Any = None
+        self.error: Exception | None = None
+        self.done = threading.Event()
+
+
+class Store:
+    """One SQLite file with one writer. Raises ``StoreError`` when another process holds it.
+
+    A file that cannot be opened now is no error: work waits and opening is tried again.
+    ``on_rows`` is called after a commit that added outbox rows, with whether one is protected.
+    """
+
+    def __init__(
+        self, path: Path, *, latest: Latest | None = None, most_bytes: int = 512 << 20
+    ) -> None:
+        check_sqlite()
+        self.path = path
+        self.latest = latest if latest is not None else Latest()
+        self.on_rows: Callable[[bool], None] = lambda protected: None
+        self.duplicates = self.conflicts = self.rows_lost = 0
+        self._retention = Retention(most_bytes)
+        self._file: StoreFile | None = None
+        self._file_lock = threading.Lock()  # held to read, and to swap the file
+        self._state: dict[str, str] = {}
+        self._commands: set[str] = set()
+        self._unsaved: set[tuple[str, str]] = set()  # series whose newest is not in the file
+        self._conflict_alarms: dict[tuple[int, int], float] = {}
+        self._jobs: deque[_Job] = deque()
+        self._wake = threading.Condition()
+        self._messages_waiting = self._rows_waiting = 0
+        self._trouble: str | None = None
+        self._failures = 0
+        self._stopping = False
+        self._saved_at = time.monotonic()
+        self._held = _hold(path)
+        try:
+            self._opened()
+            self._commit([_Job(lambda file: file.set_state("tried_at", str(int(time.time()))))])
+        except (StoreUnwritable, StoreDamaged) as error:
+            self._fails(error)
+        self._writer = threading.Thread(target=self._write, name="store", daemon=True)
+        self._writer.start()
+
+    # what the rooms call
+
+    def record(self, kind: str, body: dict[str, Any]) -> None:
+        """Put a row into the outbox; returns after the commit.
+
+        While the disk takes nothing it returns at once and the row waits in memory.
+        """
+        if kind not in PROTECTED and kind not in TELEMETRY:
+            raise ValueError(f"no outbox row is called {kind!r}")
+        text = as_json({"kind": kind, kind: body})
+        protected = kind in PROTECTED
+        self._wait_for(
+            _Job(
+                lambda file: file.put(kind, text, protected),
+                lambda _: self.on_rows(protected),
+                rows=1,
+            )
+        )
+
+    def seen_command(self, command_id: str) -> bool:
+        """Remember a command id; ``True`` if it was known. After the commit."""
+        with self._wake:
+            if command_id in self._commands:
+                return True
+            self._commands.add(command_id)
+        now = int(time.time())
+        self._wait_for(_Job(lambda file: file.add_command(command_id, now), rows=1))
+        return False
+
+    def state(self, key: str) -> str | None:
+        """Return an entry of the small durable state."""
+        return self._state.get(key)
+
+    def set_state(self, key: str, value: str) -> None:
+        """Set an entry of the small durable state. After the commit."""
+        if key in OWN_STATE:
+            raise ValueError(f"{key} belongs to the store")
+        self._state[key] = value
+        self._wait_for(_Job(lambda file: file.set_state(key, value), rows=1))
+
+    # what the inbox calls
+
+    def offer(
+        self,
+        messages: Sequence[Message],
+        refusals: Sequence[Refusal],
+        then: Callable[[Accepted], None],
+    ) -> None:
+        """Queue a burst; ``then`` is called from the writer's thread after the commit.
+
+        Raises ``StoreBusy`` when too much is waiting; nothing of the burst was taken then.
+        """
+        size = len(messages) + len(refusals)
+        if self._messages_waiting + size > MOST_WAITING_MESSAGES:
+            raise StoreBusy(f"{self._messages_waiting} messages are waiting for the disk")
+
+        def after(accepted: Accepted) -> None:
+            self._remember(accepted)
+            then(accepted)
+            if accepted.rows:
+                self.on_rows(bool(accepted.conflicts))
+
+        def work(file: StoreFile) -> Accepted:
+            return accept(file, messages, refusals, self._alarmed())
+
+        self._queue(_Job(work, after, messages=size))
+
+    # what the uplink calls
+
+    def rows(self, protected: bool, most_rows: int, most_bytes: int) -> tuple[str, list[Row]]:
+        """Return the store's id and the oldest rows of a class that are not yet named."""
+        with self._file_lock:
+            if self._file is None:
+                return "", []
+            try:
+                return self._file.store_id, self._file.rows(protected, most_rows, most_bytes)
+            except (StoreUnwritable, StoreDamaged) as error:
+                log.warning("the outbox cannot be read now: %s", error)
+                return "", []
+
+    def named(
+        self,
+        store_id: str,
+        protected: bool,
+        stored: Sequence[int],
+        refused: Sequence[tuple[int, str, str]],
+    ) -> None:
+        """Take rows out of the outbox: the stored ones for good, the refused ones set aside.
+
+        Rows of another store file (it was set aside meanwhile) are left alone.
+        """
+
+        def work(file: StoreFile) -> None:
+            if file.store_id != store_id:
+                return
+            if not protected:
+                self._save_latest(file)
+            file.strike_out(stored, protected)
+            if refused:
+                file.put_aside(refused, protected)
+
+        self._wait_for(_Job(work), patience_seconds=30.0)
+
+    # for the status page
+
+    def report(self) -> dict[str, Any]:
+        """Say how the store is, in plain values."""
+        file = self._file
+        return {
+            "ok": self.is_writable(),
+            "trouble": self._trouble,
+            "sqlite": sqlite_version(),
+            "store": file.store_id if file else None,
+            "rows": dict(file.rows_by_class) if file else {},
+            "waiting_messages": self._messages_waiting,
+            "waiting_rows": self._rows_waiting,
+            "duplicates": self.duplicates,
+            "conflicts": self.conflicts,
+            "rows_lost": self.rows_lost,
+            "telemetry_dropped": self._retention.dropped,
+        }
+
+    def is_writable(self) -> bool:
+        """Say whether the last commit worked."""
+        return self._trouble is None and self._file is not None
+
+    def close(self, patience_seconds: float = 1.0) -> None:
+        """Write what is waiting, if the disk takes it in time, and close the file."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify_all()
+        self._writer.join(patience_seconds)
+        if self._jobs or self._writer.is_alive():
+            log.error(
+                "the store did not finish: %d rows and %d messages were not written",
+                self._rows_waiting,
+                self._messages_waiting,
+            )
+        if not self._writer.is_alive():
+            with self._file_lock:
+                if self._file is not None:
+                    self._file.close()
+                    self._file = None
+            if self._held is not None:
+                os.close(self._held)
+
+    # queueing
+
+    def _queue(self, job: _Job) -> None:
+        with self._wake:
+            if job.rows and self._rows_waiting >= MOST_WAITING_ROWS:
+                if not self.rows_lost:
+                    log.error("%d rows wait for the disk; newer ones are lost", MOST_WAITING_ROWS)
+                self.rows_lost += 1
+                job.done.set()
+                return
+            self._jobs.append(job)
+            self._messages_waiting += job.messages
+            self._rows_waiting += job.rows
+            self._wake.notify_all()
+
+    def _wait_for(self, job: _Job, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self._queue(job)
+        if threading.current_thread() is self._writer or not self.is_writable():
+            return
+        job.done.wait(patience_seconds)
+        if job.error is not None:
+            raise job.error
+
+    # the writer
+
+    def _write(self) -> None:
+        while True:
+            with self._wake:
+                if not self._jobs and not self._stopping:
+                    self._wake.wait(SAVE_LATEST_SECONDS)
+                if self._stopping and (not self._jobs or not self.is_writable()):
+                    break
+                number = min(len(self._jobs), MOST_JOBS_A_COMMIT)
+                jobs = [self._jobs.popleft() for _ in range(number)]
+            if jobs or self._unsaved or not self.is_writable():
+                self._try(jobs)
+        if self.is_writable():
+            self._try([])
+
+    def _try(self, jobs: Sequence[_Job]) -> None:
+        try:
+            self._commit(jobs)
+        except (StoreUnwritable, StoreDamaged) as error:
+            self._put_back(jobs, error)
+            self._pause()
+        except Exception:
+            self._one_by_one(jobs)
+
+    def _commit(self, jobs: Sequence[_Job]) -> None:
+        """Do all jobs in one transaction, then tell their owners."""
+        file = self._opened()
+        saved: set[tuple[str, str]] = set()
+        try:
+            file.begin()
+            if self._trouble is not None:  # a transaction that writes nothing proves nothing
+                file.set_state("tried_at", str(int(time.time())))
+            for job in jobs:
+                job.result = job.work(file)
+            if time.monotonic() - self._saved_at > SAVE_LATEST_SECONDS or self._stopping:
+                self._save_latest(file)
+                saved = set(self._unsaved)
+            declared = self._retention.keep(file, int(time.time()))
+            file.commit()
+        except BaseException as error:
+            self._undo(file, error)
+            raise
+        self._unsaved -= saved
+        self._retention.committed()
+        with self._wake:
+            for job in jobs:
+                self._messages_waiting -= job.messages
+                self._rows_waiting -= job.rows
+        self._works()
+        for job in jobs:
+            job.done.set()
+            if job.then is not None:
+                try:
+                    job.then(job.result)
+                except Exception:
+                    log.exception("what follows a commit failed; the rows are stored")
+        if declared:
+            self.on_rows(True)
+
+    def _undo(self, file: StoreFile, error: BaseException) -> None:
+        try:
+            file.rollback()
+        except (StoreUnwritable, StoreDamaged) as second:
+            log.warning("rolling back failed too: %s", second)
+        if isinstance(error, StoreDamaged):
+            with self._file_lock:
+                file.close()
+                self._file = None
+
+    def _one_by_one(self, jobs: Sequence[_Job]) -> None:
+        """After a job failed by itself: each in its own transaction, so that it fails alone."""
+        for n, job in enumerate(jobs):
+            try:
+                self._commit([job])
+            except (StoreUnwritable, StoreDamaged) as error:
+                self._put_back(jobs[n:], error)
+                return
+            except Exception as error:
+                log.exception("a piece of work for the store failed")
+                with self._wake:
+                    self._messages_waiting -= job.messages
+                    self._rows_waiting -= job.rows
+                job.error = error
+                job.done.set()
+
+    def _put_back(self, jobs: Sequence[_Job], error: Exception) -> None:
+        """Keep work that the disk did not take, and let go who waits for it."""
+        self._fails(error)
+        with self._wake:
+            self._jobs.extendleft(reversed(jobs))
+            for job in self._jobs:
+                job.done.set()
+
+    def _pause(self) -> None:
+        seconds = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS)) - 1]
+        until = time.monotonic() + seconds
+        with self._wake:
+            while not self._stopping and (left := until - time.monotonic()) > 0:
+                self._wake.wait(left)
+
+    def _fails(self, error: Exception) -> None:
+        self._failures += 1
+        if self._trouble is None:
+            log.error(
+                "the store cannot be written, nothing is acknowledged until it can; "
+                "watering goes on. %s",
+                error,
+            )
+        self._trouble = str(error)
+
+    def _works(self) -> None:
+        if self._trouble is not None:
+            log.warning(
+                "the store can be written again after %d tries; %d rows were lost meanwhile",
+                self._failures,
+                self.rows_lost,
+            )
+        self._trouble = None
+        self._failures = 0
+
+    # opening
+
+    def _opened(self) -> StoreFile:
+        if self._file is not None:
+            return self._file
+        file = StoreFile(self.path)
+        if file.set_aside_as is not None:
+            log.error(
+                "the store %s was damaged or foreign. It is kept as %s, a new one was begun and "
+                "%d rows of its outbox were taken over",
+                self.path,
+                file.set_aside_as,
+                file.salvaged,
+            )
+            self._queue(_Job(lambda opened: self._start_anew(opened, file.set_aside_as)))
+        self._state = {**file.all_state(), **self._state}
+        self._commands |= file.commands()
+        saved, bodies = file.latest()
+        for node, *rest in saved:
+            self.latest.take(node, [Reading(*rest)])
+        for body in bodies:
+            row = json.loads(body)
+            self.latest.take(row["node"], [Reading(*found) for found in row["readings"]])
+        with self._file_lock:
+            self._file = file
+        return file
+
+    def _start_anew(self, file: StoreFile, aside: str | None) -> None:
+        """Write down what was in memory when a file was set aside, and say that it was."""
+        for key, value in self._state.items():
+            file.set_state(key, value)
+        now = int(time.time())
+        for command in self._commands:
+            file.add_command(command, now)
+        put_alarm(file, "store_damaged", {"file": aside})
+
+    # around the transaction
+
+    def _save_latest(self, file: StoreFile) -> None:
+        """Write the newest readings of series that changed; they stay unsaved until committed."""
+        self._saved_at = time.monotonic()
+        rows = []
+        for node, name in self._unsaved:
+            newest = self.latest.get(node, name)
+            if newest is not None:
+                rows.append((node, *newest))
+        file.save_latest(rows)
+
+    def _alarmed(self) -> list[tuple[int, int]]:
+        """Return the (node, boot) whose conflict was told not long ago."""
+        now = time.monotonic()
+        told = self._conflict_alarms
+        for clone in [c for c, at in told.items() if now - at > CONFLICT_ALARM_SECONDS]:
+            del told[clone]
+        return list(told)
+
+    def _remember(self, accepted: Accepted) -> None:
+        now = time.time()
+        for message in accepted.new:
+            self._unsaved.update(self.latest.take(message.eui64, message.readings, now))
+        self.duplicates += accepted.duplicates
+        self.conflicts += len(accepted.conflicts)
+        for message in accepted.conflicts:
+            if message.key[:2] not in self._conflict_alarms:
+                self._conflict_alarms[message.key[:2]] = time.monotonic()
+                log.error(
+                    "node %s sent two different messages as boot %d seq %d, both are kept: two "
+                    "boards with one identity, or a board whose storage fails",
+                    message.eui64,
+                    *message.key[1:],
+                )
+
+
+def _hold(path: Path) -> int | None:
+    """Hold the store for this process, by a lock that dies with it.
+
+    ``None`` where the folder cannot be written: then nobody else writes there either.
+    """
+    try:
+        handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise StoreError(
+            f"{path} is in use by another gateway process; stop that one first"
+        ) from None
+    return handle
