@@ -34,8 +34,11 @@ def mbpoll(farm: Any, unit: int, *arguments: str) -> subprocess.CompletedProcess
 
 
 def test_mbpoll_sees_the_coil_on_and_off_and_the_meter_counts(
-    farm: Any, wait_for: Callable[..., Any]
+    new_farm: Callable[..., Any], wait_for: Callable[..., Any]
 ) -> None:
+    farm = new_farm(speed=20)
+    farm.start()
+
     def coils() -> list[str]:
         return re.findall(
             r"\[\d\]: \t(\d)", mbpoll(farm, 1, "-t", "0", "-r", "1", "-c", "8").stdout
