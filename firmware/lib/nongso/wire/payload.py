@@ -76,15 +76,17 @@ def _decimal(number: int, places: int) -> str:
     return ("-" if number < 0 else "") + digits[:-places] + "." + digits[-places:]
 
 
-def _wire_places(metric: Metric) -> int:
-    """Decimals of the metric on the wire; the factor must be a power of ten."""
+def _on_wire(metric: Metric, number: int) -> str:
+    """Write ``number / 10**decimals / factor``: exactly, or near enough to round back to it."""
     places: int = metric.decimals
     factor: float = metric.factor
-    while factor > 1:
-        places, factor = places + 1, factor / 10
     while factor < 1:
         places, factor = places - 1, factor * 10
-    return places
+    while factor % 10 == 0:
+        places, factor = places + 1, factor // 10
+    if factor != 1:  # l/s from l/min: four more digits than we measure
+        places, number = places + 4, (number * 20000 + int(factor)) // (2 * int(factor))
+    return _decimal(number, places)
 
 
 def encode(
@@ -121,7 +123,7 @@ def encode(
         if number is None:
             out.append(',"vs":"%s"}' % (status or "failed"))
         else:
-            text = _decimal(number, _wire_places(metric))
+            text = _on_wire(metric, number)
             out.append(',"u":"%s","v":%s}' % (metric.wire_unit, text))
     out.append("]")
     message = "".join(out).encode()

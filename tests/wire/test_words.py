@@ -1,0 +1,93 @@
+"""Topics, acknowledgements, metrics and marks, on CPython and on MicroPython."""
+
+import json
+
+from nongso.wire import ack, marks, metrics, topics
+
+
+def refused(error, function, *arguments):
+    """Return the error with which a function refuses its arguments."""
+    try:
+        function(*arguments)
+    except error as e:
+        return e
+    raise AssertionError(f"{arguments!r} was accepted")
+
+
+def test_topic_names_farm_node_and_leaf():
+    assert topics.topic("tan-binh", "tb-01", "up") == "nongso/1/tan-binh/tb-01/up"
+    assert topics.parse("nongso/1/tan-binh/tb-01/up") == ("tan-binh", "tb-01", "up")
+
+
+def test_wrong_topics_are_refused_with_a_reason():
+    for text in (
+        "",
+        "nongso/1/tan-binh/tb-01",
+        "nongso/2/tan-binh/tb-01/up",
+        "nongso/1/tan-binh/tb-01/up/more",
+        "nongso/1/tan-binh/tb-01/down-there",
+        "nongso/1/Tan-Binh/tb-01/up",
+        "nongso/1/tan-binh/-tb/up",
+        "nongso/1//tb-01/up",
+        "nongso/1/" + "a" * 41 + "/tb-01/up",
+        "nongso/1/tân-bình/tb-01/up",
+    ):
+        assert str(refused(topics.TopicError, topics.parse, text))
+    refused(topics.TopicError, topics.topic, "tan-binh", "tb/01", "up")
+    refused(topics.TopicError, topics.topic, "tan-binh", "tb-01", "shout")
+
+
+def test_acknowledgement_comes_back_as_it_was_written():
+    for boot, first, last in ((1, 2, 2), (1073741823, 1, 900), (7, 0, 1 << 40)):
+        written = ack.encode(boot, first, last)
+        assert ack.decode(written) == (boot, first, last)
+        assert len(written) <= ack.MAX_BYTES
+    assert json.loads(ack.encode(1, 2, 2)) == {"boot": 1, "seq": 2}
+
+
+def test_what_is_no_acknowledgement_is_refused():
+    for text in (
+        b"",
+        b"[]",
+        b"7",
+        b"{}",
+        b'{"boot":1}',
+        b'{"seq":1}',
+        b'{"boot":1,"seq":-1}',
+        b'{"boot":1,"seq":1.5}',
+        b'{"boot":true,"seq":1}',
+        b'{"boot":1,"seq":"2"}',
+        b'{"boot":1,"from":9,"seq":2}',
+        b'{"boot":1,"seq":1e400}',
+        b'{"boot":1,"seq":2',
+        b"[" * 100000,
+        b'{"boot":1,"seq":2,"x":"' + b"y" * 1000000 + b'"}',
+    ):
+        assert refused(ValueError, ack.decode, text) is not None
+
+
+def test_series_name_is_a_metric_or_a_metric_with_a_channel():
+    assert metrics.metric_of("soil_moisture") is metrics.METRICS["soil_moisture"]
+    assert metrics.metric_of("soil_moisture.2") is metrics.METRICS["soil_moisture"]
+    assert metrics.metric_of("soil_moisture.99") is metrics.METRICS["soil_moisture"]
+    for name in ("", ".", "soil", "soil_moisture.", "soil_moisture.0", "soil_moisture.02"):
+        assert metrics.metric_of(name) is None, name
+    for name in ("soil_moisture.100", "soil_moisture.a", "soil_moisture.1.2", "soil_moisture.²"):
+        assert metrics.metric_of(name) is None, name
+
+
+def test_what_cannot_be_is_impossible():
+    moisture = metrics.METRICS["soil_moisture"]
+    assert metrics.is_possible(moisture, 0)
+    assert metrics.is_possible(moisture, 100)
+    for value in (-0.1, 100.1, float("nan"), float("inf"), -float("inf")):
+        assert not metrics.is_possible(moisture, value)
+
+
+def test_a_mark_tells_quality_and_origin():
+    assert marks.quality(marks.FAILED | marks.SIMULATED) == "failed"
+    assert marks.origin(marks.FAILED | marks.SIMULATED) == "simulated"
+    assert marks.origin(marks.GOOD) == "measured"
+    assert marks.origin(marks.IMPORTED) == "imported"
+    assert marks.is_good(marks.SIMULATED)
+    assert not marks.is_good(marks.UNTIMED)
