@@ -67,9 +67,9 @@ def as_json(found: Any) -> bytes:
     return json.dumps(found, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def put_alarm(file: StoreFile, code: str, values: dict[str, Any]) -> None:
-    """Put a new alarm into the outbox, in the open transaction."""
-    alarm = {
+def new_alarm(code: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Make an alarm as it travels to the platform."""
+    return {
         "id": str(uuid.uuid4()),
         "code": code,
         "values": values,
@@ -77,6 +77,11 @@ def put_alarm(file: StoreFile, code: str, values: dict[str, Any]) -> None:
         "raised_at": int(time.time()),
         "cleared_at": None,
     }
+
+
+def put_alarm(file: StoreFile, code: str, values: dict[str, Any]) -> None:
+    """Put a new alarm into the outbox, in the open transaction."""
+    alarm = new_alarm(code, values)
     file.put("alarm", as_json({"kind": "alarm", "alarm": alarm}), True)
 
 

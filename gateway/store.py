@@ -32,6 +32,7 @@ from nongso.gateway.ledger import (
     Refusal,
     accept,
     as_json,
+    new_alarm,
     put_alarm,
 )
 from nongso.gateway.retention import Retention
@@ -131,6 +132,22 @@ class Store:
                 rows=1,
             )
         )
+
+    def record_soon(self, kind: str, body: dict[str, Any], state: dict[str, str]) -> None:
+        """Put a row into the outbox together with small state; does not wait."""
+        text = as_json({"kind": kind, kind: body})
+        self._state.update(state)
+
+        def work(file: StoreFile) -> None:
+            file.put(kind, text, kind in PROTECTED)
+            for key, value in state.items():
+                file.set_state(key, value)
+
+        self._queue(_Job(work, lambda _: self.on_rows(kind in PROTECTED), rows=1))
+
+    def alarm_soon(self, code: str, values: dict[str, Any], state: dict[str, str]) -> None:
+        """Raise a new alarm together with small state; does not wait."""
+        self.record_soon("alarm", new_alarm(code, values), state)
 
     def seen_command(self, command_id: str) -> bool:
         """Remember a command id; ``True`` if it was known. After the commit."""

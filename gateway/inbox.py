@@ -1,0 +1,424 @@
+"""The door to the broker: messages of the nodes in, acknowledgements out.
+
+The only module on the product side that imports ``paho``. How this works: one thread runs
+paho's loop by hand (``loop_read``, ``loop_write``), judges what has arrived as one burst and
+hands it to the store. After the commit the store calls back, and the same thread publishes one
+acknowledgement per node and contiguous range, and only then sends the broker its PUBACKs
+(``manual_ack``): what is not committed stays with the broker and on the node.
+
+When the store cannot keep up nothing more is read; when that lasts, the inbox leaves the broker,
+which keeps messages for it (lasting session), and comes back when there is room.
+"""
+
+import contextlib
+import logging
+import random
+import secrets
+import select
+import socket
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from typing import Any
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from nongso.gateway.complaints import Complaints
+from nongso.gateway.errors import StoreBusy
+from nongso.gateway.intake import Intake, Letter, Sender, make_message, number_of
+from nongso.gateway.ledger import Accepted, Message, Refusal
+from nongso.gateway.settings import GatewaySettings
+from nongso.gateway.store import Store
+from nongso.wire import ack, topics
+from nongso.wire.payload import Reading
+
+log = logging.getLogger(__name__)
+
+BURST = 500
+MOST_OUTSTANDING = 4000  # messages read and not yet committed
+KEEPALIVE_SECONDS = 30
+CONNECT_SECONDS = 2.0
+LEAVE_AFTER_SECONDS = 5.0
+LONGEST_WAIT_SECONDS = 10.0  # between two tries to reach the broker
+TOLD_AN_HOUR = 30  # refusals of one cause that the platform hears of
+_STATES = {topics.ONLINE: "online", topics.OFFLINE: "offline"}
+
+
+class _Burst:
+    """Messages read together, and whom to tell when they are committed."""
+
+    __slots__ = ("letters", "mids", "session", "size")
+
+    def __init__(self, session: int, mids: list[int], letters: list[Letter]) -> None:
+        self.session = session
+        self.mids = mids
+        self.letters = letters
+        self.size = len(mids)
+
+
+class Inbox:
+    """Receives for one gateway. ``start`` begins, ``stop`` ends; nothing happens before."""
+
+    def __init__(self, settings: GatewaySettings, store: Store) -> None:
+        self._settings = settings
+        self._store = store
+        self._intake = Intake(settings)
+        self._complaints = Complaints(log)
+        self._told: dict[str, tuple[float, int]] = {}
+        self._arrived: list[tuple[int, str, bytes]] = []
+        self._committed: deque[_Burst] = deque()
+        self._outstanding = 0
+        self._full_since: float | None = None
+        self._session = 0
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
+        self._wake_write.setblocking(False)
+        self._failures = 0
+        self._next_try = 0.0
+        self._bus_sender = Sender(
+            settings.bus_node.eui64, number_of(settings.bus_node.eui64), "bus", ""
+        )
+        self._bus_boot = secrets.randbits(30)
+        self._bus_seq = 0
+        self._nodes = {
+            topics.topic(node.farm, node.slug, "status"): node for node in settings.nodes
+        }
+        self._lost_told: dict[str, int] = {}
+        self.connected_since: float | None = None
+        self.heard_at: dict[str, float] = {}  # monotonic, by eui64
+        self.refused: Counter[str] = Counter()
+        self.accepted = self.not_stored = 0
+        self._client = self._make_client()
+
+    def start(self) -> None:
+        """Begin to receive."""
+        self._thread = threading.Thread(target=self._run, name="inbox", daemon=True)
+        self._thread.start()
+
+    def stop(self, patience_seconds: float = 1.5) -> None:
+        """Leave the broker. What was read and not committed comes again after the restart."""
+        self._stopping = True
+        self._wake()
+        if self._thread is not None:
+            self._thread.join(patience_seconds)
+
+    def accept(self, readings: Sequence[Reading]) -> None:
+        """Take readings of the bus node; returns at once."""
+        self._bus_seq += 1
+        message = make_message(
+            self._bus_sender, self._bus_boot, self._bus_seq, readings, False, "bus", b""
+        )
+        self.heard_at[message.eui64] = time.monotonic()
+        try:
+            self._store.offer([message], [], lambda accepted: None)
+        except StoreBusy as error:
+            self.not_stored += 1
+            self._complaints.say("bus", f"readings of meter and tank are lost: {error}")
+
+    def is_connected(self) -> bool:
+        """Say whether the broker has let us in."""
+        return self.connected_since is not None
+
+    # the loop
+
+    def _make_client(self) -> mqtt.Client:
+        broker = self._settings.broker
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=f"gateway-{self._settings.gateway}",
+            clean_session=False,
+            manual_ack=True,
+            reconnect_on_failure=False,
+        )
+        client.username_pw_set(broker.user, broker.password)
+        client.connect_timeout = CONNECT_SECONDS
+        client.max_inflight_messages_set(0)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        client.on_socket_open = _send_at_once
+        client.on_socket_register_write = _nothing  # this loop asks want_write() itself
+        client.connect_async(broker.host, broker.port, KEEPALIVE_SECONDS)
+        return client
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                self._turn()
+            self._publish_committed()
+            self._client.disconnect()
+            self._client.loop_write()
+        except Exception:
+            log.exception("the inbox failed; the gateway must be restarted")
+            raise
+        finally:
+            self.connected_since = None
+
+    def _turn(self) -> None:
+        """Wait for something to happen and deal with it."""
+        client = self._client
+        if client.socket() is None and self._may_connect():
+            self._connect()
+        sock: Any = client.socket()
+        wants: list[Any] = [self._wake_read]
+        if sock is not None and self._has_room():
+            wants.append(sock)
+        writes: list[Any] = [sock] if sock is not None and client.want_write() else []
+        readable, _, _ = select.select(wants, writes, [], self._patience(sock))
+        if self._wake_read in readable:
+            with contextlib.suppress(BlockingIOError):
+                self._wake_read.recv(4096)
+        self._publish_committed()
+        if sock in readable:
+            self._read_burst(sock)
+        if client.socket() is not None:
+            if client.want_write():
+                client.loop_write()
+            client.loop_misc()
+
+    def _patience(self, sock: Any) -> float:
+        if sock is not None:
+            return 1.0
+        return min(1.0, max(0.01, self._next_try - time.monotonic()))
+
+    def _has_room(self) -> bool:
+        """Say whether more may be read; leaves the broker when that is not so for long."""
+        if self._outstanding < MOST_OUTSTANDING:
+            self._full_since = None
+            return True
+        now = time.monotonic()
+        if self._full_since is None:
+            self._full_since = now
+        elif now - self._full_since > LEAVE_AFTER_SECONDS and self.is_connected():
+            log.warning("the store takes no more messages; the broker keeps them meanwhile")
+            self._client.disconnect()
+        return False
+
+    def _may_connect(self) -> bool:
+        return time.monotonic() >= self._next_try and self._outstanding < MOST_OUTSTANDING // 2
+
+    def _connect(self) -> None:
+        try:
+            self._client.reconnect()
+        except OSError as error:
+            self._failed(str(error))
+
+    def _failed(self, why: str) -> None:
+        self._failures += 1
+        wait = min(LONGEST_WAIT_SECONDS, 0.25 * 2 ** min(self._failures, 10))
+        self._next_try = time.monotonic() + random.uniform(0.1, wait)
+        if self._failures == 1:
+            broker = self._settings.broker
+            log.error(
+                "the broker at %s:%d does not let us in (%s); nodes keep their readings, trying "
+                "again until it does",
+                broker.host,
+                broker.port,
+                why,
+            )
+
+    def _read_burst(self, sock: Any) -> None:
+        """Read what has arrived, at most ``BURST`` messages, and hand it to the store."""
+        client, arrived = self._client, self._arrived
+        while len(arrived) < BURST:
+            before = len(arrived)
+            client.loop_read()
+            if len(arrived) == before and not self._has_more(sock):
+                break
+        if arrived:
+            self._arrived = []
+            self._take(arrived)
+
+    def _has_more(self, sock: Any) -> bool:
+        """Say whether the connection still stands and holds unread bytes."""
+        return self._client.socket() is sock and bool(select.select([sock], [], [], 0)[0])
+
+    # paho's callbacks, called within loop_read and loop_write
+
+    def _on_connect(
+        self, client: mqtt.Client, userdata: Any, flags: Any, reason: Any, properties: Any
+    ) -> None:
+        if reason.is_failure:
+            self._failed(f"{reason}; check broker.user and broker.password in gateway.json")
+            return
+        if self._failures:
+            log.warning("the broker lets us in again")
+        self._failures = 0
+        self.connected_since = time.time()
+        wanted = [
+            (f"{topics.PREFIX}/{farm.slug}/+/{leaf}", 1)
+            for farm in self._settings.farms
+            for leaf in ("up", "status")
+        ]
+        if wanted:
+            client.subscribe(wanted)
+
+    def _on_disconnect(
+        self, client: mqtt.Client, userdata: Any, flags: Any, reason: Any, properties: Any
+    ) -> None:
+        was_connected, self.connected_since = self.is_connected(), None
+        self._session += 1
+        if self._stopping or self._full_since is not None:
+            return
+        self._failed(f"connection lost: {reason}" if was_connected else str(reason))
+
+    def _on_message(self, client: mqtt.Client, userdata: Any, message: Any) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = ""
+        self._arrived.append((message.mid if message.qos else 0, topic, message.payload))
+
+    # messages
+
+    def _take(self, arrived: list[tuple[int, str, bytes]]) -> None:
+        now = int(time.time())
+        judge = self._intake.judge
+        letters: list[Letter] = []
+        messages: list[Message] = []
+        refusals: list[Refusal] = []
+        for _, topic, raw in arrived:
+            if topic.endswith("/status"):
+                self._status(topic, raw, now)
+                continue
+            try:
+                letter = judge(topic, raw, now)
+            except Exception as error:  # a hole in the rules must not stop the other nodes
+                log.exception("a message on %s could not be judged", topic)
+                letter = Letter(Refusal(topic, "not_understood", str(error), raw), None, 0, 0)
+            kept = letter.kept
+            if isinstance(kept, Message):
+                messages.append(kept)
+                letters.append(letter)
+                if letter.lost:
+                    self._lost(kept.eui64, letter.lost)
+            else:
+                refusals += self._refuse(kept, letter.ack_topic is not None)
+                if letter.ack_topic is not None:
+                    letters.append(letter)
+        heard_at = time.monotonic()
+        for message in messages:
+            self.heard_at[message.eui64] = heard_at
+        burst = _Burst(self._session, [mid for mid, _, _ in arrived if mid], letters)
+        self._outstanding += burst.size
+        self.accepted += len(messages)
+
+        def committed(accepted: Accepted) -> None:
+            self._committed.append(burst)
+            self._wake()
+
+        if not messages and not refusals:
+            committed(Accepted())
+            return
+        try:
+            self._store.offer(messages, refusals, committed)
+        except StoreBusy as error:
+            self._outstanding -= burst.size
+            self.not_stored += burst.size
+            self._complaints.say("busy", f"messages stay with the broker: {error}")
+            self._client.disconnect()  # it sends them again when we come back
+
+    def _refuse(self, refusal: Refusal, is_acked: bool) -> list[Refusal]:
+        """Count and complain; the platform and the disk hear of a limited number.
+
+        What is acknowledged is always kept: the node forgets it.
+        """
+        self.refused[refusal.code] += 1
+        cause = f"{refusal.code} {refusal.topic[:100]}"
+        self._complaints.say(
+            cause,
+            f"a message on {refusal.topic[:100]!r} was refused ({refusal.code}): {refusal.detail}",
+        )
+        if len(self._told) > 500:
+            self._told.clear()
+        since, count = self._told.get(cause, (time.monotonic(), 0))
+        if time.monotonic() - since > 3600:
+            since, count = time.monotonic(), 0
+        self._told[cause] = (since, count + 1)
+        if count < TOLD_AN_HOUR:
+            return [refusal]
+        return [refusal._replace(told=False)] if is_acked else []
+
+    def _status(self, topic: str, raw: bytes, now: int) -> None:
+        """A node came or went; only a change becomes a row."""
+        node = self._nodes.get(topic)
+        state = _STATES.get(raw)
+        if node is None or state is None:
+            what = "an unknown node" if node is None else f"{raw[:20]!r}, not online or offline,"
+            self._complaints.say(
+                f"status {topic}", f"{what} on {topic[:100]!r} is not listened to"
+            )
+            return
+        key = f"node:{node.eui64}"
+        if self._store.state(key) != state:
+            self._store.record_soon(
+                "node", {"eui64": node.eui64, "state": state, "at": now}, {key: state}
+            )
+
+    def _lost(self, eui64: str, lost: int) -> None:
+        """A node's ring was full: declare what it gave up, when the number has grown."""
+        key = f"lost:{eui64}"
+        known = self._lost_told.get(eui64)
+        if known is None:
+            known = int(self._store.state(key) or "0")
+        if lost > known:
+            log.error("node %s gave up %d readings: its memory was full", eui64, lost - known)
+            self._store.alarm_soon("telemetry_dropped", {"count": lost - known}, {key: str(lost)})
+        self._lost_told[eui64] = lost
+
+    # after the commit
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError, OSError):
+            self._wake_write.send(b"x")
+
+    def _publish_committed(self) -> None:
+        """Tell the nodes what is on the disk, then the broker."""
+        bursts = []
+        while self._committed:
+            bursts.append(self._committed.popleft())
+        if not bursts:
+            return
+        self._outstanding -= sum(burst.size for burst in bursts)
+        if not self.is_connected():
+            return  # nodes send again what they were not told of
+        client = self._client
+        for ack_topic, message in _acks(bursts):
+            client.publish(ack_topic, message, qos=1)
+        for burst in bursts:
+            if burst.session == self._session:
+                for mid in burst.mids:
+                    client.ack(mid, 1)
+
+
+def _acks(bursts: Sequence[_Burst]) -> list[tuple[str, bytes]]:
+    """Return one acknowledgement per node and contiguous range."""
+    by_node: dict[tuple[str, int], set[int]] = {}
+    for burst in bursts:
+        for _, ack_topic, boot, seq, _ in burst.letters:
+            if ack_topic is not None:
+                by_node.setdefault((ack_topic, boot), set()).add(seq)
+    found = []
+    for (ack_topic, boot), seqs in by_node.items():
+        ordered = sorted(seqs)
+        first = last = ordered[0]
+        for seq in ordered[1:]:
+            if seq != last + 1:
+                found.append((ack_topic, ack.encode(boot, first, last)))
+                first = seq
+            last = seq
+        found.append((ack_topic, ack.encode(boot, first, last)))
+    return found
+
+
+def _send_at_once(client: mqtt.Client, userdata: Any, sock: Any) -> None:
+    """Acknowledgements are small and nodes wait for them: no Nagle."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _nothing(client: mqtt.Client, userdata: Any, sock: Any) -> None:
+    pass

@@ -1,0 +1,138 @@
+"""What a message of a node is: a message for the store, or a refusal with its reason.
+
+Takes a topic, bytes and the time, and gives values; broker, disk and clock are not touched here.
+The rules of the payload itself are ``nongso.wire.payload``.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from nongso.gateway.ledger import Message, Refusal
+from nongso.gateway.settings import GatewaySettings
+from nongso.wire import payload, topics
+
+_decode = msgspec.json.Decoder().decode  # refuses NaN and Infinity
+_encode = msgspec.json.Encoder().encode
+_ORIGIN = ~15  # a mark without its quality, which depends on the receiver's clock
+
+
+class Sender(NamedTuple):
+    """A configured node and the topics it speaks and listens on."""
+
+    eui64: str
+    number: int  # the EUI-64 as SQLite's signed integer
+    slug: str
+    ack_topic: str
+
+
+class Letter(NamedTuple):
+    """A message judged. ``ack_topic`` is ``None`` where nobody may be told that it is kept."""
+
+    kept: Message | Refusal
+    ack_topic: str | None
+    boot: int
+    seq: int
+    lost: int = 0
+
+
+def number_of(eui64: str) -> int:
+    """Return an EUI-64 as the signed 64-bit integer of the ledger."""
+    return int.from_bytes(bytes.fromhex(eui64), "big", signed=True)
+
+
+def make_message(
+    sender: Sender,
+    boot: int,
+    seq: int,
+    readings: Sequence[payload.Reading],
+    is_relative: bool,
+    topic: str,
+    raw: bytes,
+) -> Message:
+    """Build the store's message: outbox body, and what tells it from another one."""
+    first = readings[0].at if readings else 0
+    content = [(r.name, r.at - first, r.value, r.mark & _ORIGIN) for r in readings]
+    digest = hashlib.blake2b(_encode(content), digest_size=8).digest()
+    return Message(
+        (sender.number, boot, seq),
+        sender.eui64,
+        int.from_bytes(digest, "big", signed=True),
+        None if is_relative else first,
+        b'{"kind":"readings","node":"%s","boot":%d,"seq":%d,"readings":%s}'
+        % (sender.eui64.encode(), boot, seq, _encode(readings)),
+        readings,
+        topic,
+        raw,
+    )
+
+
+class Intake:
+    """Judges messages against the nodes in the settings."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._by_topic: dict[str, Sender] = {}
+        self._slugs: dict[str, str] = {}
+        for node in settings.nodes:
+            sender = Sender(
+                node.eui64,
+                number_of(node.eui64),
+                node.slug,
+                topics.topic(node.farm, node.slug, "ack"),
+            )
+            self._by_topic[topics.topic(node.farm, node.slug, "up")] = sender
+            self._slugs[node.eui64] = node.slug
+
+    def judge(self, topic: str, raw: bytes, now: int) -> Letter:
+        """Say what becomes of a message that came on a topic ``…/up``."""
+        sender = self._by_topic.get(topic)
+        if len(raw) > payload.MAX_BYTES:
+            detail = f"{len(raw)} bytes, at most {payload.MAX_BYTES}"
+            return _refused(sender, topic, raw, "too_long", detail)
+        try:
+            pack = _decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return _refused(sender, topic, raw, "not_json", str(error))
+        try:
+            who = payload.identify(pack)
+        except payload.PayloadError as error:
+            return _refused(sender, topic, raw, error.code, str(error))
+        if sender is None:
+            return self._stranger(topic, raw, who)
+        if who.eui64 != sender.eui64:
+            detail = f"node {who.eui64} spoke on the topic of {sender.slug} ({sender.eui64})"
+            return _refused(sender, topic, raw, "wrong_topic", detail, who)
+        try:
+            readings = payload.readings(pack, now)
+        except payload.PayloadError as error:
+            return _refused(sender, topic, raw, error.code, str(error), who)
+        message = make_message(
+            sender, who.boot, who.seq, readings, payload.is_relative(pack), topic, raw
+        )
+        return Letter(message, sender.ack_topic, who.boot, who.seq, payload.lost(pack))
+
+    def _stranger(self, topic: str, raw: bytes, who: payload.Identity) -> Letter:
+        slug = self._slugs.get(who.eui64)
+        if slug is not None:
+            detail = f"node {slug} ({who.eui64}) must not speak on {topic}"
+            return _refused(None, topic, raw, "wrong_topic", detail, who)
+        detail = f"node {who.eui64} on {topic} is not under nodes in gateway.json"
+        return _refused(None, topic, raw, "unknown_node", detail, who)
+
+
+def _refused(
+    sender: Sender | None,
+    topic: str,
+    raw: bytes,
+    code: str,
+    detail: str,
+    who: payload.Identity | None = None,
+) -> Letter:
+    """Refuse; it can be acknowledged where the topic is a node's and the number readable."""
+    if who is None:
+        node = sender.eui64 if sender else None
+        return Letter(Refusal(topic, code, detail, raw, node), None, 0, 0)
+    refusal = Refusal(topic, code, detail, raw, who.eui64, who.boot, who.seq)
+    return Letter(refusal, sender.ack_topic if sender else None, who.boot, who.seq)
