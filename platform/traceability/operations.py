@@ -13,7 +13,7 @@ import datetime
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
@@ -125,7 +125,6 @@ class Packing:
 
 _Owned = TypeVar("_Owned", Lot, Producer, Product)
 Wish = Planting | Harvest | Intake | Batch | Packing
-Growing = Callable[[str, int, int], dict[str, Any] | None]  # greenhouse, since, until
 
 
 def moment(day: datetime.date, now: int) -> int:
@@ -257,8 +256,11 @@ def plant(desk: Desk, id_: str, wish: Planting) -> Lot:
     return desk.session.get_one(Lot, code)
 
 
-def harvest(desk: Desk, id_: str, wish: Harvest, growing: Growing) -> Lot:
-    """Record a harvest and seal into it how the crop grew, as the sensors measured it."""
+def harvest(desk: Desk, id_: str, wish: Harvest, grown: dict[str, Any] | None) -> Lot:
+    """Record a harvest and seal into it how the crop grew, as the sensors measured it.
+
+    ``grown`` is the growing record; ``None`` where nothing was measured.
+    """
     if (there := _recorded(desk, id_, wish)) is not None:
         return there
     source = _lot(desk, wish.planting, PLANTING, wish.day)
@@ -271,9 +273,8 @@ def harvest(desk: Desk, id_: str, wish: Harvest, growing: Growing) -> Lot:
     }
     if source.place is not None and source.place.greenhouse is not None:
         more["nongso:greenhouse"] = source.place.greenhouse
-        record = growing(source.place.greenhouse, source.at, at)
-        if record is not None:
-            more["nongso:growingRecord"] = record
+        if grown is not None:
+            more["nongso:growingRecord"] = grown
     lot = epcis.kilograms(lot_id(desk.base, code), wish.grams)
     where = f"{desk.base}/id/place/{source.place_id}"
     body = epcis.harvest(id_, at, lot, where, "weighed", more)

@@ -1,0 +1,185 @@
+"""Lots and labels for programs: ``/api/v1/lots…``."""
+
+import time
+import uuid
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request, url_for
+from sqlalchemy import select
+
+from nongso.labels.errors import LabelError
+from nongso.platform.accounts import allow, scoped
+from nongso.platform.errors import Problem
+from nongso.platform.languages import _
+from nongso.platform.store import records, transaction
+from nongso.platform.traceability import epcis, labelling, sentences
+from nongso.platform.traceability.desk import READERS, desk, settings
+from nongso.platform.traceability.errors import Refused
+from nongso.platform.traceability.identifiers import lot_id
+from nongso.platform.traceability.labeltext import texts_of
+from nongso.platform.traceability.lot_pages import file_answer, own_issue
+from nongso.platform.traceability.records import Flow, Lot
+from nongso.platform.traceability.trace import DIRECTIONS, trace
+
+blueprint = Blueprint("lots_api", __name__, url_prefix="/api/v1")
+
+MOST_LOTS = 1000
+
+
+@blueprint.get("/lots")
+@allow(*READERS)
+def lots() -> Response:
+    """The newest lots, of one ``kind`` where asked."""
+    wanted = scoped(select(Lot), Lot.cooperative).order_by(Lot.at.desc(), Lot.code)
+    if "kind" in request.args:
+        wanted = wanted.where(Lot.kind == request.args["kind"])
+    found = records().scalars(wanted.limit(MOST_LOTS))
+    return jsonify({"lots": [_lot(lot) for lot in found]})
+
+
+@blueprint.get("/lots/<code>")
+@allow(*READERS)
+def lot(code: str) -> Response:
+    """A lot's state and quantities."""
+    return jsonify(_lot(_own(code)))
+
+
+@blueprint.get("/lots/<code>/trace")
+@allow(*READERS)
+def trace_lot(code: str) -> Response:
+    """The tree of lots behind a lot (``back``) or made of it (``forward``)."""
+    direction = request.args.get("direction", "back")
+    if direction not in DIRECTIONS:
+        raise Problem(400, "bad_direction", _("Hướng truy là back hoặc forward."))
+    found = _own(code)
+    tree = trace(records(), found, direction)
+    return jsonify(
+        {
+            "lot": found.code,
+            "direction": direction,
+            "lots": [{**_lot(one.lot), "depth": one.depth} for one in tree.lots],
+            "flows": [_flow(flow) for flow in tree.flows],
+        }
+    )
+
+
+@blueprint.post("/lots/<code>/labels")
+@allow("clerk")
+def issue_labels(code: str) -> tuple[Response, int]:
+    """Issue labels and print them; the same ``id`` again is the same issue."""
+    found = _own(code)
+    body = request.get_json(silent=True)
+    if not isinstance(body, dict):
+        raise Problem(400, "not_understood", _("Cần một đối tượng JSON."))
+    wish = labelling.Wish(
+        found.code,
+        _whole(body, "count", None),
+        str(body.get("layout", labelling.DEFAULT_LAYOUT)),
+        _whole(body, "start_cell", 1),
+    )
+    try:
+        with transaction() as session:
+            made = labelling.issue(desk(session), _id(body), wish, texts_of(found))
+        labelling.file_of(records(), made, settings().files_folder)
+    except Refused as e:
+        raise Problem(409, e.code, sentences.refusal(e)) from e
+    except LabelError as e:
+        raise Problem(500, "sheet_not_readable", str(e), issue=made.id) from e
+    answer = jsonify(
+        {
+            "id": made.id,
+            "lot": made.lot,
+            "range": {"first": made.first, "last": made.last},
+            "pdf": url_for("lots_api.labels_pdf", key=made.id),
+            "codes": labelling.addresses_of(records(), made),
+        }
+    )
+    answer.headers["Location"] = url_for("lots_api.labels_pdf", key=made.id)
+    return answer, 201
+
+
+@blueprint.get("/labels/<key>.pdf")
+@allow(*READERS)
+def labels_pdf(key: str) -> Response:
+    """A checked sheet."""
+    try:
+        return file_answer(own_issue(key))
+    except LabelError as e:
+        raise Problem(500, "sheet_not_readable", str(e)) from e
+
+
+def _own(code: str) -> Lot:
+    found = records().scalar(scoped(select(Lot), Lot.cooperative).where(Lot.code == code.upper()))
+    if found is None:
+        raise Problem(404, "lot_unknown", _("Không có lô %(lot)s.", lot=code))
+    return found
+
+
+def _whole(body: dict[str, Any], name: str, default: int | None) -> int:
+    value = body.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10**6:
+        raise Problem(
+            400, "not_understood", _("%(name)s phải là số nguyên từ 1 trở lên.", name=name)
+        )
+    return value
+
+
+def _id(body: dict[str, Any]) -> str:
+    try:
+        return str(uuid.UUID(str(body.get("id") or uuid.uuid4())))
+    except ValueError as e:
+        raise Problem(400, "not_understood", _("id phải là một UUID.")) from e
+
+
+def _kg(grams: int | None) -> float | None:
+    return None if grams is None else grams / 1000
+
+
+def _lot(lot: Lot) -> dict[str, Any]:
+    product = lot.product
+    return {
+        "lot": lot.code,
+        "id": lot_id(settings().label_url, lot.code),
+        "kind": lot.kind,
+        "name": lot.name,
+        "at": lot.at,
+        "state": _state(lot),
+        "product": product
+        and {
+            "id": product.id,
+            "name": product.name,
+            "kind": product.kind,
+            "gtin": product.gtin,
+        },
+        "made_kg": _kg(lot.made_grams),
+        "used_kg": _kg(lot.used_grams),
+        "left_kg": _kg(lot.left_grams),
+        "packs": lot.packs,
+        "pack_grams": lot.pack_grams,
+        "best_before": lot.best_before,
+        "labels": {
+            "issued": lot.labels,
+            "spoiled": lot.spoiled,
+            "left": lot.labels_left,
+        },
+        "demonstration": lot.demonstration,
+    }
+
+
+def _state(lot: Lot) -> str:
+    """growing, in_stock, used_up, packed or expired."""
+    if lot.packs:
+        today = epcis.day_of(int(time.time()))
+        return "expired" if lot.best_before and lot.best_before < today else "packed"
+    if lot.made_grams is None:
+        return "growing"
+    return "in_stock" if lot.left_grams else "used_up"
+
+
+def _flow(flow: Flow) -> dict[str, Any]:
+    return {
+        "from": flow.source,
+        "to": flow.target,
+        "kg": _kg(flow.grams),
+        "event": flow.number,
+    }

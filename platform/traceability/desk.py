@@ -1,0 +1,101 @@
+"""What the clerk's pages share: the blueprint, who writes for whom, and lists to choose from."""
+
+import datetime
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Blueprint, abort, current_app, render_template
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from nongso.platform.accounts import scoped, somebody
+from nongso.platform.languages import day_of
+from nongso.platform.settings import Settings
+from nongso.platform.store import records
+from nongso.platform.traceability import forms, sentences
+from nongso.platform.traceability.errors import Refused
+from nongso.platform.traceability.forms import Form
+from nongso.platform.traceability.operations import Desk
+from nongso.platform.traceability.records import Lot, Producer, Product
+
+blueprint = Blueprint("records", __name__, url_prefix="/records")
+
+READERS = ("clerk", "officer", "admin")
+
+
+def settings() -> Settings:
+    """The platform's settings."""
+    found: Settings = current_app.extensions["nongso.settings"]
+    return found
+
+
+def desk(session: Session) -> Desk:
+    """The asker's desk. Only somebody with a cooperative writes its records."""
+    asker = somebody()
+    if asker.cooperative is None:
+        abort(403)
+    return Desk(session, asker.cooperative, asker.id, settings().label_url, int(time.time()))
+
+
+def today() -> datetime.date:
+    """The farm's day."""
+    return day_of(time.time())
+
+
+def new_form(**defaults: str) -> dict[str, str]:
+    """Defaults of a form that is shown for the first time, with its number."""
+    return {"id": str(uuid.uuid4()), "day": today().isoformat(), **defaults}
+
+
+def refuse(form: Form, error: Refused) -> None:
+    """Put a refusal beside its field; a form sent before gets a new number."""
+    form.wrong(error.field, sentences.refusal(error))
+    if error.code == "already_recorded":
+        form.values["id"] = str(uuid.uuid4())
+
+
+def page(template: str, form: Form | None = None, **more: Any) -> str | tuple[str, int]:
+    """Render a page; one that comes back with errors is answered 422."""
+    text = render_template(
+        f"traceability/{template}",
+        form=form,
+        kg=forms.kg,
+        kg_typed=forms.kg_typed,
+        kind_of_lot=sentences.kind_of_lot,
+        today=today(),
+        **more,
+    )
+    return text if form is None or form.ok else (text, 422)
+
+
+def producers(*kinds: str) -> Sequence[Producer]:
+    """Producers of the asker's cooperative, by code."""
+    wanted = scoped(select(Producer), Producer.cooperative).order_by(Producer.code)
+    return records().scalars(wanted.where(Producer.kind.in_(kinds)) if kinds else wanted).all()
+
+
+def products() -> Sequence[Product]:
+    """Products of the asker's cooperative, by name."""
+    return (
+        records()
+        .scalars(scoped(select(Product), Product.cooperative).order_by(Product.name))
+        .all()
+    )
+
+
+def stock(*kinds: str) -> Sequence[Lot]:
+    """Lots of these kinds that still have something left, oldest first."""
+    wanted = scoped(select(Lot), Lot.cooperative).where(
+        Lot.kind.in_(kinds), Lot.made_grams.is_not(None), Lot.used_grams < Lot.made_grams
+    )
+    return records().scalars(wanted.order_by(Lot.at, Lot.born_number)).all()
+
+
+def own_lot(code: str) -> Lot:
+    """A lot that the asker may see, else 404."""
+    lot = records().scalar(scoped(select(Lot), Lot.cooperative).where(Lot.code == code.upper()))
+    if lot is None:
+        abort(404)
+    return lot

@@ -1,0 +1,187 @@
+"""The clerk's first page, the page of a lot, and printing its labels."""
+
+from pathlib import Path
+
+from flask import Response, abort, redirect, request, send_file, url_for
+from sqlalchemy import select
+
+from nongso.labels import layout as layouts
+from nongso.labels.errors import LabelError
+from nongso.platform.accounts import allow, scoped
+from nongso.platform.languages import _
+from nongso.platform.store import records, transaction
+from nongso.platform.traceability import labelling
+from nongso.platform.traceability.desk import (
+    READERS,
+    blueprint,
+    desk,
+    new_form,
+    own_lot,
+    page,
+    refuse,
+    settings,
+)
+from nongso.platform.traceability.errors import Refused
+from nongso.platform.traceability.forms import Form
+from nongso.platform.traceability.identifiers import as_typed
+from nongso.platform.traceability.labeltext import texts_of
+from nongso.platform.traceability.records import LOT_KINDS, PACKS, LabelIssue, Lot
+from nongso.platform.traceability.trace import trace
+
+Answer = str | tuple[str, int] | Response
+
+
+@blueprint.get("/")
+@allow(*READERS)
+def home() -> Answer:
+    """What can be done, what is in stock, what is packed."""
+    found = records().scalars(
+        scoped(select(Lot), Lot.cooperative).order_by(Lot.at.desc(), Lot.born_number.desc())
+    )
+    shelves: dict[str, list[Lot]] = {kind: [] for kind in LOT_KINDS}
+    for lot in found:
+        if (lot.left_grams != 0 or lot.packs) and len(shelves[lot.kind]) < 50:
+            shelves[lot.kind].append(lot)
+    return page("records.html", shelves={kind: lots for kind, lots in shelves.items() if lots})
+
+
+@blueprint.get("/lots/<code>")
+@allow(*READERS)
+def lot(code: str) -> Answer:
+    """A lot: quantities, where it comes from, what was made of it, its labels."""
+    found = own_lot(code)
+    session = records()
+    back, forward = trace(session, found, "back"), trace(session, found, "forward")
+    issues = session.scalars(
+        select(LabelIssue).where(LabelIssue.lot == found.code).order_by(LabelIssue.first.desc())
+    ).all()
+    return page(
+        "lot_page.html",
+        lot=found,
+        lots={one.lot.code: one.lot for one in (*back.lots, *forward.lots)},
+        sources=_edges((flow.target, flow.source, flow.grams) for flow in back.flows),
+        uses=_edges((flow.source, flow.target, flow.grams) for flow in forward.flows),
+        issues=issues,
+        yield_percent=_yield(
+            found, [flow.grams for flow in back.flows if flow.target == found.code]
+        ),
+    )
+
+
+def _edges(flows: "object") -> dict[str, list[tuple[str, int | None]]]:
+    found: dict[str, list[tuple[str, int | None]]] = {}
+    for one, other, grams in flows:  # type: ignore[attr-defined]
+        found.setdefault(one, []).append((other, grams))
+    return found
+
+
+def _yield(lot: Lot, taken: list[int | None]) -> float | None:
+    """How much of what went in came out, in percent."""
+    made = lot.packs * (lot.pack_grams or 0) if lot.kind == PACKS else lot.made_grams
+    total = sum(grams or 0 for grams in taken)
+    return made / total * 100 if made and total else None
+
+
+@blueprint.get("/lots/<code>/labels")
+@allow("clerk")
+def labels(code: str) -> Answer:
+    """Show the form for printing: as many labels as packs are left without one."""
+    found = own_lot(code)
+    proposed = {"layout": labelling.DEFAULT_LAYOUT, "start_cell": "1"}
+    return _labels(Form(new_form(**proposed, count=str(found.labels_left))), found)
+
+
+@blueprint.post("/lots/<code>/labels")
+@allow("clerk")
+def print_labels(code: str) -> Answer:
+    """Issue labels, then go to the page where the sheet is fetched."""
+    found = own_lot(code)
+    form = Form(request.form)
+    id_ = form.id()
+    wish = labelling.Wish(
+        found.code,
+        form.count("count", 1, 10**6),
+        form.choice("layout", layouts.names()),
+        form.count("start_cell", 1, 1000),
+    )
+    if form.ok:
+        try:
+            with transaction() as session:
+                made = labelling.issue(desk(session), id_, wish, texts_of(found))
+            return redirect(url_for("records.issue", key=made.id), 303)  # type: ignore[return-value]
+        except Refused as e:
+            refuse(form, e)
+    return _labels(form, found)
+
+
+def _labels(form: Form, lot: Lot) -> Answer:
+    found = [(name, layouts.find(name)) for name in layouts.names()]
+    return page("labels.html", form, lot=lot, layouts=found)
+
+
+@blueprint.post("/lots/<code>/spoiled")
+@allow("clerk")
+def spoiled(code: str) -> Answer:
+    """Report labels that came out badly; as many may be printed again."""
+    found = own_lot(code)
+    form = Form(request.form)
+    id_ = form.id()
+    serials = [
+        as_typed(one.rsplit("/", 1)[-1]) for one in form["serials"].replace(",", " ").split()
+    ]
+    try:
+        if form.ok:
+            with transaction() as session:
+                labelling.spoil(desk(session), id_, found.code, serials)
+            return redirect(url_for("records.labels", code=found.code), 303)  # type: ignore[return-value]
+    except Refused as e:
+        refuse(form, e)
+    form.values |= {"layout": labelling.DEFAULT_LAYOUT, "start_cell": "1", "count": "0"}
+    return _labels(form, found)
+
+
+def own_issue(key: str) -> LabelIssue:
+    """An issue that the asker may see, else 404."""
+    found = records().scalar(
+        scoped(select(LabelIssue), LabelIssue.cooperative).where(LabelIssue.id == key)
+    )
+    if found is None:
+        abort(404)
+    return found
+
+
+def file_answer(made: LabelIssue) -> Response:
+    """The checked sheet as a download, the same bytes each time."""
+    file: Path = labelling.file_of(records(), made, settings().files_folder)
+    name = f"tem-{made.lot}-{made.first}-{made.last}.pdf"
+    return send_file(file, "application/pdf", as_attachment=True, download_name=name)
+
+
+@blueprint.get("/labels/<key>")
+@allow(*READERS)
+def issue(key: str) -> Answer:
+    """What was issued, and the sheet."""
+    made = own_issue(key)
+    try:
+        labelling.file_of(records(), made, settings().files_folder)
+        trouble = ""
+    except LabelError as e:
+        trouble = _("Tờ tem chưa đọc lại được nên chưa cho tải về. %(why)s", why=str(e))
+    return page(
+        "issue.html", made=made, lot=own_lot(made.lot), layout=_layout(made), trouble=trouble
+    )
+
+
+def _layout(made: LabelIssue) -> layouts.Layout | None:
+    return layouts.find(made.layout) if made.layout in layouts.names() else None
+
+
+@blueprint.get("/labels/<key>.pdf")
+@allow(*READERS)
+def sheet(key: str) -> Answer:
+    """The sheet itself."""
+    made = own_issue(key)
+    try:
+        return file_answer(made)
+    except LabelError:
+        return redirect(url_for("records.issue", key=made.id), 303)  # type: ignore[return-value]

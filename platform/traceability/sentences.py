@@ -1,0 +1,134 @@
+"""What the records say to people: one whole sentence for each refusal, kind and word."""
+
+from nongso.labels.errors import (
+    LabelError,
+    LetterMissing,
+    ModuleTooSmall,
+    StartCellOutside,
+    TextDoesNotFit,
+)
+from nongso.platform.languages import _, number
+from nongso.platform.traceability import errors, records
+from nongso.platform.traceability.forms import kg
+
+
+def kind_of_lot(kind: str) -> str:
+    """What a lot is."""
+    return {
+        records.PLANTING: _("lứa đang trồng"),
+        records.CROP: _("rau đã thu hoạch"),
+        records.ROOTS: _("củ dong"),
+        records.STARCH: _("mẻ bột"),
+        records.NOODLES: _("mẻ miến"),
+        records.PACKS: _("lô hàng đã đóng gói"),
+    }[kind]
+
+
+def kind_of_product(kind: str) -> str:
+    """What sort of goods."""
+    return {"vegetables": _("rau, quả nhà màng"), "noodles": _("miến dong")}[kind]
+
+
+def kind_of_producer(kind: str) -> str:
+    """What sort of producer."""
+    return {
+        "cooperative": _("hợp tác xã"),
+        "group": _("tổ hợp tác"),
+        "household": _("hộ sản xuất"),
+    }[kind]
+
+
+def refusal(error: errors.Refused) -> str:
+    """Say why something was not recorded, and what to do."""
+    match error:
+        case errors.TooManyLabels():
+            return _too_many_labels(error)
+        case errors.LabelNotPrintable():
+            return _not_printable(error)
+        case errors.NotEnough(lot=lot, left_grams=left, wanted_grams=wanted):
+            return _(
+                "Chưa ghi: %(lot)s chỉ còn %(left)s kg, không đủ %(wanted)s kg.",
+                lot=lot,
+                left=kg(left),
+                wanted=kg(wanted),
+            )
+        case errors.MoreOutThanIn(in_grams=taken, out_grams=made):
+            return _(
+                "Chưa ghi: làm ra %(made)s kg nhiều hơn %(taken)s kg đưa vào. Xin xem lại số cân.",
+                made=kg(made),
+                taken=kg(taken),
+            )
+        case errors.NothingTaken():
+            return _("Chưa ghi: chưa chọn lấy từ đâu. Xin ghi số ki-lô-gam lấy vào.")
+        case errors.BeforeItsSource():
+            return _("Chưa ghi: ngày này trước ngày có thứ được dùng. Xin xem lại ngày.")
+        case errors.AlreadyRecorded():
+            return _(
+                "Lần ghi này đã được lưu trước đó với số khác. Số đã lưu vẫn giữ nguyên. "
+                "Nếu đây là một lần mới, xin bấm ghi lại."
+            )
+        case errors.WrongKind(lot=lot, kind=kind):
+            return _(
+                "Chưa ghi: %(lot)s là %(kind)s, không dùng được cho việc này.",
+                lot=lot,
+                kind=kind_of_lot(kind),
+            )
+        case errors.LotUnknown(lot=lot):
+            return _("Không có lô %(lot)s trong sổ của hợp tác xã.", lot=lot)
+        case errors.NotPacked():
+            return _("Chưa in được tem: lô này chưa đóng gói. Xin đóng gói trước.")
+        case errors.TooManyAtOnce(most=most):
+            return _("Mỗi lần in nhiều nhất %(most)s tem. Xin in nhiều lần.", most=number(most))
+        case errors.SerialUnknown(serials=serials):
+            return _(
+                "Chưa ghi: lô này không có tem đang dùng mang số %(serials)s.",
+                serials=", ".join(serials) or "…",
+            )
+        case errors.BadGtin(why="restricted"):
+            return _("Mã này chỉ dùng trong một cửa hàng, không in lên hàng bán ra được.")
+        case errors.BadGtin(why="check_digit"):
+            return _("Mã GTIN sai số cuối. Xin xem lại giấy của GS1. Nếu chưa có, xin để trống.")
+        case errors.BadGtin():
+            return _("Mã GTIN có 8, 12, 13 hoặc 14 chữ số. Nếu chưa có, xin để trống.")
+        case errors.PlaceUnknown():
+            return _("Xin chọn một dòng.")
+    return _("Chưa ghi được. Xin xem lại các ô.")
+
+
+def _too_many_labels(error: errors.TooManyLabels) -> str:
+    if error.left == 0:
+        return _(
+            "Không in thêm tem: lô này có %(packs)s gói và đã cấp đủ %(issued)s tem. "
+            "Muốn in thay tem hỏng, xin nhập số tem hỏng.",
+            packs=number(error.packs),
+            issued=number(error.issued),
+        )
+    return _(
+        "Không in được %(wanted)s tem: lô này có %(packs)s gói, đã cấp %(issued)s tem, "
+        "còn được in %(left)s tem.",
+        wanted=number(error.wanted),
+        packs=number(error.packs),
+        issued=number(error.issued),
+        left=number(error.left),
+    )
+
+
+def _not_printable(error: errors.LabelNotPrintable) -> str:
+    cause: BaseException | None = error.__cause__
+    while isinstance(cause, LabelError) and isinstance(cause.__cause__, LabelError):
+        cause = cause.__cause__
+    match cause:
+        case StartCellOutside(cells=cells):
+            return _(
+                "Tờ này có ô từ 1 đến %(cells)s. Xin chọn lại ô bắt đầu.", cells=number(cells)
+            )
+        case TextDoesNotFit():
+            return _("Chưa in được tem: chữ dài quá, không vừa tem. Xin chọn tờ có tem lớn hơn.")
+        case ModuleTooSmall():
+            return _(
+                "Chưa in được tem: địa chỉ in trên tem dài quá nên mã quá nhỏ, khó quét. "
+                "Xin chọn tờ có tem lớn hơn."
+            )
+        case LetterMissing(letter=letter):
+            return _("Chưa in được tem: không in được ký tự %(letter)s.", letter=letter)
+    return _("Chưa in được tem. Xin chọn tờ khác.")

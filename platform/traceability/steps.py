@@ -1,0 +1,226 @@
+"""The clerk's forms for what happens to lots: plant, harvest, take in, make a batch, pack."""
+
+import datetime
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from flask import Response, redirect, request, url_for
+from sqlalchemy import select
+
+from nongso.platform.accounts import allow, scoped, somebody
+from nongso.platform.greenhouse.records import Greenhouse
+from nongso.platform.languages import _
+from nongso.platform.store import records, transaction
+from nongso.platform.telemetry import telemetry
+from nongso.platform.traceability import growing
+from nongso.platform.traceability import operations as ops
+from nongso.platform.traceability.desk import (
+    blueprint,
+    desk,
+    new_form,
+    page,
+    producers,
+    products,
+    refuse,
+    stock,
+    today,
+)
+from nongso.platform.traceability.errors import Refused
+from nongso.platform.traceability.forms import Form, kg_typed
+from nongso.platform.traceability.records import (
+    CROP,
+    NOODLES,
+    PACKED_FROM,
+    PLANTING,
+    Lot,
+    Product,
+)
+
+Answer = str | tuple[str, int] | Response
+MOST_PACKS = 100_000
+
+
+def _record(form: Form, deed: Callable[..., Lot], wish: Any, *more: Any) -> Response | None:
+    """Do it if the form has no error; ``None`` sends the form back with what is wrong."""
+    id_ = form.id()
+    if not form.ok:
+        return None
+    try:
+        with transaction() as session:
+            lot = deed(desk(session), id_, wish, *more)
+    except Refused as e:
+        refuse(form, e)
+        return None
+    return redirect(url_for("records.lot", code=lot.code), 303)  # type: ignore[return-value]
+
+
+@blueprint.get("/planting")
+@allow("clerk")
+def planting() -> Answer:
+    """Show the form of a planting."""
+    return _planting(Form(new_form(**request.args)))
+
+
+@blueprint.post("/planting")
+@allow("clerk")
+def plant() -> Answer:
+    """Record a planting."""
+    form = Form(request.form)
+    houses = {house.slug: house.name for house in _greenhouses()}
+    slug = form.choice("greenhouse", houses)
+    producer = form.choice("producer", {one.id for one in producers()})
+    crop, day = form.text("crop", 60), form.day("day", today())
+    wish = ops.Planting(slug, houses.get(slug, ""), producer, crop, day)
+    return _record(form, ops.plant, wish) or _planting(form)
+
+
+def _greenhouses() -> Sequence[Greenhouse]:
+    return growing.greenhouses(records(), somebody().cooperative or "")
+
+
+def _planting(form: Form) -> Answer:
+    houses = [(house.slug, house.name) for house in _greenhouses()]
+    growers = [(one.id, one.name) for one in producers()]
+    return page("planting.html", form, greenhouses=houses, producers=growers)
+
+
+@blueprint.get("/harvest")
+@allow("clerk")
+def harvest() -> Answer:
+    """Show the form of a harvest."""
+    return _harvest(Form(new_form(**request.args)))
+
+
+@blueprint.post("/harvest")
+@allow("clerk")
+def gather() -> Answer:
+    """Record a harvest; what the sensors measured since the planting is sealed into it."""
+    form = Form(request.form)
+    planting = form.choice("planting", {lot.code for lot in _plantings()})
+    grams, day = form.grams("output"), form.day("day", today())
+    wish = ops.Harvest(planting, grams or 0, day)
+    grown = None
+    if form.ok:
+        grown = growing.measured(records(), telemetry(), wish, int(time.time()))
+    return _record(form, ops.harvest, wish, grown) or _harvest(form)
+
+
+def _plantings() -> Sequence[Lot]:
+    wanted = scoped(select(Lot), Lot.cooperative).where(Lot.kind == PLANTING)
+    return records().scalars(wanted.order_by(Lot.at.desc()).limit(50)).all()
+
+
+def _harvest(form: Form) -> Answer:
+    return page("harvest.html", form, plantings=_plantings())
+
+
+@blueprint.get("/intake")
+@allow("clerk")
+def intake() -> Answer:
+    """Show the form of a weigh-in."""
+    return _intake(Form(new_form(lifted=today().isoformat(), **request.args)))
+
+
+@blueprint.post("/intake")
+@allow("clerk")
+def take_in() -> Answer:
+    """Record dong roots of a household, weighed."""
+    form = Form(request.form)
+    producer = form.choice("producer", {one.id for one in producers()})
+    grams, day = form.grams("output"), form.day("day", today())
+    lifted = form.day("lifted", today())
+    if form.ok and lifted > day:
+        form.wrong("lifted", _("Ngày thu hoạch không thể sau ngày cân."))
+    wish = ops.Intake(producer, grams or 0, lifted, day)
+    return _record(form, ops.take_in, wish) or _intake(form)
+
+
+def _intake(form: Form) -> Answer:
+    return page("intake.html", form, producers=producers("household", "group"))
+
+
+@blueprint.get("/batch/<any(starch, noodles):kind>")
+@allow("clerk")
+def batch(kind: str) -> Answer:
+    """Show the form of a mẻ; everything in stock is proposed."""
+    found = stock(ops.MADE_FROM[kind])
+    proposed = {f"take-{lot.code}": kg_typed(lot.left_grams or 0) for lot in found}
+    return page("batch.html", Form(new_form(**proposed)), kind=kind, stock=found)
+
+
+@blueprint.post("/batch/<any(starch, noodles):kind>")
+@allow("clerk")
+def make_batch(kind: str) -> Answer:
+    """Record a mẻ bột or a mẻ miến."""
+    form = Form(request.form)
+    found = stock(ops.MADE_FROM[kind])
+    takes = _takes(form, [name for name in form.values if name.startswith("take-")])
+    if not takes and form.ok:
+        form.wrong("inputs", _("Chưa chọn lấy từ đâu. Xin ghi số ki-lô-gam lấy vào."))
+    out_grams, day = form.grams("output"), form.day("day", today())
+    wish = ops.Batch(kind, takes, out_grams or 0, day)
+    recorded = _record(form, ops.make_batch, wish)
+    return recorded or page("batch.html", form, kind=kind, stock=found)
+
+
+def _takes(form: Form, names: Sequence[str]) -> tuple[ops.Take, ...]:
+    """What a form takes from which lot; an empty field takes nothing."""
+    found = []
+    for name in sorted(names):
+        grams = form.grams(name, needed=False)
+        if grams is not None:
+            found.append(ops.Take(name.removeprefix("take-"), grams))
+    return tuple(found)
+
+
+@blueprint.get("/packing")
+@allow("clerk")
+def packing() -> Answer:
+    """Show the form of packing; the product's own pack and shelf life are proposed."""
+    made = products()
+    wish = request.args.get("product")
+    product = next((one for one in made if one.id == wish), made[0] if made else None)
+    proposed = {}
+    if product is not None:
+        proposed = _proposed(product, request.args.get("lot", ""))
+    return _packing(Form(new_form(**proposed)), product)
+
+
+def _proposed(product: Product, code: str) -> dict[str, str]:
+    lots = stock(PACKED_FROM[product.kind])
+    lot = next((one for one in lots if one.code == code), lots[0] if lots else None)
+    best_before = today() + datetime.timedelta(days=product.shelf_life_days)
+    proposed = {
+        "product": product.id,
+        "pack_grams": str(product.pack_grams),
+        "best_before": best_before.isoformat(),
+    }
+    if lot is not None:
+        proposed |= {"lot": lot.code, "packs": str((lot.left_grams or 0) // product.pack_grams)}
+    return proposed
+
+
+@blueprint.post("/packing")
+@allow("clerk")
+def pack() -> Answer:
+    """Record packing. What is taken is the packs' weight unless the clerk says more."""
+    form = Form(request.form)
+    made = {one.id: one for one in products()}
+    product = made.get(form.choice("product", made))
+    lot, day = form.text("lot", 20), form.day("day", today())
+    packs = form.count("packs", 1, MOST_PACKS)
+    pack_grams = form.count("pack_grams", 1, 50_000)
+    best_before = form.day("best_before")
+    if form.ok and best_before <= day:
+        form.wrong("best_before", _("Hạn sử dụng phải sau ngày đóng gói."))
+    taken = form.grams("taken", needed=False) or packs * pack_grams
+    wish = ops.Packing(
+        form["product"], (ops.Take(lot, taken),), packs, pack_grams, day, best_before
+    )
+    return _record(form, ops.pack, wish) or _packing(form, product)
+
+
+def _packing(form: Form, product: Product | None) -> Answer:
+    lots = stock(PACKED_FROM[product.kind]) if product is not None else stock(CROP, NOODLES)
+    return page("packing.html", form, products=products(), product=product, stock=lots)
