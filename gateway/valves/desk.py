@@ -13,7 +13,7 @@ from typing import Any
 
 from nongso.gateway.valves.bus import BusWork
 from nongso.gateway.valves.plan import Plan
-from nongso.gateway.valves.runs import CLOSED, OPEN, Refused, Run
+from nongso.gateway.valves.runs import OPEN, Refused, Run
 
 Answer = dict[str, Any]
 
@@ -84,10 +84,9 @@ class Desk:
             self.plan.gateway_heard(self.clock())
         zones = self.plan.stop(zone, "stopped", self.clock())
         self.work.settle()
-        runs = [r for r in self.plan.runs if zone in (None, r.zone)]
-        open_still = any(r.state != CLOSED for r in runs)
         # "closing": off is written again and again, but was not yet read back.
-        return {"state": "closing" if open_still else "closed", "zones": zones}
+        closed = self.plan.is_read_as_closed(zone)
+        return {"state": "closed" if closed else "closing", "zones": zones}
 
     def _renew(self, asked: Answer) -> Answer:
         heard = asked.get("heard", [])

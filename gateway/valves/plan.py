@@ -88,6 +88,7 @@ class Plan:
         self._pulsed_at: dict[int, float] = {}
         self._sure_until = dict.fromkeys(range(layout.coils), 0.0)  # a pulse the board echoed
         self._maybe_until = dict.fromkeys(range(layout.coils), 0.0)  # also if the echo was lost
+        self._blind_offs = 0  # offs in a row that the bus did not confirm
         self._look_at = now
         self._heard_at: float | None = None
         self._ticked_at = now
@@ -192,7 +193,8 @@ class Plan:
                 self._close(run, "restarted", now)
         for run in [r for r in self.runs if r.state == CLOSING]:
             if bus_bad and now > self._maybe_until[run.coil] + 0.5:
-                self._closed(run, self._maybe_until[run.coil])
+                # The last pulse that was echoed is the likely truth; the wait covers the others.
+                self._closed(run, self._sure_until[run.coil])
         for run in [r for r in self.runs if r.state == CLOSED]:
             if now > (run.closed_at or 0.0) + LAST_METER_SECONDS:
                 self._end(run)
@@ -230,6 +232,12 @@ class Plan:
         if not self._unsure and not self._live():
             return True
         return self.bus_bad_since is not None and now > max(self._maybe_until.values()) + 0.5
+
+    def is_read_as_closed(self, zone: str | None) -> bool:
+        """Whether a zone's coil, or every coil, was read back as off since it was told to be."""
+        only = self.layout.zones.get(zone or "")
+        coils = range(self.layout.coils) if only is None else (only[0],)
+        return all(c not in self._unsure and self.seen[c] is False for c in coils)
 
     def quiet_seconds(self, now: float) -> float:
         """How long all coils have been off, by reading back; 0 when in doubt."""
@@ -292,6 +300,9 @@ class Plan:
         self._look_at = now
         self._written.clear()
         self.seen = [None] * self.layout.coils
+        if isinstance(action, Off):  # the next try is another coil's, so that each has its turn
+            self._retry_at[action.coil] = now + 2 * RETRY_SECONDS
+            self._blind_offs += 1
         if isinstance(action, Pulse):
             until = now + action.seconds
             self._maybe_until[action.coil] = max(self._maybe_until[action.coil], until)
@@ -333,7 +344,8 @@ class Plan:
         pump, main = self.layout.pump, self.layout.main
         pump_is_on = pump not in wanted and (pump in self._unsure or bool(self.seen[pump]))
         for coil in sorted(pending, key=lambda c: (c != pump, c == main, c)):
-            if coil != pump and pump_is_on and self._tries[pump] < PUMP_TRIES_FIRST:
+            tries = self._tries[pump] + self._blind_offs
+            if coil != pump and pump_is_on and tries < PUMP_TRIES_FIRST:
                 return None
             if now >= self._retry_at[coil]:
                 return coil
@@ -407,5 +419,6 @@ class Plan:
             self.alarms.clear("valve_not_closed", self._zone_of(coil) or f"coil {coil}")
 
     def _bus_good(self, now: float) -> None:
+        self._blind_offs = 0
         self.bus_bad_since = None
         self.alarms.clear("bus_silent", "relay")

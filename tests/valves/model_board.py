@@ -1,0 +1,179 @@
+"""A relay board, its pipes and its bus with the clock turned by hand, for the supervisor's rules.
+
+The board does what the real one does: a pulse ends by itself, a plain write stays on.
+Faults are switches: bus cut, coil welded, board restarted, valve without flow.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from nongso.gateway.fieldbus import BusUnreachable, NoAnswer
+from nongso.gateway.registers import Coils, Device, Pulse
+from nongso.gateway.valves.alarms import Alarms
+from nongso.gateway.valves.bus import BusWork, Relay, Sensor
+from nongso.gateway.valves.desk import Desk
+from nongso.gateway.valves.plan import Layout, Plan
+
+ZONES = {"k1": (0, 600.0), "k2": (1, 600.0), "k3": (2, 30.0)}
+PUMP, MAIN = 7, 6
+LEASE = 4.0
+LITRES_A_SECOND = 0.2
+
+
+class Clock:
+    """A clock turned by hand."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Board:
+    """Eight relays with auto-off, and the pipes behind them."""
+
+    clock: Clock
+    on: list[bool] = field(default_factory=lambda: [False] * 8)
+    ends: dict[int, float] = field(default_factory=dict)
+    welded: set[int] = field(default_factory=set)
+    dead_coils: set[int] = field(default_factory=set)
+    edges: list[tuple[float, int, bool]] = field(default_factory=list)
+    is_cut: bool = False
+    echoes_get_lost: bool = False
+    has_water: bool = True
+    leaks_l_per_s: float = 0.0
+    litres: float = 0.0
+    asked: int = 0
+
+    def set(self, coil: int, on: bool) -> None:
+        on = (on and coil not in self.dead_coils) or coil in self.welded
+        if self.on[coil] != on:
+            self.on[coil] = on
+            self.edges.append((self.clock.now, coil, on))
+
+    def turn(self, seconds: float) -> None:
+        """Let time pass for the board and the water."""
+        self.clock.now += seconds
+        for coil, end in list(self.ends.items()):
+            if end <= self.clock.now + 1e-9:
+                del self.ends[coil]
+                self.set(coil, False)
+        if self.has_water and self.on[PUMP] and self.on[MAIN] and any(self.on[:6]):
+            self.litres += LITRES_A_SECOND * seconds
+        self.litres += self.leaks_l_per_s * seconds
+
+    def restart(self) -> None:
+        """The board loses its power for a moment."""
+        self.ends.clear()
+        for coil in range(8):
+            self.set(coil, False)
+
+
+class Cable:
+    """Stands in the place of ``fieldbus.Bus`` and leads to the board."""
+
+    timeout_seconds = 0.3
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        self.meter_is_dead = False
+
+    def _ask(self) -> None:
+        self.board.asked += 1
+        if self.board.is_cut:
+            self.board.turn(0.3)  # a time-out takes its time
+            raise BusUnreachable("board", 502)
+
+    def _answer(self) -> None:
+        if self.board.echoes_get_lost:
+            self.board.turn(0.3)
+            raise NoAnswer(1, "the echo was lost")
+
+    def read_coils(self, unit: int, coils: Coils) -> tuple[bool, ...]:
+        self._ask()
+        self._answer()
+        return tuple(self.board.on)
+
+    def coil_off(self, unit: int, coils: Coils, coil: int) -> None:
+        self._ask()
+        self.board.ends.pop(coil, None)
+        self.board.set(coil, False)
+        self._answer()
+
+    def coil_pulse(self, unit: int, pulse: Pulse, coil: int, seconds: float) -> None:
+        self._ask()
+        self.board.ends[coil] = self.board.clock.now + max(1, round(seconds / 0.1)) * 0.1
+        self.board.set(coil, True)
+        self._answer()
+
+    def quantities(self, unit: int, device: Device) -> dict[str, float]:
+        self._ask()
+        if self.meter_is_dead:
+            self.board.turn(0.3)
+            raise NoAnswer(unit, "no answer")
+        return {"water_total": self.board.litres, "water_flow": 0.0, "tank_level": 80.0}
+
+    def wake_all(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Rig:
+    """Supervisor parts on a board, all on one clock: the loop of ``supervisor.py`` by hand."""
+
+    def __init__(self, left_on: Iterable[int] = (), auto_off: bool = True) -> None:
+        from nongso.gateway.valves.supervisor import Supervisor
+
+        self._metered = Supervisor._metered
+        self.clock = Clock()
+        self.board = Board(self.clock)
+        for coil in left_on:
+            self.board.set(coil, True)
+        self.cable = Cable(self.board)
+        self.auto_off = auto_off
+        self.is_frozen = False
+        self.start()
+
+    def start(self) -> None:
+        """A new supervisor process; the board is as it was."""
+        from nongso.gateway.valves.water import WaterWatch
+
+        alarms = Alarms()
+        layout = Layout(ZONES, PUMP, MAIN, 8, self.auto_off)
+        self.plan = Plan(layout, LEASE, alarms, self.clock())
+        self.work = BusWork(
+            self.cable,  # type: ignore[arg-type]
+            Relay(1, Coils(1, 5, 0, 8), Pulse(5, 0x200, 0.1, 0x7FFF)),
+            [Sensor("meter", 2, Device("m", "m"), 1.0)],
+            self.plan,
+            alarms,
+            self.clock,
+        )
+        self.desk = Desk(self.plan, self.work, self.clock)
+        self.water = WaterWatch()
+
+    def ask(self, who: object = "gateway", **request: object) -> dict[str, object]:
+        """One request and its answer, through the same lines as over the socket."""
+        import json
+
+        answer: dict[str, object] = json.loads(self.desk.line(who, json.dumps(request).encode()))
+        return answer
+
+    def loop(self) -> None:
+        """One turn of the supervisor's loop."""
+        if self.is_frozen or not self.work.settle():
+            return
+        sensor = self.work.ask_a_sensor(1.0)
+        if sensor is not None:
+            self._metered(self, sensor.values["water_total"])  # type: ignore[arg-type]
+
+    def turn(self, seconds: float, step: float = 0.05) -> None:
+        """Let time pass, with the supervisor at work."""
+        for _ in range(round(seconds / step)):
+            self.board.turn(step)
+            self.loop()
+
+    def is_open(self, zone: str) -> bool:
+        return self.board.on[ZONES[zone][0]]

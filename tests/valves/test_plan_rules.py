@@ -1,0 +1,219 @@
+"""The supervisor's rules against a board, pipes and faults in any order that hypothesis finds."""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+from model_board import LEASE, MAIN, PUMP, ZONES, Rig
+
+STEP = 0.05
+CLOSE_TO = 0.25  # rounding of pulses to 0.1 s, and one turn of the loop
+
+
+class Valves(RuleBasedStateMachine):
+    """Everything that people, gateway, cable and board can do to the supervisor."""
+
+    @initialize(left_on=st.sets(st.integers(0, 7)))
+    def begin(self, left_on: set[int]) -> None:
+        self.rig = Rig(left_on)
+        self.left_on = dict.fromkeys(left_on, 0)  # on before the supervisor, since which edge
+        self.tried: dict[str, float] = {}  # zone: when an order was refused by a silent bus
+        self.orders: dict[str, tuple[str, float, float]] = {}  # id: zone, seconds, accepted at
+        self.gateway_lives = True
+        self.trouble_since: float | None = None  # nobody can renew since then
+        self.wet: dict[str, float] = {}  # seconds that each order's valve was on
+        self.current: dict[str, str] = {}  # zone: the order that may have it open
+        self.renewed_at = 0.0
+        self.number = 0
+
+    # --- people and the gateway ------------------------------------------------------------
+
+    @rule(
+        zone=st.sampled_from([*ZONES, "roof"]),
+        seconds=st.sampled_from([1, 2.5, 5, 20, 31, 0, 0.5, -3, 1e9]),
+        again=st.booleans(),
+    )
+    @precondition(lambda self: self.gateway_lives and not self.rig.is_frozen)
+    def water(self, zone: str, seconds: float, again: bool) -> None:
+        self.number += not again
+        order = f"order {self.number}"
+        was_known = order in self.orders
+        began = self.rig.clock()
+        answer = self.rig.ask(do="open", zone=zone, seconds=seconds, id=order)
+        if answer["state"] == "refused":
+            if answer["code"] == "bus_silent":  # the board may have taken the pulse all the same
+                self.tried[zone] = began
+            return
+        if not was_known:
+            assert 1 <= seconds <= ZONES[zone][1]
+            assert self.rig.is_open(zone)
+            self.orders[order] = (zone, seconds, self.rig.clock())
+            self.wet[order] = 0.0
+            self.current[zone] = order
+
+    @rule(zone=st.sampled_from([*ZONES, None]))
+    @precondition(lambda self: not self.rig.is_frozen)
+    def stop(self, zone: str | None) -> None:
+        answer = self.rig.ask("somebody else", do="stop", zone=zone)
+        board = self.rig.board
+        if answer["state"] == "closed" and not board.is_cut and not board.echoes_get_lost:
+            for stopped in [zone] if zone else ZONES:
+                assert not self.rig.is_open(stopped) or ZONES[stopped][0] in board.welded
+
+    @rule()
+    def gateway_hangs(self) -> None:
+        self.gateway_lives = False
+        self.note_trouble()
+
+    @rule()
+    def gateway_goes_on(self) -> None:
+        self.gateway_lives = True
+        self.note_trouble()
+
+    @rule()
+    @precondition(lambda self: not self.rig.is_frozen)
+    def gateway_dies(self) -> None:
+        self.rig.desk.gone("gateway")
+        self.rig.loop()
+
+    @rule(zone=st.sampled_from([*ZONES]))
+    @precondition(lambda self: self.gateway_lives and not self.rig.is_frozen)
+    def a_person_unlocks(self, zone: str) -> None:
+        unlocked = self.rig.ask(do="unlock", zone=zone)["unlocked"]
+        assert unlocked or ZONES[zone][0] in self.rig.plan.stuck
+
+    # --- the supervisor's own fate ---------------------------------------------------------
+
+    @rule()
+    def supervisor_hangs(self) -> None:
+        self.rig.is_frozen = True
+        self.note_trouble()
+
+    @rule()
+    def supervisor_goes_on(self) -> None:
+        self.rig.is_frozen = False
+        self.note_trouble()
+
+    @rule()
+    def supervisor_is_killed_and_started(self) -> None:
+        self.rig.is_frozen = False
+        self.rig.start()
+        edges = len(self.rig.board.edges)
+        self.left_on |= {c: edges for c in range(8) if self.rig.board.on[c]}
+        self.current.clear()
+        self.note_trouble()
+
+    # --- the board and the cable -----------------------------------------------------------
+
+    @rule(lost=st.booleans())
+    def cable_is_cut(self, lost: bool) -> None:
+        self.rig.board.echoes_get_lost = lost
+        self.rig.board.is_cut = not lost
+        self.note_trouble()
+
+    @rule()
+    def cable_is_mended(self) -> None:
+        self.rig.board.is_cut = self.rig.board.echoes_get_lost = False
+        self.note_trouble()
+
+    @rule()
+    def board_restarts(self) -> None:
+        self.rig.board.restart()
+
+    @rule(coil=st.sampled_from([0, 1, MAIN, PUMP]))
+    def contact_welds(self, coil: int) -> None:
+        if self.rig.board.on[coil]:
+            self.rig.board.welded.add(coil)
+
+    @rule()
+    def contacts_are_repaired(self) -> None:
+        for coil in list(self.rig.board.welded):
+            self.rig.board.welded.discard(coil)
+            if coil not in self.rig.board.ends:
+                self.rig.board.set(coil, False)
+
+    @rule(seconds=st.sampled_from([0.1, 0.5, 1.0, 3.0, 6.0]))
+    def time_passes(self, seconds: float) -> None:
+        until = self.rig.clock() + seconds
+        while self.rig.clock() < until:
+            before = self.rig.clock()
+            self.rig.board.turn(STEP)
+            is_due = self.rig.clock() - self.renewed_at >= 1.0
+            if is_due and self.gateway_lives and not self.rig.is_frozen:
+                self.renewed_at = self.rig.clock()
+                self.rig.ask(do="renew")
+            self.rig.loop()
+            self.look(self.rig.clock() - before)
+
+    # --- what must hold --------------------------------------------------------------------
+
+    @property
+    def foreign(self) -> set[int]:
+        """Coils that have been on since before the supervisor began."""
+        edges = self.rig.board.edges
+        return {
+            coil
+            for coil, since in self.left_on.items()
+            if all((c, on) != (coil, False) for _, c, on in edges[since:])
+        }
+
+    def note_trouble(self) -> None:
+        """Note since when nobody can renew a pulse."""
+        board = self.rig.board
+        in_trouble = (
+            not self.gateway_lives or self.rig.is_frozen or board.is_cut or board.echoes_get_lost
+        )
+        if not in_trouble:
+            self.trouble_since = None
+        elif self.trouble_since is None:
+            self.trouble_since = self.rig.clock()
+
+    def look(self, seconds: float) -> None:
+        """Check the physical truth after each small step."""
+        board, now = self.rig.board, self.rig.clock()
+        for zone, (coil, _) in ZONES.items():
+            if not board.on[coil] or coil in board.welded or coil in self.foreign:
+                continue
+            order = self.current.get(zone)
+            if now - self.tried.get(zone, 0.0) <= LEASE + CLOSE_TO:
+                continue
+            assert order is not None, f"{zone} is open and nobody ordered it"
+            _, ordered, accepted_at = self.orders[order]
+            assert now <= accepted_at + ordered + CLOSE_TO, f"{zone} is open beyond its order"
+            self.wet[order] += seconds
+            assert self.wet[order] <= ordered + CLOSE_TO + 0.3
+            if self.trouble_since is not None:
+                assert now - self.trouble_since <= LEASE + 1.0, f"{zone} is open without a lease"
+
+    @invariant()
+    def pump_only_with_an_open_valve(self) -> None:
+        board = self.rig.board
+        is_excused = board.welded or self.foreign
+        if board.on[PUMP] and not is_excused:
+            assert any(board.on[coil] for coil, _ in ZONES.values())
+
+    @invariant()
+    def ready_means_that_everything_was_closed(self) -> None:
+        if self.rig.plan.ready:
+            assert self.foreign <= self.rig.board.welded
+
+    def teardown(self) -> None:
+        """Whatever happened: with nobody left, everything closes."""
+        if not hasattr(self, "rig"):
+            return
+        self.gateway_lives = False
+        self.contacts_are_repaired()
+        for _ in range(round((LEASE + 1.0) / STEP)):
+            self.rig.board.turn(STEP)
+            self.rig.loop()
+        for zone, (coil, _) in ZONES.items():
+            assert not self.rig.board.on[coil] or coil in self.foreign, zone
+
+
+Valves.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestValves = Valves.TestCase
