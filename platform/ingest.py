@@ -365,8 +365,10 @@ class _Keeper:
         if kept is not None and kept.ended_at is not None:
             return
         if kept is None:
-            kept = Run(id=found.id, gateway=self.gateway.slug)
+            kept = Run(id=found.id, gateway=self.gateway.slug, start_values={})
             self.session.add(kept)
+        if found.ended_at is None:
+            kept.start_code, kept.start_values = found.code, found.values
         for name in _Run.__struct_fields__:
             setattr(kept, name, getattr(found, name))
 

@@ -12,6 +12,7 @@ A ``%`` that is meant as such is written ``%%`` where the string has placeholder
 
 import datetime
 import io
+import re
 from pathlib import Path
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -36,6 +37,7 @@ __all__ = [
     "ZONE",
     "_",
     "age",
+    "ambiguous_number",
     "clock",
     "date",
     "day_of",
@@ -45,10 +47,11 @@ __all__ = [
     "moment",
     "number",
     "quantity",
+    "read_number",
 ]
 
 
-def _(text: str, **values: object) -> str:
+def _(text: str, /, **values: object) -> str:
     """Say a sentence in the language of the answer, with its values filled in."""
     return str(_gettext(text, **values))
 
@@ -149,6 +152,19 @@ def number(value: float, decimals: int = 0) -> str:
     if language() == "vi":
         text = text.translate({ord(","): ".", ord("."): ","})
     return text.replace("-", "\u2212") if text.startswith("-") else text
+
+
+def ambiguous_number(text: str) -> bool:
+    """Say whether a number can be read two ways: 1.250 is 1250 here and 1,25 elsewhere."""
+    return re.fullmatch(r"\d{1,3}([.,])\d{3}", text.strip()) is not None
+
+
+def read_number(text: str) -> float:
+    """Read a typed number with comma or dot. Raises ``ValueError``, also when it is ambiguous."""
+    plain = text.strip().replace(NO_BREAK, "").replace(" ", "")
+    if ambiguous_number(plain) or not re.fullmatch(r"\d{1,9}([.,]\d{1,6})?", plain):
+        raise ValueError(f"not a number: {text!r}")
+    return float(plain.replace(",", "."))
 
 
 def quantity(value: float, unit: str, decimals: int = 0) -> str:

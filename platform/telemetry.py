@@ -196,11 +196,39 @@ class Telemetry:
             suspect = _insert(connection, [row for row in new if not marks.is_good(row[3])])
             known = len(rows) - stored - suspect
             conflicting = self._keep_conflicts(connection, new) if known else 0
-            for what, count in (("stored", stored), ("suspect", suspect)):
-                connection.execute(
-                    "UPDATE tally SET count = count + ? WHERE what = ?", (count, what)
-                )
+            self._tally(connection, stored, suspect)
         return Written(stored, suspect, known - conflicting, conflicting)
+
+    def write_each(self, rows: Sequence[Row]) -> list[str]:
+        """Store readings in one transaction and tell of each what became of it.
+
+        ``stored``, ``already`` or ``conflicting``, in the order of the rows. Slower than
+        ``write``; for files, where people ask which line it was.
+        """
+        outcomes = []
+        stored = suspect = 0
+        with self._writing() as connection:
+            for row in rows:
+                number = self._id(connection, row.series)
+                done = connection.execute(
+                    "INSERT OR IGNORE INTO reading VALUES (?, ?, ?, ?)",
+                    (number, row.at, row.value, row.mark),
+                ).rowcount
+                if done:
+                    outcomes.append("stored")
+                    stored += marks.is_good(row.mark)
+                    suspect += not marks.is_good(row.mark)
+                elif self._keep_conflicts(connection, [(number, row.at, row.value, row.mark)]):
+                    outcomes.append("conflicting")
+                else:
+                    outcomes.append("already")
+            self._tally(connection, stored, suspect)
+        return outcomes
+
+    @staticmethod
+    def _tally(connection: sqlite3.Connection, stored: int, suspect: int) -> None:
+        for what, count in (("stored", stored), ("suspect", suspect)):
+            connection.execute("UPDATE tally SET count = count + ? WHERE what = ?", (count, what))
 
     def _id(self, connection: sqlite3.Connection, series: Series) -> int:
         number = self._ids.get(series)
@@ -358,6 +386,15 @@ class Telemetry:
             (*series, since, until, limit),
         )
         return [(number, Point(*rest)) for number, *rest in rows]
+
+    def origins(self, series: Sequence[int], since: int, until: int) -> set[int]:
+        """Return the origin parts of the marks that occur (see ``nongso.wire.marks``)."""
+        rows = self._reader.execute(
+            f"SELECT DISTINCT mark & 48 FROM reading WHERE series IN ({_marks(series)}) "
+            "AND at >= ? AND at < ?",
+            (*series, since, until),
+        )
+        return {row[0] for row in rows}
 
     def span(self, series: Sequence[int]) -> tuple[int, int] | None:
         """Return first and last time of these series."""

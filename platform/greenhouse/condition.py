@@ -13,7 +13,6 @@ from nongso.platform.greenhouse.sentences import (
     alarm,
     metric_word,
     refusal,
-    start,
     within,
 )
 from nongso.platform.languages import _, moment, quantity
@@ -83,20 +82,14 @@ def running_sentence(zone: ZoneNow, now: int) -> str:
         return ""
     ends = moment(run.started_at + run.ordered_seconds, now)
     name = within(zone.zone.name)
-    if run.litres >= 1:
+    if zone.litres >= 1:
         return _(
             "Đang tưới %(zone)s, đã chảy %(water)s. Nước sẽ tự tắt lúc %(ends)s.",
             zone=name,
-            water=quantity(run.litres, "l"),
+            water=quantity(zone.litres, "l"),
             ends=ends,
         )
     return _("Đang tưới %(zone)s. Nước sẽ tự tắt lúc %(ends)s.", zone=name, ends=ends)
-
-
-def why_running(zone: ZoneNow, names: dict[str, str]) -> str:
-    """Say why water runs."""
-    run = zone.running
-    return "" if run is None else start(run.code, run.values, names, run.by)
 
 
 def _past_only(house: HouseNow) -> Condition:

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from nongso.platform.greenhouse.records import Alarm, Command, Gateway, Greenhouse, Node, Run, Zone
+from nongso.platform.greenhouse.records import Alarm, Gateway, Greenhouse, Node, Run, Zone
 from nongso.platform.telemetry import Telemetry
 from nongso.wire import marks
 from nongso.wire.metrics import Metric, metric_of
 
 STALE_SECONDS = 900  # three missed readings of a node that measures every five minutes
-RECENT_SECONDS = 86400  # how long a wish or a run is spoken of as the latest
+HEADLINE = ("air_temperature", "soil_moisture", "air_humidity", "light")
+UNHEARD_SECONDS = 60  # a run is over so long after its ordered end, heard or not
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,12 @@ class Value:
 
 @dataclass(frozen=True)
 class ZoneNow:
-    """A zone with its newest soil moisture, what runs, and what was wished last."""
+    """A zone with its newest soil moisture and what runs."""
 
     zone: Zone
     moisture: Value | None
     running: Run | None
-    last_run: Run | None
-    wish: Command | None
+    litres: float  # that the running run has let through so far, where the meter can tell
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,20 @@ class HouseNow:
     def is_simulated(self) -> bool:
         """Some of the newest readings come from a simulated farm."""
         return any(marks.origin(value.mark) == "simulated" for value in self.values)
+
+    def headline(self) -> list[Value]:
+        """Return the values that a card shows; of several soils the driest."""
+        shown = dict(self.best)
+        soils = [
+            z.moisture
+            for z in self.zones
+            if z.moisture is not None
+            and z.moisture.is_good
+            and self.at - z.moisture.at <= STALE_SECONDS
+        ]
+        if soils:
+            shown["soil_moisture"] = min(soils, key=lambda v: v.value or 0.0)
+        return [shown[name] for name in HEADLINE if name in shown]
 
     def tank(self) -> Value | None:
         """Return the level of the farm's tank, if it has a good one."""
@@ -115,7 +129,7 @@ def gather(
                 at=now,
                 values=values,
                 shared=shared.get(house.gateway or "", ()),
-                zones=tuple(_zone_now(session, zone, values, now) for zone in own),
+                zones=tuple(_zone_now(session, telemetry, zone, values, now) for zone in own),
                 alarms=tuple(a for a in alarms if _concerns(a, house, own)),
                 names={z.id: z.name for z in own} | {n.eui64: n.slug for n in nodes},
                 best=_best(values, now),
@@ -170,28 +184,49 @@ def _rank(value: Value, now: int) -> tuple[bool, int]:
     return (value.is_good and now - value.at <= STALE_SECONDS, value.at)
 
 
-def _zone_now(session: Session, zone: Zone, values: tuple[Value, ...], now: int) -> ZoneNow:
+def _zone_now(
+    session: Session, telemetry: Telemetry, zone: Zone, values: tuple[Value, ...], now: int
+) -> ZoneNow:
     moist = [v for v in values if v.zone == zone.id and v.metric.name == "soil_moisture"]
-    last = session.scalar(
+    run = session.scalar(
         select(Run).where(Run.zone == zone.id).order_by(Run.started_at.desc()).limit(1)
     )
-    wish = session.scalar(
-        select(Command)
-        .where(Command.zone == zone.id, Command.created_at > now - RECENT_SECONDS)
-        .order_by(Command.created_at.desc())
-        .limit(1)
-    )
-    is_running = last is not None and last.ended_at is None and last.state == "running"
-    # A run whose end we have not heard of cannot last longer than was ordered.
-    if is_running and last is not None and now > last.started_at + last.ordered_seconds + 60:
-        is_running = False
+    if run is not None and (
+        run.ended_at is not None
+        # a run whose end we have not heard of cannot last longer than was ordered
+        or now > run.started_at + run.ordered_seconds + UNHEARD_SECONDS
+    ):
+        run = None
     return ZoneNow(
         zone=zone,
         moisture=max(moist, key=lambda v: _rank(v, now), default=None),
-        running=last if is_running else None,
-        last_run=last,
-        wish=wish,
+        running=run,
+        litres=0.0 if run is None else _litres(session, telemetry, run, now),
     )
+
+
+def _litres(session: Session, telemetry: Telemetry, run: Run, now: int) -> float:
+    """Read the farm's meter since the run began; 0 when another zone runs as well."""
+    others = session.scalar(
+        select(Run.id)
+        .where(Run.gateway == run.gateway, Run.ended_at.is_(None), Run.id != run.id)
+        .where(Run.started_at > now - 7200)
+        .limit(1)
+    )
+    if others is not None:
+        return 0.0
+    meters = session.scalars(
+        select(Node.eui64).where(Node.gateway == run.gateway, Node.greenhouse.is_(None))
+    )
+    totals = [
+        point.value
+        for meter in meters
+        for number, one in telemetry.series(node=meter).items()
+        if one.name == "water_total"
+        for point in telemetry.points([number], run.started_at - 60, now + 1)
+        if marks.is_good(point.mark) and point.value is not None
+    ]
+    return max(0.0, totals[-1] - totals[0]) if len(totals) > 1 else 0.0
 
 
 def _concerns(alarm: Alarm, house: Greenhouse, zones: list[Zone]) -> bool:

@@ -12,8 +12,10 @@ from sqlalchemy import select
 from nongso.platform.accounts import somebody
 from nongso.platform.greenhouse import commands, sentences
 from nongso.platform.greenhouse.commands import Wish
+from nongso.platform.greenhouse.condition import running_sentence
+from nongso.platform.greenhouse.now import HouseNow, ZoneNow
 from nongso.platform.greenhouse.records import Command, Gateway, Greenhouse, Run, Zone, runs_of
-from nongso.platform.languages import _
+from nongso.platform.languages import _, duration, moment
 from nongso.platform.store import records, transaction
 
 
@@ -82,6 +84,7 @@ def _run(run: Run, names: dict[str, str]) -> dict[str, Any]:
         "id": run.id,
         "at": run.started_at,
         "state": run.state,
+        "zone": run.zone,
         "cause": run.cause,
         "by": run.by,
         "code": run.code,
@@ -90,7 +93,10 @@ def _run(run: Run, names: dict[str, str]) -> dict[str, Any]:
         if refused
         else sentences.end(run.code, _measured(run), names)
         if run.ended_at is not None
-        else sentences.start(run.code, run.values, names, run.by),
+        else "",
+        "why": ""
+        if refused
+        else sentences.start(run.start_code, run.start_values, names, run.cause, run.by),
         "ordered_seconds": run.ordered_seconds,
         "started_at": None if refused else run.started_at,
         "ended_at": run.ended_at,
@@ -109,6 +115,7 @@ def _wish(wish: Command, names: dict[str, str], now: int) -> dict[str, Any]:
         "id": wish.id,
         "at": wish.created_at,
         "state": state,
+        "zone": wish.zone,
         "cause": "wished",
         "by": wish.by,
         "code": "expired" if state == "expired" else wish.code,
@@ -118,6 +125,7 @@ def _wish(wish: Command, names: dict[str, str], now: int) -> dict[str, Any]:
         else sentences.refusal(wish.code, wish.values, names)
         if state == "refused"
         else _("Đã gửi lệnh, chưa có trả lời."),
+        "why": "",
         "ordered_seconds": wish.seconds,
         "started_at": None,
         "ended_at": None,
@@ -132,3 +140,51 @@ def expired_sentence() -> str:
         "Tủ điều khiển không trả lời nên lệnh đã hết hạn, nước không chảy. "
         "Nếu vẫn cần tưới, xin bấm lại."
     )
+
+
+def answer_sentence(command: Command, house: HouseNow, now: int) -> tuple[str, str]:
+    """Say, with its level, what became of a wish that was just made."""
+    zone = next((z for z in house.zones if z.zone.id == command.zone), None)
+    state = commands.expire(command, now)
+    if state == "expired":
+        return "attention", expired_sentence()
+    if state == "sent":
+        return "attention", _(
+            "Đã gửi lệnh, tủ điều khiển chưa trả lời. Lệnh này tự hết hạn lúc %(at)s.",
+            at=moment(command.expires_at, now),
+        )
+    if state == "refused":
+        return "attention", sentences.refusal(command.code, command.values, house.names, now)
+    if command.do == "stop":
+        return "good", _("Đã dừng. Các van đã đóng, nước không chảy nữa.")
+    if command.do == "mode":
+        return "good", sentences.outcome(command.code, command.values, house.names, now)
+    if state == "queued":
+        return "good", _("Đã nhận lệnh. Khu này sẽ tưới khi đến lượt.")
+    if zone is not None and zone.running is not None and zone.running.id == command.id:
+        return "good", running_sentence(zone, now)
+    if state == "running":
+        return "good", _(
+            "Đang tưới %(zone)s. Nước sẽ tự tắt sau %(time)s.",
+            zone=sentences.within(zone.zone.name if zone else ""),
+            time=duration(command.seconds or 0),
+        )
+    run = records().get(Run, command.id)
+    if run is not None:
+        return "good", sentences.end(run.code, _measured(run), house.names)
+    return "good", _("Đã làm xong.")
+
+
+def zone_sentence(zone: ZoneNow, house: HouseNow) -> str:
+    """Say the one thing about a zone that matters most now."""
+    if zone.running is not None:
+        return running_sentence(zone, house.at)
+    if zone.zone.state == "queued":
+        return _("Khu này sẽ tưới khi đến lượt.")
+    if zone.zone.state == "locked":
+        return sentences.refusal(zone.zone.code or "zone_locked", zone.zone.values, house.names)
+    if zone.zone.mode == "off":
+        return _("Khu này đang tắt, không tưới.")
+    if zone.zone.mode == "manual":
+        return _("Khu này chỉ tưới khi có người bấm.")
+    return sentences.waiting(zone.zone.code, zone.zone.values, house.names, house.at)

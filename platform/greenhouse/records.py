@@ -84,7 +84,10 @@ class Node(Base):
 
 
 class Run(Base):
-    """One watering, or one that was refused, as the gateway recorded it."""
+    """One watering as the gateway recorded it.
+
+    ``code`` and ``values`` tell how it ended once it has; why it began is kept beside them.
+    """
 
     __tablename__ = "run"
     __table_args__ = (Index("ix_run_zone_started_at", "zone", "started_at"),)
@@ -97,6 +100,8 @@ class Run(Base):
     state: Mapped[str]
     code: Mapped[str]
     values: Mapped[dict[str, Any]] = mapped_column(JSON)
+    start_code: Mapped[str | None]
+    start_values: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     ordered_seconds: Mapped[int]
     started_at: Mapped[int]
     ended_at: Mapped[int | None]

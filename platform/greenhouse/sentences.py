@@ -286,12 +286,17 @@ def waiting(
 
 
 def start(
-    code: str | None, values: Mapping[str, Any] | None, names: Names, by: str | None = None
+    code: str | None,
+    values: Mapping[str, Any] | None,
+    names: Names,
+    cause: str = "wished",
+    by: str | None = None,
 ) -> str:
     """Say why a run was started."""
-    if code == "wished" and by:
+    if cause == "wished" and by:
         return _("Tưới theo yêu cầu của %(name)s.", name=by)
-    return _say(STARTED, code, values, names, 0, _("Đã tưới."))
+    general = _("Tự tưới theo độ ẩm đất.") if cause == "band" else _("Tưới theo yêu cầu.")
+    return _say(STARTED, code, values, names, 0, general)
 
 
 def end(code: str | None, values: Mapping[str, Any] | None, names: Names) -> str:

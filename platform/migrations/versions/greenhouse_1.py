@@ -40,10 +40,10 @@ def upgrade() -> None:
         sa.Column("area_m2", sa.Double(), nullable=True),
         sa.Column("imported", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["gateway"], ["gateway.slug"], name="fk_greenhouse_gateway_gateway"
+            ["cooperative"], ["cooperative.slug"], name="fk_greenhouse_cooperative_cooperative"
         ),
         sa.ForeignKeyConstraint(
-            ["cooperative"], ["cooperative.slug"], name="fk_greenhouse_cooperative_cooperative"
+            ["gateway"], ["gateway.slug"], name="fk_greenhouse_gateway_gateway"
         ),
         sa.PrimaryKeyConstraint("slug", name="pk_greenhouse"),
     )
@@ -97,6 +97,8 @@ def upgrade() -> None:
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("code", sa.String(), nullable=False),
         sa.Column("values", sa.JSON(), nullable=False),
+        sa.Column("start_code", sa.String(), nullable=True),
+        sa.Column("start_values", sa.JSON(), nullable=False),
         sa.Column("ordered_seconds", sa.Integer(), nullable=False),
         sa.Column("started_at", sa.Integer(), nullable=False),
         sa.Column("ended_at", sa.Integer(), nullable=True),
@@ -124,10 +126,10 @@ def upgrade() -> None:
         sa.Column("code", sa.String(), nullable=True),
         sa.Column("values", sa.JSON(), nullable=False),
         sa.Column("outcome_at", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(["gateway"], ["gateway.slug"], name="fk_command_gateway_gateway"),
         sa.ForeignKeyConstraint(
             ["cooperative"], ["cooperative.slug"], name="fk_command_cooperative_cooperative"
         ),
-        sa.ForeignKeyConstraint(["gateway"], ["gateway.slug"], name="fk_command_gateway_gateway"),
         sa.PrimaryKeyConstraint("id", name="pk_command"),
     )
     op.create_index("ix_command_gateway_state", "command", ["gateway", "state"])

@@ -1,0 +1,29 @@
+"""Pieces of pages that many phones ask for in the same second, made once.
+
+The key of a piece holds everything that it shows depends on, the versions of the databases and
+the second among them, so that a kept piece is never stale: it is simply not found any more.
+"""
+
+from collections.abc import Callable, Hashable
+from threading import Lock
+
+MOST_KEPT = 200
+
+
+class Fragments:
+    """A few finished pieces of HTML by key."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, str] = {}
+        self._lock = Lock()
+
+    def get(self, key: Hashable, make: Callable[[], str]) -> str:
+        """Return the piece, making it if it is not there."""
+        found = self._kept.get(key)
+        if found is None:
+            found = make()
+            with self._lock:
+                if len(self._kept) >= MOST_KEPT:
+                    self._kept.clear()
+                self._kept[key] = found
+        return found

@@ -1,0 +1,268 @@
+"""The farmer's pages: is my greenhouse all right, and water it.
+
+Every page works without script; ``live.js`` only asks again for what carries ``data-live``. A
+button is a form: it is answered by a redirect to the page, which says what has happened.
+"""
+
+import datetime
+import time
+import uuid
+
+from flask import Blueprint, Flask, abort, current_app, redirect, render_template, request, url_for
+from sqlalchemy import select
+from werkzeug.wrappers import Response
+
+from nongso.platform.accounts import Link, allow, owns, scoped, somebody
+from nongso.platform.greenhouse import commands, operations, sentences
+from nongso.platform.greenhouse.commands import Wish, WishError
+from nongso.platform.greenhouse.condition import LEVELS, Condition, judge, level_word
+from nongso.platform.greenhouse.curves import STEPS, charts, day_begins
+from nongso.platform.greenhouse.fragments import Fragments
+from nongso.platform.greenhouse.now import HouseNow, gather
+from nongso.platform.greenhouse.records import (
+    Command,
+    Gateway,
+    Greenhouse,
+    Zone,
+    greenhouse_of_zone,
+    runs_of,
+)
+from nongso.platform.languages import (
+    _,
+    ambiguous_number,
+    day_of,
+    language,
+    later,
+    read_number,
+)
+from nongso.platform.store import kept_records, records
+from nongso.platform.telemetry import telemetry
+
+blueprint = Blueprint("greenhouse", __name__)
+
+READERS = ("farmer", "clerk", "helper", "officer", "admin")
+WATERERS = ("farmer", "clerk", "admin")
+STOPPERS = ("farmer", "clerk", "helper", "admin")
+NAVIGATION = (Link("greenhouse.home", later("Nhà màng"), READERS),)
+MINUTES = (5, 10, 20)
+
+
+def prepare(app: Flask) -> None:
+    """Give the pages their fragment cache and their words."""
+    app.extensions["nongso.fragments"] = Fragments()
+    app.jinja_env.globals.update(
+        level_word=level_word,
+        metric_word=sentences.metric_word,
+        mode_word=sentences.mode_word,
+        within=sentences.within,
+    )
+
+
+@blueprint.get("/greenhouses")
+@allow(*READERS)
+def home() -> str:
+    """One card a greenhouse, worst first."""
+    asker = somebody()
+    fragments: Fragments = current_app.extensions["nongso.fragments"]
+    now = int(time.time())
+    # Ages are written in whole minutes, so a card is right for the second it was made in.
+    key = (
+        "home",
+        None if asker.sees_all else asker.cooperative,
+        language(),
+        now,
+        kept_records().version(),
+        telemetry().version(),
+    )
+    cards = fragments.get(key, lambda: _cards(now))
+    if request.args.get("part") == "live":
+        return cards
+    return render_template("greenhouse/home.html", cards=cards)
+
+
+def _cards(now: int) -> str:
+    houses = records().scalars(
+        scoped(select(Greenhouse), Greenhouse.cooperative).order_by(Greenhouse.name)
+    )
+    found = [(house, judge(house)) for house in gather(records(), telemetry(), list(houses), now)]
+    found.sort(key=_worst_first)
+    return render_template(
+        "greenhouse/cards.html",
+        houses=found,
+        now=now,
+        simulated=any(house.is_simulated for house, _condition in found),
+    )
+
+
+def _worst_first(pair: tuple[HouseNow, Condition]) -> tuple[bool, int, str]:
+    house, condition = pair
+    past_only = house.gateway is None
+    return past_only, LEVELS.index(condition.level), house.greenhouse.name
+
+
+@blueprint.get("/greenhouses/<slug>")
+@allow(*READERS)
+def house(slug: str) -> str:
+    """A greenhouse: now, its zones, its curves, what ran and why."""
+    return _page(_greenhouse(slug))
+
+
+def _page(greenhouse: Greenhouse, trouble: str = "") -> str:
+    now = int(time.time())
+    (found,) = gather(records(), telemetry(), [greenhouse], now)
+    day, days = _day(found, now), _days()
+    until = day_begins(day) + 86400
+    zones = [z.zone for z in found.zones]
+    runs = runs_of(records(), [z.id for z in zones], until - days * 86400, until)
+    past = [run for zone in zones for run in operations.history(zone, now - 7 * 86400, now)]
+    past.sort(key=lambda run: run["at"], reverse=True)
+    series = telemetry().series(greenhouse=greenhouse.slug)
+    said = _said(found, now)
+    return render_template(
+        "greenhouse/house.html",
+        house=found,
+        condition=judge(found),
+        now=now,
+        day=day,
+        days=days,
+        today=day_of(now),
+        yesterday=day - datetime.timedelta(days=1),
+        tomorrow=day + datetime.timedelta(days=1),
+        charts=charts(telemetry(), greenhouse.slug, zones, runs, day, days, now),
+        past=past[:12],
+        suspects=[
+            (series[number], point)
+            for number, point in telemetry().suspects(
+                list(series), until - days * 86400, until, 12
+            )
+        ],
+        said=said,
+        trouble=trouble,
+        may_water=somebody().may(*WATERERS) and found.gateway is not None,
+        may_stop=somebody().may(*STOPPERS) and found.gateway is not None,
+        wish_id=commands.new_id(),
+        minutes=MINUTES,
+        modes=commands.MODES,
+        zone_sentences={z.zone.id: operations.zone_sentence(z, found) for z in found.zones},
+    )
+
+
+def _greenhouse(slug: str) -> Greenhouse:
+    found = records().get(Greenhouse, slug)
+    if found is None or not owns(found.cooperative):
+        abort(404)
+    return found
+
+
+def _day(house: HouseNow, now: int) -> datetime.date:
+    """Return the wished day; today, or the last measured one where only past readings are."""
+    wish = request.args.get("day", "")
+    if wish:
+        try:
+            return datetime.date.fromisoformat(wish)
+        except ValueError:
+            abort(404)
+    if house.gateway is None and house.newest_at is not None:
+        return day_of(house.newest_at)
+    return day_of(now)
+
+
+def _days() -> int:
+    wish = request.args.get("days", "1")
+    return int(wish) if wish.isdigit() and int(wish) in STEPS else 1
+
+
+def _said(house: HouseNow, now: int) -> tuple[str, str] | None:
+    """Return level and sentence of the wish that was just pressed."""
+    wish = request.args.get("said", "")
+    command = records().get(Command, wish) if wish else None
+    if command is None or not owns(command.cooperative):
+        return None
+    return operations.answer_sentence(command, house, now)
+
+
+@blueprint.post("/greenhouses/<slug>/water")
+@allow(*WATERERS)
+def water(slug: str) -> Response | tuple[str, int]:
+    """Take the press of a water button."""
+    greenhouse = _greenhouse(slug)
+    zone = _zone(greenhouse)
+    text = request.form.get("minutes", "")
+    text = request.form.get("other", "") if text == "other" else text
+    try:
+        minutes = read_number(text)
+    except ValueError:
+        return _page(greenhouse, _trouble_with(text)), 400
+    seconds = round(minutes * 60)
+    if seconds < commands.SHORTEST_RUN_SECONDS:
+        return _page(greenhouse, _("Xin nhập số phút lớn hơn 0.")), 400
+    # Each button is its own wish: the same one twice is one watering, another one is another.
+    wish_id = _wish_id(f"{zone.id}:{seconds}")
+    expires = int(time.time()) + commands.DEFAULT_EXPIRY_SECONDS
+    wish = Wish("water", zone=zone.id, seconds=seconds)
+    try:
+        operations.give(zone, greenhouse, wish, wish_id, expires)
+    except WishError as error:
+        reason = sentences.refusal(error.code, error.values, {zone.id: zone.name})
+        return _page(greenhouse, reason), 409
+    return _back(slug, wish_id)
+
+
+@blueprint.post("/greenhouses/<slug>/stop")
+@allow(*STOPPERS)
+def stop(slug: str) -> Response:
+    """Take the press of "Dừng tưới" (one zone) or "Dừng tất cả" (everything)."""
+    greenhouse = _greenhouse(slug)
+    base = uuid.UUID(_wish_id("stop:" + request.form.get("zone", "")))
+    if request.form.get("zone"):
+        zone = _zone(greenhouse)
+        done = operations.stop_all([zone.gateway], zone.id, base)
+    else:
+        gateways = records().scalars(scoped(select(Gateway.slug), Gateway.cooperative))
+        done = operations.stop_all(list(gateways), None, base)
+    own = [command for command in done if command.gateway == greenhouse.gateway]
+    return _back(slug, own[0].id if own else "")
+
+
+@blueprint.post("/greenhouses/<slug>/mode")
+@allow(*WATERERS)
+def mode(slug: str) -> Response | tuple[str, int]:
+    """Take a new watering mode of a zone."""
+    greenhouse = _greenhouse(slug)
+    zone = _zone(greenhouse)
+    wished = request.form.get("mode", "")
+    if wished not in commands.MODES:
+        abort(400)
+    wish_id = _wish_id(f"{zone.id}:{wished}")
+    expires = int(time.time()) + commands.DEFAULT_EXPIRY_SECONDS
+    wish = Wish("mode", zone=zone.id, mode=wished, band=zone.band)
+    try:
+        operations.give(zone, greenhouse, wish, wish_id, expires)
+    except WishError as error:
+        return _page(greenhouse, sentences.refusal(error.code, error.values, {})), 409
+    return _back(slug, wish_id)
+
+
+def _back(slug: str, wish_id: str) -> Response:
+    return redirect(url_for("greenhouse.house", slug=slug, said=wish_id) + "#said", 303)
+
+
+def _zone(greenhouse: Greenhouse) -> Zone:
+    found = greenhouse_of_zone(records(), request.form.get("zone", ""))
+    if found is None or found[1].slug != greenhouse.slug:
+        abort(404)
+    return found[0]
+
+
+def _wish_id(button: str) -> str:
+    try:
+        page = uuid.UUID(request.form.get("wish", ""))
+    except ValueError:
+        abort(400)
+    return str(uuid.uuid5(page, button))
+
+
+def _trouble_with(text: str) -> str:
+    if ambiguous_number(text):
+        return _("Chưa rõ %(text)s là bao nhiêu phút. Xin nhập lại, ví dụ 10 hoặc 2,5.", text=text)
+    return _("Xin nhập số phút, ví dụ 10 hoặc 2,5.")
