@@ -25,6 +25,10 @@ class StoreBusy(GatewayError):
     """More is waiting for the disk than the store holds in memory; nothing was taken."""
 
 
+class PlatformSilent(GatewayError):
+    """No answer came from the platform: no network, no name, no certificate, no time."""
+
+
 class PlatformRefused(GatewayError):
     """The platform answered, but not with what was agreed. ``status`` is the HTTP status."""
 

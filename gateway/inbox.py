@@ -227,15 +227,16 @@ class Inbox:
         while len(arrived) < BURST:
             before = len(arrived)
             client.loop_read()
-            if len(arrived) == before and not self._has_more(sock):
+            if len(arrived) == before and not self._has_more():
                 break
         if arrived:
             self._arrived = []
             self._take(arrived)
 
-    def _has_more(self, sock: Any) -> bool:
+    def _has_more(self) -> bool:
         """Say whether the connection still stands and holds unread bytes."""
-        return self._client.socket() is sock and bool(select.select([sock], [], [], 0)[0])
+        sock: Any = self._client.socket()
+        return sock is not None and bool(select.select([sock], [], [], 0)[0])
 
     # paho's callbacks, called within loop_read and loop_write
 

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 MODES = ("off", "manual", "band")
 FRAMINGS = ("tcp", "rtu")
-SHORTEST_KEY = 16
+SHORTEST_KEY = 32
 COILS = 256
 
 

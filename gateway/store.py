@@ -159,6 +159,11 @@ class Store:
         self._wait_for(_Job(lambda file: file.add_command(command_id, now), rows=1))
         return False
 
+    def knows_command(self, command_id: str) -> bool:
+        """Say whether a command id is remembered, without remembering it."""
+        with self._wake:
+            return command_id in self._commands
+
     def state(self, key: str) -> str | None:
         """Return an entry of the small durable state."""
         return self._state.get(key)
@@ -209,6 +214,11 @@ class Store:
             except (StoreUnwritable, StoreDamaged) as error:
                 log.warning("the outbox cannot be read now: %s", error)
                 return "", []
+
+    def has_waiting(self, kind: str) -> bool:
+        """Say whether a protected row of a kind has not been named yet."""
+        with self._file_lock:
+            return self._file is not None and self._file.has_protected(kind)
 
     def named(
         self,

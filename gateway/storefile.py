@@ -473,6 +473,17 @@ class StoreFile:
                 found.append(Row._make(row))
         return found
 
+    def has_protected(self, kind: str) -> bool:
+        """Say whether a protected row of a kind is in the outbox."""
+        with _named(self.path):
+            return bool(
+                self._reader()
+                .execute(
+                    "SELECT EXISTS (SELECT 1 FROM outbox WHERE protected AND kind = ?)", (kind,)
+                )
+                .get
+            )
+
     def raw_refused(self) -> int:
         """Count the refused messages that are kept."""
         with _named(self.path):

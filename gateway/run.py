@@ -1,0 +1,182 @@
+"""The gateway's process: puts the rooms together, runs until it is asked to end.
+
+Watering has a thread of its own, paced by the steady clock: losing broker, platform, disk or
+wall clock does not stop it. ``init`` writes a first settings file.
+"""
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from nongso.gateway.buspoll import BusPoll
+from nongso.gateway.errors import GatewayError, SettingsError
+from nongso.gateway.inbox import Inbox
+from nongso.gateway.settings import GatewaySettings, first_settings, load
+from nongso.gateway.silence import Silence
+from nongso.gateway.status import StatusServer, reading_report
+from nongso.gateway.store import Store
+from nongso.gateway.uplink import Uplink
+from nongso.gateway.valves.client import Valves
+from nongso.gateway.watering import Watering
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 1.0
+
+
+class Gateway:
+    """All parts of one gateway. ``start`` and ``stop`` once each."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self.settings = settings
+        self.store = Store(settings.store_file, most_bytes=settings.store_megabytes << 20)
+        self.valves = Valves(settings.valves_socket)
+        self.watering = Watering(settings, self.valves, self.store.latest, self.store)
+        self.inbox = Inbox(settings, self.store)
+        self.uplink = Uplink(settings, self.store, self.watering.order)
+        self._polling = BusPoll(settings, self.valves, self.inbox.accept)
+        self._silence = Silence(settings, self.store, self.inbox.heard_at)
+        self._status = StatusServer(settings, self.report)
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._paced, args=(work,), name=name, daemon=True)
+            for name, work in (("watering", self.watering.tick), ("watching", self._watch))
+        ]
+
+    def start(self) -> None:
+        """Begin: water first, then the rest."""
+        for thread in self._threads:
+            thread.start()
+        self._status.start()
+        self.inbox.start()
+        self.uplink.start()
+
+    def stop(self) -> None:
+        """End within three seconds: valves close as the lease is given back."""
+        self._stopping.set()
+        self._threads[0].join(0.5)
+        self.valves.close()
+        self.inbox.stop(0.7)
+        self.uplink.stop(0.5)
+        self._status.stop()
+        self.store.close(1.0)
+
+    def _watch(self) -> None:
+        self._polling.tick()
+        self._silence.tick()
+
+    def _paced(self, work: Any) -> None:
+        """Do ``work`` once a second by the steady clock; what fails once is tried again."""
+        due = time.monotonic()
+        failed: str | None = None
+        while not self._stopping.wait(max(0.0, due - time.monotonic())):
+            due = max(due + TICK_SECONDS, time.monotonic())
+            try:
+                work()
+            except Exception as error:
+                if failed != repr(error):
+                    log.exception("a turn of %s failed; it goes on", work.__qualname__)
+                failed = repr(error)
+            else:
+                failed = None
+
+    def report(self) -> dict[str, Any]:
+        """Say how everything is, for the status page."""
+        store = self.store.report()
+        rows = store["rows"]
+        newest = self.store.latest.of_node
+        everyone = [(node.slug, node.eui64) for node in self.settings.nodes]
+        everyone.append((self.settings.bus_node.slug, self.settings.bus_node.eui64))
+        return {
+            "ok": store["ok"] and self.inbox.is_connected(),
+            "gateway": self.settings.gateway,
+            "simulated": self.settings.simulated,
+            "broker_connected": self.inbox.is_connected(),
+            "broker_connected_since": self.inbox.connected_since,
+            "platform": self.uplink.report(),
+            "outbox": {name: rows.get(name, 0) for name in ("protected", "telemetry")},
+            "refused": dict(self.inbox.refused),
+            "inbox": {"accepted": self.inbox.accepted, "not_stored": self.inbox.not_stored},
+            "store": store,
+            "nodes": {
+                slug: {
+                    "eui64": eui64,
+                    "state": self.store.state(f"node:{eui64}"),
+                    "latest": {
+                        r.name: reading_report(r) for r in self.store.latest.of_node(eui64)
+                    },
+                }
+                for slug, eui64 in everyone
+            },
+            "zones": self.watering.states(),
+        }
+
+
+def run(settings_file: Path) -> int:
+    """Run the gateway until SIGTERM or SIGINT. Returns the exit status."""
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    stopping = threading.Event()
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, hear)
+    signal.signal(signal.SIGINT, hear)
+    try:
+        settings = load(settings_file)
+        gateway = Gateway(settings)
+    except GatewayError as error:
+        print(f"The gateway cannot run. {error}", file=sys.stderr)
+        return 1
+    log.info(
+        "gateway %s: %d nodes, %d zones, store %s, platform %s%s",
+        *(settings.gateway, len(settings.nodes), len(settings.zones())),
+        *(settings.store_file, settings.platform.url),
+        ", SIMULATED" if settings.simulated else "",
+    )
+    gateway.start()
+    while not stopping.wait(3600.0):
+        pass
+    gateway.stop()
+    log.info("gateway %s has ended", settings.gateway)
+    return 0
+
+
+def init(
+    settings_file: Path,
+    *,
+    gateway: str,
+    name: str,
+    platform_url: str,
+    farm: str | None = None,
+    farm_name: str | None = None,
+) -> None:
+    """Write ``gateway.json`` for a new gateway, with new keys, readable by its owner only.
+
+    ``farm`` is the slug of its first farm, the gateway's own slug if left out. Raises
+    ``SettingsError`` when the file is there already (its keys would be lost) or a value is wrong.
+    """
+    settings = first_settings(gateway, name, farm or gateway, farm_name or name, platform_url)
+    try:
+        settings_file.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(settings_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise SettingsError(
+            f"{settings_file} is there already and holds keys; move it away to make a new one"
+        ) from None
+    except OSError as error:
+        raise SettingsError(f"{settings_file} cannot be written: {error}") from None
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(settings, file, ensure_ascii=False, indent=1)
+        file.write("\n")

@@ -1,0 +1,359 @@
+"""Rows out, commands in: the gateway's outbound conversation with the platform.
+
+How this works. Two couriers carry the outbox, one the protected rows (runs, commands, alarms,
+zones, configuration), one the telemetry, each over its own connection, so that a backlog of
+readings on a slow line never holds up an alarm. A row leaves the outbox only when the answer
+names it. A third thread keeps a long poll open for commands. All three are outbound; no port is
+open towards the Internet. The first failure and the recovery are logged, not what lies between.
+"""
+
+import logging
+import random
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from nongso.gateway.errors import PlatformRefused, PlatformSilent
+from nongso.gateway.ledger import as_json
+from nongso.gateway.orders import CommandRefused, verify
+from nongso.gateway.platformlink import PlatformLink
+from nongso.gateway.settings import GatewaySettings
+from nongso.gateway.store import Row, Store
+from nongso.gateway.valves.clock import boottime
+
+log = logging.getLogger(__name__)
+
+MOST_ROWS = 500
+MOST_BYTES = 1 << 20
+ANSWER_SECONDS = 30.0
+POLL_WAIT_SECONDS = 20
+LINGER_SECONDS = 1.0  # telemetry of a second travels together
+IDLE_SECONDS = 5.0
+FIRST_WAIT_SECONDS = 0.5
+LONGEST_WAIT_SECONDS = 30.0
+LONGEST_RETRY_AFTER_SECONDS = 300.0
+REFUSED_ALARM_SECONDS = 3600.0
+MOST_FORGED_OUTCOMES = 20  # recorded in a life of the process; further ones are counted
+
+Order = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Line:
+    """What is known about the way to the platform; shared by the three threads."""
+
+    def __init__(self) -> None:
+        self.up_since: float | None = None
+        self.trouble: str | None = None
+        self.recovered = threading.Condition()
+        self._lock = threading.Lock()
+
+    def answered(self) -> None:
+        """The platform has answered something."""
+        with self._lock:
+            if self.up_since is not None:
+                return
+            self.up_since = time.time()
+            had_trouble, self.trouble = self.trouble is not None, None
+        log.info("the platform answers%s", " again" if had_trouble else "")
+        with self.recovered:
+            self.recovered.notify_all()
+
+    def silent(self, why: str) -> None:
+        """Nothing came back."""
+        with self._lock:
+            is_first = self.trouble is None
+            self.up_since, self.trouble = None, why
+        if is_first:
+            log.warning(
+                "the platform cannot be reached (%s); rows wait in the outbox, watering goes on",
+                why,
+            )
+
+
+class _Thread:
+    """A thread with a connection of its own and a back-off with full jitter."""
+
+    def __init__(self, name: str, settings: GatewaySettings, line: Line) -> None:
+        self._link = PlatformLink(settings.platform, ANSWER_SECONDS)
+        self._line = line
+        self._name = name
+        self._failures = 0
+        self._refusal: str | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def ask_to_stop(self) -> None:
+        self._stopping.set()
+        self._link.hang_up()
+        with self._line.recovered:
+            self._line.recovered.notify_all()
+
+    def join(self, seconds: float) -> None:
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._turn()
+            except PlatformSilent as error:
+                if not self._stopping.is_set():
+                    self._line.silent(str(error))
+                    self._back_off()
+            except PlatformRefused as error:
+                self._line.answered()
+                self._refused(error)
+                self._back_off(error.retry_seconds)
+            except Exception:
+                log.exception("the uplink's thread %s failed; it goes on", self._name)
+                self._back_off()
+        self._link.close()
+
+    def _turn(self) -> None:
+        raise NotImplementedError
+
+    def _worked(self) -> None:
+        self._line.answered()
+        self._failures = 0
+        if self._refusal is not None:
+            log.warning("the platform takes what %s sends again", self._name)
+            self._refusal = None
+
+    def _refused(self, error: PlatformRefused) -> None:
+        refusal = f"{error.status}: {error}"
+        if refusal != self._refusal:
+            log.error("the platform answered %s with %s", self._name, refusal)
+        self._refusal = refusal
+
+    def _back_off(self, retry_seconds: float | None = None) -> None:
+        """Wait, at most ``LONGEST_WAIT_SECONDS``; shorter when the line recovers elsewhere."""
+        self._failures += 1
+        longest = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** min(self._failures, 10))
+        wait = random.uniform(0.05, longest)
+        if retry_seconds is not None:
+            wait += min(retry_seconds, LONGEST_RETRY_AFTER_SECONDS)
+        with self._line.recovered:
+            if not self._stopping.is_set():
+                self._line.recovered.wait(wait)
+
+
+class Courier(_Thread):
+    """Carries one class of rows, oldest first."""
+
+    def __init__(
+        self, settings: GatewaySettings, store: Store, line: Line, protected: bool
+    ) -> None:
+        super().__init__("protected rows" if protected else "telemetry", settings, line)
+        self._path = f"/api/v1/gateways/{settings.gateway}/batch"
+        self._head = b'{"gateway":"%s","store":"' % settings.gateway.encode()
+        self._store = store
+        self._protected = protected
+        self._limit = MOST_ROWS
+        self._news = threading.Event()
+        self._may_send = protected  # telemetry waits until the platform knows the nodes
+        self._alarmed_at = -REFUSED_ALARM_SECONDS
+        self.refused = 0
+
+    def notice(self) -> None:
+        """There are new rows."""
+        self._news.set()
+
+    def ask_to_stop(self) -> None:
+        super().ask_to_stop()
+        self._news.set()
+
+    def _turn(self) -> None:
+        """Send one batch, or wait for rows."""
+        if not self._store.is_writable() or not self._is_introduced():
+            self._stopping.wait(0.2 if self._store.is_writable() else 2.0)
+            return
+        self._news.clear()
+        store_id, rows = self._store.rows(self._protected, self._limit, MOST_BYTES)
+        if not rows:
+            self._limit = MOST_ROWS
+            if self._news.wait(IDLE_SECONDS) and not self._protected:
+                self._stopping.wait(LINGER_SECONDS)
+            return
+        try:
+            answer = self._link.post(self._path, self._batch(store_id, rows))
+        except PlatformRefused as error:
+            if error.status == 413 and len(rows) > 1:
+                self._limit = len(rows) // 2
+                return
+            raise
+        self._worked()
+        if not self._strike_out(store_id, rows, answer):
+            raise PlatformRefused(200, "the answer names no row of the batch")
+
+    def _is_introduced(self) -> bool:
+        if not self._may_send:
+            self._may_send = not self._store.has_waiting("configuration")
+        return self._may_send
+
+    def _batch(self, store_id: str, rows: Sequence[Row]) -> bytes:
+        """Write a batch; the rows' bodies are JSON objects already."""
+        texts = [b'{"id":%d,%s' % (row.id, row.body[1:]) for row in rows]
+        return self._head + store_id.encode() + b'","rows":[' + b",".join(texts) + b"]}"
+
+    def _strike_out(self, store_id: str, rows: Sequence[Row], answer: dict[str, Any]) -> int:
+        """Take out exactly the rows that the answer names; return how many it named."""
+        kinds = {row.id: row.kind for row in rows}
+        stored = [i for i in _list(answer.get("stored")) if type(i) is int and i in kinds]
+        refused: list[tuple[int, str, str]] = []
+        for entry in _list(answer.get("refused")):
+            if isinstance(entry, dict) and type(entry.get("id")) is int and entry["id"] in kinds:
+                code, detail = str(entry.get("code"))[:100], str(entry.get("detail"))[:500]
+                refused.append((entry["id"], code, detail))
+        if stored or refused:
+            self._store.named(store_id, self._protected, stored, refused)
+        if refused:
+            self._complain(refused, kinds)
+        return len(stored) + len(refused)
+
+    def _complain(self, refused: Sequence[tuple[int, str, str]], kinds: dict[int, str]) -> None:
+        """Rows that the platform refused are kept aside; say so, in an alarm now and then."""
+        self.refused += len(refused)
+        if any(kinds[number] == "configuration" for number, _, _ in refused):
+            self._store.set_state("configuration", "")  # introduce the gateway anew at its start
+        number, code, detail = refused[0]
+        now = time.monotonic()
+        if now - self._alarmed_at < REFUSED_ALARM_SECONDS:
+            return
+        self._alarmed_at = now
+        log.error(
+            "the platform refused %d rows, which are set aside; the first: %s %d (%s: %s)",
+            *(len(refused), kinds[number], number, code, detail),
+        )
+        if kinds[number] != "alarm":  # a refused alarm must not raise the next
+            self._store.alarm_soon("rows_refused", {"count": len(refused), "code": code}, {})
+
+
+class Poller(_Thread):
+    """Keeps a long poll open and hands verified commands to ``order``."""
+
+    def __init__(self, settings: GatewaySettings, store: Store, line: Line, order: Order) -> None:
+        super().__init__("the poll for commands", settings, line)
+        self._settings = settings
+        self._store = store
+        self._order = order
+        self.refused = self.carried_out = 0
+
+    def _turn(self) -> None:
+        poll = secrets.token_hex(16)
+        asked_at = boottime()
+        answer = self._link.get(
+            f"/api/v1/gateways/{self._settings.gateway}/commands"
+            f"?poll={poll}&wait={POLL_WAIT_SECONDS}"
+        )
+        offered = answer.get("commands")
+        if not isinstance(offered, list):
+            raise PlatformRefused(200, "the answer to the poll holds no list of commands")
+        self._worked()
+        for command in offered[:100]:
+            self._take(command, poll, asked_at)
+        if boottime() - asked_at < 0.5:  # a platform that does not wait is not asked in a circle
+            self._stopping.wait(0.05 if offered else 1.0)
+
+    def _take(self, offered: Any, poll: str, asked_at: float) -> None:
+        try:
+            command = verify(
+                offered,
+                key=self._settings.platform.key,
+                gateway=self._settings.gateway,
+                poll=poll,
+                waited_seconds=boottime() - asked_at,
+            )
+        except CommandRefused as error:
+            self._refuse(error)
+            return
+        outcome = self._order(command)
+        self.carried_out += 1
+        log.info(
+            "command %s (%s, by %s): %s %s",
+            *(command["id"], command.get("do"), command.get("by")),
+            *(outcome.get("state"), outcome.get("code")),
+        )
+
+    def _refuse(self, error: CommandRefused) -> None:
+        """Say no, and write it down; an id that was carried out keeps its true outcome."""
+        self.refused += 1
+        log.error("a command was refused as %s: %s (%s)", error.code, error, error.command_id)
+        if error.command_id is None or self._store.knows_command(error.command_id):
+            return
+        if error.code == "forged" and self.refused > MOST_FORGED_OUTCOMES:
+            return
+        outcome = {
+            "id": error.command_id,
+            "state": "refused",
+            "code": error.code,
+            "values": error.values,
+            "at": int(time.time()),
+        }
+        self._store.record("command", outcome)
+
+
+class Uplink:
+    """The three threads together."""
+
+    def __init__(self, settings: GatewaySettings, store: Store, order: Order) -> None:
+        self.line = Line()
+        self._settings = settings
+        self._store = store
+        self._urgent = Courier(settings, store, self.line, protected=True)
+        self._telemetry = Courier(settings, store, self.line, protected=False)
+        self._poller = Poller(settings, store, self.line, order)
+        store.on_rows = self._notice
+
+    def start(self) -> None:
+        """Introduce the gateway, if its configuration is new, and begin to send."""
+        configuration = configuration_of(self._settings)
+        text = as_json(configuration).decode()
+        if self._store.state("configuration") != text:
+            self._store.record_soon("configuration", configuration, {"configuration": text})
+        for thread in (self._urgent, self._telemetry, self._poller):
+            thread.start()
+
+    def stop(self, patience_seconds: float = 1.0) -> None:
+        """End the threads; what they did not finish is sent after the next start."""
+        threads = (self._urgent, self._telemetry, self._poller)
+        for thread in threads:
+            thread.ask_to_stop()
+        until = time.monotonic() + patience_seconds
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
+
+    def _notice(self, protected: bool) -> None:
+        if protected:
+            self._urgent.notice()
+        self._telemetry.notice()
+
+    def report(self) -> dict[str, Any]:
+        """Say how the conversation goes, in plain values."""
+        return {
+            "reachable_since": self.line.up_since,
+            "trouble": self.line.trouble,
+            "rows_refused": self._urgent.refused + self._telemetry.refused,
+            "commands": self._poller.carried_out,
+            "commands_refused": self._poller.refused,
+        }
+
+
+def configuration_of(settings: GatewaySettings) -> dict[str, Any]:
+    """Return what the platform must know of the farm: no key and no address of the bus."""
+    nodes = [asdict(node) for node in settings.nodes]
+    return {
+        "name": settings.name,
+        "simulated": settings.simulated,
+        "farms": [asdict(farm) for farm in settings.farms],
+        "greenhouses": [asdict(house) for house in settings.greenhouses],
+        "nodes": [*nodes, asdict(settings.bus_node) | {"greenhouse": None, "zone": None}],
+    }
+
+
+def _list(found: Any) -> list[Any]:
+    return found if isinstance(found, list) else []
