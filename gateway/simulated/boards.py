@@ -60,14 +60,18 @@ def has_micropython() -> bool:
         return False
     try:
         done = subprocess.run(
-            [*_micropython(), "-c", "print(6*7)"], capture_output=True, timeout=20, check=False
+            [*micropython_command(), "-c", "print(6*7)"],
+            capture_output=True,
+            timeout=20,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0 and done.stdout.strip() == b"42"
 
 
-def _micropython() -> list[str]:
+def micropython_command() -> list[str]:
+    """Return how MicroPython is started so that it hears SIGTERM."""
     return [sys.executable, "-m", "nongso.gateway.simulated.switch"]
 
 
@@ -83,7 +87,7 @@ def launch_plan(node_folder: Path, *, micropython: bool | None = None) -> Launch
     paths = module_paths()
     if micropython if micropython is not None else has_micropython():
         env = {"MICROPYPATH": _joined([*paths, ".frozen"])}
-        return LaunchPlan([*_micropython(), "-X", f"heapsize={HEAP}", main], env)
+        return LaunchPlan([*micropython_command(), "-X", f"heapsize={HEAP}", main], env)
     return LaunchPlan(
         [sys.executable, "-u", main],
         {"PYTHONPATH": _joined([*paths, *filter(None, [os.environ.get("PYTHONPATH")])])},

@@ -1,0 +1,254 @@
+"""A broker, chips and node processes for the tests of the node; all on loopback, all bounded."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as paho
+import pytest
+
+from nongso.gateway.simulated import boards
+from nongso.gateway.simulated.chips import ChipBus
+from nongso.wire import ack, payload
+
+ROOT = Path(__file__).parents[2]
+# What drivers import on CPython is in the simulated board's folder.
+sys.path.append(str(ROOT / "gateway" / "simulated" / "board"))
+
+FARM, NODE, EUI64 = "tan-binh", "tb-01", "02a1b2c3d4e5f601"
+TRUTH = {
+    "air_temperature": 24.5,
+    "air_humidity": 71.2,
+    "light": 61000.0,
+    "soil_moisture": 44.4,
+    "dry": 2900,
+    "wet": 1200,
+}
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = 15.0) -> Any:
+    """Wait until ``condition()`` is true; fail with ``what`` after some seconds."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain for {what}"
+        time.sleep(0.01)
+    return found
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> str:
+    """An empty folder, as the runner for MicroPython gives it."""
+    return str(tmp_path)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Broker:
+    """A real Mosquitto without memory: what it confirmed is gone when it falls."""
+
+    def __init__(self, folder: Path) -> None:
+        found = shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+        if found is None:
+            pytest.skip("Mosquitto is not installed: apt install mosquitto")
+        self._program = found
+        self.port = free_port()
+        self._config = folder / "mosquitto.conf"
+        self._config.write_text(
+            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [self._program, "-c", str(self._config)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        until(self._answers, "the broker")
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", self.port), 0.5).close()
+            return True
+        return False
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def pause(self, is_paused: bool) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP if is_paused else signal.SIGCONT)
+
+
+class Gateway:
+    """Stands in for the gateway: hears every message and acknowledges as it is told."""
+
+    def __init__(self, port: int) -> None:
+        self.heard: list[tuple[int, int, bytes]] = []  # boot, seq, message
+        self.status: list[tuple[str, bool]] = []  # word, retained
+        self.acknowledges = True
+        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, "gateway")
+        self._client.reconnect_delay_set(1, 1)
+        self._client.on_connect = lambda c, *_: c.subscribe(f"nongso/1/{FARM}/{NODE}/#", 1)
+        self._client.on_message = self._take
+        self._is_subscribed = threading.Event()
+        self._client.on_subscribe = lambda *_: self._is_subscribed.set()
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+        assert self._is_subscribed.wait(5)
+
+    def _take(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
+        leaf = message.topic.rpartition("/")[2]
+        if leaf == "status":
+            self.status.append((message.payload.decode(), message.retain))
+        elif leaf == "up":
+            _, boot, seq = payload.identify(json.loads(message.payload))
+            self.heard.append((boot, seq, message.payload))
+            if self.acknowledges:
+                self.acknowledge(boot, seq, seq)
+
+    def acknowledge(self, boot: int, first: int, last: int) -> None:
+        self.say("ack", ack.encode(boot, first, last))
+
+    def say(self, leaf: str, message: bytes) -> None:
+        self._client.publish(f"nongso/1/{FARM}/{NODE}/{leaf}", message, 1)
+
+    def numbers(self, boot: int) -> set[int]:
+        return {seq for b, seq, _ in list(self.heard) if b == boot}
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+class NodeProcess:
+    """One node's folder and its process, under either interpreter."""
+
+    def __init__(self, folder: Path, config: dict[str, Any], micropython: bool) -> None:
+        self.folder = folder
+        self.log = folder / "log.txt"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(json.dumps(config))
+        self._plan = boards.launch_plan(folder, micropython=micropython)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *, heap: str | None = None) -> None:
+        argv = list(self._plan.argv)
+        if heap is not None:
+            argv[argv.index("-X") + 1] = f"heapsize={heap}"
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                argv,
+                cwd=self.folder,
+                env={**os.environ, **self._plan.env},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait(self, seconds: float = 10.0) -> int:
+        assert self.process is not None
+        return self.process.wait(seconds)
+
+    def end(self) -> int:
+        assert self.process is not None
+        self.process.terminate()
+        return self.wait()
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def words(self) -> str:
+        return self.log.read_text()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    made = Broker(tmp_path)
+    made.start()
+    yield made
+    made.kill()
+
+
+@pytest.fixture
+def gateway(broker: Broker) -> Iterator[Gateway]:
+    made = Gateway(broker.port)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def chip_bus() -> Iterator[ChipBus]:
+    def truth(node: str) -> dict[str, float]:
+        if not node.startswith("tb-"):
+            raise KeyError(node)
+        return TRUTH
+
+    bus = ChipBus("127.0.0.1", 0, truth)
+    bus.start()
+    yield bus
+    bus.stop()
+
+
+@pytest.fixture
+def config(broker: Broker, chip_bus: ChipBus) -> dict[str, Any]:
+    """A node's configuration with short times."""
+    host, port = chip_bus.address
+    return {
+        "farm": FARM,
+        "node": NODE,
+        "eui64": EUI64,
+        "broker": {"host": "127.0.0.1", "port": broker.port, "user": "tb-01", "password": "x"},
+        "interval_seconds": 1,
+        "resend_seconds": 1,
+        "sensors": [
+            {"chip": "sht4x", "address": 68},
+            {"chip": "bh1750", "address": 35},
+            {"chip": "soil", "pin": 34, "dry": 2900, "wet": 1200},
+        ],
+        "board": {"simulated": f"{host}:{port}"},
+    }
+
+
+@pytest.fixture(params=["micropython", "cpython"])
+def interpreter(request: pytest.FixtureRequest) -> str:
+    if request.param == "micropython" and not boards.has_micropython():
+        pytest.skip("MicroPython has no package for this Python")
+    return str(request.param)
+
+
+@pytest.fixture
+def new_node(tmp_path: Path, config: dict[str, Any]) -> Iterator[Callable[..., NodeProcess]]:
+    """Makes node processes and ends them after the test."""
+    made: list[NodeProcess] = []
+
+    def make(interpreter: str = "micropython", **changes: Any) -> NodeProcess:
+        if interpreter == "micropython" and not boards.has_micropython():
+            pytest.skip("MicroPython has no package for this Python")
+        made.append(
+            NodeProcess(tmp_path / "node", {**config, **changes}, interpreter == "micropython")
+        )
+        return made[-1]
+
+    yield make
+    for node in made:
+        node.kill()
