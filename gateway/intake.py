@@ -75,7 +75,7 @@ class Intake:
     def __init__(self, settings: GatewaySettings) -> None:
         self._by_topic: dict[str, Sender] = {}
         self._slugs: dict[str, str] = {}
-        for node in settings.nodes:
+        for node in (*settings.nodes, settings.bus_node):
             sender = Sender(
                 node.eui64,
                 number_of(node.eui64),

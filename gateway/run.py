@@ -52,6 +52,7 @@ class Gateway:
 
     def start(self) -> None:
         """Begin: water first, then the rest."""
+        self.uplink.introduce()  # before any row that names a zone
         for thread in self._threads:
             thread.start()
         self._status.start()

@@ -309,12 +309,15 @@ class Uplink:
         self._poller = Poller(settings, store, self.line, order)
         store.on_rows = self._notice
 
-    def start(self) -> None:
-        """Introduce the gateway, if its configuration is new, and begin to send."""
+    def introduce(self) -> None:
+        """Record the configuration if it is new; everything else refers to it, so it goes first."""
         configuration = configuration_of(self._settings)
         text = as_json(configuration).decode()
         if self._store.state("configuration") != text:
             self._store.record_soon("configuration", configuration, {"configuration": text})
+
+    def start(self) -> None:
+        """Begin to send and to ask."""
         for thread in (self._urgent, self._telemetry, self._poller):
             thread.start()
 
