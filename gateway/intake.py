@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from nongso.gateway.ledger import Message, Refusal
-from nongso.gateway.settings import GatewaySettings
+from nongso.gateway.settings import BusNode, GatewaySettings, Node
 from nongso.wire import payload, topics
 
 _decode = msgspec.json.Decoder().decode  # refuses NaN and Infinity
@@ -75,7 +75,8 @@ class Intake:
     def __init__(self, settings: GatewaySettings) -> None:
         self._by_topic: dict[str, Sender] = {}
         self._slugs: dict[str, str] = {}
-        for node in (*settings.nodes, settings.bus_node):
+        everyone: list[Node | BusNode] = [*settings.nodes, settings.bus_node]
+        for node in everyone:
             sender = Sender(
                 node.eui64,
                 number_of(node.eui64),

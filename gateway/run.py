@@ -110,9 +110,7 @@ class Gateway:
                 slug: {
                     "eui64": eui64,
                     "state": self.store.state(f"node:{eui64}"),
-                    "latest": {
-                        r.name: reading_report(r) for r in self.store.latest.of_node(eui64)
-                    },
+                    "latest": {r.name: reading_report(r) for r in newest(eui64)},
                 }
                 for slug, eui64 in everyone
             },

@@ -310,7 +310,7 @@ class Uplink:
         store.on_rows = self._notice
 
     def introduce(self) -> None:
-        """Record the configuration if it is new; everything else refers to it, so it goes first."""
+        """Record the configuration if it is new. It goes first: other rows refer to it."""
         configuration = configuration_of(self._settings)
         text = as_json(configuration).decode()
         if self._store.state("configuration") != text:
