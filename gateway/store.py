@@ -36,7 +36,14 @@ from nongso.gateway.ledger import (
     put_alarm,
 )
 from nongso.gateway.retention import Retention
-from nongso.gateway.storefile import OWN_STATE, Row, StoreFile, check_sqlite, sqlite_version
+from nongso.gateway.storefile import (
+    OWN_STATE,
+    Row,
+    StoreFile,
+    check_sqlite,
+    glimpse,
+    sqlite_version,
+)
 from nongso.wire.payload import Reading
 
 __all__ = ("PROTECTED", "TELEMETRY", "Accepted", "Message", "Refusal", "Row", "Store")
@@ -50,7 +57,7 @@ PATIENCE_SECONDS = 1.0  # the supervisor's lease is 4 s and the watering tick mu
 MOST_WAITING_MESSAGES = 20_000
 MOST_WAITING_ROWS = 10_000
 MOST_JOBS_A_COMMIT = 256
-RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0)
+RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0)
 SAVE_LATEST_SECONDS = 5.0
 CONFLICT_ALARM_SECONDS = 3600.0
 
@@ -111,6 +118,8 @@ class Store:
             self._commit([_Job(lambda file: file.set_state("tried_at", str(int(time.time()))))])
         except (StoreUnwritable, StoreDamaged) as error:
             self._fails(error)
+            if self._file is None:
+                self._state = _glimpse(path)
         self._writer = threading.Thread(target=self._write, name="store", daemon=True)
         self._writer.start()
 
@@ -374,10 +383,10 @@ class Store:
             file.rollback()
         except (StoreUnwritable, StoreDamaged) as second:
             log.warning("rolling back failed too: %s", second)
-        if isinstance(error, StoreDamaged):
-            with self._file_lock:
-                file.close()
+        if isinstance(error, StoreDamaged) or file.is_read_only:
+            with self._file_lock:  # to be opened anew
                 self._file = None
+                file.close()
 
     def _one_by_one(self, jobs: Sequence[_Job]) -> None:
         """After a job failed by itself: each in its own transaction, so that it fails alone."""
@@ -501,6 +510,15 @@ class Store:
                     message.eui64,
                     *message.key[1:],
                 )
+
+
+def _glimpse(path: Path) -> dict[str, str]:
+    """Read what people have set, modes and stops, from a file that cannot be opened."""
+    try:
+        return glimpse(path)
+    except StoreUnwritable as error:
+        log.error("modes and stops that people have set are not known: %s", error)
+        return {}
 
 
 def _hold(path: Path) -> int | None:

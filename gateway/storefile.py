@@ -13,6 +13,8 @@ leave the outbox, so that the newest value of each series survives a restart.
 
 import os
 import secrets
+import shutil
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +31,7 @@ OLDEST_SQLITE = (3, 51, 3)
 OWN_STATE = ("store_id", "latest_upto", "tried_at")
 MOST_REFUSED = 1000  # raw messages kept
 MOST_DAMAGED = 5
+MOST_GLIMPSED = 256 << 20
 MOST_RAW_BYTES = 4096  # kept of each
 
 _SCHEMA = """
@@ -230,6 +233,11 @@ class StoreFile:
             )
             self._db.executemany("INSERT OR IGNORE INTO commands VALUES (?, ?)", commands)
         return len(rows)
+
+    @property
+    def is_read_only(self) -> bool:
+        """Say whether SQLite could open the file for reading only."""
+        return bool(self._db.readonly("main"))
 
     def close(self) -> None:
         """Close the file; the log is folded into it."""
@@ -504,6 +512,32 @@ class StoreFile:
                     "SELECT topic, node, code, detail, raw FROM refused ORDER BY id"
                 )
             )
+
+
+def glimpse(path: Path) -> dict[str, str]:
+    """Read the small state of a store whose folder cannot be written.
+
+    SQLite opens such a file only when its ``-shm`` is there, so a copy of it and its log is
+    opened elsewhere. Raises ``StoreUnwritable`` when that cannot be done either.
+    """
+    try:
+        if not path.exists():
+            return {}
+        if path.stat().st_size > MOST_GLIMPSED:
+            raise StoreUnwritable(f"{path} is too large to be copied for reading")
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / "store.sqlite"
+            for end in ("", "-wal"):
+                if Path(f"{path}{end}").exists():
+                    shutil.copyfile(f"{path}{end}", f"{copy}{end}")
+            db = apsw.Connection(str(copy))
+            try:
+                found = dict(db.execute("SELECT key, value FROM state"))
+            finally:
+                db.close()
+    except (apsw.Error, OSError) as error:
+        raise StoreUnwritable(f"{path} cannot be read either: {error}") from error
+    return {key: value for key, value in found.items() if key not in OWN_STATE}
 
 
 def _sync_folder(folder: Path) -> None:
