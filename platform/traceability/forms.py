@@ -17,7 +17,7 @@ MOST_GRAMS = 10**9  # a thousand tonnes; more is a slipped finger
 
 _PLAIN = re.compile(r"\d+")
 _GROUPED = re.compile(r"\d{1,3}([.,]\d{3})+")
-_DECIMAL = re.compile(r"(\d+)[.,](\d{1,3})")
+_DECIMAL = re.compile(r"(\d+)[.,](\d{1,3})0*")  # a fourth decimal shows that it is one
 _BOTH = re.compile(r"(\d{1,3}(?:\.\d{3})+),(\d{1,3})|(\d{1,3}(?:,\d{3})+)\.(\d{1,3})")
 
 
@@ -68,8 +68,9 @@ def kg(grams: int) -> str:
 
 
 def kg_typed(grams: int) -> str:
-    """Write grams as somebody would type them: no thousands mark, so that no doubt arises."""
-    return f"{grams // 1000},{grams % 1000:03d}".rstrip("0").rstrip(",")
+    """Write grams as somebody would type them, so that they are read in one way only."""
+    typed = f"{grams // 1000},{grams % 1000:03d}".rstrip("0").rstrip(",")
+    return typed + "0" if _GROUPED.fullmatch(typed) and not typed.startswith("0") else typed
 
 
 class Form:

@@ -1,8 +1,9 @@
 """The clerk's first page, the page of a lot, and printing its labels."""
 
-from pathlib import Path
+import logging
+from collections.abc import Iterable
 
-from flask import Response, abort, redirect, request, send_file, url_for
+from flask import Response, abort, redirect, request, url_for
 from sqlalchemy import select
 
 from nongso.labels import layout as layouts
@@ -27,6 +28,8 @@ from nongso.platform.traceability.identifiers import as_typed
 from nongso.platform.traceability.labeltext import texts_of
 from nongso.platform.traceability.records import LOT_KINDS, PACKS, LabelIssue, Lot
 from nongso.platform.traceability.trace import trace
+
+log = logging.getLogger(__name__)
 
 Answer = str | tuple[str, int] | Response
 
@@ -68,9 +71,11 @@ def lot(code: str) -> Answer:
     )
 
 
-def _edges(flows: "object") -> dict[str, list[tuple[str, int | None]]]:
+def _edges(
+    flows: Iterable[tuple[str, str, int | None]],
+) -> dict[str, list[tuple[str, int | None]]]:
     found: dict[str, list[tuple[str, int | None]]] = {}
-    for one, other, grams in flows:  # type: ignore[attr-defined]
+    for one, other, grams in flows:
         found.setdefault(one, []).append((other, grams))
     return found
 
@@ -152,9 +157,11 @@ def own_issue(key: str) -> LabelIssue:
 
 def file_answer(made: LabelIssue) -> Response:
     """The checked sheet as a download, the same bytes each time."""
-    file: Path = labelling.file_of(records(), made, settings().files_folder)
+    file = labelling.file_of(records(), made, settings().files_folder)
+    answer = Response(file.read_bytes(), content_type="application/pdf")
     name = f"tem-{made.lot}-{made.first}-{made.last}.pdf"
-    return send_file(file, "application/pdf", as_attachment=True, download_name=name)
+    answer.headers["Content-Disposition"] = f"attachment; filename={name}"
+    return answer
 
 
 @blueprint.get("/labels/<key>")
@@ -166,7 +173,11 @@ def issue(key: str) -> Answer:
         labelling.file_of(records(), made, settings().files_folder)
         trouble = ""
     except LabelError as e:
-        trouble = _("Tờ tem chưa đọc lại được nên chưa cho tải về. %(why)s", why=str(e))
+        log.error("the sheet of issue %s is not released: %s", made.id, e)
+        trouble = _(
+            "Tem đã được cấp nhưng máy chưa đọc lại được đủ mã trên tờ in, nên chưa cho tải về. "
+            "Xin tải lại trang này. Nếu vẫn thế, xin báo người phụ trách máy."
+        )
     return page(
         "issue.html", made=made, lot=own_lot(made.lot), layout=_layout(made), trouble=trouble
     )

@@ -1,4 +1,4 @@
-"""Gives every test of this room a cooperative; ``cooperative.py`` says what that is."""
+"""Gives every test of this room a cooperative, and the platform on top of it."""
 
 import sys
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not do it
 
 from cooperative import Farm, open_farm
+from platform_site import Site, open_site
 
 
 @pytest.fixture
@@ -17,3 +18,12 @@ def farm(tmp_path: Path) -> Iterator[Farm]:
     made = open_farm(tmp_path)
     yield made
     made.records.close()
+
+
+@pytest.fixture
+def site(farm: Farm) -> Iterator[Site]:
+    """The platform with a clerk logged in."""
+    made = open_site(farm)
+    yield made
+    made.clerk.application.extensions["nongso.records"].close()
+    made.clerk.application.extensions["nongso.telemetry"].close()

@@ -92,7 +92,7 @@ class Farm:
     def packed(self, packs: int = 180, grams: int = 500, product: str | None = None) -> Lot:
         noodles = self.noodles(packs * grams / 1000)
         wish = ops.Packing(
-            product or self.product(name=new_id()),
+            product or self.product(name=new_id()[:8]),
             (ops.Take(noodles.code, packs * grams),),
             packs,
             grams,

@@ -1,0 +1,214 @@
+"""The clerk's day, played through the pages as a browser without script would."""
+
+import datetime
+import io
+import re
+import time
+
+from cooperative import Farm
+from platform_site import PASSWORD, Site, measure
+
+from nongso.labels import check, layout
+from nongso.platform import people
+from nongso.platform.languages import day_of
+from nongso.platform.traceability import lots
+from nongso.platform.traceability.records import LabelCode, Lot, Producer
+
+PAGES = (
+    "/records/",
+    "/records/intake",
+    "/records/planting",
+    "/records/harvest",
+    "/records/packing",
+    "/records/batch/starch",
+    "/records/batch/noodles",
+    "/records/producers",
+    "/records/producers/new",
+    "/records/products",
+    "/records/products/new",
+)
+
+
+def ago(days: int) -> str:
+    return (day_of(time.time()) - datetime.timedelta(days=days)).isoformat()
+
+
+def keep_producer(site: Site, code: str, kind: str = "household") -> None:
+    answer = site.send(
+        "/records/producers/new",
+        kind=kind,
+        code=code,
+        name=f"Hộ {code} bản Tân Bình",
+        village="bản Tân Bình",
+        commune="xã Bình Lư",
+        province="tỉnh Lai Châu",
+    )
+    assert answer.status_code == 303
+
+
+def noodles_in_stock(site: Site) -> str:
+    for code in ("H01", "H02"):
+        keep_producer(site, code)
+        with site.farm.records.session() as session:
+            producer = session.query(Producer).filter_by(code=code).one().id
+        site.made("/records/intake", producer=producer, output="600", lifted=ago(11), day=ago(10))
+    starch = site.made("/records/batch/starch", output="168,5", day=ago(6))
+    assert site.farm.lot(starch).made_grams == 168_500
+    return site.made("/records/batch/noodles", output="92,5", day=ago(2))
+
+
+def test_from_two_households_to_24_labels(site: Site) -> None:
+    noodles_in_stock(site)
+    keep_producer(site, "HTX", "cooperative")
+    site.send("/records/products/new", name="Miến dong Bình Lư", kind="noodles")
+    fields = site.fields("/records/packing")
+    assert (fields["packs"], fields["pack_grams"]) == ("185", "500"), "all that is there"
+    lot = site.made("/records/packing", packs="180")
+    assert site.farm.lot(lot).packs == 180
+    page = site.clerk.get(f"/records/lots/{lot}").text
+    assert page.count("Củ dong") == 2, "the tree reaches both households"
+    proposed = site.fields(f"/records/lots/{lot}/labels")
+    assert (proposed["count"], proposed["start_cell"]) == ("180", "1")
+    issued = site.send(f"/records/lots/{lot}/labels", count="24")
+    assert issued.status_code == 303
+    page = site.clerk.get(issued.headers["Location"]).text
+    assert "đọc lại đủ 24 mã" in page
+    pdf = site.clerk.get(issued.headers["Location"] + ".pdf")
+    assert pdf.content_type == "application/pdf"
+    found = check._by_cell(next(check._pages(pdf.data, 300)), layout.find("a4-3x8"), hard=False)
+    assert len(set(found.values())) == 24
+    scanned = re.sub("^HTTP://[^/]*", "", found[1])
+    assert lot in scanned
+    assert "Củ dong của 2 hộ" in site.stranger.get(scanned).text
+    with site.farm.records.session() as session:
+        assert lots.differences(session) == []
+
+
+def test_the_181st_label_is_refused_with_the_model_sentence(site: Site, farm: Farm) -> None:
+    lot = farm.packed(180).code
+    issued = site.send(f"/records/lots/{lot}/labels", count="180", start_cell="7")
+    assert issued.status_code == 303
+    refused = site.send(f"/records/lots/{lot}/labels", count="1")
+    assert refused.status_code == 422
+    assert (
+        "Không in thêm tem: lô này có 180 gói và đã cấp đủ 180 tem. "
+        "Muốn in thay tem hỏng, xin nhập số tem hỏng." in refused.text
+    )
+    with farm.records.session() as session:
+        serials = [c.serial for c in session.query(LabelCode).limit(3)]
+    fields = site.fields(f"/records/lots/{lot}/labels")
+    answer = site.clerk.post(
+        f"/records/lots/{lot}/spoiled",
+        data={**fields, "serials": f"{serials[0].lower()}\n {serials[1]},{serials[2]}"},
+    )
+    assert answer.status_code == 303
+    assert site.send(f"/records/lots/{lot}/labels", count="3").status_code == 303
+    assert site.send(f"/records/lots/{lot}/labels", count="1").status_code == 422
+    page = site.stranger.get(f"/t/{lot}/{serials[0]}").text
+    assert "Tem này đã được báo hỏng" in page
+
+
+def test_a_crop_from_planting_to_packs(site: Site, farm: Farm) -> None:
+    keep_producer(site, "HTX", "cooperative")
+    now = int(time.time())
+    measure(farm, now - 29 * 86400, now, without=(now - 12 * 86400, now - 10 * 86400))
+    planting = site.made("/records/planting", crop="Rau cải", day=ago(28))
+    crop = site.made("/records/harvest", planting=planting, output="46,5")
+    site.send(
+        "/records/products/new",
+        name="Rau cải Tân Bình",
+        kind="vegetables",
+        pack_grams="500",
+        shelf_life_days="5",
+    )
+    lot = site.made("/records/packing", packs="90")
+    page = site.stranger.get(f"/t/{lot}").text
+    assert "Rau cải trồng trong Nhà màng Tân Bình 1" in page
+    assert "29 ngày" in page, "28 days ago and today"
+    assert "mô phỏng" in page
+    assert "Ngày thiếu số đo" in page
+    assert "21,5°C" in page
+    assert "do hợp tác xã cân" in page
+    assert farm.lot(crop).left_grams == 1_500
+
+
+def test_a_form_comes_back_with_what_was_typed_and_what_is_wrong(site: Site) -> None:
+    keep_producer(site, "H01")
+    answer = site.send("/records/intake", output="1.250", lifted=ago(1))
+    assert answer.status_code == 422
+    assert "1.250 có thể là 1250 kg hoặc 1,25 kg. Xin gõ lại cho rõ." in answer.text
+    assert 'value="1.250"' in answer.text
+    assert f'value="{ago(1)}"' in answer.text
+    assert 'aria-describedby="output-trouble"' in answer.text
+    assert site.send("/records/intake", output="nhiều").status_code == 422
+    assert "Ngày này chưa đến" in site.send("/records/intake", output="5", day=ago(-1)).text
+    assert (
+        "không thể sau ngày cân"
+        in site.send("/records/intake", output="5", day=ago(3), lifted=ago(2)).text
+    )
+
+
+def test_pressing_twice_records_once(site: Site, farm: Farm) -> None:
+    keep_producer(site, "H01")
+    sent = {**site.fields("/records/intake"), "output": "600"}
+    first = site.clerk.post("/records/intake", data=sent)
+    again = site.clerk.post("/records/intake", data=sent)
+    assert first.headers["Location"] == again.headers["Location"]
+    changed = site.clerk.post("/records/intake", data={**sent, "output": "700"})
+    assert changed.status_code == 422
+    assert "đã được lưu trước đó với số khác" in changed.text
+    assert sent["id"] not in changed.text, "the form has a new number, to be sent on purpose"
+    with farm.records.session() as session:
+        assert session.query(Lot).count() == 1
+
+
+def test_more_than_is_there_is_refused_beside_the_field(site: Site) -> None:
+    keep_producer(site, "H01")
+    lot = site.made("/records/intake", output="600")
+    answer = site.send("/records/batch/starch", **{f"take-{lot}": "601", "output": "80"})
+    assert f"Chưa ghi: {lot} chỉ còn 600 kg, không đủ 601 kg." in answer.text
+    answer = site.send("/records/batch/starch", output="601")
+    assert "làm ra 601 kg nhiều hơn 600 kg đưa vào" in answer.text
+
+
+def test_a_gtin_is_checked_and_never_made_up(site: Site, farm: Farm) -> None:
+    keep_producer(site, "HTX", "cooperative")
+    answer = site.send("/records/products/new", name="Miến", gtin="9524000059108")
+    assert "sai số cuối" in answer.text
+    assert (
+        site.send("/records/products/new", name="Miến", gtin="952400005910 9").status_code == 303
+    )
+    again = site.send("/records/products/new", name="Miến")
+    assert "Đã có sản phẩm mang tên này" in again.text
+
+
+def test_every_page_opens_on_empty_records_and_only_for_staff(site: Site) -> None:
+    headers = {"Authorization": "Bearer " + site.tokens["farmer"]}
+    for path in PAGES:
+        assert site.clerk.get(path).status_code == 200, path
+        assert site.stranger.get(path).status_code == 303, path
+        assert site.stranger.get(path, headers=headers).status_code == 403, path
+
+
+def test_another_cooperatives_lot_and_labels_are_not_found(site: Site, farm: Farm) -> None:
+    lot = farm.packed(24).code
+    issued = site.send(f"/records/lots/{lot}/labels", count="2").headers["Location"]
+    with farm.records.transaction() as session:
+        other = people.add_person(session, "khac", "khac", "clerk", "khac", PASSWORD)
+        token = people.new_api_token(session, other, "t")
+    headers = {"Authorization": "Bearer " + token}
+    for path in (f"/records/lots/{lot}", f"/records/lots/{lot}/labels", issued, issued + ".pdf"):
+        assert site.stranger.get(path, headers=headers).status_code == 404
+    assert site.stranger.get(f"/api/v1/lots/{lot}", headers=headers).status_code == 404
+    body = {"count": 1}
+    answer = site.stranger.post(f"/api/v1/lots/{lot}/labels", json=body, headers=headers)
+    assert answer.status_code == 404
+    assert site.stranger.get("/api/v1/lots", headers=headers).json == {"lots": []}
+
+
+def test_the_sheet_is_the_same_file_each_time(site: Site, farm: Farm) -> None:
+    lot = farm.packed(24).code
+    issued = site.send(f"/records/lots/{lot}/labels").headers["Location"]
+    first = site.clerk.get(issued + ".pdf").data
+    assert io.BytesIO(first).read(5) == b"%PDF-"
+    assert site.clerk.get(issued + ".pdf").data == first

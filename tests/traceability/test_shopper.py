@@ -1,0 +1,177 @@
+"""What a shopper and a machine get at a printed address."""
+
+import json
+import re
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+from cooperative import Farm
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from platform_site import Site
+
+from nongso.platform.traceability import labelling
+from nongso.platform.traceability.records import LabelCode
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def lot(farm: Farm, site: Site) -> str:
+    product = farm.product(name="Miến dong Bình Lư")
+    code = farm.packed(180, product=product).code
+    farm.do(labelling.issue, labelling.Wish(code, 3), {"text": "Miến"})
+    return code
+
+
+@pytest.fixture
+def serial(farm: Farm, lot: str) -> str:
+    with farm.records.session() as session:
+        return session.query(LabelCode).filter_by(lot=lot).first().serial
+
+
+def test_noodles_say_that_the_hills_have_no_measurements(site: Site, lot: str) -> None:
+    page = site.stranger.get(f"/t/{lot}").text
+    assert (
+        "Củ dong trồng ngoài đồi nên không có số đo của nhà màng. Ngày trồng, ngày thu hoạch do "
+        "hộ trồng khai; khối lượng do hợp tác xã cân." in page
+    )
+    assert "Nhà màng" not in page
+    assert "Củ dong của 1 hộ ở xã Bình Lư, tỉnh Lai Châu, thu hoạch tháng 11/2026." in page
+    for promised_too_much in ("hàng thật", "chính hãng", "an toàn tuyệt đối", "blockchain"):
+        assert promised_too_much not in page.lower()
+
+
+def test_the_page_is_light_and_sets_no_cookie_and_asks_no_third_party(
+    site: Site, lot: str, serial: str
+) -> None:
+    for path in (f"/t/{lot}", f"/t/{lot}/{serial}", "/t/ZZZZZZ"):
+        answer = site.stranger.get(path)
+        static = (ROOT / "platform" / "static").glob("*.css")
+        assert len(answer.data) + sum(f.stat().st_size for f in static) <= 50_000
+        assert "Set-Cookie" not in answer.headers
+        assert "<script" not in answer.text
+        assert "http://" not in answer.text.replace("http://127.0.0.1:8080/t/", "")
+        assert "https://" not in answer.text
+
+
+def test_lot_pages_may_be_kept_and_pack_pages_not(site: Site, lot: str, serial: str) -> None:
+    answer = site.stranger.get(f"/t/{lot}")
+    assert answer.headers["Cache-Control"] == "public, max-age=300"
+    again = site.stranger.get(f"/t/{lot}", headers={"If-None-Match": answer.headers["ETag"]})
+    assert again.status_code == 304
+    assert site.stranger.get(f"/t/{lot}/{serial}").headers["Cache-Control"] == "no-store"
+
+
+def test_both_cases_and_a_trailing_slash_open(site: Site, lot: str, serial: str) -> None:
+    for path in (
+        f"/T/{lot}/{serial}",
+        f"/t/{lot.lower()}/{serial.lower()}",
+        f"/T/{lot}",
+        f"/t/{lot}/",
+        f"/t?code={lot[:3]}-{lot[3:]}",
+        f"/t?code={lot}/{serial}",
+    ):
+        answer = site.stranger.get(path, follow_redirects=True)
+        assert answer.status_code == 200, path
+        assert lot in answer.text
+
+
+def test_english_by_switch_without_a_cookie(site: Site, lot: str) -> None:
+    answer = site.stranger.get(f"/t/{lot}?lang=en")
+    assert answer.status_code == 200
+    assert "Dong grows on the hills" in answer.text
+    assert "Set-Cookie" not in answer.headers
+    assert "Củ dong trồng ngoài đồi" in site.stranger.get(f"/t/{lot}").text
+
+
+def test_a_code_that_was_never_issued_says_so(site: Site, lot: str, serial: str) -> None:
+    for path in ("/t/ZZZZZZ", "/t/ZZZZZZ/ABCDEFGHJ", f"/t/{lot}/ABCDEFGHJ", "/t?code="):
+        answer = site.stranger.get(path)
+        assert answer.status_code == 404, path
+        assert "Mã này chưa từng được cấp" in answer.text
+    assert "lô không có tem nào mang số riêng đó" in site.stranger.get(f"/t/{lot}/ABC").text
+
+
+def test_a_serial_of_another_lot_is_not_this_lots(
+    site: Site, farm: Farm, lot: str, serial: str
+) -> None:
+    other = farm.packed(1).code
+    assert site.stranger.get(f"/t/{other}/{serial}").status_code == 404
+
+
+def test_what_is_not_packed_is_nobodys_to_read(site: Site, farm: Farm) -> None:
+    assert site.stranger.get(f"/t/{farm.noodles(1).code}").status_code == 404
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.text(min_size=1, max_size=60), st.text(max_size=60))
+def test_forged_addresses_get_a_plain_404(site: Site, one: str, two: str) -> None:
+    path = f"/t/{quote(one, safe='')}" + (f"/{quote(two, safe='')}" if two else "")
+    answer = site.stranger.get(path)
+    assert answer.status_code in (404, 308)
+    assert "Traceback" not in answer.text
+
+
+def test_goods_with_a_gtin_open_under_their_digital_link(site: Site, farm: Farm) -> None:
+    product = farm.product(name="Có mã số", gtin="09524000059109")
+    code = farm.packed(2, product=product).code
+    assert site.stranger.get(f"/01/09524000059109/10/{code}").status_code == 200
+    assert site.stranger.get(f"/01/9524000059109/10/{code}/").status_code == 200
+    assert site.stranger.get(f"/t/{code}").status_code == 200
+    assert site.stranger.get(f"/01/09524000059108/10/{code}").status_code == 400
+    assert site.stranger.get(f"/01/00614141000036/10/{code}").status_code == 404
+    links = site.stranger.get(f"/t/{code}", headers={"Accept": "application/linkset+json"}).json
+    assert [c["anchor"] for c in links["linkset"]] == [
+        f"http://127.0.0.1:8080/t/{code}",
+        f"http://127.0.0.1:8080/01/09524000059109/10/{code}",
+    ]
+
+
+def test_machines_get_a_linkset(site: Site, lot: str) -> None:
+    answer = site.stranger.get(f"/t/{lot}", headers={"Accept": "application/linkset+json"})
+    assert answer.content_type == "application/linkset+json"
+    (context,) = json.loads(answer.text)["linkset"]
+    assert context["anchor"] == f"http://127.0.0.1:8080/t/{lot}"
+    (default,) = context["https://ref.gs1.org/voc/defaultLink"]
+    assert {"href", "title", "type", "hreflang"} == set(default)
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    assert site.stranger.get(f"/t/{lot}", headers=browser).content_type.startswith("text/html")
+    assert site.stranger.get(f"/t/{lot}", headers={"Accept": "*/*"}).content_type.startswith(
+        "text"
+    )
+
+
+def test_the_products_page_lists_what_is_packed(site: Site, lot: str) -> None:
+    page = site.stranger.get("/").text
+    assert "Miến dong Bình Lư" in page
+    assert f"/t/{lot}" in page
+
+
+def test_every_sentence_has_its_english() -> None:
+    """The catalogue is complete, and names no value that the sentence does not have."""
+    folder = ROOT / "platform"
+    method = [
+        ("traceability/*.py", "python"),
+        ("templates/traceability/*.html", "jinja2"),
+    ]
+    found = {
+        message
+        for _, _, message, _, _ in extract_from_dir(
+            folder,
+            method_map=method,
+            options_map={"*": {"newstyle_gettext": "true"}},
+            keywords={"_": None, "later": None},
+        )
+    }
+    with (folder / "translations" / "en" / "traceability.po").open("rb") as file:
+        catalogue = {m.id: m.string for m in read_po(file) if m.id}
+    assert found - set(catalogue) == set()
+    assert set(catalogue) - found == set()
+    for source, english in catalogue.items():
+        assert set(re.findall(r"%\(\w+\)s", source)) == set(re.findall(r"%\(\w+\)s", english))
