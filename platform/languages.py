@@ -156,13 +156,13 @@ def number(value: float, decimals: int = 0) -> str:
 
 def ambiguous_number(text: str) -> bool:
     """Say whether a number can be read two ways: 1.250 is 1250 here and 1,25 elsewhere."""
-    return re.fullmatch(r"\d{1,3}([.,])\d{3}", text.strip()) is not None
+    return re.fullmatch(r"[0-9]{1,3}[.,][0-9]{3}", text.strip()) is not None
 
 
 def read_number(text: str) -> float:
     """Read a typed number with comma or dot. Raises ``ValueError``, also when it is ambiguous."""
     plain = text.strip().replace(NO_BREAK, "").replace(" ", "")
-    if ambiguous_number(plain) or not re.fullmatch(r"\d{1,9}([.,]\d{1,6})?", plain):
+    if ambiguous_number(plain) or not re.fullmatch(r"[0-9]{1,9}([.,][0-9]{1,6})?", plain):
         raise ValueError(f"not a number: {text!r}")
     return float(plain.replace(",", "."))
 

@@ -10,7 +10,7 @@ that names the code; so does a code whose values are missing.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nongso.platform.languages import _, duration, moment, number, quantity
+from nongso.platform.languages import NO_BREAK, _, duration, moment, number, quantity
 
 Names = Mapping[str, str]  # zone id -> its name; a node's id -> its slug
 
@@ -63,8 +63,10 @@ class _Words:
 
 
 def within(zone_name: str) -> str:
-    """Write a zone's name inside a sentence: "Khu 2" becomes "khu 2"."""
-    return "khu" + zone_name[3:] if zone_name.lower().startswith("khu ") else zone_name
+    """Write a zone's name inside a sentence: "Khu 2" becomes "khu 2", kept on one line."""
+    if zone_name.lower().startswith("khu "):
+        return "khu" + NO_BREAK + zone_name[4:]
+    return zone_name
 
 
 # --- the wish came to nothing ----------------------------------------------------------------
