@@ -7,6 +7,7 @@ processes until it is told to stop. The farm is simulated, and it says so.
 
 import json
 import signal
+import socket
 import sys
 import time
 import urllib.error
@@ -113,6 +114,8 @@ class _Up:
             self._gateway(gateway_file)
             self._lay_history(farm_file)
         self._nongso("farm", "farm", "run", "--settings", str(farm_file))
+        # Supervisor and nodes would begin with complaints about a farm that is not there yet.
+        self._wait("the simulated farm", self._farm_answers)
         self._nongso("valves", "gateway", "valves", "--settings", str(gateway_file))
         if not first:
             self._gateway(gateway_file)
@@ -240,6 +243,14 @@ class _Up:
         except (OSError, ValueError):
             return {}
         return found
+
+    def _farm_answers(self) -> bool:
+        for port in (self.ports.modbus, self.ports.chips):
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            except OSError:
+                return False
+        return True
 
     def _gateway_is_connected(self) -> bool:
         return bool(self._status().get("broker_connected"))
