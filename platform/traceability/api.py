@@ -2,8 +2,9 @@
 
 import time
 import uuid
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from flask import Blueprint, Response, jsonify, request, url_for
 from sqlalchemy import select
 
@@ -11,6 +12,7 @@ from nongso.labels.errors import LabelError
 from nongso.platform.accounts import allow, scoped
 from nongso.platform.errors import Problem
 from nongso.platform.languages import _
+from nongso.platform.openapi import operation
 from nongso.platform.store import records, transaction
 from nongso.platform.traceability import epcis, labelling, sentences
 from nongso.platform.traceability.desk import READERS, desk, settings
@@ -24,10 +26,21 @@ from nongso.platform.traceability.trace import DIRECTIONS, trace
 blueprint = Blueprint("lots_api", __name__, url_prefix="/api/v1")
 
 MOST_LOTS = 1000
+_FROM_ONE = msgspec.Meta(ge=1, le=1_000_000)
+
+
+class Labels(msgspec.Struct, forbid_unknown_fields=True):
+    """A wish for labels. The same ``id`` twice is one issue; give it to be able to send again."""
+
+    count: Annotated[int, _FROM_ONE]
+    layout: str = labelling.DEFAULT_LAYOUT
+    start_cell: Annotated[int, _FROM_ONE] = 1
+    id: uuid.UUID | None = None
 
 
 @blueprint.get("/lots")
 @allow(*READERS)
+@operation(answers={200: "lots, newest first"}, query={"kind": "only lots of this kind"})
 def lots() -> Response:
     """The newest lots, of one ``kind`` where asked."""
     wanted = scoped(select(Lot), Lot.cooperative).order_by(Lot.at.desc(), Lot.code)
@@ -39,6 +52,7 @@ def lots() -> Response:
 
 @blueprint.get("/lots/<code>")
 @allow(*READERS)
+@operation(answers={200: "state and quantities", 404: "no such lot"})
 def lot(code: str) -> Response:
     """A lot's state and quantities."""
     return jsonify(_lot(_own(code)))
@@ -46,6 +60,10 @@ def lot(code: str) -> Response:
 
 @blueprint.get("/lots/<code>/trace")
 @allow(*READERS)
+@operation(
+    answers={200: "lots with their distance, and what flowed between them", 404: "no such lot"},
+    query={"direction": "back (the default) or forward"},
+)
 def trace_lot(code: str) -> Response:
     """The tree of lots behind a lot (``back``) or made of it (``forward``)."""
     direction = request.args.get("direction", "back")
@@ -65,21 +83,24 @@ def trace_lot(code: str) -> Response:
 
 @blueprint.post("/lots/<code>/labels")
 @allow("clerk")
+@operation(
+    body=Labels,
+    answers={
+        201: "range, codes and the address of the PDF",
+        400: "the wish cannot be read",
+        404: "no such lot",
+        409: "refused, with the reason's code and a sentence",
+    },
+)
 def issue_labels(code: str) -> tuple[Response, int]:
     """Issue labels and print them; the same ``id`` again is the same issue."""
     found = _own(code)
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict):
-        raise Problem(400, "not_understood", _("Cần một đối tượng JSON."))
-    wish = labelling.Wish(
-        found.code,
-        _whole(body, "count", None),
-        str(body.get("layout", labelling.DEFAULT_LAYOUT)),
-        _whole(body, "start_cell", 1),
-    )
+    asked = _asked()
+    wish = labelling.Wish(found.code, asked.count, asked.layout, asked.start_cell)
+    id_ = str(asked.id or uuid.uuid4())
     try:
         with transaction() as session:
-            made = labelling.issue(desk(session), _id(body), wish, texts_of(found))
+            made = labelling.issue(desk(session), id_, wish, texts_of(found))
         labelling.file_of(records(), made, settings().files_folder)
     except Refused as e:
         raise Problem(409, e.code, sentences.refusal(e)) from e
@@ -100,6 +121,7 @@ def issue_labels(code: str) -> tuple[Response, int]:
 
 @blueprint.get("/labels/<key>.pdf")
 @allow(*READERS)
+@operation(answers={200: "a checked sheet as PDF", 404: "no such sheet"})
 def labels_pdf(key: str) -> Response:
     """A checked sheet."""
     try:
@@ -115,20 +137,11 @@ def _own(code: str) -> Lot:
     return found
 
 
-def _whole(body: dict[str, Any], name: str, default: int | None) -> int:
-    value = body.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10**6:
-        raise Problem(
-            400, "not_understood", _("%(name)s phải là số nguyên từ 1 trở lên.", name=name)
-        )
-    return value
-
-
-def _id(body: dict[str, Any]) -> str:
+def _asked() -> Labels:
     try:
-        return str(uuid.UUID(str(body.get("id") or uuid.uuid4())))
-    except ValueError as e:
-        raise Problem(400, "not_understood", _("id phải là một UUID.")) from e
+        return msgspec.json.decode(request.get_data(cache=False), type=Labels)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Problem(400, "bad_request", str(error)) from error
 
 
 def _kg(grams: int | None) -> float | None:

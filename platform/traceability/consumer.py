@@ -17,12 +17,12 @@ from nongso.platform.accounts import public, public_without_cookies
 from nongso.platform.errors import Problem
 from nongso.platform.languages import LANGUAGES, date
 from nongso.platform.settings import Settings
-from nongso.platform.store import records
+from nongso.platform.store import kept_records, records
 from nongso.platform.traceability import identifiers as ids
 from nongso.platform.traceability.errors import BadGtin
 from nongso.platform.traceability.forms import kg
 from nongso.platform.traceability.records import PACKS, LabelCode, Lot, Product
-from nongso.platform.traceability.story import tell
+from nongso.platform.traceability.story import Story, tell
 
 blueprint = Blueprint("consumer", __name__)
 
@@ -99,7 +99,7 @@ def digital_link(gtin: str, lot: str, serial: str | None = None) -> Response:
 def _answer(code: str, serial: str | None) -> Response:
     session = records()
     lot = session.get(Lot, ids.as_typed(code))
-    story = tell(session, lot) if lot is not None else None
+    story = _story(session, lot) if lot is not None else None
     label = _label(session, lot, serial) if lot is not None and serial is not None else None
     if lot is None or story is None or (serial is not None and label is None):
         return _not_found(code, serial)
@@ -128,6 +128,24 @@ def _answer(code: str, serial: str | None) -> Response:
     answer.add_etag()
     answer.make_conditional(request)
     return answer
+
+
+_told: dict[str, tuple[int, Story | None]] = {}
+_MOST_TOLD = 1000
+
+
+def _story(session: Session, lot: Lot) -> Story | None:
+    """The story of a lot; kept in memory only while nothing at all has been written."""
+    version = kept_records().version()
+    key = f"{kept_records().file}/{lot.code}"
+    kept = _told.get(key)
+    if kept is not None and kept[0] == version:
+        return kept[1]
+    story = tell(session, lot)
+    if len(_told) >= _MOST_TOLD:
+        _told.clear()
+    _told[key] = (version, story)
+    return story
 
 
 def _label(session: Session, lot: Lot, serial: str) -> LabelCode | None:

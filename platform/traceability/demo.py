@@ -36,11 +36,15 @@ CROP_PACKS, CROP_PACK_GRAMS = 90, 500
 LABELS = 24  # one sheet of each lot; the rest is left to be printed by whoever tries it
 
 
-def lay_down(settings: Settings) -> list[str]:
-    """Lay down both lots, if they are not there, and return their codes."""
+def lay_down(settings: Settings, now: int | None = None) -> list[str]:
+    """Lay down both lots, if they are not there, and return their codes.
+
+    Call it when the past days' readings are in the platform: the harvest sums them up.
+    """
     records, telemetry = Records(settings.records_file), Telemetry(settings.telemetry_file)
     try:
-        return _Demo(settings, records, telemetry).lay_down()
+        made = _Demo(settings, records, telemetry, int(time.time()) if now is None else now)
+        return made.lay_down()
     finally:
         telemetry.close()
         records.close()
@@ -51,9 +55,11 @@ def _fixed(name: str) -> str:
 
 
 class _Demo:
-    def __init__(self, settings: Settings, records: Records, telemetry: Telemetry) -> None:
+    def __init__(
+        self, settings: Settings, records: Records, telemetry: Telemetry, now: int
+    ) -> None:
         self._settings, self._records, self._telemetry = settings, records, telemetry
-        self._now = int(time.time())
+        self._now = now
         self._today = datetime.date.fromisoformat(epcis.day_of(self._now))
         with records.session() as session:
             self._cooperative, self._house = _home(session)

@@ -147,6 +147,27 @@ def test_machines_get_a_linkset(site: Site, lot: str) -> None:
     )
 
 
+def test_the_linkset_has_the_shape_that_gs1_publishes(site: Site, farm: Farm, lot: str) -> None:
+    file = ROOT.parent / "shared/vectors/traceability/resolver/gs1-linkset-schema.json"
+    if not file.exists():
+        pytest.skip("GS1's linkset schema is not ours to ship; it is not beside this checkout")
+    context = json.loads(file.read_text())["properties"]["linkset"]["items"]
+    (relation, links), *_ = context["patternProperties"].items()
+    link = links["items"]
+    gtin = farm.packed(2, product=farm.product(name="Có mã", gtin="09524000059109")).code
+    for code in (lot, gtin):
+        answer = site.stranger.get(f"/t/{code}", headers={"Accept": "application/linkset+json"})
+        for found in answer.json["linkset"]:
+            assert set(context["required"]) <= set(found)
+            assert re.search(context["properties"]["anchor"]["pattern"], found["anchor"])
+            for name in set(found) - set(context["properties"]):
+                assert re.search(relation, name), name
+                for one in found[name]:
+                    assert set(link["required"]) <= set(one) <= set(link["properties"])
+                    for key in ("href", "type"):
+                        assert re.search(link["properties"][key]["pattern"], one[key])
+
+
 def test_the_products_page_lists_what_is_packed(site: Site, lot: str) -> None:
     page = site.stranger.get("/").text
     assert "Miến dong Bình Lư" in page

@@ -1,0 +1,34 @@
+"""The demonstration's two lots."""
+
+from cooperative import NOW, Farm
+from platform_site import Site, measure
+
+from nongso.platform.traceability import demo, lots
+from nongso.platform.traceability.records import LabelIssue, Lot
+
+
+def test_both_lots_stand_and_laying_down_again_changes_nothing(site: Site, farm: Farm) -> None:
+    measure(farm, NOW - 30 * 86400, NOW)
+    codes = demo.lay_down(farm.settings, NOW)
+    assert demo.lay_down(farm.settings, NOW) == codes
+    assert demo.lay_down(farm.settings, NOW + 3 * 86400) == codes, "and days later"
+    noodles, vegetables = (site.stranger.get(f"/t/{code}").text for code in codes)
+    assert "Củ dong của 6 hộ ở xã Bình Lư, tỉnh Lai Châu" in noodles
+    assert "trồng ngoài đồi nên không có số đo của nhà màng" in noodles
+    assert "Nhà màng" not in noodles
+    assert "Rau cải trồng trong Nhà màng Tân Bình 1" in vegetables
+    assert "29 ngày" in vegetables
+    assert "mô phỏng" in vegetables
+    assert "Không có ngày nào thiếu số đo." in vegetables
+    assert all("Lô trình diễn" in page for page in (noodles, vegetables))
+    with farm.records.session() as session:
+        assert lots.differences(session) == []
+        assert session.query(LabelIssue).count() == 2
+        packs = session.query(Lot).filter(Lot.packs > 0).all()
+        assert {(lot.packs, lot.labels) for lot in packs} == {(180, 24), (90, 24)}
+    assert len(list((farm.settings.files_folder / "labels").glob("*.pdf"))) == 2
+
+
+def test_without_a_greenhouse_the_noodles_still_stand(farm: Farm) -> None:
+    (code,) = demo.lay_down(farm.settings)
+    assert farm.lot(code).packs == 180
