@@ -23,6 +23,7 @@ pytestmark = pytest.mark.walk
 
 LEASE_SECONDS = 4.0
 ZONE, COIL = "tan-binh-1-k1", 0
+OTHER_ZONE, OTHER_COIL = "hung-binh-1-k1", 2
 NEEDED = ("air_temperature", "air_humidity", "light", "soil_moisture")
 
 
@@ -115,7 +116,6 @@ def test_thirty_past_days_lie_behind_today(system: System) -> None:
 def test_water_runs_for_the_time_asked_and_mbpoll_sees_it(system: System) -> None:
     demo = system.demo["modbus"]
     wish, began = str(uuid.uuid4()), time.time()
-    moist_before = greenhouses(system)["tan-binh-1"]["latest"]
     status, answer = water(system, ZONE, 8, wish)
     assert (status, answer["state"]) == (202, "running")
     if shutil.which("mbpoll"):
@@ -136,7 +136,6 @@ def test_water_runs_for_the_time_asked_and_mbpoll_sees_it(system: System) -> Non
     run = run_of(system, ZONE, wish)
     assert abs(run["seconds"] - 8) <= 1
     assert run["litres"] > 0
-    assert moist_before  # the zone had readings to decide on
 
 
 def test_one_wish_waters_once(system: System) -> None:
@@ -178,21 +177,21 @@ def test_a_wish_that_cannot_be_is_refused_with_a_sentence(
 
 def test_water_stops_when_the_gateway_is_killed_and_nothing_is_lost(system: System) -> None:
     began = time.time()
-    assert water(system, ZONE, 120)[0] == 202
-    until("the valve to open", lambda: system.is_open(COIL))
+    assert water(system, OTHER_ZONE, 120)[0] == 202
+    until("the valve to open", lambda: system.is_open(OTHER_COIL))
     gateway = system.demo["processes"]["gateway"]
     killed = time.monotonic()
     os.kill(gateway, signal.SIGKILL)
-    until("the valve to close", lambda: not system.is_open(COIL), LEASE_SECONDS + 3)
-    assert system.edges(COIL)[-1]["mono"] - killed <= LEASE_SECONDS + 1
+    until("the valve to close", lambda: not system.is_open(OTHER_COIL), LEASE_SECONDS + 3)
+    assert system.edges(OTHER_COIL)[-1]["mono"] - killed <= LEASE_SECONDS + 1
     until("the gateway to run again", lambda: system.gateway_status().get("broker_connected"))
     until("its process number", lambda: system.demo["processes"]["gateway"] != gateway)
     came_back = time.time()
     until(
         "readings after the kill",
-        lambda: all(t[-1] > came_back for t in platform_times(system, began).values()),
+        lambda: all(t and t[-1] > came_back for t in platform_times(system, began).values()),
     )
-    assert len(open_spells(system, COIL, began)) == 1
+    assert len(open_spells(system, OTHER_COIL, began)) == 1
     assert_no_reading_is_missing(system, began - 60)
     assert_the_ledger_has_no_hole(system)
 
@@ -245,5 +244,5 @@ def test_nonsense_on_the_broker_stops_nothing_and_is_counted(system: System) -> 
     later = time.time()
     until(
         "readings after the nonsense",
-        lambda: all(t[-1] > later for t in platform_times(system, later - 60).values()),
+        lambda: all(t and t[-1] > later for t in platform_times(system, later - 60).values()),
     )
