@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-import nongso
-
 # 128 KB on a 32-bit board. Half of it is enough (tests/firmware/test_memory.py starts a node
 # from its .py files with 64wK); the rest is room for more sensors.
 HEAP = "128wK"
@@ -35,16 +33,10 @@ class LaunchPlan:
 
 def firmware_folder() -> Path:
     """Find ``firmware/``, in a checkout or in the installed package."""
-    here = Path(__file__).resolve().parent
-    candidates = [here.parents[1] / "firmware"]  # a checkout
-    candidates += [Path(root) / "firmware" for root in nongso.__path__]  # the wheel
-    for folder in candidates:
-        if (folder / "main.py").is_file() and (folder / "lib" / "nongso" / "node").is_dir():
-            return folder
-    raise NoFirmware(
-        "The node's firmware is not in this installation; looked in "
-        + ", ".join(str(folder) for folder in candidates)
-    )
+    folder = Path(__file__).resolve().parents[2] / "firmware"  # the same place in both
+    if (folder / "main.py").is_file() and (folder / "lib" / "nongso" / "node").is_dir():
+        return folder
+    raise NoFirmware(f"The node's firmware is not in this installation; looked in {folder}")
 
 
 def module_paths() -> list[Path]:

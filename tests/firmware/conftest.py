@@ -19,6 +19,8 @@ import pytest
 
 from nongso.gateway.simulated import boards
 from nongso.gateway.simulated.chips import ChipBus
+from nongso.node import record
+from nongso.node.ring import Ring
 from nongso.wire import ack, payload
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "gateway" / "simulated" / "board"))
 
 FARM, NODE, EUI64 = "tan-binh", "tb-01", "02a1b2c3d4e5f601"
+OLD_BOOT = 77
 TRUTH = {
     "air_temperature": 24.5,
     "air_humidity": 71.2,
@@ -148,12 +151,17 @@ class NodeProcess:
         (folder / "config.json").write_text(json.dumps(config))
         self._plan = boards.launch_plan(folder, micropython=micropython)
         self.process: subprocess.Popen[bytes] | None = None
+        self._cat: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, heap: str | None = None) -> None:
+    def start(self, *, heap: str | None = None, log_through_pipe: bool = False) -> None:
         argv = list(self._plan.argv)
         if heap is not None:
             argv[argv.index("-X") + 1] = f"heapsize={heap}"
-        with self.log.open("ab") as log:
+        with contextlib.ExitStack() as stack:
+            log: Any = stack.enter_context(self.log.open("ab"))
+            if log_through_pipe:  # then a limit on the node's files does not silence it
+                self._cat = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=log)
+                log = stack.enter_context(self._cat.stdin or contextlib.nullcontext())
             self.process = subprocess.Popen(
                 argv,
                 cwd=self.folder,
@@ -176,9 +184,33 @@ class NodeProcess:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
+        if self._cat is not None:
+            self._cat.wait()
 
     def words(self) -> str:
         return self.log.read_text()
+
+
+def fill_ring(node: NodeProcess, count: int) -> None:
+    """Lay samples of an earlier boot into the node's ring."""
+    ring = Ring(str(node.folder / "ring"))
+    heading = record.pack_heading(OLD_BOOT, True, ("air_temperature", "soil_moisture"))
+    for seq in range(1, count + 1):
+        ring.append(heading, record.pack(seq, 1790000000 + seq, True, 0, [2450 + seq, 444]))
+
+
+def in_ring(node: NodeProcess) -> list[tuple[int, int]]:
+    """(boot, seq) of everything that the node has not forgotten."""
+    while True:
+        found = []
+        try:
+            ring = Ring(str(node.folder / "ring"))
+            while item := ring.read():
+                boot = record.unpack_heading(item.heading).boot
+                found.append((boot, record.unpack(item.body, 0).seq))
+        except FileNotFoundError:  # the node has just removed a segment
+            continue
+        return found
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ gc.threshold(-1)  # the heap is large here
 
 BLOCK = 4096
 BLOCKS = 24
+SAMPLES = 24
 
 
 class PowerCut(Exception):
@@ -87,10 +88,10 @@ def mounted(flash):
 
 
 def work(flash, taken, forgotten):
-    """Thirty samples; every third time, all but the newest two are acknowledged."""
+    """Append; every third time, all but the newest two are acknowledged."""
     ring = ring_module.Ring("/flash/ring", 4096, 1024)
     places = []
-    for number in range(40):
+    for number in range(SAMPLES):
         body = b"%06d" % number + b"." * 30
         taken[1] = number
         ring.append(b"heading", body)
@@ -215,4 +216,4 @@ for cut in range(1, total + 1):
         wrong.append(problem)
 for problem in wrong[:5]:
     print(problem)
-print(f"{cuts} cuts, {len(wrong)} wrong, {erases} erases for 40 samples")
+print(f"{cuts} cuts, {len(wrong)} wrong, {erases} erases for {SAMPLES} samples")

@@ -34,6 +34,7 @@ CELLS = st.one_of(
     st.booleans(),
     st.integers(0, 10**9),
 )
+@settings(deadline=None)
 def test_what_a_node_writes_the_gateway_reads(eui64, boot, seq, base, cells, simulated, lost):
     records = [(name, -i, number, status) for i, (name, number, status) in enumerate(cells)]
     message = payload.encode(eui64, boot, seq, base, records, simulated, lost)
@@ -66,13 +67,13 @@ def refusal(function, *arguments):
 
 
 @given(JSON | RECORDS)
-@settings(max_examples=200)
+@settings(deadline=None, max_examples=200)
 def test_foreign_json_has_an_identity_or_is_refused(found):
     assert refusal(payload.identify, found) in (None, "no_identity")
 
 
 @given(RECORDS)
-@settings(max_examples=300)
+@settings(deadline=None, max_examples=300)
 def test_foreign_records_are_read_or_refused_by_name(pack):
     def read():
         for reading in payload.readings(pack, NOW):

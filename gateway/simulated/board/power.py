@@ -24,5 +24,6 @@ async def switched_off() -> None:
         import signal
 
         off = asyncio.Event()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, off.set)
+        for word in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(word, off.set)
         await off.wait()

@@ -54,7 +54,8 @@ else:
 
     async def wait_ms(work: "Coroutine[Any, Any, Any]", ms: int) -> "Any":
         """Await ``work`` but at most some milliseconds; raises ``asyncio.TimeoutError``."""
-        return await asyncio.wait_for(work, ms / 1000)
+        async with asyncio.timeout(ms / 1000):  # wait_for can swallow a cancellation
+            return await work
 
     def sync(file: "BinaryIO") -> None:
         """Return when what was written lies on the disk or flash."""

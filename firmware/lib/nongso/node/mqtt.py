@@ -15,7 +15,14 @@ TLS is not handled yet: ``asyncio.open_connection`` would get a context here.
 import asyncio
 
 from nongso.node import packets
-from nongso.node.interpreter import TYPE_CHECKING, ticks_diff, ticks_ms, wait_event, wait_ms
+from nongso.node.interpreter import (
+    TYPE_CHECKING,
+    sleep_ms,
+    ticks_diff,
+    ticks_ms,
+    wait_event,
+    wait_ms,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,9 +93,7 @@ class Client:
         """Connect, and send again what was not confirmed. Raises ``LinkLost`` or ``Refused``."""
         await self.close()
         try:
-            self._reader, self._writer = await wait_ms(
-                asyncio.open_connection(self._host, self._port), self._patience_ms
-            )
+            await wait_ms(self._open(), self._patience_ms)
         except (OSError, asyncio.TimeoutError) as e:
             raise LinkLost("no broker at %s:%d (%r)" % (self._host, self._port, e))
         # New with each connection: a task that was cut off may have left the old ones set.
@@ -97,9 +102,9 @@ class Client:
         self._suback_id = 0
         self._lost_event = asyncio.Event()
         self._pinged: int | None = None
+        self._sent_at = ticks_ms()
         self._lost = None
         try:
-            await self._send(self._hello)
             kind, _, body = await wait_ms(self._packet(), self._patience_ms)
             if kind != packets.CONNACK or len(body) != 2:
                 raise LinkLost("the broker answered with something else than CONNACK")
@@ -111,13 +116,20 @@ class Client:
                 packets.mark_again(entry[1])
                 entry[2], entry[3] = ticks_ms(), 1
                 await self._send(entry[1])
-        except (OSError, EOFError, asyncio.TimeoutError, LinkLost) as e:
+        except (OSError, EOFError, ValueError, asyncio.TimeoutError, LinkLost) as e:
             self._lose("no session: %s" % (e if isinstance(e, LinkLost) else repr(e)))
             await self.close()
             if isinstance(e, LinkLost):
                 raise
             raise LinkLost(self._lost)
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._mind())]
+
+    async def _open(self) -> None:
+        """Connect and say hello: MicroPython notices a closed port only then."""
+        self._reader, writer = await asyncio.open_connection(self._host, self._port)
+        self._writer = writer
+        writer.write(self._hello)
+        await writer.drain()
 
     async def subscribe(self, topics: "list[str]") -> None:
         """Subscribe at QoS 1. Raises ``Refused`` if the broker denies one of them."""
@@ -156,10 +168,9 @@ class Client:
             self._lose("closed")
         for task in self._tasks:
             task.cancel()
-            try:
-                await task
-            except asyncio.CancelledError:
-                pass
+        for task in self._tasks:
+            while not task.done():
+                await sleep_ms(0)
         self._tasks = []
         if self._writer is not None:
             writer, self._writer = self._writer, None
@@ -224,10 +235,10 @@ class Client:
         try:
             while True:
                 await self._take(*await self._packet())
-        except (OSError, EOFError) as e:
-            self._lose("the broker closed the connection (%r)" % e)
         except (ValueError, asyncio.TimeoutError, MemoryError) as e:
             self._lose("cannot read from the broker (%r)" % e)
+        except (OSError, EOFError) as e:
+            self._lose("the broker closed the connection (%r)" % e)
         except LinkLost:
             pass
 

@@ -1,0 +1,195 @@
+"""A node on a board whose clock, network and sensors the test holds in its hands."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.firmware.conftest import Broker, Gateway, until
+
+from nongso.node import settings
+from nongso.node.sampling import Sampler
+from nongso.node.sensors import SensorFault
+from nongso.node.station import Station
+from nongso.wire import marks, payload
+
+NOW = 1790000000
+
+
+class Thermometer:
+    """A sensor that shows what it is told."""
+
+    name = "thermometer"
+    series = ("air_temperature",)
+
+    def __init__(self) -> None:
+        self.shows: int | str = 2450
+
+    def start(self) -> int:
+        return 0
+
+    def read(self) -> tuple[int, ...]:
+        if isinstance(self.shows, str):
+            raise SensorFault(self.shows)
+        return (self.shows,)
+
+
+class Board:
+    """A board in the hand."""
+
+    simulated = False
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = str(folder)
+        self.clock: int | None = None
+        self.has_network = True
+        self.fed = 0
+        self.is_off = False
+
+    async def join_network(self) -> None:
+        if not self.has_network:
+            raise OSError("no Wi-Fi farm")
+
+    def unix_seconds(self) -> int | None:
+        return self.clock
+
+    def feed(self) -> None:
+        self.fed += 1
+
+    async def wait_for_switch_off(self) -> None:
+        while not self.is_off:
+            await asyncio.sleep(0.02)
+
+
+class Hand:
+    """A station in a thread of its own, and everything that one can do to it."""
+
+    def __init__(self, config: dict[str, Any], folder: Path) -> None:
+        self.board = Board(folder)
+        self.sensor = Thermometer()
+        self._settings = settings.parse(json.dumps(config))
+        self._thread: threading.Thread | None = None
+        self.failure: BaseException | None = None
+
+    def start(self) -> None:
+        self.board.is_off = False
+        station = Station(self._settings, self.board, Sampler([(self.sensor, "")]))
+        self.boot = station.boot
+
+        def run() -> None:
+            try:
+                asyncio.run(station.run())
+            except Exception as e:
+                self.failure = e
+
+        self._thread = threading.Thread(target=run)
+        self._thread.start()
+
+    def end(self) -> None:
+        self.board.is_off = True
+        if self._thread is not None:
+            self._thread.join(10)
+            assert not self._thread.is_alive()
+
+
+@pytest.fixture
+def hand(tmp_path: Path, config: dict[str, Any]) -> Iterator[Hand]:
+    made = Hand(config, tmp_path)
+    yield made
+    made.end()
+
+
+def packs(gateway: Gateway, boot: int) -> list[list[dict[str, Any]]]:
+    return [json.loads(message) for b, _, message in list(gateway.heard) if b == boot]
+
+
+def test_without_a_clock_times_count_from_now(hand: Hand, gateway: Gateway) -> None:
+    hand.start()
+    pack = until(lambda: packs(gateway, hand.boot), "a sample")[0]
+    assert payload.is_relative(pack)
+    (reading,) = payload.readings(pack, NOW)
+    assert NOW - 2 <= reading.at <= NOW
+    assert reading.mark == marks.GOOD
+
+
+def test_samples_that_wait_become_absolute_when_the_clock_is_known(
+    hand: Hand, gateway: Gateway
+) -> None:
+    hand.board.has_network = False
+    hand.start()
+    ring = Path(hand.board.folder) / "ring" / "00000001.seg"
+    until(lambda: ring.exists() and ring.stat().st_size > 60, "samples in the ring")
+    hand.board.clock = NOW
+    until((Path(hand.board.folder) / "origins").exists, "the clock to be noticed")
+    hand.board.has_network = True
+    until(lambda: len(packs(gateway, hand.boot)) >= 3, "the samples")
+    times = [payload.readings(pack, NOW)[0] for pack in packs(gateway, hand.boot)]
+    assert not any(payload.is_relative(pack) for pack in packs(gateway, hand.boot))
+    assert all(NOW - 10 <= reading.at <= NOW for reading in times)
+    assert times[0].at < times[-1].at
+    assert all(reading.mark == marks.GOOD for reading in times)
+
+
+def test_samples_of_a_boot_that_never_had_a_clock_say_that_nobody_knows_when(
+    hand: Hand, gateway: Gateway
+) -> None:
+    hand.board.has_network = False
+    hand.start()
+    ring = Path(hand.board.folder) / "ring" / "00000001.seg"
+    until(lambda: ring.exists() and ring.stat().st_size > 30, "samples in the ring")
+    hand.end()
+    first_boot = hand.boot
+    hand.board.has_network = True
+    hand.board.clock = NOW
+    hand.start()
+    pack = until(lambda: packs(gateway, first_boot), "the old samples")[0]
+    assert payload.readings(pack, NOW)[0].mark == marks.UNTIMED
+    assert not payload.is_relative(pack)
+    fresh = until(lambda: packs(gateway, hand.boot), "the new samples")[0]
+    assert payload.readings(fresh, NOW)[0] == ("air_temperature", NOW, 24.5, marks.GOOD)
+
+
+def test_a_failed_sensor_is_a_word_and_never_an_old_number(hand: Hand, gateway: Gateway) -> None:
+    hand.sensor.shows = "stuck"
+    hand.start()
+    pack = until(lambda: packs(gateway, hand.boot), "a sample")[0]
+    assert pack[-1]["vs"] == "stuck"
+    assert "v" not in pack[-1]
+
+
+def test_a_part_that_breaks_ends_the_node_and_is_told(hand: Hand, gateway: Gateway) -> None:
+    class Broken(Thermometer):
+        def read(self) -> tuple[int, ...]:
+            raise ZeroDivisionError("in a driver")
+
+    hand.sensor = Broken()
+    hand.start()
+    until(lambda: hand.failure is not None, "the end")
+    assert isinstance(hand.failure, ZeroDivisionError)
+
+
+def test_the_watchdog_is_fed_while_all_is_well(hand: Hand, broker: Broker) -> None:
+    hand.start()
+    until(lambda: hand.board.fed, "a feeding")
+
+
+def test_a_ring_that_was_full_tells_the_gateway_how_much_it_gave_up(
+    hand: Hand, gateway: Gateway
+) -> None:
+    from nongso.node import record
+    from nongso.node.ring import Ring
+
+    ring = Ring(hand.board.folder + "/ring", 262144)
+    heading = record.pack_heading(1, False, ("air_temperature",))
+    ring.lost = 41
+    ring.append(heading, record.pack(1, NOW, True, 0, [2450]))
+    item = ring.read()
+    assert item is not None
+    ring.forget(item.place)  # writes the cursor, and with it what was lost
+    hand.board.clock = NOW
+    hand.start()
+    pack = until(lambda: packs(gateway, hand.boot), "a sample")[0]
+    assert payload.lost(pack) == 41
