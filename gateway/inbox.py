@@ -88,6 +88,7 @@ class Inbox:
             topics.topic(node.farm, node.slug, "status"): node for node in settings.nodes
         }
         self._lost_told: dict[str, int] = {}
+        self._is_subscribed = False
         self.connected_since: float | None = None
         self.heard_at: dict[str, float] = {}  # monotonic, by eui64
         self.refused: Counter[str] = Counter()
@@ -105,6 +106,10 @@ class Inbox:
         self._wake()
         if self._thread is not None:
             self._thread.join(patience_seconds)
+            if self._thread.is_alive():
+                return
+        self._wake_read.close()
+        self._wake_write.close()
 
     def accept(self, readings: Sequence[Reading]) -> None:
         """Take readings of the bus node; returns at once."""
@@ -123,6 +128,10 @@ class Inbox:
         """Say whether the broker has let us in."""
         return self.connected_since is not None
 
+    def is_ready(self) -> bool:
+        """Say whether the broker has confirmed what we listen to."""
+        return self._is_subscribed and self.is_connected()
+
     # the loop
 
     def _make_client(self) -> mqtt.Client:
@@ -139,6 +148,7 @@ class Inbox:
         client.max_inflight_messages_set(0)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
+        client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         client.on_socket_open = _send_at_once
         client.on_socket_register_write = _nothing  # this loop asks want_write() itself
@@ -262,10 +272,23 @@ class Inbox:
         self, client: mqtt.Client, userdata: Any, flags: Any, reason: Any, properties: Any
     ) -> None:
         was_connected, self.connected_since = self.is_connected(), None
+        self._is_subscribed = False
         self._session += 1
         if self._stopping or self._full_since is not None:
             return
         self._failed(f"connection lost: {reason}" if was_connected else str(reason))
+
+    def _on_subscribe(
+        self, client: mqtt.Client, userdata: Any, mid: int, codes: Any, properties: Any
+    ) -> None:
+        refused = [code for code in codes if code.is_failure]
+        if refused:
+            log.error(
+                "the broker does not let %s listen to its farms (%s); check the broker's rights",
+                self._settings.broker.user,
+                refused[0],
+            )
+        self._is_subscribed = not refused
 
     def _on_message(self, client: mqtt.Client, userdata: Any, message: Any) -> None:
         try:

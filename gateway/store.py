@@ -97,7 +97,7 @@ class Store:
         self.path = path
         self.latest = latest if latest is not None else Latest()
         self.on_rows: Callable[[bool], None] = lambda protected: None
-        self.duplicates = self.conflicts = self.rows_lost = 0
+        self.duplicates = self.conflicts = self.rows_lost = self.commits = 0
         self._retention = Retention(most_bytes)
         self._file: StoreFile | None = None
         self._file_lock = threading.Lock()  # held to read, and to swap the file
@@ -110,7 +110,7 @@ class Store:
         self._messages_waiting = self._rows_waiting = 0
         self._trouble: str | None = None
         self._failures = 0
-        self._stopping = False
+        self._stopping = self._is_closed = False
         self._saved_at = time.monotonic()
         self._held = _hold(path)
         try:
@@ -265,6 +265,7 @@ class Store:
             "rows": dict(file.rows_by_class) if file else {},
             "waiting_messages": self._messages_waiting,
             "waiting_rows": self._rows_waiting,
+            "commits": self.commits,
             "duplicates": self.duplicates,
             "conflicts": self.conflicts,
             "rows_lost": self.rows_lost,
@@ -278,6 +279,8 @@ class Store:
     def close(self, patience_seconds: float = 1.0) -> None:
         """Write what is waiting, if the disk takes it in time, and close the file."""
         with self._wake:
+            if self._is_closed:
+                return
             self._stopping = True
             self._wake.notify_all()
         self._writer.join(patience_seconds)
@@ -294,6 +297,7 @@ class Store:
                     self._file = None
             if self._held is not None:
                 os.close(self._held)
+            self._is_closed = True
 
     # queueing
 
@@ -361,6 +365,7 @@ class Store:
         except BaseException as error:
             self._undo(file, error)
             raise
+        self.commits += 1
         self._unsaved -= saved
         self._retention.committed()
         with self._wake:

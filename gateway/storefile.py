@@ -9,6 +9,9 @@ Tables. ``messages`` is the ledger, one row for each (node, boot, seq) ever acce
 ``outbox`` holds what the platform has not named yet. ``set_aside`` holds what the platform
 refused, ``refused`` what the gateway refused, as it came. ``latest`` is written before rows
 leave the outbox, so that the newest value of each series survives a restart.
+
+What is decided on or sent carries a checksum (``sum``, CRC-32): SQLite's own check at the start
+finds broken structure, but not a flipped bit within a value.
 """
 
 import os
@@ -16,6 +19,7 @@ import secrets
 import shutil
 import tempfile
 import time
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +45,7 @@ CREATE TABLE messages (
 ) WITHOUT ROWID;
 CREATE TABLE outbox (
     id INTEGER PRIMARY KEY AUTOINCREMENT, protected INTEGER NOT NULL, kind TEXT NOT NULL,
-    body BLOB NOT NULL
+    body BLOB NOT NULL, sum INTEGER NOT NULL
 );
 CREATE INDEX outbox_protected ON outbox (id) WHERE protected;
 CREATE TABLE set_aside (
@@ -54,12 +58,16 @@ CREATE TABLE refused (
     UNIQUE (node, boot, seq, code)
 );
 CREATE TABLE commands (id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE state (
+    key TEXT PRIMARY KEY, value TEXT NOT NULL, sum INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE latest (
     node TEXT, name TEXT, at INTEGER NOT NULL, value REAL, mark INTEGER NOT NULL,
-    PRIMARY KEY (node, name)
+    sum INTEGER NOT NULL, PRIMARY KEY (node, name)
 ) WITHOUT ROWID;
 """
+
+_TABLES = {"messages", "outbox", "set_aside", "refused", "commands", "state", "latest"}
 
 
 class Ledgered(NamedTuple):
@@ -70,11 +78,32 @@ class Ledgered(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A row on its way to the platform; ``body`` is a JSON object without the ``id``."""
+    """A row on its way to the platform; ``body`` is a JSON object without the ``id``.
+
+    A row that is not sound has changed on the disk since it was written.
+    """
 
     id: int
     kind: str
     body: bytes
+    is_sound: bool = True
+
+
+def _sum(*parts: object) -> int:
+    """Return the checksum of what is decided on or sent."""
+    return zlib.crc32(parts[0] if isinstance(parts[0], bytes) else repr(parts).encode())
+
+
+def _is_sound(body: object, check: object) -> bool:
+    return isinstance(body, bytes) and zlib.crc32(body) == check
+
+
+def _as_stored(
+    row: tuple[str, str, int, float | None, int],
+) -> tuple[str, str, int, float | None, int]:
+    """Give a newest reading the types that SQLite gives back."""
+    node, name, at, value, mark = row
+    return node, name, at, None if value is None else float(value), mark
 
 
 def sqlite_version() -> str:
@@ -143,7 +172,6 @@ class StoreFile:
                 self.set_aside_as = aside.name
                 self._db = self._open()
                 self.salvaged = self._salvage(aside)
-            self.store_id = self._store_id()
             self._count()
 
     def _open(self) -> apsw.Connection:
@@ -155,11 +183,13 @@ class StoreFile:
             db.pragma("trusted_schema", False)
             db.pragma("cell_size_check", True)
             found = db.pragma("application_id")
-            tables = db.execute("SELECT count(*) FROM sqlite_schema").get
+            tables = {row[0] for row in db.execute("SELECT name FROM sqlite_schema")}
             if found != APPLICATION_ID and (found or tables):
                 raise StoreDamaged(f"{self.path.name} is not a store of this gateway")
             if tables and db.pragma("user_version") > SCHEMA_VERSION:
                 raise StoreDamaged(f"{self.path.name} was written by a newer nongso")
+            if tables and not tables >= _TABLES:
+                raise StoreDamaged(f"{self.path.name} lacks {', '.join(_TABLES - tables)}")
             verdict = db.execute("PRAGMA quick_check(1)").get
             if verdict != "ok":
                 raise StoreDamaged(f"{self.path.name}: {verdict}")
@@ -172,19 +202,18 @@ class StoreFile:
                     db.execute(_SCHEMA)
                     db.pragma("application_id", APPLICATION_ID)
                     db.pragma("user_version", SCHEMA_VERSION)
-                    db.execute("INSERT INTO state VALUES ('store_id', ?)", (secrets.token_hex(8),))
+                    made = secrets.token_hex(8)
+                    db.execute(
+                        "INSERT INTO state VALUES ('store_id', ?, ?)",
+                        (made, _sum("store_id", made)),
+                    )
                 os.chmod(self.path, 0o600)
                 _sync_folder(self.path.parent)
+            self.store_id = _store_id(db, self.path)
             return db
         except BaseException:
             db.close()
             raise
-
-    def _store_id(self) -> str:
-        found = self._db.execute("SELECT value FROM state WHERE key = 'store_id'").get
-        if not isinstance(found, str):
-            raise StoreDamaged(f"{self.path.name} has no store id")
-        return found
 
     def _salvage(self, aside: Path) -> int:
         """Take over what a damaged store still gives: outbox, small state, commands.
@@ -192,7 +221,7 @@ class StoreFile:
         The old file is opened for reading only and stays as it is. Reading stops at the first
         bad page and is tried from the other end too.
         """
-        rows: dict[int, tuple[int, str, bytes]] = {}
+        rows: dict[int, tuple[int, str, bytes, int]] = {}
         state: list[Any] = []
         commands: list[Any] = []
         try:
@@ -204,13 +233,13 @@ class StoreFile:
                 return 0
             for order in ("ASC", "DESC"):
                 try:
-                    for number, protected, kind, body in old.execute(
-                        f"SELECT id, protected, kind, body FROM outbox ORDER BY id {order}"
+                    for number, protected, kind, body, check in old.execute(
+                        f"SELECT id, protected, kind, body, sum FROM outbox ORDER BY id {order}"
                     ):
                         if number in rows:
                             break
-                        if isinstance(body, bytes) and body[:2] == b'{"' and body[-1:] == b"}":
-                            rows[number] = (protected, kind, body)
+                        if _is_sound(body, check):
+                            rows[number] = (protected, kind, body, check)
                 except apsw.Error:
                     continue
             for table, found in (("state", state), ("commands", commands)):
@@ -224,12 +253,12 @@ class StoreFile:
             old.close()
         with self._db:
             self._db.executemany(
-                "INSERT INTO outbox (protected, kind, body) VALUES (?, ?, ?)",
+                "INSERT INTO outbox (protected, kind, body, sum) VALUES (?, ?, ?, ?)",
                 [rows[number] for number in sorted(rows)],
             )
             self._db.executemany(
-                "INSERT OR IGNORE INTO state VALUES (?, ?)",
-                [row for row in state if row[0] not in OWN_STATE],
+                "INSERT OR IGNORE INTO state VALUES (?, ?, ?)",
+                [row for row in state if row[0] not in OWN_STATE and _sum(*row[:2]) == row[2]],
             )
             self._db.executemany("INSERT OR IGNORE INTO commands VALUES (?, ?)", commands)
         return len(rows)
@@ -307,14 +336,15 @@ class StoreFile:
             for start in range(0, len(ledger), 128):
                 rows = ledger[start : start + 128]
                 self._db.execute(
-                    f"INSERT INTO messages VALUES {_placeholders('(?,?,?,?,?,?)', len(rows))}",
+                    "INSERT OR REPLACE INTO messages VALUES "
+                    + _placeholders("(?,?,?,?,?,?)", len(rows)),
                     [cell for row in rows for cell in row],
                 )
                 texts = bodies[start : start + 128]
                 self._db.execute(
-                    "INSERT INTO outbox (protected, kind, body) VALUES "
-                    + _placeholders("(0,'readings',?)", len(texts)),
-                    texts,
+                    "INSERT INTO outbox (protected, kind, body, sum) VALUES "
+                    + _placeholders("(0,'readings',?,?)", len(texts)),
+                    [cell for text in texts for cell in (text, zlib.crc32(text))],
                 )
         self._change["telemetry"] += len(ledger)
 
@@ -322,8 +352,8 @@ class StoreFile:
         """Add one row to the outbox."""
         with _named(self.path):
             self._db.execute(
-                "INSERT INTO outbox (protected, kind, body) VALUES (?, ?, ?)",
-                (int(protected), kind, body),
+                "INSERT INTO outbox (protected, kind, body, sum) VALUES (?, ?, ?, ?)",
+                (int(protected), kind, body, _sum(body)),
             )
         self._change["protected" if protected else "telemetry"] += 1
 
@@ -396,31 +426,34 @@ class StoreFile:
     def all_state(self) -> dict[str, str]:
         """Return the small state, without the entries that belong to the file itself."""
         with _named(self.path):
-            found = dict(self._db.execute("SELECT key, value FROM state"))
-        return {key: value for key, value in found.items() if key not in OWN_STATE}
+            return _sound_state(self._db)
 
     def set_state(self, key: str, value: str) -> None:
         """Set one entry of the small state."""
         with _named(self.path):
-            self._db.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (key, value))
+            self._db.execute(
+                "INSERT OR REPLACE INTO state VALUES (?, ?, ?)", (key, value, _sum(key, value))
+            )
 
     def save_latest(self, rows: Iterable[tuple[str, str, int, float | None, int]]) -> None:
         """Write the newest readings as they were before this transaction."""
         with _named(self.path):
-            self._db.executemany("INSERT OR REPLACE INTO latest VALUES (?, ?, ?, ?, ?)", rows)
-            self._db.execute(
-                "INSERT OR REPLACE INTO state VALUES ('latest_upto', ?)", (str(self._last_id),)
+            self._db.executemany(
+                "INSERT OR REPLACE INTO latest VALUES (?, ?, ?, ?, ?, ?)",
+                [(*row, _sum(*row)) for row in map(_as_stored, rows)],
             )
+        self.set_state("latest_upto", str(self._last_id))
 
     def latest(self) -> tuple[list[tuple[str, str, int, float | None, int]], list[bytes]]:
         """Return the saved newest readings, and the bodies of readings accepted since."""
         with _named(self.path):
-            saved = list(self._db.execute("SELECT node, name, at, value, mark FROM latest"))
+            saved = self._db.execute("SELECT node, name, at, value, mark, sum FROM latest")
+            sound = [row[:5] for row in saved if _sum(*row[:5]) == row[5]]
             since = self._db.execute(
-                "SELECT body FROM outbox WHERE kind = 'readings' AND id > coalesce("
+                "SELECT body, sum FROM outbox WHERE kind = 'readings' AND id > coalesce("
                 "(SELECT CAST(value AS INTEGER) FROM state WHERE key = 'latest_upto'), 0)"
             )
-            return saved, [row[0] for row in since]
+            return sound, [body for body, check in since if _is_sound(body, check)]
 
     # size
 
@@ -472,13 +505,15 @@ class StoreFile:
         with _named(self.path):
             where = "protected" if protected else "NOT protected"
             for row in self._reader().execute(
-                f"SELECT id, kind, body FROM outbox WHERE {where} ORDER BY id LIMIT ?",
+                f"SELECT id, kind, body, sum FROM outbox WHERE {where} ORDER BY id LIMIT ?",
                 (most_rows,),
             ):
-                size += len(row[2]) + 24
+                number, kind, body, check = row
+                is_sound = _is_sound(body, check)
+                size += len(body) + 24 if is_sound else 0
                 if found and size > most_bytes:
                     break
-                found.append(Row._make(row))
+                found.append(Row(number, str(kind), body, is_sound))
         return found
 
     def has_protected(self, kind: str) -> bool:
@@ -532,12 +567,23 @@ def glimpse(path: Path) -> dict[str, str]:
                     shutil.copyfile(f"{path}{end}", f"{copy}{end}")
             db = apsw.Connection(str(copy))
             try:
-                found = dict(db.execute("SELECT key, value FROM state"))
+                return _sound_state(db)
             finally:
                 db.close()
     except (apsw.Error, OSError) as error:
         raise StoreUnwritable(f"{path} cannot be read either: {error}") from error
-    return {key: value for key, value in found.items() if key not in OWN_STATE}
+
+
+def _store_id(db: apsw.Connection, path: Path) -> str:
+    found = db.execute("SELECT value, sum FROM state WHERE key = 'store_id'").get
+    if found is None or _sum("store_id", found[0]) != found[1]:
+        raise StoreDamaged(f"{path.name} has no store id")
+    return str(found[0])
+
+
+def _sound_state(db: apsw.Connection) -> dict[str, str]:
+    found = db.execute("SELECT key, value, sum FROM state")
+    return {k: v for k, v, check in found if k not in OWN_STATE and _sum(k, v) == check}
 
 
 def _sync_folder(folder: Path) -> None:

@@ -179,6 +179,11 @@ class Courier(_Thread):
             if self._news.wait(IDLE_SECONDS) and not self._protected:
                 self._stopping.wait(LINGER_SECONDS)
             return
+        damaged = [(row.id, "damaged_row", "changed on disk") for row in rows if not row.is_sound]
+        if damaged:
+            self._store.named(store_id, self._protected, [], damaged)
+            self._complain(damaged, {row.id: row.kind for row in rows})
+            return
         try:
             answer = self._link.post(self._path, self._batch(store_id, rows))
         except PlatformRefused as error:
@@ -226,7 +231,8 @@ class Courier(_Thread):
             return
         self._alarmed_at = now
         log.error(
-            "the platform refused %d rows, which are set aside; the first: %s %d (%s: %s)",
+            "%d rows were refused by the platform or damaged on the disk, and are set aside; "
+            "the first: %s %d (%s: %s)",
             *(len(refused), kinds[number], number, code, detail),
         )
         if kinds[number] != "alarm":  # a refused alarm must not raise the next

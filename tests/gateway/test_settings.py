@@ -1,0 +1,134 @@
+"""Settings: what fits is taken whole, what does not is refused by its key."""
+
+import json
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from control_box import settings_file
+
+from nongso.gateway.errors import SettingsError
+from nongso.gateway.run import init
+from nongso.gateway.settings import load
+
+Change = Callable[[dict[str, Any]], Any]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return settings_file(tmp_path, 1883, "https://nongso.example.vn")
+
+
+def change(file: Path, how: Change) -> None:
+    found = json.loads(file.read_text())
+    how(found)
+    file.write_text(json.dumps(found))
+
+
+def test_the_farm_of_the_contract_is_understood(file: Path) -> None:
+    settings = load(file)
+    zone = settings.zones()["tan-binh-1-k1"]
+    assert (zone.coil, zone.mode, zone.band and zone.band.low) == (0, "manual", 40.0)
+    assert settings.bus.relay.device == "relay-waveshare-rtu-8ch"
+    assert settings.store_file == file.parent / "store.sqlite"
+    assert settings.valves_socket == file.parent / "valves.sock"
+    assert settings.store_megabytes == 512
+
+
+def zone(found: dict[str, Any]) -> dict[str, Any]:
+    first: dict[str, Any] = found["greenhouses"][0]["zones"][0]
+    return first
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        (lambda f: f.update(colour="red"), "unknown key colour"),
+        (lambda f: zone(f).update(colour="red"), r"greenhouses\[0\].zones\[0\].colour"),
+        (lambda f: f.update(folder="/"), "unknown key folder"),
+        (lambda f: f.pop("bus"), "bus is missing"),
+        (lambda f: f["broker"].pop("port"), "broker.port is missing"),
+        (lambda f: f["broker"].update(port="1883"), "broker.port must be a whole number"),
+        (lambda f: f["broker"].update(port=True), "broker.port must be a whole number"),
+        (lambda f: f["broker"].update(port=70000), "broker.port must be a port"),
+        (lambda f: f.update(gateway="Bình Lư"), "gateway is not a slug"),
+        (lambda f: f["platform"].update(url="nongso.example.vn"), "platform.url must look like"),
+        (lambda f: f["platform"].update(key="short"), "platform.key must have at least"),
+        (lambda f: f["bus"].update(framing="serial"), "bus.framing must be one of"),
+        (lambda f: f["bus"].update(lease_seconds=3600), "bus.lease_seconds"),
+        (lambda f: f["bus"]["relay"].update(unit=0), "bus.relay.unit"),
+        (lambda f: f["bus"].update(main_coil=7), "main_coil is the pump's coil"),
+        (lambda f: zone(f).update(coil=7), "stands twice"),
+        (lambda f: zone(f).update(mode="always"), "mode must be one of off, manual, band"),
+        (lambda f: zone(f).update(mode="band", band=None), "band is needed in mode band"),
+        (lambda f: zone(f)["band"].update(low=60), "0 <= low < high"),
+        (lambda f: zone(f)["band"].update(run_seconds=9999), "band.run_seconds"),
+        (lambda f: zone(f).update(max_day_seconds=10), "max_day_seconds"),
+        (lambda f: f["greenhouses"][0].update(farm="hung-binh"), "not under farms"),
+        (lambda f: f["nodes"][0].update(eui64="02000000000000FF"), "16 hex digits"),
+        (lambda f: f["nodes"][0].update(eui64=f["nodes"][1]["eui64"]), "stands twice"),
+        (lambda f: f["nodes"][0].update(slug="tb-02"), "stands twice"),
+        (lambda f: f["nodes"][0].update(greenhouse="hung-binh-1"), "not under greenhouses"),
+        (lambda f: f["nodes"][0].update(zone="tan-binh-1-k9"), "no zone of tan-binh-1"),
+        (lambda f: f.update(nodes={}), "nodes must be a list"),
+        (lambda f: f.update(store_megabytes=1), "store_megabytes must be 8 or more"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_by_its_key(file: Path, how: Change, says: str) -> None:
+    change(file, how)
+    with pytest.raises(SettingsError, match=says) as caught:
+        load(file)
+    assert str(file) in str(caught.value)
+
+
+def test_a_node_may_speak_for_the_whole_greenhouse(file: Path) -> None:
+    change(file, lambda f: f["nodes"][0].update(zone=None))
+    assert load(file).nodes[0].zone is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '"x"', "\xff"])
+def test_a_file_that_is_no_settings_says_so(file: Path, text: str) -> None:
+    file.write_text(text, "latin-1")
+    with pytest.raises(SettingsError, match=r"gateway\.json"):
+        load(file)
+
+
+def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="nongso gateway init"):
+        load(tmp_path / "gateway.json")
+
+
+def test_keys_that_others_can_read_are_complained_about(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file.chmod(0o644)
+    load(file)
+    assert "chmod 600" in caplog.text
+
+
+def test_first_settings_have_keys_of_their_own_and_are_private(tmp_path: Path) -> None:
+    made = []
+    for name in ("a", "b"):
+        file = tmp_path / name / "gateway.json"
+        init(file, gateway="binh-lu", name="Tủ điều khiển", platform_url="https://nongso.vn")
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        made.append(load(file))
+    assert made[0].platform.key != made[1].platform.key
+    assert made[0].broker.password != made[1].broker.password
+    assert made[0].bus_node.eui64 != made[1].bus_node.eui64
+    assert int(made[0].bus_node.eui64[:2], 16) & 3 == 2  # locally administered
+
+
+def test_settings_with_keys_are_not_overwritten(file: Path) -> None:
+    before = file.read_bytes()
+    with pytest.raises(SettingsError, match="is there already"):
+        init(file, gateway="binh-lu", name="Tủ điều khiển", platform_url="https://nongso.vn")
+    assert file.read_bytes() == before
+
+
+def test_first_settings_need_a_slug(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="not a slug"):
+        init(tmp_path / "g.json", gateway="Bình Lư", name="Tủ", platform_url="https://nongso.vn")
+    assert not (tmp_path / "g.json").exists()
