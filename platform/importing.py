@@ -166,6 +166,7 @@ class _Source:
         self._file = file
         self._wanted = wanted
         self._raw: BinaryIO | None = None
+        self._text: io.TextIOWrapper | None = None
 
     def __enter__(self) -> "_Source":
         try:
@@ -173,19 +174,30 @@ class _Source:
             self._raw = self._file.open("rb")
         except OSError as error:
             raise FileError(f"{self._file}: cannot be read: {error.strerror}") from error
-        is_gzip = self._raw.read(2) == b"\x1f\x8b"
-        self._raw.seek(0)
-        plain = gzip.open(self._raw) if is_gzip else self._raw
-        text = io.TextIOWrapper(plain, encoding=self._wanted.encoding, errors="strict", newline="")
-        csv.field_size_limit(LONGEST_LINE)
-        self._reader = csv.reader(text, delimiter=self._wanted.delimiter, strict=True)
-        self.head = self._next() or []
-        self._check_head()
+        try:
+            self._open()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
+    def _open(self) -> None:
+        assert self._raw is not None
+        is_gzip = self._raw.read(2) == b"\x1f\x8b"
+        self._raw.seek(0)
+        plain = gzip.GzipFile(fileobj=self._raw) if is_gzip else self._raw
+        self._text = io.TextIOWrapper(
+            plain, encoding=self._wanted.encoding, errors="strict", newline=""
+        )
+        csv.field_size_limit(LONGEST_LINE)
+        self._reader = csv.reader(self._text, delimiter=self._wanted.delimiter, strict=True)
+        self.head = self._next() or []
+        self._check_head()
+
     def __exit__(self, *_error: object) -> None:
-        if self._raw is not None:
-            self._raw.close()
+        for opened in (self._text, self._raw):  # closing the text leaves the file below gzip open
+            if opened is not None:
+                opened.close()
 
     @property
     def done(self) -> int:

@@ -11,6 +11,7 @@ A ``%`` that is meant as such is written ``%%`` where the string has placeholder
 """
 
 import datetime
+import functools
 import io
 import re
 from pathlib import Path
@@ -67,6 +68,7 @@ class _Catalogues(Domain):  # type: ignore[misc]
         return self._loaded[language()]
 
 
+@functools.cache
 def _load(folder: Path) -> Translations:
     translations = Translations()
     translations.plural = lambda n: int(n != 1)
@@ -113,6 +115,9 @@ def language() -> str:
 
 def _chosen() -> str:
     wish = request.args.get("lang") or request.cookies.get(COOKIE, "")
+    if not wish and request.path.startswith("/api/") and request.accept_languages:
+        # Programs say what they want; many phones here are set to English by the shop.
+        wish = request.accept_languages.best_match(list(LANGUAGES)) or "vi"
     return wish if wish in LANGUAGES else "vi"
 
 

@@ -5,6 +5,7 @@ events): a new revision names its parent in ``down_revision``. Revisions are nev
 they have been released.
 """
 
+import functools
 from pathlib import Path
 
 from alembic import command
@@ -13,6 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection
+from sqlalchemy.exc import DatabaseError
 
 from nongso.platform.settings import Settings
 from nongso.platform.store import Records
@@ -30,6 +32,7 @@ def _config(connection: Connection | None = None) -> Config:
     return config
 
 
+@functools.cache
 def heads() -> frozenset[str]:
     """Return the revisions that this version of the program works on."""
     return frozenset(ScriptDirectory.from_config(_config()).get_heads())
@@ -57,14 +60,19 @@ def upgrade(settings: Settings) -> str:
                 raise _newer(settings) from error
             connection.commit()
             return ", ".join(sorted(found(connection)))
+    except DatabaseError as error:
+        raise _damaged(settings, error) from error
     finally:
         kept.close()
 
 
 def check(settings: Settings, records: Records) -> None:
     """Raise ``SchemaError`` unless the database is exactly of this version."""
-    with records.engine.connect() as connection:
-        at = found(connection)
+    try:
+        with records.engine.connect() as connection:
+            at = found(connection)
+    except DatabaseError as error:
+        raise _damaged(settings, error) from error
     if at == heads():
         return
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
@@ -74,6 +82,13 @@ def check(settings: Settings, records: Records) -> None:
         f"The database {settings.records_file} is "
         + ("empty" if not at else f"of an older version ({', '.join(sorted(at))})")
         + ". Bring it up to date with: nongso platform upgrade --settings <platform.json>"
+    )
+
+
+def _damaged(settings: Settings, error: DatabaseError) -> SchemaError:
+    return SchemaError(
+        f"The database {settings.records_file} cannot be used: {error.orig}. If it is damaged, "
+        "set the file aside (do not delete it) and put the last backup in its place."
     )
 
 

@@ -1,5 +1,6 @@
 """A platform of its own for every test: real SQLite files, the real application."""
 
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,10 +23,19 @@ def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(people, "_hasher", hasher)
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    found = Settings(folder=tmp_path / "platform", secret="0123456789abcdef" * 4)
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of this version, made once by the real migrations."""
+    found = Settings(folder=tmp_path_factory.mktemp("migrated"), secret="0123456789abcdef" * 4)
     migrations.upgrade(found)
+    return found.records_file
+
+
+@pytest.fixture
+def settings(tmp_path: Path, migrated: Path) -> Settings:
+    found = Settings(folder=tmp_path / "platform", secret="0123456789abcdef" * 4)
+    found.folder.mkdir()
+    shutil.copy(migrated, found.records_file)
     return found
 
 
