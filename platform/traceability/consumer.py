@@ -9,7 +9,16 @@ import datetime
 import json
 from typing import Any
 
-from flask import Blueprint, Response, current_app, make_response, render_template, request
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -59,7 +68,7 @@ def typed() -> Response:
     code = ids.as_typed(request.args.get("code", ""))
     parts = [part for part in code.replace("\\", "/").split("/") if part]
     if not parts:
-        return _not_found("", None)
+        return redirect(url_for("consumer.products"), 303)  # type: ignore[return-value]
     return _answer(
         parts[-2] if len(parts) > 1 else parts[0], parts[-1] if len(parts) > 1 else None
     )

@@ -8,6 +8,7 @@ A GTIN is checked, never made up: a cooperative without one has its own addresse
 and a GTIN that comes later adds an address and replaces none.
 """
 
+import ipaddress
 import secrets
 from urllib.parse import urlsplit
 
@@ -48,6 +49,15 @@ def printed_address(base: str, lot: str, serial: str | None, gtin: str | None) -
         end = f"/21/{serial}" if serial else ""
         return f"{_upper_host(base)}/01/{gtin}/10/{lot}{end}"
     return f"{_upper_host(base)}/T/{lot}" + (f"/{serial}" if serial else "")
+
+
+def opens_only_here(base: str) -> bool:
+    """Say whether an address is of this machine or a private network: no shopper opens it."""
+    host = urlsplit(base).hostname or ""
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return "." not in host or host.rsplit(".", 1)[-1] in ("local", "localhost", "internal")
 
 
 def lot_id(base: str, lot: str) -> str:

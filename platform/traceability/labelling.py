@@ -10,6 +10,7 @@ A label that came out badly is reported by its number; then one more may be prin
 """
 
 import hashlib
+import os
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -232,7 +233,10 @@ def file_of(session: Session, made: LabelIssue, files: Path) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.name}.{uuid.uuid4().hex}.part")
     try:
-        part.write_bytes(sheet.pdf)
+        with part.open("wb") as out:
+            out.write(sheet.pdf)
+            out.flush()
+            os.fsync(out.fileno())  # a name without its bytes would be served for ever
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)

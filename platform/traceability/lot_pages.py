@@ -24,7 +24,7 @@ from nongso.platform.traceability.desk import (
 )
 from nongso.platform.traceability.errors import Refused
 from nongso.platform.traceability.forms import Form
-from nongso.platform.traceability.identifiers import as_typed
+from nongso.platform.traceability.identifiers import as_typed, opens_only_here, printed_address
 from nongso.platform.traceability.labeltext import texts_of
 from nongso.platform.traceability.records import LOT_KINDS, PACKS, LabelIssue, Lot
 from nongso.platform.traceability.trace import trace
@@ -121,7 +121,15 @@ def print_labels(code: str) -> Answer:
 
 def _labels(form: Form, lot: Lot) -> Answer:
     found = [(name, layouts.find(name)) for name in layouts.names()]
-    return page("labels.html", form, lot=lot, layouts=found)
+    base = settings().label_url
+    return page(
+        "labels.html",
+        form,
+        lot=lot,
+        layouts=found,
+        address=printed_address(base, lot.code, None, lot.product.gtin if lot.product else None),
+        only_here=opens_only_here(base),
+    )
 
 
 @blueprint.post("/lots/<code>/spoiled")

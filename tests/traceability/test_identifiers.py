@@ -31,6 +31,18 @@ def test_a_lot_is_found_in_its_identifier() -> None:
     assert ids.as_typed(" k7m4-pq ") == "K7M4PQ"
 
 
+def test_an_address_that_no_shopper_can_open_is_known() -> None:
+    for base in (
+        "http://127.0.0.1:8080",
+        "http://192.168.1.7",
+        "http://may-chu",
+        "http://a.local",
+    ):
+        assert ids.opens_only_here(base), base
+    for base in ("https://lo.binhlu.vn", "https://8.8.8.8"):
+        assert not ids.opens_only_here(base), base
+
+
 @given(st.integers(10**11, 10**13 - 1))
 def test_the_check_digit_finds_every_single_wrong_digit(number: int) -> None:
     body = f"{number:013d}"
