@@ -18,7 +18,7 @@ from nongso.platform.uplink import register_gateway
 COOPERATIVE = ("binh-lu", "Hợp tác xã Bình Lư")
 TOKEN = "start"  # the name of the API token that is made with an account
 
-# log-in name, name on pages, role
+# log-in name, name on pages, role; names of people are never invented
 ACCOUNTS = (
     ("nguoitrong", "Người trồng (dùng thử)", "farmer"),
     ("nhanvien", "Nhân viên HTX (dùng thử)", "clerk"),
