@@ -16,12 +16,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nongso.commands.control import ControlSocket
 from nongso.commands.errors import CommandError
 from nongso.commands.house import GATEWAY, House, Ports, free_ports, write_private
 from nongso.commands.processes import Household, Recipe
+
+if TYPE_CHECKING:  # rooms are imported when they are started
+    from nongso.gateway.simulated.past import Watering
 
 READY_SECONDS = 60
 HISTORY_DAYS = 30
@@ -102,6 +105,8 @@ class _Up:
         self.accounts: dict[str, Any] = {}
 
     def bring_up(self) -> None:
+        from nongso.gateway.simulated import past_runs
+
         began = time.monotonic()
         farm_file = self.house.write_farm(self.ports, self.wishes.speed)
         gateway_file = self.house.write_gateway(self.ports)
@@ -110,9 +115,10 @@ class _Up:
         self._start_broker()
         self._nongso("platform", "platform", "run", "--settings", str(platform_file))
         first = not self.house.identity["history_laid"]
+        waterings: list[Watering] = []
         if first:
             self._gateway(gateway_file)
-            self._lay_history(farm_file)
+            waterings = self._lay_history(farm_file)
         self._nongso("farm", "farm", "run", "--settings", str(farm_file))
         # Supervisor and nodes would begin with complaints about a farm that is not there yet.
         self._wait("the simulated farm", self._farm_answers)
@@ -123,6 +129,13 @@ class _Up:
         self._wait("fresh readings of every greenhouse", self._has_fresh_readings)
         if first:
             self._wait("the past days at the platform", self._has_drained)
+            past_runs.tell(
+                waterings,
+                self.house.identity["seed"],
+                GATEWAY,
+                f"http://127.0.0.1:{self.ports.platform}",
+                self.house.identity["gateway_key"],
+            )
             self._lay_lots(platform_file)
             self.house.remember("history_laid", True)
         self.write_demo()
@@ -175,7 +188,7 @@ class _Up:
         self._nongso("gateway", "gateway", "run", "--settings", str(settings_file))
         self._wait("the gateway", self._gateway_is_connected)
 
-    def _lay_history(self, farm_file: Path) -> None:
+    def _lay_history(self, farm_file: Path) -> list["Watering"]:
         from nongso.gateway.simulated import history
 
         say(f"Laying down {HISTORY_DAYS} past days of the simulated farm…")
@@ -186,6 +199,7 @@ class _Up:
             on_progress=_progress("messages confirmed"),
         )
         say(f"  {sent.messages} messages with {sent.readings} readings are on the gateway's disk.")
+        return sent.waterings
 
     def _start_nodes(self) -> None:
         from nongso.gateway.simulated import boards

@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from nongso.gateway.simulated.past import Message, live_through, window
+from nongso.gateway.simulated.past import Message, Watering, live_through, window
 from nongso.gateway.simulated.settings import FarmSettings, read
 from nongso.gateway.simulated.state import StateFile
 from nongso.wire import ack, topics
@@ -37,7 +37,10 @@ class HistoryError(Exception):
 
 @dataclass(frozen=True)
 class Sent:
-    """What was sent and acknowledged. ``resent`` counts messages that had to go out again."""
+    """What was sent and acknowledged. ``resent`` counts messages that had to go out again.
+
+    ``waterings`` did not go with them: runs are told otherwise (``past_runs``).
+    """
 
     messages: int
     readings: int
@@ -45,6 +48,7 @@ class Sent:
     seconds: float
     start: int
     end: int
+    waterings: list[Watering]
 
 
 def publish(
@@ -90,6 +94,7 @@ def publish(
         seconds=time.monotonic() - began,
         start=start,
         end=end,
+        waterings=past.waterings,
     )
 
 

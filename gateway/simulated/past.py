@@ -15,7 +15,7 @@ from zlib import crc32
 
 from nongso.gateway.simulated.climate import hashed
 from nongso.gateway.simulated.model import ALL_OFF, FarmModel
-from nongso.gateway.simulated.settings import FarmSettings, Node
+from nongso.gateway.simulated.settings import FarmSettings, Node, Zone
 from nongso.wire import payload
 from nongso.wire.metrics import METRICS
 
@@ -47,10 +47,21 @@ class Message:
 
 
 @dataclass(frozen=True)
+class Watering:
+    """One run of one zone in the past."""
+
+    zone: str
+    started_at: int
+    moisture: float  # per cent, when it was decided
+    litres: float
+
+
+@dataclass(frozen=True)
 class Past:
-    """All messages in the order of their time, and the farm as it is at the end."""
+    """All messages in the order of their time, what was watered, and the farm at the end."""
 
     messages: list[Message]
+    waterings: list[Watering]
     model: FarmModel
 
 
@@ -86,8 +97,10 @@ class _Morning:
 
     def __init__(self, model: FarmModel) -> None:
         self.model = model
-        self.waiting: list[int] = []
+        self.waiting: list[tuple[Zone, float]] = []  # with its moisture when it was decided
         self.left = 0.0
+        self.waterings: list[Watering] = []
+        self._began_at = self._total = 0.0  # of the zone that is watered now
 
     def begin(self) -> None:
         settings = self.model.settings
@@ -95,8 +108,9 @@ class _Morning:
             return
         for house in settings.houses:
             for zone in house.zones:
-                if self.model.bed(zone.id).moisture_percent < DRY_PERCENT:
-                    self.waiting.append(zone.coil)
+                moisture = self.model.bed(zone.id).moisture_percent
+                if moisture < DRY_PERCENT:
+                    self.waiting.append((zone, moisture))
         self.left = RUN_SECONDS if self.waiting else 0.0
 
     def advance(self, seconds: float) -> None:
@@ -106,13 +120,20 @@ class _Morning:
                 self.model.advance(seconds)
                 return
             step = min(seconds, self.left)
+            zone, moisture = self.waiting[0]
+            if self.left == RUN_SECONDS:
+                self._began_at, self._total = self.model.at, self.model.water.total_litres
             coils = list(ALL_OFF)
-            for coil in (self.waiting[0], settings.main_coil, settings.pump_coil):
+            for coil in (zone.coil, settings.main_coil, settings.pump_coil):
                 coils[coil] = True
             self.model.advance(step, coils)
             seconds -= step
             self.left -= step
             if self.left <= 0.0:
+                litres = self.model.water.total_litres - self._total
+                self.waterings.append(
+                    Watering(zone.id, round(self._began_at), round(moisture, 1), round(litres, 1))
+                )
                 self.waiting.pop(0)
                 self.left = RUN_SECONDS
 
@@ -176,7 +197,8 @@ def live_through(settings: FarmSettings, start: int, end: int) -> Past:
     if bus is not None:
         messages += _pack(settings, bus.farm, bus.slug, bus.eui64, samples[bus.slug], start, end)
     messages.sort(key=lambda message: (message.base, message.node))
-    return Past(messages, model)
+    waterings = [w for w in morning.waterings if start <= w.started_at < end]
+    return Past(messages, waterings, model)
 
 
 def _pack(
