@@ -31,7 +31,7 @@ def _decode(picture: Any, hard: bool) -> Iterable[tuple[str, float, float]]:
     )
     for code in zxingcpp.read_barcodes(
         view,
-        formats=zxingcpp.BarcodeFormat.QRCode,
+        formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode),
         try_rotate=hard,
         try_downscale=hard,
         try_invert=hard,
