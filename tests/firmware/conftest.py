@@ -107,6 +107,7 @@ class Gateway:
         self.heard: list[tuple[int, int, bytes]] = []  # boot, seq, message
         self.status: list[tuple[str, bool]] = []  # word, retained
         self.acknowledges = True
+        self.acknowledges_message: Callable[[], bool] = lambda: self.acknowledges
         self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, "gateway")
         self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = lambda c, *_: c.subscribe(f"nongso/1/{FARM}/{NODE}/#", 1)
@@ -124,7 +125,7 @@ class Gateway:
         elif leaf == "up":
             _, boot, seq = payload.identify(json.loads(message.payload))
             self.heard.append((boot, seq, message.payload))
-            if self.acknowledges:
+            if self.acknowledges_message():
                 self.acknowledge(boot, seq, seq)
 
     def acknowledge(self, boot: int, first: int, last: int) -> None:
