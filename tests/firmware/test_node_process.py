@@ -103,6 +103,7 @@ def test_killed_and_started_again_it_sends_what_is_not_acknowledged(
     assert len(in_ring(node)) <= 1, "at most what was measured just now"
 
 
+@pytest.mark.walk
 def test_a_broker_that_falls_and_forgets_costs_nothing(
     new_node: NewNode, gateway: Gateway, broker: Broker
 ) -> None:

@@ -115,6 +115,7 @@ def test_without_a_clock_times_count_from_now(hand: Hand, gateway: Gateway) -> N
     assert reading.mark == marks.GOOD
 
 
+@pytest.mark.walk
 def test_samples_that_wait_become_absolute_when_the_clock_is_known(
     hand: Hand, gateway: Gateway
 ) -> None:
