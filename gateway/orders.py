@@ -8,6 +8,7 @@ replayed nor a delayed command passes, even when the wall clock is wrong.
 import hashlib
 import hmac
 import json
+import math
 import re
 from typing import Any
 
@@ -59,8 +60,10 @@ def verify(
     ttl = command.get("ttl")
     if isinstance(ttl, bool) or not isinstance(ttl, (int, float)):
         raise CommandRefused("forged", "it does not say how long it is good", command_id)
+    if not math.isfinite(ttl):
+        raise CommandRefused("forged", "it is good for ever, or for no time", command_id)
     late = waited_seconds - min(ttl, LONGEST_TTL_SECONDS)
-    if not late <= 0:
+    if late > 0:
         detail = f"it came {late:.0f} s after its time"
         raise CommandRefused("expired", detail, command_id, {"late_seconds": int(late) + 1})
     return command

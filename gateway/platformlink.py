@@ -28,7 +28,7 @@ _ADVICE = {
 
 
 class PlatformLink:
-    """Asks the platform one thing at a time. ``hang_up`` may come from another thread."""
+    """Asks the platform one thing at a time; ``hang_up``, from another thread, ends it."""
 
     def __init__(self, platform: Platform, answer_seconds: float) -> None:
         url = urlsplit(platform.url)
@@ -45,6 +45,7 @@ class PlatformLink:
         if url.scheme == "https":
             self._context = ssl.create_default_context(cafile=platform.ca_file)
         self._connection: http.client.HTTPConnection | None = None
+        self._is_hung_up = False
 
     def post(self, path: str, body: bytes) -> dict[str, Any]:
         """Send JSON, gzipped."""
@@ -56,7 +57,8 @@ class PlatformLink:
         return self._ask("GET", path, None, {})
 
     def hang_up(self) -> None:
-        """Close the connection, waking a thread that waits for an answer."""
+        """End for good, waking a thread that waits for an answer."""
+        self._is_hung_up = True
         connection = self._connection
         if connection is not None and connection.sock is not None:
             with suppress(OSError):
@@ -72,12 +74,12 @@ class PlatformLink:
         self, method: str, path: str, body: bytes | None, headers: dict[str, str]
     ) -> dict[str, Any]:
         """Raises ``PlatformSilent`` or ``PlatformRefused``."""
-        kept_alive = self._connection is not None
+        kept_alive = self._connection is not None and self._connection.sock is not None
         try:
             try:
                 status, retry, answer = self._exchange(method, path, body, headers)
             except (http.client.RemoteDisconnected, ConnectionError):
-                if not kept_alive:
+                if not kept_alive or self._is_hung_up:
                     raise
                 self.close()  # the server had ended the idle connection: once more, on a new one
                 status, retry, answer = self._exchange(method, path, body, headers)
@@ -100,9 +102,9 @@ class PlatformLink:
     def _exchange(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str]
     ) -> tuple[int, float | None, bytes]:
-        if self._connection is None:
-            self._connection = self._connect()
         connection = self._connection
+        if connection is None or connection.sock is None:
+            connection = self._connection = self._connect()
         connection.request(method, self._prefix + path, body, {**self._headers, **headers})
         response = connection.getresponse()
         answer = response.read(MOST_ANSWER_BYTES + 1)

@@ -54,9 +54,8 @@ def metrics_text(report: Report) -> str:
         lines.append(f"# TYPE nongso_{name} {kind}")
         for labels, value in samples:
             inside = ",".join(f'{key}="{_escape(word)}"' for key, word in labels.items())
-            lines.append(
-                f"nongso_{name}{{{inside}}} {value:g}" if inside else f"nongso_{name} {value:g}"
-            )
+            name_and_labels = f"nongso_{name}{{{inside}}}" if inside else f"nongso_{name}"
+            lines.append(f"{name_and_labels} {value:.12g}")
 
     store, platform, inbox = report["store"], report["platform"], report["inbox"]
     add("store_ok", "gauge", [({}, float(store["ok"]))])

@@ -90,12 +90,14 @@ class _Thread:
 
     def ask_to_stop(self) -> None:
         self._stopping.set()
-        self._link.hang_up()
         with self._line.recovered:
             self._line.recovered.notify_all()
 
-    def join(self, seconds: float) -> None:
+    def end(self, seconds: float) -> None:
+        """Wait for an answer that is under way, then hang up."""
         self._thread.join(seconds)
+        self._link.hang_up()
+        self._thread.join(0.2)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -329,12 +331,12 @@ class Uplink:
 
     def stop(self, patience_seconds: float = 1.0) -> None:
         """End the threads; what they did not finish is sent after the next start."""
-        threads = (self._urgent, self._telemetry, self._poller)
-        for thread in threads:
+        for thread in (self._poller, self._urgent, self._telemetry):
             thread.ask_to_stop()
+        self._poller.end(0.0)  # it may wait for twenty seconds
         until = time.monotonic() + patience_seconds
-        for thread in threads:
-            thread.join(max(0.0, until - time.monotonic()))
+        for thread in (self._urgent, self._telemetry):
+            thread.end(max(0.0, until - time.monotonic()))
 
     def _notice(self, protected: bool) -> None:
         if protected:
