@@ -119,9 +119,9 @@ def _with_headers(tls: bool) -> Callable[[Response], Response]:
         headers["Strict-Transport-Security"] = "max-age=31536000"
 
     def add(answer: Response) -> Response:
-        for name, value in headers.items():
-            answer.headers.setdefault(name, value)
-        if "Cache-Control" not in answer.headers and request.endpoint != "static":
+        own = {name.lower() for name in answer.headers.keys()}  # noqa: SIM118  (not a dict)
+        answer.headers.extend({n: v for n, v in headers.items() if n.lower() not in own})
+        if "cache-control" not in own and request.endpoint != "static":
             answer.headers["Cache-Control"] = "no-store"
         return answer
 

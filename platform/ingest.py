@@ -1,24 +1,22 @@
 """Takes what gateways bring: one batch of rows, stored once however often it arrives.
 
-How this works. The batch is decoded in two steps, the envelope and then each row against the
-schema of its kind, so that one broken row is refused by its id, with a reason, and the others
-are stored. Readings go into telemetry, everything else into the records, each in one
-transaction; only after both are committed does the answer name the rows. A repeated batch
-changes nothing: readings by (series, time), runs, commands and alarms by their id, where a
-later state wins and an earlier one never overwrites it.
+How this works. Each row is put where it belongs; one that cannot be is refused by its id, with a
+reason, and the others are stored. Readings go into telemetry, everything else into the records,
+each in one transaction; only after both are committed does the answer name the rows. A repeated
+batch changes nothing: readings by (series, time), runs, commands and alarms by their id, where
+a later state wins and an earlier one never overwrites it.
 
-HTTP is not handled here (``nongso.platform.uplink``).
+What rows look like is in ``nongso.platform.rows``; HTTP in ``nongso.platform.uplink``.
 """
 
-import zlib
 from contextlib import nullcontext
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
-import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from nongso.platform import rows
 from nongso.platform.greenhouse.commands import take_outcome
 from nongso.platform.greenhouse.records import (
     Alarm,
@@ -35,19 +33,6 @@ from nongso.platform.telemetry import Row, Series, Telemetry, Written
 from nongso.wire import marks
 from nongso.wire.metrics import is_possible, metric_of
 
-MOST_PACKED = 1024 * 1024
-MOST_UNPACKED = 8 * 1024 * 1024
-MOST_ROWS = 20_000
-
-
-class BatchError(Exception):
-    """The batch as a whole cannot be taken."""
-
-    def __init__(self, status: int, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.code = code
-
 
 class RowError(Exception):
     """One row cannot be taken; the gateway sets it aside and counts it."""
@@ -57,222 +42,7 @@ class RowError(Exception):
         self.code = code
 
 
-# --- the rows, as in contract section 4 ------------------------------------------------------
-
-_Values = dict[str, Any]
-
-
-class _Kind(msgspec.Struct):
-    id: int
-    kind: str
-
-
-class _Envelope(msgspec.Struct):
-    gateway: str
-    store: str
-    rows: list[msgspec.Raw]
-
-
-class _Readings(msgspec.Struct):
-    node: str
-    readings: list[tuple[str, int, float | None, int]]
-
-
-class _Run(msgspec.Struct):
-    id: str
-    zone: str
-    cause: str
-    state: str
-    code: str
-    ordered_seconds: int
-    started_at: int
-    by: str | None = None
-    values: _Values = {}
-    ended_at: int | None = None
-    seconds: float = 0
-    litres: float = 0
-
-
-class _RunRow(msgspec.Struct):
-    run: _Run
-
-
-class _Outcome(msgspec.Struct):
-    id: str
-    state: Literal["running", "queued", "refused", "done"]
-    at: int
-    code: str | None = None
-    values: _Values = {}
-
-
-class _OutcomeRow(msgspec.Struct):
-    command: _Outcome
-
-
-class _Alarm(msgspec.Struct):
-    id: str
-    code: str
-    raised_at: int
-    values: _Values = {}
-    zone: str | None = None
-    cleared_at: int | None = None
-
-
-class _AlarmRow(msgspec.Struct):
-    alarm: _Alarm
-
-
-class _Place(msgspec.Struct):
-    slug: str
-    name: str
-
-
-class _ZoneWords(msgspec.Struct):
-    id: str
-    name: str
-    coil: int
-    mode: str
-    max_run_seconds: int
-    max_day_seconds: int
-    area_m2: float | None = None
-    band: _Values | None = None
-
-
-class _House(msgspec.Struct):
-    slug: str
-    name: str
-    farm: str
-    area_m2: float | None = None
-    zones: list[_ZoneWords] = []
-
-
-class _NodeWords(msgspec.Struct):
-    slug: str
-    eui64: str
-    farm: str
-    greenhouse: str | None = None
-    zone: str | None = None
-
-
-class _Configuration(msgspec.Struct):
-    name: str
-    greenhouses: list[_House]
-    nodes: list[_NodeWords]
-    simulated: bool = False
-    farms: list[_Place] = []
-
-
-class _ConfigurationRow(msgspec.Struct):
-    configuration: _Configuration
-
-
-class _NodeState(msgspec.Struct):
-    eui64: str
-    state: Literal["online", "offline"]
-    at: int
-
-
-class _NodeRow(msgspec.Struct):
-    node: _NodeState
-
-
-class _RefusedMessage(msgspec.Struct):
-    topic: str
-    code: str
-    detail: str
-    at: int
-    node: str | None = None
-
-
-class _RefusedRow(msgspec.Struct):
-    refused: _RefusedMessage
-
-
-class _ZoneState(msgspec.Struct):
-    id: str
-    state: str
-    at: int
-    mode: str | None = None
-    band: _Values | None = None
-    code: str | None = None
-    values: _Values = {}
-
-
-class _ZoneRow(msgspec.Struct):
-    zone: _ZoneState
-
-
-_KINDS: dict[str, type[msgspec.Struct]] = {
-    "readings": _Readings,
-    "run": _RunRow,
-    "command": _OutcomeRow,
-    "alarm": _AlarmRow,
-    "configuration": _ConfigurationRow,
-    "node": _NodeRow,
-    "refused": _RefusedRow,
-    "zone": _ZoneRow,
-}
-_DECODERS = {kind: msgspec.json.Decoder(struct) for kind, struct in _KINDS.items()}
-_WIDE = (_ConfigurationRow,)  # touch many records: all or nothing
-_ENVELOPE = msgspec.json.Decoder(_Envelope)
-_KIND = msgspec.json.Decoder(_Kind)
-
-
-@dataclass
-class Batch:
-    """A batch whose rows are readable; what was not is in ``refused``."""
-
-    gateway: str
-    store: str
-    rows: list[tuple[int, Any]] = field(default_factory=list)
-    refused: list[dict[str, Any]] = field(default_factory=list)
-
-    def refuse(self, id: int, code: str, detail: str) -> None:  # noqa: A002
-        """Note that a row was refused."""
-        self.refused.append({"id": id, "code": code, "detail": detail})
-
-
-def unpack(body: bytes) -> bytes:
-    """Undo gzip where there is any, up to 8 MiB. Raises ``BatchError``."""
-    if len(body) > MOST_PACKED:
-        raise BatchError(413, "too_large", f"a batch has at most {MOST_PACKED} bytes packed")
-    if body[:2] != b"\x1f\x8b":
-        return body
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        plain = unpacker.decompress(body, MOST_UNPACKED)
-    except zlib.error as error:
-        raise BatchError(400, "not_gzip", f"the gzip stream is broken: {error}") from error
-    if unpacker.unconsumed_tail:
-        raise BatchError(413, "too_large", f"a batch has at most {MOST_UNPACKED} bytes unpacked")
-    if not unpacker.eof:
-        raise BatchError(400, "not_gzip", "the gzip stream ends too early")
-    return plain
-
-
-def read(body: bytes) -> Batch:
-    """Decode a batch. Raises ``BatchError`` when not even the ids of its rows can be read."""
-    try:
-        envelope = _ENVELOPE.decode(unpack(body))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BatchError(400, "not_a_batch", str(error)) from error
-    if len(envelope.rows) > MOST_ROWS:
-        raise BatchError(413, "too_large", f"a batch has at most {MOST_ROWS} rows")
-    batch = Batch(envelope.gateway, envelope.store)
-    for raw in envelope.rows:
-        try:
-            head = _KIND.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise BatchError(400, "row_without_id", f"a row has no id or kind: {error}") from error
-        decoder = _DECODERS.get(head.kind)
-        if decoder is None:
-            batch.refuse(head.id, "unknown_kind", f"no kind of row is called {head.kind!r}")
-            continue
-        try:
-            batch.rows.append((head.id, decoder.decode(raw)))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            batch.refuse(head.id, "broken_row", str(error))
-    return batch
+_WIDE = (rows.ConfigurationRow,)  # touch many records: all or nothing
 
 
 @dataclass
@@ -284,7 +54,7 @@ class Taken:
     readings: Written
 
 
-def store(batch: Batch, records: Records, telemetry: Telemetry, now: int) -> Taken:
+def store(batch: rows.Batch, records: Records, telemetry: Telemetry, now: int) -> Taken:
     """Store a batch; returns after both commits. Database errors fly to the caller."""
     written = Written(0, 0, 0, 0)
     with records.transaction() as session:
@@ -301,7 +71,7 @@ def store(batch: Batch, records: Records, telemetry: Telemetry, now: int) -> Tak
 class _Keeper:
     """Puts the rows of one batch where they belong, in the caller's transaction."""
 
-    def __init__(self, session: Session, gateway: Gateway, batch: Batch, now: int) -> None:
+    def __init__(self, session: Session, gateway: Gateway, batch: rows.Batch, now: int) -> None:
         self.session = session
         self.gateway = gateway
         self.batch = batch
@@ -313,14 +83,14 @@ class _Keeper:
             gateway.store, gateway.configured_row = batch.store, None
         gateway.seen_at = now
         self._takers: dict[type, Any] = {
-            _Readings: self._take_readings,
-            _RunRow: self._take_run,
-            _OutcomeRow: self._take_outcome,
-            _AlarmRow: self._take_alarm,
-            _ConfigurationRow: self._take_configuration,
-            _NodeRow: self._take_node,
-            _RefusedRow: self._take_refused,
-            _ZoneRow: self._take_zone,
+            rows.Readings: self._take_readings,
+            rows.RunRow: self._take_run,
+            rows.OutcomeRow: self._take_outcome,
+            rows.AlarmRow: self._take_alarm,
+            rows.ConfigurationRow: self._take_configuration,
+            rows.NodeRow: self._take_node,
+            rows.RefusedRow: self._take_refused,
+            rows.ZoneRow: self._take_zone,
         }
         self._nodes = {node.eui64: node for node in session.scalars(select(Node))}
 
@@ -334,7 +104,7 @@ class _Keeper:
             else:
                 self.stored.append(number)
 
-    def _take_readings(self, _number: int, row: _Readings) -> None:
+    def _take_readings(self, _number: int, row: rows.Readings) -> None:
         node = self._nodes.get(row.node)
         if node is not None and node.gateway not in (None, self.gateway.slug):
             raise RowError("node_of_another", f"node {row.node} belongs to {node.gateway}")
@@ -357,7 +127,7 @@ class _Keeper:
             taken.append(Row(Series(greenhouse, zone, row.node, name), at, value, mark))
         self.readings += taken
 
-    def _take_run(self, _number: int, row: _RunRow) -> None:
+    def _take_run(self, _number: int, row: rows.RunRow) -> None:
         found = row.run
         kept = self.session.get(Run, found.id)
         if kept is not None and kept.gateway != self.gateway.slug:
@@ -369,17 +139,17 @@ class _Keeper:
             self.session.add(kept)
         if found.ended_at is None:
             kept.start_code, kept.start_values = found.code, found.values
-        for name in _Run.__struct_fields__:
+        for name in rows.RunBody.__struct_fields__:
             setattr(kept, name, getattr(found, name))
 
-    def _take_outcome(self, _number: int, row: _OutcomeRow) -> None:
+    def _take_outcome(self, _number: int, row: rows.OutcomeRow) -> None:
         found = row.command
         kept = self.session.get(Command, found.id)
         if kept is None or kept.gateway != self.gateway.slug:
             raise RowError("unknown_command", f"no command {found.id} was given to this gateway")
         take_outcome(kept, found.state, found.code, found.values, found.at)
 
-    def _take_alarm(self, _number: int, row: _AlarmRow) -> None:
+    def _take_alarm(self, _number: int, row: rows.AlarmRow) -> None:
         found = row.alarm
         kept = self.session.get(Alarm, found.id)
         if kept is not None and kept.gateway != self.gateway.slug:
@@ -389,17 +159,17 @@ class _Keeper:
         if kept is None:
             kept = Alarm(id=found.id, gateway=self.gateway.slug)
             self.session.add(kept)
-        for name in _Alarm.__struct_fields__:
+        for name in rows.AlarmBody.__struct_fields__:
             setattr(kept, name, getattr(found, name))
 
-    def _take_node(self, _number: int, row: _NodeRow) -> None:
+    def _take_node(self, _number: int, row: rows.NodeRow) -> None:
         node = self._nodes.get(row.node.eui64)
         if node is None or node.gateway != self.gateway.slug:
             raise RowError("unknown_node", f"no node {row.node.eui64} in the configuration")
         if row.node.at >= node.state_at:
             node.state, node.state_at = row.node.state, row.node.at
 
-    def _take_refused(self, number: int, row: _RefusedRow) -> None:
+    def _take_refused(self, number: int, row: rows.RefusedRow) -> None:
         found = row.refused
         self.session.merge(
             Refused(
@@ -414,7 +184,7 @@ class _Keeper:
             )
         )
 
-    def _take_zone(self, _number: int, row: _ZoneRow) -> None:
+    def _take_zone(self, _number: int, row: rows.ZoneRow) -> None:
         found = row.zone
         zone = self.session.get(Zone, found.id)
         if zone is None or zone.gateway != self.gateway.slug:
@@ -428,7 +198,7 @@ class _Keeper:
         if found.band is not None:
             zone.band = found.band
 
-    def _take_configuration(self, number: int, row: _ConfigurationRow) -> None:
+    def _take_configuration(self, number: int, row: rows.ConfigurationRow) -> None:
         gateway, found = self.gateway, row.configuration
         if gateway.configured_row is not None and number < gateway.configured_row:
             return
@@ -460,7 +230,7 @@ class _Keeper:
                 house_kept.gateway = None
         self._keep_nodes(found.nodes)
 
-    def _keep_house(self, house: _House, farms: dict[str, str]) -> None:
+    def _keep_house(self, house: rows.HouseWords, farms: dict[str, str]) -> None:
         kept = self.session.get(Greenhouse, house.slug)
         if kept is None:
             kept = Greenhouse(
@@ -492,7 +262,7 @@ class _Keeper:
             if zone.state_at == 0:  # afterwards the zone's own rows tell its mode
                 zone.mode, zone.band = words.mode, words.band
 
-    def _keep_nodes(self, listed: list[_NodeWords]) -> None:
+    def _keep_nodes(self, listed: list[rows.NodeWords]) -> None:
         for node in self._nodes.values():
             if node.gateway == self.gateway.slug:
                 node.gateway = None

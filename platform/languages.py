@@ -109,12 +109,13 @@ def install(app: Flask, secure: bool) -> None:
 
 def language() -> str:
     """Return the language of this answer, ``vi`` where nobody asks."""
-    found = get_locale()
+    found = get_locale()  # kept for the request by Flask-Babel
     return found.language if found is not None and found.language in LANGUAGES else "vi"
 
 
 def _chosen() -> str:
-    wish = request.args.get("lang") or request.cookies.get(COOKIE, "")
+    wish = request.args.get("lang") if request.query_string else None
+    wish = wish or request.cookies.get(COOKIE, "")
     if not wish and request.path.startswith("/api/") and request.accept_languages:
         # Programs say what they want; many phones here are set to English by the shop.
         wish = request.accept_languages.best_match(list(LANGUAGES)) or "vi"
@@ -126,6 +127,8 @@ def _switch() -> Response | None:
 
     Pages without cookies (the consumer page) only read it.
     """
+    if not request.query_string:
+        return None
     wish = request.args.get("lang")
     rule = rule_of(current_app, request.endpoint)
     if (

@@ -16,7 +16,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from nongso.platform import ingest
+from nongso.platform import ingest, rows
 from nongso.platform.accounts import GATEWAY, Identity, allow, somebody
 from nongso.platform.errors import Problem, problem
 from nongso.platform.greenhouse import commands
@@ -97,11 +97,11 @@ def _own(gateway: str) -> str:
 def batch(gateway: str) -> Response:
     """Store a batch of a gateway's rows; the answer names those that are on disk."""
     _own(gateway)
-    if (request.content_length or 0) > ingest.MOST_PACKED:
-        raise Problem(413, "too_large", f"a batch has at most {ingest.MOST_PACKED} bytes packed")
+    if (request.content_length or 0) > rows.MOST_PACKED:
+        raise Problem(413, "too_large", f"a batch has at most {rows.MOST_PACKED} bytes packed")
     try:
-        brought = ingest.read(request.get_data())
-    except ingest.BatchError as error:
+        brought = rows.read(request.get_data())
+    except rows.BatchError as error:
         raise Problem(error.status, error.code, str(error)) from error
     if brought.gateway != gateway:
         raise Problem(400, "other_gateway", f"the batch is of gateway {brought.gateway!r}")

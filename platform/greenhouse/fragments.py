@@ -1,4 +1,4 @@
-"""Pieces of pages that many phones ask for in the same second, made once.
+"""Pieces of pages that are asked for again and again, made once.
 
 The key of a piece holds everything that it shows depends on, the versions of the databases and
 the second among them, so that a kept piece is never stale: it is simply not found any more.
@@ -7,11 +7,11 @@ the second among them, so that a kept piece is never stale: it is simply not fou
 from collections.abc import Callable, Hashable
 from threading import Lock
 
-MOST_KEPT = 200
+MOST_KEPT = 2000
 
 
 class Fragments:
-    """A few finished pieces of HTML by key."""
+    """Some finished pieces of HTML by key; the oldest make room."""
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, str] = {}
@@ -24,6 +24,6 @@ class Fragments:
             found = make()
             with self._lock:
                 if len(self._kept) >= MOST_KEPT:
-                    self._kept.clear()
+                    self._kept.pop(next(iter(self._kept)))  # the oldest
                 self._kept[key] = found
         return found

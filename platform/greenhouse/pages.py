@@ -12,7 +12,7 @@ from flask import Blueprint, Flask, abort, current_app, redirect, render_templat
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
-from nongso.platform.accounts import Link, allow, owns, scoped, somebody
+from nongso.platform.accounts import Identity, Link, allow, owns, scoped, somebody
 from nongso.platform.greenhouse import commands, operations, sentences
 from nongso.platform.greenhouse.commands import Wish, WishError
 from nongso.platform.greenhouse.condition import LEVELS, Condition, judge, level_word
@@ -45,6 +45,7 @@ WATERERS = ("farmer", "clerk", "admin")
 STOPPERS = ("farmer", "clerk", "helper", "admin")
 NAVIGATION = (Link("greenhouse.home", later("Nhà màng"), READERS),)
 MINUTES = (5, 10, 20)
+CARDS_HERE = "<!-- cards -->"
 
 
 def prepare(app: Flask) -> None:
@@ -77,7 +78,22 @@ def home() -> str:
     cards = fragments.get(key, lambda: _cards(now))
     if request.args.get("part") == "live":
         return cards
-    return render_template("greenhouse/home.html", cards=cards)
+    head, tail = _frame(fragments, asker)
+    return head + cards + tail
+
+
+def _frame(fragments: Fragments, asker: Identity) -> tuple[str, str]:
+    """Return what stands around the cards: it is the same as long as the log-in lasts."""
+
+    def make() -> str:
+        return render_template("greenhouse/home.html", cards=CARDS_HERE)
+
+    if asker.via == "cookie":
+        frame = fragments.get(("frame", asker.log_in, asker.role, language()), make)
+    else:
+        frame = make()
+    head, _mark, tail = frame.partition(CARDS_HERE)
+    return head, tail
 
 
 def _cards(now: int) -> str:

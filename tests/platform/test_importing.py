@@ -8,7 +8,8 @@ import pytest
 from office import Place
 
 from nongso.platform.columns import MapError
-from nongso.platform.importing import Count, FileError, command, import_readings
+from nongso.platform.foreign_file import FileError
+from nongso.platform.importing import Count, command, import_readings
 from nongso.platform.telemetry import Series
 
 ROOT = Path(__file__).parents[2]

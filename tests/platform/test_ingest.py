@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from office import BUS, KEY, NODE_1, NODE_2, Place, configuration
 
-from nongso.platform import ingest
+from nongso.platform import rows
 from nongso.platform.greenhouse.records import Alarm, Greenhouse, Node, Refused, Run, Zone
 
 NOW = int(time.time())
@@ -293,5 +293,5 @@ def test_a_full_disk_says_wait_and_keeps_nothing(farm: Place) -> None:
 
 
 def test_row_and_byte_limits_stand_as_agreed() -> None:
-    assert ingest.MOST_PACKED == 1024 * 1024
-    assert ingest.MOST_UNPACKED == 8 * 1024 * 1024
+    assert rows.MOST_PACKED == 1024 * 1024
+    assert rows.MOST_UNPACKED == 8 * 1024 * 1024
