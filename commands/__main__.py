@@ -60,6 +60,13 @@ def _gateway_init(args: argparse.Namespace) -> int:
     return 0
 
 
+def _gateway_key(args: argparse.Namespace) -> int:
+    from nongso.gateway import settings
+
+    print(settings.load(args.settings).platform.key)
+    return 0
+
+
 def _gateway_valves(args: argparse.Namespace) -> int:
     from nongso.gateway.valves import supervisor
 
@@ -82,6 +89,37 @@ def _platform_upgrade(args: argparse.Namespace) -> int:
     from nongso.platform import migrations, settings
 
     print("Database is at", migrations.upgrade(settings.load(args.settings)))
+    return 0
+
+
+def _platform_init(args: argparse.Namespace) -> int:
+    from nongso.platform import installation
+
+    print(
+        f"Labels will carry {args.label_url or args.url}: printed codes live for years, so "
+        "it must be an address that you own and keep.",
+        file=sys.stderr,
+    )
+    installation.write_settings(args.settings, args.url, args.label_url, args.folder)
+    print(f"Written: {args.settings}. Next: nongso platform upgrade --settings {args.settings}")
+    return 0
+
+
+def _platform_cooperative(args: argparse.Namespace) -> int:
+    from nongso.platform import installation, settings
+
+    installation.add_cooperative(settings.load(args.settings), args.cooperative, args.name)
+    return 0
+
+
+def _platform_gateway(args: argparse.Namespace) -> int:
+    from nongso.platform import installation, settings
+
+    if sys.stdin.isatty():
+        print("The gateway's key (nongso gateway key prints it), then Enter:", file=sys.stderr)
+    key = sys.stdin.readline().strip()
+    loaded = settings.load(args.settings)
+    installation.add_gateway(loaded, args.gateway, args.cooperative, key)
     return 0
 
 
@@ -173,6 +211,7 @@ def parser() -> argparse.ArgumentParser:
     gateway = _group(rooms, "gateway", "the farm's gateway")
     _add(gateway, "run", _gateway_run, "receive, store, forward, decide on watering", settings)
     _add(gateway, "valves", _gateway_valves, "run the valve supervisor", settings)
+    _add(gateway, "key", _gateway_key, "print the key that the platform must know", settings)
     _add(gateway, "close", _gateway_close, "close all valves now", settings)
     init = _add(
         gateway, "init", _gateway_init, "write new gateway settings with new keys", settings
@@ -182,8 +221,18 @@ def parser() -> argparse.ArgumentParser:
     init.add_argument("--platform", required=True, metavar="URL", help="the platform's address")
 
     platform = _group(rooms, "platform", "the server: pages, API, labels")
+    begin = _add(platform, "init", _platform_init, "write settings with a new secret", settings)
+    begin.add_argument("--url", required=True, help="the address that people type")
+    begin.add_argument("--label-url", help="the address on labels (default: --url)")
+    begin.add_argument("--folder", type=Path, help="for the data (default: beside the settings)")
     _add(platform, "run", _platform_run, "serve the pages and the API", settings)
     _add(platform, "upgrade", _platform_upgrade, "bring the database to this version", settings)
+    coop = _add(platform, "cooperative", _platform_cooperative, "add a cooperative", settings)
+    coop.add_argument("cooperative", help="its slug, e.g. binh-lu")
+    coop.add_argument("name", help="its name for people")
+    door = _add(platform, "gateway", _platform_gateway, "let a gateway in; key on stdin", settings)
+    door.add_argument("gateway", help="the gateway's slug")
+    door.add_argument("--cooperative", required=True, help="slug of the cooperative")
     user = _add(platform, "user", _platform_user, "make a user, or give a new password", settings)
     user.add_argument("user", help="log-in name")
     user.add_argument(

@@ -1,0 +1,85 @@
+"""What an installer does on a new server before anybody can log in: settings and gateway.
+
+For ``nongso up`` all of this is done by ``nongso.platform.demo``.
+"""
+
+import json
+import os
+import secrets
+from pathlib import Path
+
+from nongso.platform.people import Cooperative
+from nongso.platform.settings import Settings, checked
+from nongso.platform.store import Records
+from nongso.platform.uplink import register_gateway
+from nongso.wire.topics import TopicError, check_slug
+
+
+class InstallationError(Exception):
+    """It cannot be set up so; the text says what to change."""
+
+
+def write_settings(file: Path, url: str, label_url: str | None, folder: Path | None) -> Settings:
+    """Write ``platform.json`` with a new secret, readable by its owner only.
+
+    Raises ``InstallationError`` when the file is there already: its secret would be lost.
+    Raises ``SettingsError`` for addresses that cannot be used.
+    """
+    content = {
+        "folder": str((folder or file.parent).absolute()),
+        "secret": secrets.token_hex(32),
+        "host": "127.0.0.1",
+        "port": 8080,
+        "url": url,
+        "label_url": label_url or url,
+        "threads": 12,
+    }
+    settings = checked(content, str(file))
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise InstallationError(
+            f"{file} is there already and holds a secret; move it away to make a new one"
+        ) from None
+    with os.fdopen(handle, "w", encoding="utf-8") as out:
+        json.dump(content, out, ensure_ascii=False, indent=1)
+        out.write("\n")
+    return settings
+
+
+def add_cooperative(settings: Settings, slug: str, name: str) -> None:
+    """Add a cooperative, or give one that is there another name."""
+    _check(slug)
+    records = Records(settings.records_file)
+    try:
+        with records.transaction() as session:
+            session.merge(Cooperative(slug=slug, name=name))
+    finally:
+        records.close()
+
+
+def add_gateway(settings: Settings, slug: str, cooperative: str, key: str) -> None:
+    """Let a gateway in with its key (``platform.key`` of its ``gateway.json``)."""
+    _check(slug)
+    records = Records(settings.records_file)
+    try:
+        with records.transaction() as session:
+            if session.get(Cooperative, cooperative) is None:
+                raise InstallationError(
+                    f"There is no cooperative {cooperative!r} yet. Add it first with: "
+                    f"nongso platform cooperative {cooperative} NAME"
+                )
+            try:
+                register_gateway(session, slug, slug, cooperative, key)
+            except ValueError as e:
+                raise InstallationError(str(e)) from e
+    finally:
+        records.close()
+
+
+def _check(slug: str) -> None:
+    try:
+        check_slug(slug)
+    except TopicError as e:
+        raise InstallationError(str(e)) from e
