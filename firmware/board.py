@@ -6,8 +6,6 @@ the same drivers talk over TCP to the chips of the simulated farm. What runs on 
 differs from the simulated one in this file only.
 """
 
-# ruff: noqa: B904 (MicroPython prints a warning at each "raise ... from")
-
 import os
 import sys
 import time
