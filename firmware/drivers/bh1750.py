@@ -5,7 +5,7 @@ Its measurement time register is set to the shortest (31 instead of 69), because
 usual one the scale ends at 54,612 lx, and under a greenhouse roof at noon there is more.
 """
 
-# ruff: noqa: B904 (MicroPython prints a warning at each "raise ... from")
+
 
 from micropython import const
 

@@ -4,7 +4,7 @@ Each measurement is started by one command and fetched by one read; read too ear
 does not answer (NACK). Both words come with a CRC-8.
 """
 
-# ruff: noqa: B904 (MicroPython prints a warning at each "raise ... from")
+
 
 from micropython import const
 

@@ -6,7 +6,7 @@ broken wire or a probe that lies somewhere else, and no number. Real counts flut
 gives the same to the last bit in a dozen samples running is stuck.
 """
 
-# ruff: noqa: B904 (MicroPython prints a warning at each "raise ... from")
+
 
 from micropython import const
 

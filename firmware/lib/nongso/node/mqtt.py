@@ -10,7 +10,7 @@ A PUBACK only means that the broker took the message; see ``uplink`` for what it
 TLS is not handled yet: ``asyncio.open_connection`` would get a context here.
 """
 
-# ruff: noqa: B904 (MicroPython prints a warning at each "raise ... from")
+
 
 import asyncio
 

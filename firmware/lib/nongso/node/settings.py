@@ -1,6 +1,6 @@
 """The node's ``config.json``, checked once at the start. Every error is one clear sentence."""
 
-# ruff: noqa: B904 (MicroPython prints a warning at each "raise ... from")
+
 
 import json
 from collections import namedtuple
