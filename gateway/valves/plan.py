@@ -318,8 +318,6 @@ class Plan:
 
     def _wanted(self, now: float) -> Iterator[tuple[int, float]]:
         """The coils that are to be on and until when, in the order of opening."""
-        if self.stuck:
-            return
         heard = -1.0 if self._heard_at is None else self._heard_at
         reaches = [(r, min(r.end(now), heard + self.lease_seconds)) for r in self._live()]
         for run, reach in reaches:
@@ -344,8 +342,8 @@ class Plan:
         pump, main = self.layout.pump, self.layout.main
         pump_is_on = pump not in wanted and (pump in self._unsure or bool(self.seen[pump]))
         for coil in sorted(pending, key=lambda c: (c != pump, c == main, c)):
-            tries = self._tries[pump] + self._blind_offs
-            if coil != pump and pump_is_on and tries < PUMP_TRIES_FIRST:
+            waits = self._tries[pump] < PUMP_TRIES_FIRST and not self._blind_offs
+            if coil != pump and pump_is_on and waits:
                 return None
             if now >= self._retry_at[coil]:
                 return coil

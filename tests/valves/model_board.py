@@ -46,6 +46,7 @@ class Board:
     leaks_l_per_s: float = 0.0
     litres: float = 0.0
     asked: int = 0
+    offs: list[tuple[float, int]] = field(default_factory=list)
 
     def set(self, coil: int, on: bool) -> None:
         on = (on and coil not in self.dead_coils) or coil in self.welded
@@ -98,6 +99,7 @@ class Cable:
 
     def coil_off(self, unit: int, coils: Coils, coil: int) -> None:
         self._ask()
+        self.board.offs.append((self.board.clock.now, coil))
         self.board.ends.pop(coil, None)
         self.board.set(coil, False)
         self._answer()

@@ -35,7 +35,7 @@ class Valves(RuleBasedStateMachine):
 
     @rule(
         zone=st.sampled_from([*ZONES, "roof"]),
-        seconds=st.sampled_from([1, 2.5, 5, 20, 31, 0, 0.5, -3, 1e9]),
+        seconds=st.sampled_from([1, 2.5, 5, 20, 600, 31, 0, 0.5, -3, 1e9]),
         again=st.booleans(),
     )
     @precondition(lambda self: self.gateway_lives and not self.rig.is_frozen)
@@ -106,6 +106,7 @@ class Valves(RuleBasedStateMachine):
         edges = len(self.rig.board.edges)
         self.left_on |= {c: edges for c in range(8) if self.rig.board.on[c]}
         self.current.clear()
+        self.number += 1  # an id that only the old one knew is the gateway's to refuse
         self.note_trouble()
 
     # --- the board and the cable -----------------------------------------------------------

@@ -44,6 +44,36 @@ def test_everything_that_a_dead_master_left_on_is_closed_first() -> None:
     assert rig.ask(do="open", zone="k1", seconds=20, id="b")["state"] == "running"
 
 
+def test_off_is_written_at_the_start_whatever_is_read(rig: Rig) -> None:
+    assert {coil for _, coil in rig.board.offs} == set(range(8))
+
+
+def test_no_pulse_reaches_beyond_the_lease(rig: Rig) -> None:
+    rig.ask(do="open", zone="k1", seconds=600, id="a")
+    keep(rig, 10)
+    rig.is_frozen = True
+    rig.turn(LEASE)
+    assert not any(rig.board.on)
+    off = {coil: t for t, coil, on in rig.board.edges if not on}
+    assert off[PUMP] < off[0]
+    rig.is_frozen = False
+    rig.turn(2)
+    assert ended(rig) == {"a": "restarted"}
+
+
+def test_an_off_that_cannot_be_confirmed_is_written_to_the_valve_too(rig: Rig) -> None:
+    """The bus carries the writes and loses the echoes: the valve does not wait for the pump."""
+    rig.ask(do="open", zone="k1", seconds=600, id="a")
+    keep(rig, 5)
+    rig.board.echoes_get_lost = True
+    rig.ask(do="stop")
+    since = rig.clock()
+    rig.turn(2)
+    closed = [t for t, coil, on in rig.board.edges if coil == 0 and not on]
+    assert closed
+    assert closed[0] - since < 1.5, "by a write, before the pulse was over"
+
+
 def test_valve_before_pump_and_pump_off_before_valve(rig: Rig) -> None:
     rig.ask(do="open", zone="k1", seconds=10, id="a")
     keep(rig, 12)
@@ -238,7 +268,9 @@ def test_a_pump_that_does_not_stop_is_alarmed_and_the_valve_closes_all_the_same(
     rig.ask(do="open", zone="k1", seconds=3, id="a")
     keep(rig, 1)
     rig.board.welded = {PUMP}
+    since = len(rig.board.offs)
     keep(rig, 6)
+    assert [coil for _, coil in rig.board.offs[since:]][:4] == [PUMP, PUMP, PUMP, 0]
     assert [coil for coil in range(8) if rig.board.on[coil]] == [PUMP]
     assert alarms(rig) == ["pump_not_stopped"]
     assert ended(rig) == {"a": "done"}
@@ -264,6 +296,14 @@ def test_no_water_although_open_stops_the_run(rig: Rig) -> None:
     rig.ask(do="open", zone="k1", seconds=5, id="b")
     keep(rig, 5)
     assert alarms(rig) == [], "water flows again"
+
+
+def test_meter_and_tank_wait_while_the_relay_has_little_time(rig: Rig) -> None:
+    asked = rig.board.asked
+    rig.board.turn(10)
+    assert rig.work.ask_a_sensor(pause_seconds=0.2) is None
+    assert rig.board.asked == asked
+    assert rig.work.ask_a_sensor(pause_seconds=0.4) is not None
 
 
 def test_a_dead_meter_stops_nothing(rig: Rig) -> None:
