@@ -156,17 +156,30 @@ class Inbox:
         return client
 
     def _run(self) -> None:
-        try:
-            while not self._stopping:
+        while not self._stopping:
+            try:
                 self._turn()
+            except Exception as error:  # whatever one message or the broker did: begin anew
+                self._complaints.say("turn", f"the inbox failed and connects anew: {error!r}")
+                log.debug("where it failed", exc_info=True)
+                self._arrived = []
+                self._begin_anew()
+        with contextlib.suppress(OSError):
             self._publish_committed()
             self._client.disconnect()
             self._client.loop_write()
-        except Exception:
-            log.exception("the inbox failed; the gateway must be restarted")
-            raise
-        finally:
-            self.connected_since = None
+        self.connected_since = None
+
+    def _begin_anew(self) -> None:
+        """Give the connection up with all that is half done; the broker sends it again."""
+        self._session += 1
+        self.connected_since = None
+        sock: Any = self._client.socket()
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        self._client = self._make_client()
+        self._next_try = time.monotonic() + 1.0
 
     def _turn(self) -> None:
         """Wait for something to happen and deal with it."""
@@ -331,7 +344,10 @@ class Inbox:
         self._outstanding += burst.size
         self.accepted += len(messages)
 
-        def committed(accepted: Accepted) -> None:
+        def committed(accepted: Accepted | None) -> None:
+            if accepted is None:  # a fault of ours: nobody is told that it is kept
+                burst.mids, burst.letters = [], []
+                self.not_stored += burst.size
             self._committed.append(burst)
             self._wake()
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from nongso.gateway.errors import PlatformRefused, PlatformSilent
+from nongso.gateway.errors import PlatformRefused, PlatformSilent, SettingsError
 from nongso.gateway.settings import Platform
 
 CONNECT_SECONDS = 10.0
@@ -43,7 +43,12 @@ class PlatformLink:
         }
         self._context: ssl.SSLContext | None = None
         if url.scheme == "https":
-            self._context = ssl.create_default_context(cafile=platform.ca_file)
+            try:
+                self._context = ssl.create_default_context(cafile=platform.ca_file)
+            except (OSError, ssl.SSLError) as error:
+                raise SettingsError(
+                    f"platform.ca_file {platform.ca_file} cannot be read: {error}"
+                ) from None
         self._connection: http.client.HTTPConnection | None = None
         self._is_hung_up = False
 

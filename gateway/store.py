@@ -190,20 +190,22 @@ class Store:
         self,
         messages: Sequence[Message],
         refusals: Sequence[Refusal],
-        then: Callable[[Accepted], None],
+        then: Callable[[Accepted | None], None],
     ) -> None:
         """Queue a burst; ``then`` is called from the writer's thread after the commit.
 
+        ``None`` instead of the outcome says that it was not stored, by a fault of ours.
         Raises ``StoreBusy`` when too much is waiting; nothing of the burst was taken then.
         """
         size = len(messages) + len(refusals)
         if self._messages_waiting + size > MOST_WAITING_MESSAGES:
             raise StoreBusy(f"{self._messages_waiting} messages are waiting for the disk")
 
-        def after(accepted: Accepted) -> None:
-            self._remember(accepted)
+        def after(accepted: Accepted | None) -> None:
+            if accepted is not None:
+                self._remember(accepted)
             then(accepted)
-            if accepted.rows:
+            if accepted is not None and accepted.rows:
                 self.on_rows(bool(accepted.conflicts))
 
         def work(file: StoreFile) -> Accepted:
@@ -227,7 +229,10 @@ class Store:
     def has_waiting(self, kind: str) -> bool:
         """Say whether a protected row of a kind has not been named yet."""
         with self._file_lock:
-            return self._file is not None and self._file.has_protected(kind)
+            try:
+                return self._file is None or self._file.has_protected(kind)
+            except (StoreUnwritable, StoreDamaged):
+                return True  # not known now
 
     def named(
         self,
@@ -345,6 +350,8 @@ class Store:
             self._put_back(jobs, error)
             self._pause()
         except Exception:
+            if not jobs:
+                log.exception("the store's own upkeep failed; it is tried again")
             self._one_by_one(jobs)
 
     def _commit(self, jobs: Sequence[_Job]) -> None:
@@ -408,6 +415,8 @@ class Store:
                     self._rows_waiting -= job.rows
                 job.error = error
                 job.done.set()
+                if job.messages and job.then is not None:
+                    job.then(None)
 
     def _put_back(self, jobs: Sequence[_Job], error: Exception) -> None:
         """Keep work that the disk did not take, and let go who waits for it."""

@@ -9,10 +9,12 @@ import gzip
 import hashlib
 import hmac
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -53,6 +55,13 @@ class Office:
         self._server = _Server(("127.0.0.1", self.port), _handler(self))
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def encrypt(self, certificate: Path, key: Path) -> None:
+        """Speak https from now on."""
+        assert self._server is not None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self._server.context = context
 
     def close(self) -> None:
         """Stop answering; connections are cut."""
@@ -118,7 +127,16 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, *args: Any) -> None:
         self.connections: list[Any] = []
+        self.context: ssl.SSLContext | None = None
         super().__init__(*args)
+
+    def get_request(self) -> tuple[Any, Any]:
+        request, address = super().get_request()
+        if self.context is not None:  # the handshake is done in the connection's own thread
+            request = self.context.wrap_socket(
+                request, server_side=True, do_handshake_on_connect=False
+            )
+        return request, address
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self.connections.append(request)

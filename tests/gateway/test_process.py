@@ -60,7 +60,9 @@ def test_a_second_gateway_on_the_same_folder_is_refused(box: Box) -> None:
     assert first.is_running()
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(
+    "seed", [1, *(pytest.param(seed, marks=pytest.mark.walk) for seed in range(2, 8))]
+)
 def test_nothing_acknowledged_is_lost_when_the_gateway_is_killed(
     box: Box, office: Office, seed: int
 ) -> None:

@@ -35,9 +35,10 @@ def told(seq: int, *, boot: int = 7, at: int = NOW, value: float = 42.0) -> Mess
 
 def accept(store: Store, *messages: Message, refused: tuple[Refusal, ...] = ()) -> Accepted:
     """Offer messages and wait for the commit."""
-    answers: list[Accepted] = []
+    answers: list[Accepted | None] = []
     store.offer(messages, refused, answers.append)
     until(lambda: answers, "the burst is committed")
+    assert answers[0] is not None
     return answers[0]
 
 
@@ -256,9 +257,11 @@ def test_work_that_fails_by_itself_fails_alone(
 ) -> None:
     store = open_store(file)
     broken = told(1)._replace(key=("no number", 1, 1))  # type: ignore[arg-type]
-    store.offer([broken._replace(digest=object())], [], lambda accepted: None)  # type: ignore[arg-type]
+    answers: list[Accepted | None] = []
+    store.offer([broken._replace(digest=object())], [], answers.append)  # type: ignore[arg-type]
     assert len(accept(store, told(2)).new) == 1
     assert seqs(store) == [2]
+    assert answers == [None]
     assert "a piece of work for the store failed" in caplog.text
     assert store.report()["waiting_messages"] == 0
 
@@ -437,7 +440,7 @@ def test_nothing_is_acknowledged_on_a_full_disk_and_all_of_it_later(
         store = Store(disk / "store.sqlite")
         filler = disk / "photos"
         fill(filler)
-        answers: list[Accepted] = []
+        answers: list[Accepted | None] = []
         number = 0
         while store.is_writable():  # the file may have some room of its own
             store.offer([told(number)], [], answers.append)
@@ -478,7 +481,7 @@ def test_what_people_set_holds_on_a_read_only_disk(tmp_path: Path, leaves_shm: b
         assert not store.is_writable()
         assert store.state("stop") == "1"
         store.record("run", {"id": "r"})
-        answers: list[Accepted] = []
+        answers: list[Accepted | None] = []
         store.offer([told(1)], [], answers.append)
         assert not answers
         remount(disk, "rw")

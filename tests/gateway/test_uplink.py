@@ -2,10 +2,12 @@
 
 import gzip
 import json
+import subprocess
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,7 +51,10 @@ def valves(store: Store) -> Valves:
 
 
 @pytest.fixture
-def start(box: Box, store: Store, valves: Valves) -> Iterator[Start]:
+def start(
+    box: Box, store: Store, valves: Valves, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Start]:
+    monkeypatch.setattr("nongso.gateway.uplink.LINGER_SECONDS", 0.02)
     made: list[Uplink] = []
 
     def begin(settings: GatewaySettings = box.settings) -> Uplink:
@@ -300,6 +305,40 @@ def test_bodies_are_small_and_plain(box: Box, store: Store, office: Office, star
         "seq": 0,
         "readings": [["soil_moisture", told(0).readings[0].at, 42.0, 16]],
     }
+
+
+def test_the_office_must_show_its_certificate(
+    box: Box, tmp_path: Path, office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Encrypted to the right office; nothing to one whose certificate nobody vouches for."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    made = subprocess.run(
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
+        f" -subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout {key}"
+        f" -out {certificate}",
+        shell=True,
+        capture_output=True,
+        check=False,
+    )
+    if made.returncode:
+        pytest.skip("openssl is not installed")
+    office.encrypt(certificate, key)
+    found = json.loads(box.settings_file.read_text())
+    for ca_file, arrives in ((None, False), (str(certificate), True)):
+        url = f"https://localhost:{office.port}"
+        found["platform"] = {"url": url, "key": KEY, "ca_file": ca_file}
+        box.settings_file.write_text(json.dumps(found))
+        store = box.store()
+        store.record("run", {"id": "r"})
+        uplink = Uplink(load(box.settings_file), store, lambda command: {})
+        uplink.start()
+        if arrives:
+            until(lambda: office.of_kind("run"), "the row has arrived")
+        else:
+            until(lambda: "CERTIFICATE_VERIFY_FAILED" in caplog.text, "it is refused")
+            assert not office.rows
+        uplink.stop(2.0)
+        store.close(2.0)
 
 
 # commands
