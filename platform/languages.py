@@ -219,7 +219,9 @@ def moment(at: float, now: float) -> str:
     """Write a time for a sentence: 7 giờ 10, hôm qua lúc 7 giờ 10, ngày 21/11/2026 lúc …"""
     then = local(at)
     if language() == "vi":
-        hour = f"{then.hour} giờ" + (f" {then.minute:02d}" if then.minute else "")
+        hour = f"{then.hour}{NO_BREAK}giờ"
+        if then.minute:
+            hour += f"{NO_BREAK}{then.minute:02d}"
     else:
         hour = f"{then:%H:%M}"
     days = (local(now).date() - then.date()).days

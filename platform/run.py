@@ -11,6 +11,7 @@ import sys
 import threading
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import waitress  # type: ignore[import-untyped]  # has no annotations
 from sqlalchemy import func, select
@@ -38,6 +39,7 @@ def run(settings_file: Path) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each waiting request
     try:
         settings = settings_of.load(settings_file)
         settings.files_folder.mkdir(parents=True, exist_ok=True)
@@ -60,8 +62,8 @@ def run(settings_file: Path) -> int:
         channel_timeout=60,
         max_request_body_size=MOST_BODY,
         ident=None,
-        # one proxy in front may say by https that a request came over TLS; see the handbook
         clear_untrusted_proxy_headers=True,
+        **_behind_proxy(settings.proxy),
     )
     _end_on_signals(app.extensions["nongso.bell"])
     log.info("serving %s with %d threads", settings.url, threads)
@@ -75,6 +77,18 @@ def run(settings_file: Path) -> int:
         app.extensions["nongso.telemetry"].close()
     log.info("ended")
     return 0
+
+
+def _behind_proxy(proxy: str) -> dict[str, Any]:
+    """Believe the proxy about who asks; else all guesses at passwords would be its own."""
+    if not proxy:
+        return {}
+    headers = {"x-forwarded-for", "x-forwarded-proto"}
+    return {
+        "trusted_proxy": proxy,
+        "trusted_proxy_count": 1,
+        "trusted_proxy_headers": headers,
+    }
 
 
 def threads_for(settings: Settings, records: Records) -> int:

@@ -5,6 +5,7 @@ make the server unsafe (a short or well-known secret) or that cannot work is ref
 a sentence that names the file and the field.
 """
 
+import ipaddress
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,8 @@ class Settings:
 
     ``url`` is the address that people type; ``label_url`` the one that is printed on labels
     (shorter, kept for years). ``threads`` is the least number of threads that answer requests;
-    the server adds one for each gateway that waits for commands.
+    the server adds one for each gateway that waits for commands. ``proxy`` is the IP address of
+    the reverse proxy in front, whose word about the asker's address is believed; empty if none.
     """
 
     folder: Path
@@ -35,6 +37,7 @@ class Settings:
     url: str = "http://127.0.0.1:8080"
     label_url: str = "http://127.0.0.1:8080"
     threads: int = 8
+    proxy: str = ""
 
     @property
     def records_file(self) -> Path:
@@ -72,7 +75,7 @@ def load(path: Path) -> Settings:
 
 def checked(found: dict[str, Any], where: str = "settings") -> Settings:
     """Make settings from decoded JSON, field by field. Raises ``SettingsError``."""
-    known = {"folder", "secret", "host", "port", "url", "label_url", "threads"}
+    known = {"folder", "secret", "host", "port", "url", "label_url", "threads", "proxy"}
     unknown = sorted(set(found) - known)
     if unknown:
         raise SettingsError(
@@ -97,6 +100,13 @@ def checked(found: dict[str, Any], where: str = "settings") -> Settings:
             raise SettingsError(f"{where}: {name} must be an http or https address, not {value!r}")
         return value
 
+    def ip_address(name: str) -> str:
+        value = found.get(name, "")
+        try:
+            return str(ipaddress.ip_address(value)) if value else ""
+        except ValueError:
+            raise SettingsError(f"{where}: {name} must be an IP address, not {value!r}") from None
+
     secret = text("secret")
     if len(secret) < SHORTEST_SECRET or len(set(secret)) < 8 or secret.lower() in _KNOWN_SECRETS:
         raise SettingsError(
@@ -114,4 +124,5 @@ def checked(found: dict[str, Any], where: str = "settings") -> Settings:
         url=url,
         label_url=address("label_url", url),
         threads=number("threads", 8, 1, 256),
+        proxy=ip_address("proxy"),
     )

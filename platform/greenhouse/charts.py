@@ -113,9 +113,10 @@ class _Plot:
                 f"{_short(t, decimals)}</text>"
             )
         for at, text in self._times():
-            parts.append(
-                f'<text class="along" x="{self.x(at):.1f}" y="{HEIGHT - 5:.0f}">{text}</text>'
-            )
+            place, x = "along", self.x(at)
+            if x > WIDTH - RIGHT - 12:
+                place, x = "along end", WIDTH - RIGHT
+            parts.append(f'<text class="{place}" x="{x:.1f}" y="{HEIGHT - 4:.0f}">{text}</text>')
         return parts
 
     def _times(self) -> list[tuple[int, str]]:

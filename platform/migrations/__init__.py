@@ -6,6 +6,7 @@ they have been released.
 """
 
 import functools
+import logging
 from pathlib import Path
 
 from alembic import command
@@ -49,6 +50,7 @@ def upgrade(settings: Settings) -> str:
     All steps happen in one transaction, so that a killed upgrade leaves the old schema.
     Raises ``SchemaError`` when the file is of a newer version of the program.
     """
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # its steps are no news for people
     settings.folder.mkdir(parents=True, exist_ok=True)
     kept = Records(settings.records_file)
     try:

@@ -31,6 +31,7 @@ SECRET = "0123456789abcdef" * 4
         (json.dumps({"folder": "x", "secret": SECRET, "port": "80"}), "port must be a whole"),
         (json.dumps({"folder": "x", "secret": SECRET, "prot": 80}), "unknown field 'prot'"),
         (json.dumps({"folder": "x", "secret": SECRET, "url": "demo"}), "url must be an http"),
+        (json.dumps({"folder": "x", "secret": SECRET, "proxy": "*"}), "proxy must be an IP"),
     ],
 )
 def test_settings_that_cannot_be_used_are_named(tmp_path: Path, content: str, says: str) -> None:

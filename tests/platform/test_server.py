@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -162,6 +163,31 @@ def test_it_answers_people_while_many_gateways_wait(tmp_path: Path) -> None:
             assert page.status == 200
         for waiter in waiters:
             waiter.join()
+
+
+@pytest.mark.parametrize("proxy", ["", "127.0.0.1"])
+def test_only_a_named_proxy_is_believed_about_who_asks(tmp_path: Path, proxy: str) -> None:
+    """Thirty wrong guesses "from" thirty addresses: from a stranger they all count as one's own."""
+    file = write(tmp_path, proxy=proxy)
+    migrations.upgrade(settings_of.load(file))
+    statuses = []
+    with running(file) as url:
+        with urllib.request.urlopen(url + "/login", timeout=10) as page:
+            cookie = page.headers["Set-Cookie"].split(";")[0]
+            text = page.read().decode()
+        found = re.search(r'name="form_token" value="(\w+)"', text)
+        assert found is not None
+        for n in range(30):
+            body = f"user=u{n}&password=wrong-{n}&form_token={found.group(1)}".encode()
+            headers = {"Cookie": cookie, "X-Forwarded-For": f"198.51.100.{n}"}
+            request = urllib.request.Request(url + "/login", body, headers)
+            try:
+                urllib.request.urlopen(request, timeout=10).close()
+            except urllib.error.HTTPError as refused:
+                statuses.append(refused.code)
+                refused.close()
+    assert len(statuses) == 30
+    assert (429 in statuses) == (not proxy)
 
 
 def test_accounts_are_made_once_and_lost_ones_can_be_had_anew(settings: Settings) -> None:
