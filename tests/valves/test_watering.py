@@ -144,9 +144,9 @@ class Farm:
                 self.latest.take(PROBE, [reading], at)
             tank = Reading("tank_level", at, self.tank, marks.SIMULATED)
             self.latest.take(BUS_NODE, [tank], at)
-            self.watering.tick(at)
+            self.watering.tick()
             self.rig.turn(1.0)
-        self.watering.tick(self.wall())
+        self.watering.tick()
 
     def order(self, **command: Any) -> dict[str, Any]:
         body = {"id": f"order-{next(self._numbers)}", "gateway": "binh-lu", "by": "Lò Văn Páo"}
@@ -284,9 +284,10 @@ def test_a_command_that_cannot_be_is_refused_with_a_reason(
     assert farm.openings() == 0
 
 
-def test_a_gateway_that_dies_in_a_run_closes_its_book_once(farm: Farm) -> None:
+@pytest.mark.parametrize("seconds", [0, 20])
+def test_a_gateway_that_dies_in_a_run_closes_its_book_once(farm: Farm, seconds: int) -> None:
     farm.order(do="water", zone="k1", seconds=60, id="wish")
-    farm.turn(20)
+    farm.turn(seconds)
     farm.dies()
     assert farm.rig.desk.controller is None
     farm.rig.loop()
@@ -299,7 +300,7 @@ def test_a_gateway_that_dies_in_a_run_closes_its_book_once(farm: Farm) -> None:
     farm.turn(3)
     ends = [r for r in farm.rows("run") if r["ended_at"] is not None]
     assert [(r["id"], r["code"]) for r in ends] == [("wish", "gateway_lost")]
-    assert ends[0]["seconds"] == pytest.approx(21, abs=1.5)
+    assert ends[0]["seconds"] == pytest.approx(seconds, abs=1.5)
     assert [c["code"] for c in farm.rows("command")] == ["wished", "gateway_lost"]
     assert farm.openings() == 1
 
@@ -371,6 +372,19 @@ def test_stop_closes_and_holds_the_band_until_a_person_wants_it(
     assert farm.openings() == 2
     runs = [r for r in farm.rows("run") if r["ended_at"] is not None]
     assert runs[0]["code"] == "stopped"
+
+
+def test_who_waters_by_hand_after_a_stop_wants_the_band_again(
+    new_farm: Callable[..., Farm],
+) -> None:
+    farm = new_farm(mode="band")
+    farm.order(do="stop", zone="k1")
+    farm.moisture = 30.0
+    farm.turn(5)
+    assert farm.openings() == 0
+    farm.order(do="water", zone="k1", seconds=5)
+    farm.turn(120)
+    assert farm.openings() == 2
 
 
 def test_the_band_waters_in_pulses_and_soaks(new_farm: Callable[..., Farm]) -> None:
@@ -484,6 +498,8 @@ def test_a_jump_of_the_wall_clock_neither_stops_nor_lengthens_nor_opens_the_days
     outcome = farm.order(do="water", zone="k1", seconds=601 - 1)
     assert outcome["state"] == "running"
     farm.turn(605)
+    farm.wall_offset += jump
+    farm.turn(1)
     outcome = farm.order(do="water", zone="k1", seconds=10)
     assert (outcome["code"], outcome["values"]["max_seconds"]) == ("daily_limit", 1200)
 

@@ -1,0 +1,124 @@
+"""Writes down what happens to water: rows of the outbox, and the book that outlives a restart.
+
+Each method does both, in the order in which a crash in between does the least harm: a run is in
+the book before its valve is asked, its end is in the outbox before it leaves the book.
+"""
+
+import uuid
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from nongso.gateway.irrigation.facts import Reason
+from nongso.gateway.waterbook import Body, Moment, PastRun, WaterBook
+
+_BAD_ENDS = ("no_flow", "valve_not_opened", "valve_not_closed", "bus_lost")
+
+
+class OutboxLike(Protocol):
+    """The part of the store that rows are put into."""
+
+    def record(self, kind: str, body: dict[str, Any]) -> None: ...
+
+
+class WaterRecords:
+    """Runs, outcomes, alarms and zones on their way to the platform."""
+
+    def __init__(self, book: WaterBook, outbox: OutboxLike, moment: Callable[[], Moment]) -> None:
+        self.book = book
+        self._outbox, self._moment = outbox, moment
+        self._told: dict[str, Body] = {}  # zone rows as last recorded
+
+    def now(self) -> int:
+        """Unix time for the records; nothing is decided by it."""
+        return int(self._moment().wall)
+
+    # --- runs ------------------------------------------------------------------------------
+
+    def run_planned(
+        self, run_id: str, zone: str, seconds: int, cause: str, reason: Reason, by: str | None
+    ) -> Body:
+        """Remember a run before its valve is asked to open."""
+        run = {
+            "id": run_id,
+            "zone": zone,
+            "cause": cause,
+            "by": by,
+            "state": "running",
+            "code": reason.code,
+            "values": reason.values,
+            "ordered_seconds": seconds,
+            "started_at": self.now(),
+            "ended_at": None,
+            "seconds": 0.0,
+            "litres": 0.0,
+        }
+        self.book.begin(run)
+        return run
+
+    def run_begun(self, run: Body) -> None:
+        """Water runs."""
+        self._outbox.record("run", run)
+
+    def run_ended(self, run_id: str, code: str, seconds: float, litres: float) -> None:
+        """The run is over; the command that wished for it is done."""
+        run = self.book.runs[run_id]
+        values = {"seconds": seconds, "litres": litres} if code == "done" else {}
+        ended = run | {
+            "state": "done",
+            "code": code,
+            "values": values,
+            "ended_at": max(run["started_at"], self.now()),
+            "seconds": seconds,
+            "litres": litres,
+        }
+        self._outbox.record("run", ended)
+        if run_id in self.book.outcomes:
+            self.outcome(run_id, "done", Reason(code, values))
+        self.book.finish(run_id, PastRun(self._moment(), seconds, code in _BAD_ENDS))
+
+    # --- commands, alarms, zones -----------------------------------------------------------
+
+    def outcome(self, command_id: str, state: str, reason: Reason) -> Body:
+        """What became of a command."""
+        outcome = {
+            "id": command_id,
+            "state": state,
+            "code": reason.code,
+            "values": reason.values,
+            "at": self.now(),
+        }
+        self.book.keep_outcome(outcome)
+        self._outbox.record("command", outcome)
+        return outcome
+
+    def alarm_raised(
+        self, code: str, zone: str | None, values: Body, alarm_id: str | None = None
+    ) -> None:
+        """Something is wrong."""
+        alarm = {
+            "id": alarm_id or str(uuid.uuid4()),
+            "code": code,
+            "values": values,
+            "zone": zone,
+            "raised_at": self.now(),
+            "cleared_at": None,
+        }
+        self._outbox.record("alarm", alarm)
+        self.book.keep_alarm(alarm)
+
+    def alarm_cleared(self, alarm: Body) -> None:
+        """It is over."""
+        cleared = alarm | {"cleared_at": max(alarm["raised_at"], self.now())}
+        self._outbox.record("alarm", cleared)
+        self.book.keep_alarm(cleared)
+
+    def zone(self, row: Body, values: Body) -> None:
+        """A zone as it is now; recorded when anything but the values has changed."""
+        told = self._told.get(row["id"], {})
+        if any(told.get(name) != value for name, value in row.items()):
+            self._told[row["id"]] = row | {"at": self.now(), "values": values}
+            self._outbox.record("zone", self._told[row["id"]])
+
+    def zones(self) -> dict[str, Body]:
+        """Each zone as it was last recorded."""
+        return {zone: dict(row) for zone, row in self._told.items()}
