@@ -167,7 +167,7 @@ def test_it_answers_people_while_many_gateways_wait(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("proxy", ["", "127.0.0.1"])
 def test_only_a_named_proxy_is_believed_about_who_asks(tmp_path: Path, proxy: str) -> None:
-    """Thirty wrong guesses "from" thirty addresses: from a stranger they all count as one's own."""
+    """Thirty wrong guesses that claim thirty addresses: a stranger's claim counts for nothing."""
     file = write(tmp_path, proxy=proxy)
     migrations.upgrade(settings_of.load(file))
     statuses = []
