@@ -5,8 +5,6 @@ Its measurement time register is set to the shortest (31 instead of 69), because
 usual one the scale ends at 54,612 lx, and under a greenhouse roof at noon there is more.
 """
 
-
-
 from micropython import const
 
 from nongso.node.sensors import SensorFault

@@ -4,8 +4,6 @@ Each measurement is started by one command and fetched by one read; read too ear
 does not answer (NACK). Both words come with a CRC-8.
 """
 
-
-
 from micropython import const
 
 from drivers.crc8 import crc8

@@ -6,8 +6,6 @@ broken wire or a probe that lies somewhere else, and no number. Real counts flut
 gives the same to the last bit in a dozen samples running is stuck.
 """
 
-
-
 from micropython import const
 
 from nongso.node.sensors import SensorFault

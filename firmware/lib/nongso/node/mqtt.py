@@ -10,8 +10,6 @@ A PUBACK only means that the broker took the message; see ``uplink`` for what it
 TLS is not handled yet: ``asyncio.open_connection`` would get a context here.
 """
 
-
-
 import asyncio
 
 from nongso.node import packets

@@ -1,7 +1,5 @@
 """The node's ``config.json``, checked once at the start. Every error is one clear sentence."""
 
-
-
 import json
 from collections import namedtuple
 
