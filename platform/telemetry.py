@@ -115,6 +115,7 @@ class Telemetry:
         self._all: list[sqlite3.Connection] = []
         self._write_lock = threading.Lock()
         self._writer = self._connect()
+        self._writer.execute("PRAGMA cache_size = -8192")  # the readers keep SQLite's 2 MB each
         self._prepare()
         self._ids: dict[Series, int] = {}
         self._watch = Watch(file)
@@ -125,7 +126,6 @@ class Telemetry:
                 self.file, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS
             )
             prepare_connection(connection)
-            connection.execute("PRAGMA cache_size = -16384")
         except sqlite3.DatabaseError as error:
             raise TelemetryError(f"{self.file}: {error}") from error
         self._all.append(connection)

@@ -2,12 +2,13 @@
 
 The key of a piece holds everything that it shows depends on, the versions of the databases and
 the second among them, so that a kept piece is never stale: it is simply not found any more.
+Whoever asks for a piece that is being made waits for it instead of making it too.
 """
 
 from collections.abc import Callable, Hashable
 from threading import Lock
 
-MOST_KEPT = 2000
+MOST_KEPT = 400  # of some 10 kB
 
 
 class Fragments:
@@ -15,15 +16,26 @@ class Fragments:
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, str] = {}
+        self._making: dict[Hashable, Lock] = {}
         self._lock = Lock()
 
     def get(self, key: Hashable, make: Callable[[], str]) -> str:
         """Return the piece, making it if it is not there."""
         found = self._kept.get(key)
-        if found is None:
-            found = make()
-            with self._lock:
-                if len(self._kept) >= MOST_KEPT:
-                    self._kept.pop(next(iter(self._kept)))  # the oldest
-                self._kept[key] = found
+        if found is not None:
+            return found
+        with self._lock:
+            making = self._making.setdefault(key, Lock())
+        with making:
+            found = self._kept.get(key)
+            if found is None:
+                found = make()
+                self._keep(key, found)
         return found
+
+    def _keep(self, key: Hashable, found: str) -> None:
+        with self._lock:
+            if len(self._kept) >= MOST_KEPT:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[key] = found
+            self._making.pop(key, None)
