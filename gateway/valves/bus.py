@@ -12,7 +12,8 @@ from nongso.gateway.fieldbus import Bus, BusError, UnitResting
 from nongso.gateway.registers import Coils, Device
 from nongso.gateway.registers import Pulse as PulseCommand
 from nongso.gateway.valves.alarms import Alarms
-from nongso.gateway.valves.plan import Action, Look, Off, Plan, Pulse
+from nongso.gateway.valves.coils import Action, Look, Off, Pulse
+from nongso.gateway.valves.plan import Plan
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class BusWork:
                 self.plan.looked(coils, self.clock())
             elif isinstance(action, Off):
                 self.bus.coil_off(self.relay.unit, self.relay.coils, action.coil)
-                self.plan.switched_off(action, self.clock())
+                self.plan.switched_off(action)
             else:
                 self._pulse(action, sent_at)
         except BusError as error:

@@ -74,7 +74,7 @@ class Desk:
         self.work.settle()
         if run.state != OPEN:
             code = run.code if run.code == "valve_not_opened" else "bus_silent"
-            self.plan.abandon(run, self.clock())
+            self.plan.abandon(run)
             self.work.settle()
             return _refused(run_id, code, {})
         return {"id": run_id, "state": "running", "until": round(run.end(self.clock()), 3)}
@@ -97,7 +97,7 @@ class Desk:
         now = self.clock()
         return {
             "supervisor": self.supervisor,
-            "bus": "ok" if self.plan.ready and self.plan.bus_bad_since is None else "silent",
+            "bus": "ok" if self.plan.has_bus() else "silent",
             "auto_off": self.plan.layout.auto_off,
             "runs": [_run(r, now) | {"left": round(r.left(now), 1)} for r in self.plan.runs],
             "ended": [_run(r, now) | {"code": r.code} for r in self.plan.ended.values()],
@@ -122,7 +122,7 @@ class Desk:
             "flow": values.get("water_flow"),
             "total": values.get("water_total"),
             "tank": values.get("tank_level"),
-            "coils": self.plan.seen,
+            "coils": self.plan.coils.seen,
             "errors": errors,
         }
 

@@ -39,14 +39,14 @@ def close_all(settings_file: Path) -> int:
         with socketfile.hold(settings.valves_socket):  # so that none starts meanwhile
             work = build(settings)
             until = time.monotonic() + TRY_SECONDS
-            while not work.plan.ready and time.monotonic() < until:
-                if not work.settle() or not work.plan.ready:
+            while not work.plan.coils.is_ready and time.monotonic() < until:
+                if not work.settle() or not work.plan.coils.is_ready:
                     time.sleep(AFTER_FAILURE_SECONDS)
             work.bus.close()
     except (GatewayError, OSError) as error:
         print(f"Nothing could be closed. {error}", file=sys.stderr)
         return 1
-    if work.plan.ready:
+    if work.plan.coils.is_ready:
         print("Every coil of the relay board is off and was read back.")
         return 0
     print(f"The valves could not be closed. {work.error or 'A coil stays on.'}", file=sys.stderr)

@@ -38,7 +38,6 @@ class Run:
     ordered_seconds: float
     state: str = OPENING
     started_at: float | None = None  # when the board took the first pulse
-    closing_since: float | None = None
     closed_at: float | None = None
     code: str = ""  # how it ended, a word of nongso.wire.reasons.ENDED
     litres: float = 0.0

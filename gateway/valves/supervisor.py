@@ -125,9 +125,9 @@ class Supervisor:
     def _metered(self, total: float) -> None:
         now = self.clock()
         plan, alarms = self.plan, self.plan.alarms
-        verdict = self.water.metered(total, now, plan.pump_since, plan.quiet_seconds(now))
+        verdict = self.water.metered(total, now, plan.coils.pump_since, plan.quiet_seconds(now))
         zones = [r.zone for r in plan.runs if r.started_at is not None]
-        plan.credit(verdict.litres, now)
+        plan.credit(verdict.litres)
         if verdict.no_flow:
             for zone in plan.stop(None, "no_flow", now):
                 log.error("No water flows in %s although it is open; it is closed.", zone)
@@ -200,7 +200,7 @@ class Supervisor:
         self._wake.close()
         self._selector.close()
         self.work.bus.close()
-        return self.plan.bus_bad_since is None
+        return self.plan.is_read_as_closed(None)
 
 
 def run(settings_file: Path) -> int:

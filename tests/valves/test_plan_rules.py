@@ -85,7 +85,7 @@ class Valves(RuleBasedStateMachine):
     @precondition(lambda self: self.gateway_lives and not self.rig.is_frozen)
     def a_person_unlocks(self, zone: str) -> None:
         unlocked = self.rig.ask(do="unlock", zone=zone)["unlocked"]
-        assert unlocked or ZONES[zone][0] in self.rig.plan.stuck
+        assert unlocked or ZONES[zone][0] in self.rig.plan.coils.stuck
 
     # --- the supervisor's own fate ---------------------------------------------------------
 
@@ -200,7 +200,7 @@ class Valves(RuleBasedStateMachine):
 
     @invariant()
     def ready_means_that_everything_was_closed(self) -> None:
-        if self.rig.plan.ready:
+        if self.rig.plan.coils.is_ready:
             assert self.foreign <= self.rig.board.welded
 
     def teardown(self) -> None:

@@ -264,6 +264,18 @@ def test_valve_that_does_not_close_cuts_pump_and_main_and_locks_the_zone(rig: Ri
     assert rig.ask(do="open", zone="k1", seconds=5, id="f")["state"] == "running"
 
 
+def test_a_valve_that_is_found_stuck_at_the_start() -> None:
+    rig = Rig(left_on=[1])
+    rig.board.welded = {1}
+    rig.turn(2)
+    assert alarms(rig) == ["valve_not_closed"]
+    assert rig.ask(do="open", zone="k2", seconds=5, id="a")["code"] == "zone_locked"
+    assert rig.ask(do="open", zone="k1", seconds=5, id="b")["code"] == "another_valve_stuck"
+    rig.board.welded = set()
+    rig.turn(2)
+    assert rig.ask(do="open", zone="k1", seconds=5, id="c")["state"] == "running"
+
+
 def test_a_pump_that_does_not_stop_is_alarmed_and_the_valve_closes_all_the_same(rig: Rig) -> None:
     rig.ask(do="open", zone="k1", seconds=3, id="a")
     keep(rig, 1)
