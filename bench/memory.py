@@ -37,12 +37,19 @@ def main() -> int:
     folder = parser.parse_args().data
     try:
         processes = json.loads((folder / "demo.json").read_text())["processes"]
+        parents = {
+            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
+            for pid in processes.values()
+        }
+        own = int(parents.pop())  # nongso up itself
         rss = {n: sum(megabytes(p, "Rss") for p in family(pid)) for n, pid in processes.items()}
+        rss["up"] = megabytes(own, "Rss")
     except (OSError, KeyError) as e:
         print(f"No nongso runs on {folder} ({e}). Start it with: make demo", file=sys.stderr)
         return 1
     pss = {n: sum(megabytes(p, "Pss") for p in family(pid)) for n, pid in processes.items()}
-    for name in processes:
+    pss["up"] = megabytes(own, "Pss")
+    for name in rss:
         print(f"{name:12} {rss[name]:7.1f} MB RSS {pss[name]:7.1f} MB PSS")
     print(f"{'whole':12} {sum(rss.values()):7.1f} MB RSS {sum(pss.values()):7.1f} MB PSS")
     gateway, whole = rss["gateway"], sum(rss.values())

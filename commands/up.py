@@ -6,6 +6,7 @@ processes until it is told to stop. The farm is simulated, and it says so.
 """
 
 import json
+import multiprocessing
 import signal
 import socket
 import sys
@@ -72,6 +73,29 @@ def _run(house: House, ports: Ports, wishes: Wishes) -> None:
         if control is not None:
             control.close()
         household.end()
+
+
+def apart(work: Callable[..., Any], *arguments: object) -> Any:
+    """Do a piece of work in a process of its own, so that its memory goes with it."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(work, arguments)
+
+
+def _platform_prepared(
+    settings_file: Path, gateway_key: str, kept: dict[str, Any]
+) -> dict[str, Any]:
+    from nongso.platform import demo, migrations, settings
+
+    loaded = settings.load(settings_file)
+    migrations.upgrade(loaded)
+    return demo.prepare(loaded, GATEWAY, gateway_key, kept=kept)
+
+
+def _lots_laid(settings_file: Path) -> None:
+    from nongso.platform import settings
+    from nongso.platform.traceability import demo
+
+    demo.lay_down(settings.load(settings_file))
 
 
 class _Stopped(Exception):
@@ -147,15 +171,9 @@ class _Up:
     # --- the rooms, one after the other --------------------------------------
 
     def _prepare_platform(self, settings_file: Path) -> None:
-        from nongso.platform import demo, migrations, settings
-
         say("Preparing the platform's database…")
-        loaded = settings.load(settings_file)
-        migrations.upgrade(loaded)
-        kept = self._kept_accounts()
-        self.accounts = demo.prepare(
-            loaded, GATEWAY, self.house.identity["gateway_key"], kept=kept
-        )
+        key, kept = self.house.identity["gateway_key"], self._kept_accounts()
+        self.accounts = apart(_platform_prepared, settings_file, key, kept)
         # At once: a password that is made now must not be lost if the rest fails.
         self.write_demo()
 
@@ -213,11 +231,8 @@ class _Up:
             say("  " + note)
 
     def _lay_lots(self, settings_file: Path) -> None:
-        from nongso.platform import settings
-        from nongso.platform.traceability import demo
-
         say("Laying down one lot of each kind, with labels…")
-        demo.lay_down(settings.load(settings_file))
+        apart(_lots_laid, settings_file)
 
     def _start(
         self,

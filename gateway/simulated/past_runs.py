@@ -28,7 +28,8 @@ def tell(
     waterings: Sequence[Watering], seed: int, gateway: str, platform_url: str, key: str
 ) -> int:
     """Bring the platform all runs of the past; returns how many it has stored."""
-    rows = [_row(number, w, seed) for number, w in enumerate(waterings, 1)]
+    runs = [run for watering in waterings for run in _runs(watering, seed)]
+    rows = [{"id": number, "kind": "run", "run": run} for number, run in enumerate(runs, 1)]
     stored = 0
     for first in range(0, len(rows), ROWS_IN_BATCH):
         batch = {
@@ -37,26 +38,31 @@ def tell(
             "rows": rows[first : first + ROWS_IN_BATCH],
         }
         stored += _post(batch, f"{platform_url}/api/v1/gateways/{gateway}/batch", key)
-    return stored
+    return stored // 2
 
 
-def _row(number: int, watering: Watering, seed: int) -> dict[str, Any]:
-    name = f"{seed} {watering.zone} {watering.started_at}"
-    run = {
-        "id": str(uuid.uuid5(_NAMES, name)),
+def _runs(watering: Watering, seed: int) -> list[dict[str, Any]]:
+    """Return a run as it was written twice: when it began, and when it had ended."""
+    began: dict[str, Any] = {
+        "id": str(uuid.uuid5(_NAMES, f"{seed} {watering.zone} {watering.started_at}")),
         "zone": watering.zone,
-        "cause": "soil_dry",
+        "cause": "band",
         "by": BY,
-        "state": "done",
-        "code": "done",
+        "state": "running",
+        "code": "soil_dry",
         "values": {"moisture": watering.moisture, "low": DRY_PERCENT},
         "ordered_seconds": round(RUN_SECONDS),
         "started_at": watering.started_at,
+    }
+    ended = {
+        "state": "done",
+        "code": "done",
+        "values": {"seconds": RUN_SECONDS, "litres": watering.litres},
         "ended_at": watering.started_at + round(RUN_SECONDS),
         "seconds": RUN_SECONDS,
         "litres": watering.litres,
     }
-    return {"id": number, "kind": "run", "run": run}
+    return [began, {**began, **ended}]
 
 
 def _post(batch: dict[str, Any], url: str, key: str) -> int:

@@ -46,14 +46,16 @@ def charts(
     last_day: datetime.date,
     days: int,
     now: int,
+    only: str | None = None,
 ) -> list[Chart]:
-    """Draw every metric that has readings in these days."""
+    """Draw every metric that has readings in these days, or only one."""
     until = day_begins(last_day) + DAY
     since = until - days * DAY
     series = telemetry.series(greenhouse=greenhouse)
     measured = {one.name.partition(".")[0] for one in series.values()}
     order = [m for m in FIRST if m in measured]
     order += [m for m in METRICS if m in measured and m not in (*FIRST, *NEVER)]
+    order = [m for m in order if only in (None, m)]
     window = _Window(telemetry, since, until, STEPS[days], now, tuple(zones), tuple(runs))
     made = [window.chart(METRICS[metric], series) for metric in order]
     return [chart for chart in made if chart is not None]

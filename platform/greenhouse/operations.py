@@ -142,9 +142,11 @@ def expired_sentence() -> str:
     )
 
 
-def answer_sentence(command: Command, house: HouseNow, now: int) -> tuple[str, str]:
-    """Say, with its level, what became of a wish that was just made."""
-    zone = next((z for z in house.zones if z.zone.id == command.zone), None)
+def answer_sentence(command: Command, house: HouseNow | None, now: int) -> tuple[str, str]:
+    """Say, with its level, what became of a wish that was just made, in a house or in all."""
+    zones = house.zones if house is not None else []
+    names = house.names if house is not None else {}
+    zone = next((z for z in zones if z.zone.id == command.zone), None)
     state = commands.expire(command, now)
     if state == "expired":
         return "attention", expired_sentence()
@@ -154,11 +156,11 @@ def answer_sentence(command: Command, house: HouseNow, now: int) -> tuple[str, s
             at=moment(command.expires_at, now),
         )
     if state == "refused":
-        return "attention", sentences.refusal(command.code, command.values, house.names, now)
+        return "attention", sentences.refusal(command.code, command.values, names, now)
     if command.do == "stop":
         return "good", _("Đã dừng. Các van đã đóng, nước không chảy nữa.")
     if command.do == "mode":
-        return "good", sentences.outcome(command.code, command.values, house.names, now)
+        return "good", sentences.outcome(command.code, command.values, names, now)
     if state == "queued":
         return "good", _("Đã nhận lệnh. Khu này sẽ tưới khi đến lượt.")
     if zone is not None and zone.running is not None and zone.running.id == command.id:
@@ -171,7 +173,7 @@ def answer_sentence(command: Command, house: HouseNow, now: int) -> tuple[str, s
         )
     run = records().get(Run, command.id)
     if run is not None:
-        return "good", sentences.end(run.code, _measured(run), house.names)
+        return "good", sentences.end(run.code, _measured(run), names)
     return "good", _("Đã làm xong.")
 
 

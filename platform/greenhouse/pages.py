@@ -12,11 +12,11 @@ from flask import Blueprint, Flask, abort, current_app, redirect, render_templat
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
-from nongso.platform.accounts import Identity, Link, allow, owns, scoped, somebody
+from nongso.platform.accounts import Link, allow, owns, scoped, somebody
 from nongso.platform.greenhouse import commands, operations, sentences
 from nongso.platform.greenhouse.commands import Wish, WishError
 from nongso.platform.greenhouse.condition import LEVELS, Condition, judge, level_word
-from nongso.platform.greenhouse.curves import STEPS, charts, day_begins
+from nongso.platform.greenhouse.curves import STEPS, Chart, charts, day_begins
 from nongso.platform.greenhouse.fragments import Fragments
 from nongso.platform.greenhouse.now import HouseNow, gather
 from nongso.platform.greenhouse.records import (
@@ -46,6 +46,7 @@ STOPPERS = ("farmer", "clerk", "helper", "admin")
 NAVIGATION = (Link("greenhouse.home", later("Nhà màng"), READERS),)
 MINUTES = (5, 10, 20)
 CARDS_HERE = "<!-- cards -->"
+WISH_HERE = "<!-- wish -->"  # a kept page gets a new wish number each time it goes out
 
 
 def prepare(app: Flask) -> None:
@@ -76,24 +77,23 @@ def home() -> str:
         telemetry().version(),
     )
     cards = fragments.get(key, lambda: _cards(now))
-    if request.args.get("part") == "live":
-        return cards
-    head, tail = _frame(fragments, asker)
-    return head + cards + tail
+    said = _said(None, now)
+    if said is not None:
+        return _frame(said).replace(CARDS_HERE, cards)
+    # What stands around the cards is the same as long as the log-in lasts.
+    around = ("frame", asker.via, asker.log_in, asker.user, asker.role, language())
+    frame = fragments.get(around, lambda: _frame(None))
+    return frame.replace(CARDS_HERE, cards).replace(WISH_HERE, commands.new_id())
 
 
-def _frame(fragments: Fragments, asker: Identity) -> tuple[str, str]:
-    """Return what stands around the cards: it is the same as long as the log-in lasts."""
-
-    def make() -> str:
-        return render_template("greenhouse/home.html", cards=CARDS_HERE)
-
-    if asker.via == "cookie":
-        frame = fragments.get(("frame", asker.log_in, asker.role, language()), make)
-    else:
-        frame = make()
-    head, _mark, tail = frame.partition(CARDS_HERE)
-    return head, tail
+def _frame(said: tuple[str, str] | None) -> str:
+    return render_template(
+        "greenhouse/home.html",
+        cards=CARDS_HERE,
+        said=said,
+        wish_id=WISH_HERE if said is None else commands.new_id(),
+        may_stop=somebody().may(*STOPPERS),
+    )
 
 
 def _cards(now: int) -> str:
@@ -102,12 +102,25 @@ def _cards(now: int) -> str:
     )
     found = [(house, judge(house)) for house in gather(records(), telemetry(), list(houses), now)]
     found.sort(key=_worst_first)
+    today = {house.greenhouse.slug: _today(house, now) for house, _condition in found}
     return render_template(
         "greenhouse/cards.html",
         houses=found,
+        today=today,
         now=now,
         simulated=any(house.is_simulated for house, _condition in found),
     )
+
+
+def _today(house: HouseNow, now: int) -> list[Chart]:
+    """Return today's curve of the soil, the one that says whether to water."""
+    zones = [z.zone for z in house.zones]
+    if house.gateway is None or not zones:
+        return []
+    since = day_begins(day_of(now))
+    runs = runs_of(records(), [z.id for z in zones], since, since + 86400)
+    slug = house.greenhouse.slug
+    return charts(telemetry(), slug, zones, runs, day_of(now), 1, now, only="soil_moisture")
 
 
 def _worst_first(pair: tuple[HouseNow, Condition]) -> tuple[bool, int, str]:
@@ -124,7 +137,28 @@ def house(slug: str) -> str:
 
 
 def _page(greenhouse: Greenhouse, trouble: str = "") -> str:
+    """Make the page, or find the one that was made in this second for the same eyes."""
     now = int(time.time())
+    if trouble or "said" in request.args:
+        return _made_page(greenhouse, now, commands.new_id(), trouble)
+    asker = somebody()
+    key = (
+        "house",
+        greenhouse.slug,
+        request.args.get("day"),
+        request.args.get("days"),
+        (asker.via, asker.log_in, asker.user, asker.role),  # the form token, the buttons
+        language(),
+        now,
+        kept_records().version(),
+        telemetry().version(),
+    )
+    fragments: Fragments = current_app.extensions["nongso.fragments"]
+    made = fragments.get(key, lambda: _made_page(greenhouse, now, WISH_HERE))
+    return made.replace(WISH_HERE, commands.new_id())
+
+
+def _made_page(greenhouse: Greenhouse, now: int, wish_id: str, trouble: str = "") -> str:
     (found,) = gather(records(), telemetry(), [greenhouse], now)
     day, days = _day(found, now), _days()
     until = day_begins(day) + 86400
@@ -156,7 +190,7 @@ def _page(greenhouse: Greenhouse, trouble: str = "") -> str:
         trouble=trouble,
         may_water=somebody().may(*WATERERS) and found.gateway is not None,
         may_stop=somebody().may(*STOPPERS) and found.gateway is not None,
-        wish_id=commands.new_id(),
+        wish_id=wish_id,
         minutes=MINUTES,
         modes=commands.MODES,
         zone_sentences={z.zone.id: operations.zone_sentence(z, found) for z in found.zones},
@@ -188,13 +222,16 @@ def _days() -> int:
     return int(wish) if wish.isdigit() and int(wish) in STEPS else 1
 
 
-def _said(house: HouseNow, now: int) -> tuple[str, str] | None:
-    """Return level and sentence of the wish that was just pressed."""
-    wish = request.args.get("said", "")
-    command = records().get(Command, wish) if wish else None
-    if command is None or not owns(command.cooperative):
-        return None
-    return operations.answer_sentence(command, house, now)
+def _said(house: HouseNow | None, now: int) -> tuple[str, str] | None:
+    """Return level and sentence of the wish that was just pressed; of several, the worst."""
+    wishes = request.args.getlist("said")[:20]
+    found = [records().get(Command, wish) for wish in wishes]
+    said = [
+        operations.answer_sentence(command, house, now)
+        for command in found
+        if command is not None and owns(command.cooperative)
+    ]
+    return min(said, key=lambda pair: LEVELS.index(pair[0])) if said else None
 
 
 @blueprint.post("/greenhouses/<slug>/water")
@@ -224,18 +261,30 @@ def water(slug: str) -> Response | tuple[str, int]:
     return _back(slug, wish_id)
 
 
+@blueprint.post("/greenhouses/stop")
+@allow(*STOPPERS)
+def stop_everything() -> Response:
+    """Take the press of "Dừng tất cả" where all greenhouses stand."""
+    done = _stop_everything()
+    return redirect(url_for("greenhouse.home", said=[c.id for c in done]), 303)
+
+
+def _stop_everything() -> list[Command]:
+    gateways = records().scalars(scoped(select(Gateway.slug), Gateway.cooperative))
+    return operations.stop_all(list(gateways), None, uuid.UUID(_wish_id("stop:")))
+
+
 @blueprint.post("/greenhouses/<slug>/stop")
 @allow(*STOPPERS)
 def stop(slug: str) -> Response:
     """Take the press of "Dừng tưới" (one zone) or "Dừng tất cả" (everything)."""
     greenhouse = _greenhouse(slug)
-    base = uuid.UUID(_wish_id("stop:" + request.form.get("zone", "")))
     if request.form.get("zone"):
         zone = _zone(greenhouse)
+        base = uuid.UUID(_wish_id("stop:" + zone.id))
         done = operations.stop_all([zone.gateway], zone.id, base)
     else:
-        gateways = records().scalars(scoped(select(Gateway.slug), Gateway.cooperative))
-        done = operations.stop_all(list(gateways), None, base)
+        done = _stop_everything()
     own = [command for command in done if command.gateway == greenhouse.gateway]
     return _back(slug, own[0].id if own else "")
 

@@ -244,6 +244,12 @@ ALARMS: dict[str, _Sentence] = {
         "Tủ điều khiển hết chỗ nên đã bỏ %(count)s số đo cũ. Xin báo người phụ trách máy.",
         count=w.count("count"),
     ),
+    "rows_refused": lambda w: _(
+        "Máy chủ không nhận %(count)s dòng của tủ điều khiển (%(code)s). Các dòng đó vẫn được giữ "
+        "trong tủ. Xin báo người phụ trách máy.",
+        count=w.count("count"),
+        code=w.text("code"),
+    ),
     "pump_not_stopped": lambda w: _(
         "Khẩn cấp: máy bơm không tắt được. Xin ra ngắt điện máy bơm ngay."
     ),

@@ -186,6 +186,7 @@ def test_every_code_has_a_vietnamese_and_an_english_sentence(place: Place) -> No
         "file": "store.sqlite",
         "count": 1000,
         "detail": "?",
+        "code": "unknown_zone",
         "mode": "band",
     }
     names = {"k2": "Khu 2"}

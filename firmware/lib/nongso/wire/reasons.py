@@ -72,4 +72,5 @@ ALARMS = {
     "telemetry_dropped": ("count",),
     "pump_not_stopped": (),
     "supervisor_gone": (),
+    "rows_refused": ("count", "code"),
 }
