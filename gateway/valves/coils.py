@@ -188,6 +188,8 @@ class Coils:
             self._unsure.add(action.coil)
 
     def _answered(self) -> None:
+        if self._blind_offs:  # what was tried in vain is tried again at once, the pump first
+            self._retry_at = [0.0] * len(self.seen)
         self._blind_offs = 0
         self.silent_since = None
 

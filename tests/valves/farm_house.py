@@ -19,7 +19,7 @@ from typing import Any
 
 from nongso.gateway.valves.client import SupervisorGone, Valves
 
-LEASE = 2.0
+LEASE = 1.5
 PUMP, MAIN = 7, 6
 ZONES = {"tan-binh-1-k1": 0, "tan-binh-1-k2": 1}
 K1, K2 = ZONES

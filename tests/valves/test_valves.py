@@ -217,6 +217,15 @@ def test_a_short_hiccup_of_the_bus_does_not_stop_a_run(rig: Rig) -> None:
     assert [on for _, coil, on in rig.board.edges if coil == 0] == [True, False]
 
 
+def test_when_the_cable_comes_back_the_pump_does_not_run_on_without_a_valve(rig: Rig) -> None:
+    rig.ask(do="open", zone="k1", seconds=600, id="a")
+    rig.board.is_cut = True
+    assert rig.ask(do="stop")["state"] == "closing"
+    rig.board.is_cut = False
+    assert rig.ask(do="stop")["state"] == "closed"
+    assert not any(rig.board.on)
+
+
 def test_a_board_that_restarts_is_opened_once_more(rig: Rig) -> None:
     rig.ask(do="open", zone="k1", seconds=20, id="a")
     keep(rig, 5)
