@@ -225,8 +225,6 @@ class Courier(_Thread):
     def _complain(self, refused: Sequence[tuple[int, str, str]], kinds: dict[int, str]) -> None:
         """Rows that the platform refused are kept aside; say so, in an alarm now and then."""
         self.refused += len(refused)
-        if any(kinds[number] == "configuration" for number, _, _ in refused):
-            self._store.set_state("configuration", "")  # introduce the gateway anew at its start
         number, code, detail = refused[0]
         now = time.monotonic()
         if now - self._alarmed_at < REFUSED_ALARM_SECONDS:
@@ -318,11 +316,17 @@ class Uplink:
         store.on_rows = self._notice
 
     def introduce(self) -> None:
-        """Record the configuration if it is new. It goes first: other rows refer to it."""
+        """Record the configuration, before anything is sent: other rows refer to it.
+
+        At each start, so that a platform that lost its records learns the farm anew; once only
+        while it has not been taken yet.
+        """
         configuration = configuration_of(self._settings)
         text = as_json(configuration).decode()
-        if self._store.state("configuration") != text:
-            self._store.record_soon("configuration", configuration, {"configuration": text})
+        if self._store.state("configuration") == text and self._store.has_waiting("configuration"):
+            return
+        self._store.set_state("configuration", text)
+        self._store.record("configuration", configuration)
 
     def start(self) -> None:
         """Begin to send and to ask."""

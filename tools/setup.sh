@@ -42,6 +42,7 @@ if [ "$what" = dev ]; then
     command -v mbpoll >/dev/null || wanted="$wanted mbpoll"
     command -v mosquitto_pub >/dev/null || wanted="$wanted mosquitto-clients"
     command -v zbarimg >/dev/null || wanted="$wanted zbar-tools"
+    command -v pdftoppm >/dev/null || wanted="$wanted poppler-utils"
 fi
 if [ -n "$wanted" ]; then
     # shellcheck disable=SC2086

@@ -81,9 +81,12 @@ def test_bh1750_measures_on_in_continuous_mode_and_sleeps_after_one_time():
 
 def ask(bus: ChipBus, lines: bytes) -> list[bytes]:
     with socket.create_connection(bus.address, 5) as line:
-        line.sendall(lines)
-        line.shutdown(socket.SHUT_WR)
-        return line.makefile("rb").read().splitlines()
+        try:
+            line.sendall(lines)
+            line.shutdown(socket.SHUT_WR)
+            return line.makefile("rb").read().splitlines()
+        except OSError:  # hung up in the middle of our words
+            return []
 
 
 def test_one_line_is_one_transaction(chip_bus: ChipBus):
