@@ -8,7 +8,18 @@ import datetime
 import time
 import uuid
 
-from flask import Blueprint, Flask, abort, current_app, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Flask,
+    abort,
+    current_app,
+    get_template_attribute,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from markupsafe import Markup
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
@@ -16,7 +27,7 @@ from nongso.platform.accounts import Link, allow, owns, scoped, somebody
 from nongso.platform.greenhouse import commands, operations, sentences
 from nongso.platform.greenhouse.commands import Wish, WishError
 from nongso.platform.greenhouse.condition import LEVELS, Condition, judge, level_word
-from nongso.platform.greenhouse.curves import STEPS, Chart, charts, day_begins
+from nongso.platform.greenhouse.curves import STEPS, charts, day_begins
 from nongso.platform.greenhouse.fragments import Fragments
 from nongso.platform.greenhouse.now import HouseNow, gather
 from nongso.platform.greenhouse.records import (
@@ -112,15 +123,25 @@ def _cards(now: int) -> str:
     )
 
 
-def _today(house: HouseNow, now: int) -> list[Chart]:
-    """Return today's curve of the soil, the one that says whether to water."""
+def _today(house: HouseNow, now: int) -> Markup:
+    """Return today's curve of the soil, the one that says whether to water.
+
+    Drawn once a minute (it shows means of ten minutes), and at once when water starts or stops.
+    """
     zones = [z.zone for z in house.zones]
     if house.gateway is None or not zones:
-        return []
-    since = day_begins(day_of(now))
-    runs = runs_of(records(), [z.id for z in zones], since, since + 86400)
-    slug = house.greenhouse.slug
-    return charts(telemetry(), slug, zones, runs, day_of(now), 1, now, only="soil_moisture")
+        return Markup()
+    slug, day = house.greenhouse.slug, day_of(now)
+    runs = runs_of(records(), [z.id for z in zones], day_begins(day), day_begins(day) + 86400)
+
+    def draw() -> str:
+        curve = get_template_attribute("greenhouse/parts.html", "curve")
+        drawn = charts(telemetry(), slug, zones, runs, day, 1, now, only="soil_moisture")
+        return "".join(curve(chart, _("Hôm nay")) for chart in drawn)
+
+    fragments: Fragments = current_app.extensions["nongso.fragments"]
+    key = ("today", slug, language(), now // 60, tuple((r.id, r.ended_at) for r in runs))
+    return Markup(fragments.get(key, draw))
 
 
 def _worst_first(pair: tuple[HouseNow, Condition]) -> tuple[bool, int, str]:
@@ -132,33 +153,31 @@ def _worst_first(pair: tuple[HouseNow, Condition]) -> tuple[bool, int, str]:
 @blueprint.get("/greenhouses/<slug>")
 @allow(*READERS)
 def house(slug: str) -> str:
-    """A greenhouse: now, its zones, its curves, what ran and why."""
-    return _page(_greenhouse(slug))
+    """A greenhouse: now, its zones, its curves, what ran and why.
 
-
-def _page(greenhouse: Greenhouse, trouble: str = "") -> str:
-    """Make the page, or find the one that was made in this second for the same eyes."""
-    now = int(time.time())
-    if trouble or "said" in request.args:
-        return _made_page(greenhouse, now, commands.new_id(), trouble)
+    Made once a second for the same eyes; whoever may not see it finds no kept page either.
+    """
+    if "said" in request.args:
+        return _made_page(_greenhouse(slug))
     asker = somebody()
     key = (
         "house",
-        greenhouse.slug,
+        slug,
         request.args.get("day"),
         request.args.get("days"),
         (asker.via, asker.log_in, asker.user, asker.role),  # the form token, the buttons
         language(),
-        now,
+        int(time.time()),
         kept_records().version(),
         telemetry().version(),
     )
     fragments: Fragments = current_app.extensions["nongso.fragments"]
-    made = fragments.get(key, lambda: _made_page(greenhouse, now, WISH_HERE))
+    made = fragments.get(key, lambda: _made_page(_greenhouse(slug), wish_id=WISH_HERE))
     return made.replace(WISH_HERE, commands.new_id())
 
 
-def _made_page(greenhouse: Greenhouse, now: int, wish_id: str, trouble: str = "") -> str:
+def _made_page(greenhouse: Greenhouse, trouble: str = "", wish_id: str = "") -> str:
+    now = int(time.time())
     (found,) = gather(records(), telemetry(), [greenhouse], now)
     day, days = _day(found, now), _days()
     until = day_begins(day) + 86400
@@ -190,7 +209,7 @@ def _made_page(greenhouse: Greenhouse, now: int, wish_id: str, trouble: str = ""
         trouble=trouble,
         may_water=somebody().may(*WATERERS) and found.gateway is not None,
         may_stop=somebody().may(*STOPPERS) and found.gateway is not None,
-        wish_id=wish_id,
+        wish_id=wish_id or commands.new_id(),
         minutes=MINUTES,
         modes=commands.MODES,
         zone_sentences={z.zone.id: operations.zone_sentence(z, found) for z in found.zones},
@@ -245,10 +264,10 @@ def water(slug: str) -> Response | tuple[str, int]:
     try:
         minutes = read_number(text)
     except ValueError:
-        return _page(greenhouse, _trouble_with(text)), 400
+        return _made_page(greenhouse, _trouble_with(text)), 400
     seconds = round(minutes * 60)
     if seconds < commands.SHORTEST_RUN_SECONDS:
-        return _page(greenhouse, _("Xin nhập số phút lớn hơn 0.")), 400
+        return _made_page(greenhouse, _("Xin nhập số phút lớn hơn 0.")), 400
     # Each button is its own wish: the same one twice is one watering, another one is another.
     wish_id = _wish_id(f"{zone.id}:{seconds}")
     expires = int(time.time()) + commands.DEFAULT_EXPIRY_SECONDS
@@ -257,7 +276,7 @@ def water(slug: str) -> Response | tuple[str, int]:
         operations.give(zone, greenhouse, wish, wish_id, expires)
     except WishError as error:
         reason = sentences.refusal(error.code, error.values, {zone.id: zone.name})
-        return _page(greenhouse, reason), 409
+        return _made_page(greenhouse, reason), 409
     return _back(slug, wish_id)
 
 
@@ -304,7 +323,7 @@ def mode(slug: str) -> Response | tuple[str, int]:
     try:
         operations.give(zone, greenhouse, wish, wish_id, expires)
     except WishError as error:
-        return _page(greenhouse, sentences.refusal(error.code, error.values, {})), 409
+        return _made_page(greenhouse, sentences.refusal(error.code, error.values, {})), 409
     return _back(slug, wish_id)
 
 
