@@ -169,13 +169,13 @@ def _find() -> Identity | None:
     return _by_cookie(hashed(cookie)) if cookie else None
 
 
-_kept: dict[str, tuple[int, int, Identity | None]] = {}
+_kept: dict[str, tuple[tuple[int, int], int, Identity | None]] = {}
 _MOST_KEPT = 10_000
 
 
 def _by_cookie(token_hash: str) -> Identity | None:
     """Find the log-in; kept in memory only while nothing at all has been written."""
-    version = kept_records().version()
+    version = kept_records().lately()
     now = int(time.time())
     kept = _kept.get(token_hash)
     if kept is not None and kept[0] == version and now < kept[1]:

@@ -17,6 +17,7 @@ written by two connections could be corrupted; fixed in 3.51.3, back-ported to 3
 """
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,7 @@ from sqlalchemy.pool import QueuePool
 
 from nongso.platform.settings import Settings
 
+GLANCE_SECONDS = 0.02
 BUSY_SECONDS = 10.0  # how long a writer waits for another one before it gives up
 
 _EXTENSION = "nongso.records"
@@ -94,6 +96,7 @@ class Records:
         self._sessions = sessionmaker(self.engine, expire_on_commit=False, class_=Session)
         event.listen(self._sessions, "before_flush", _before_flush)
         self._watch = Watch(file)
+        event.listen(self._sessions, "after_commit", lambda session: self._watch.wrote())
 
     def session(self) -> Session:
         """Open a session for reading. The caller closes it (``with``)."""
@@ -105,9 +108,13 @@ class Records:
         with self._sessions() as session, writing(session):
             yield session
 
-    def version(self) -> int:
-        """Return a number that changes whenever anybody, in any process, has written."""
+    def version(self) -> tuple[int, int]:
+        """Return what changes whenever anybody, in any process, has written."""
         return self._watch.version()
+
+    def lately(self) -> tuple[int, int]:
+        """Return the version as ``Watch.lately`` sees it, for what is asked very often."""
+        return self._watch.lately()
 
     def close(self) -> None:
         """Close every connection."""
@@ -116,10 +123,13 @@ class Records:
 
 
 class Watch:
-    """Tells that a SQLite file has changed, for caches that must never be stale.
+    """Tells that a SQLite file has changed, for pieces of pages that are kept.
 
     ``PRAGMA data_version`` changes on one connection whenever another one commits, in whatever
-    process; this connection never writes, so it sees all of them.
+    process; this connection never writes, so it sees all of them. What this process itself has
+    committed (``wrote``) is seen at once; what another one has, within ``GLANCE_SECONDS``:
+    asking SQLite for every request would let the threads queue for one connection, each for as
+    long as Python takes to hand over (measured: 200 requests a second instead of 1,400).
     """
 
     def __init__(self, file: Path) -> None:
@@ -127,11 +137,32 @@ class Watch:
             file, check_same_thread=False, isolation_level=None, timeout=BUSY_SECONDS
         )
         self._one_at_a_time = Lock()
+        self._own = 0
+        self._seen = 0
+        self._good_until = 0.0
 
-    def version(self) -> int:
-        """Return the file's version as this connection sees it now."""
+    def wrote(self) -> None:
+        """Take note that this process has committed."""
+        self._own += 1
+
+    def version(self) -> tuple[int, int]:
+        """Return the file's version as it is now."""
         with self._one_at_a_time:
-            return cast(int, self._connection.execute("PRAGMA data_version").fetchone()[0])
+            return self._own, self._look()
+
+    def lately(self) -> tuple[int, int]:
+        """Return the file's version; that of other processes may be a blink old."""
+        if time.monotonic() >= self._good_until and self._one_at_a_time.acquire(blocking=False):
+            try:
+                self._look()
+            finally:
+                self._one_at_a_time.release()
+        return self._own, self._seen
+
+    def _look(self) -> int:
+        self._good_until = time.monotonic() + GLANCE_SECONDS
+        self._seen = cast(int, self._connection.execute("PRAGMA data_version").fetchone()[0])
+        return self._seen
 
     def close(self) -> None:
         """Close the connection."""

@@ -154,9 +154,13 @@ class Telemetry:
         for connection in self._all:
             connection.close()
 
-    def version(self) -> int:
-        """Return a number that changes whenever anybody has written."""
+    def version(self) -> tuple[int, int]:
+        """Return what changes whenever anybody has written."""
         return self._watch.version()
+
+    def lately(self) -> tuple[int, int]:
+        """Return the version as ``Watch.lately`` sees it, for what is asked very often."""
+        return self._watch.lately()
 
     @property
     def _reader(self) -> sqlite3.Connection:
@@ -173,6 +177,7 @@ class Telemetry:
             try:
                 yield self._writer
                 self._writer.execute("COMMIT")
+                self._watch.wrote()
             except BaseException:
                 self._writer.execute("ROLLBACK")
                 self._ids.clear()

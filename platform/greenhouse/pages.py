@@ -84,8 +84,8 @@ def home() -> str:
         None if asker.sees_all else asker.cooperative,
         language(),
         now,
-        kept_records().version(),
-        telemetry().version(),
+        kept_records().lately(),
+        telemetry().lately(),
     )
     cards = fragments.get(key, lambda: _cards(now))
     said = _said(None, now)
@@ -168,8 +168,8 @@ def house(slug: str) -> str:
         (asker.via, asker.log_in, asker.user, asker.role),  # the form token, the buttons
         language(),
         int(time.time()),
-        kept_records().version(),
-        telemetry().version(),
+        kept_records().lately(),
+        telemetry().lately(),
     )
     fragments: Fragments = current_app.extensions["nongso.fragments"]
     made = fragments.get(key, lambda: _made_page(_greenhouse(slug), wish_id=WISH_HERE))

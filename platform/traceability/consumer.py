@@ -139,13 +139,13 @@ def _answer(code: str, serial: str | None) -> Response:
     return answer
 
 
-_told: dict[str, tuple[int, Story | None]] = {}
+_told: dict[str, tuple[tuple[int, int], Story | None]] = {}
 _MOST_TOLD = 1000
 
 
 def _story(session: Session, lot: Lot) -> Story | None:
     """The story of a lot; kept in memory only while nothing at all has been written."""
-    version = kept_records().version()
+    version = kept_records().lately()
     key = f"{kept_records().file}/{lot.code}"
     kept = _told.get(key)
     if kept is not None and kept[0] == version:
