@@ -270,7 +270,7 @@ def test_ctrl_c_ends_it_with_status_0(new_node: NewNode, interpreter: str) -> No
     until(lambda: "starts, boot" in node.words(), "the start")
     until(lambda: in_ring(node), "a sample")
     node.process.send_signal(signal.SIGINT)
-    assert node.wait() == 0
+    assert node.wait() == 0, node.words()
     assert "Traceback" not in node.words()
 
 
