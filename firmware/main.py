@@ -29,10 +29,7 @@ def main():
     try:
         asyncio.run(station.run())
     except KeyboardInterrupt:
-        try:
-            say("node is interrupted; what is not acknowledged stays in the ring")
-        except MemoryError:
-            pass  # a PC's interpreter takes Ctrl-C even while it collects, with its heap locked
+        say("node is interrupted; what is not acknowledged stays in the ring")
     except Exception as e:
         say("the node ends by an error of its own: %r" % e)
         if hasattr(sys, "print_exception"):
