@@ -27,6 +27,8 @@ def _up(args: argparse.Namespace) -> int:
 def _demo(args: argparse.Namespace) -> int:
     from nongso.commands.control import ask
 
+    if args.do != "status" and args.part is None:
+        raise CommandError(f"Name the part to {args.do}; 'nongso demo status' lists them.")
     answer = ask(args.data, {"do": args.do, "part": args.part, "seconds": args.seconds})
     for name, part in answer["parts"].items():
         state = "held" if part["held"] else f"process {part['pid']}"
@@ -95,13 +97,13 @@ def _platform_upgrade(args: argparse.Namespace) -> int:
 def _platform_init(args: argparse.Namespace) -> int:
     from nongso.platform import installation
 
+    made = installation.write_settings(args.settings, args.url, args.label_url, args.folder)
+    print(f"Written: {args.settings}. Next: nongso platform upgrade --settings {args.settings}")
     print(
-        f"Labels will carry {args.label_url or args.url}: printed codes live for years, so "
+        f"Labels will carry {made.label_url}: printed codes live for years, so "
         "it must be an address that you own and keep.",
         file=sys.stderr,
     )
-    installation.write_settings(args.settings, args.url, args.label_url, args.folder)
-    print(f"Written: {args.settings}. Next: nongso platform upgrade --settings {args.settings}")
     return 0
 
 
@@ -109,6 +111,7 @@ def _platform_cooperative(args: argparse.Namespace) -> int:
     from nongso.platform import installation, settings
 
     installation.add_cooperative(settings.load(args.settings), args.cooperative, args.name)
+    print(f"Cooperative {args.cooperative}: {args.name}")
     return 0
 
 
@@ -120,6 +123,7 @@ def _platform_gateway(args: argparse.Namespace) -> int:
     key = sys.stdin.readline().strip()
     loaded = settings.load(args.settings)
     installation.add_gateway(loaded, args.gateway, args.cooperative, key)
+    print(f"Gateway {args.gateway} of {args.cooperative} may bring its readings.")
     return 0
 
 
@@ -150,7 +154,7 @@ def _labels_sheet(args: argparse.Namespace) -> int:
     from nongso.labels import csvsheet
 
     made = csvsheet.make_sheet(args.csv, args.output, args.layout, args.start_cell)
-    print(f"{args.output}: {made.labels} labels on {made.pages} pages, each decoded and compared.")
+    print(f"{args.output}: labels {made.labels}, pages {made.pages}; each decoded and compared.")
     return 0
 
 
@@ -200,7 +204,7 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("do", choices=["status", "stop", "start"])
     demo.add_argument("part", nargs="?", help="broker, farm, valves, gateway, platform, node-…")
     demo.add_argument(
-        "--for", dest="seconds", type=float, metavar="S", help="start it again after S seconds"
+        "--for", dest="seconds", type=_seconds, metavar="S", help="start it again after S seconds"
     )
 
     farm = _group(rooms, "farm", "the simulated farm")
@@ -286,6 +290,16 @@ def _port(text: str) -> int:
     return number
 
 
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 86400:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time: more than 0, at most 86400 s")
+    return number
+
+
 def _speed(text: str) -> float:
     try:
         number = float(text)
@@ -303,7 +317,7 @@ def main(arguments: list[str] | None = None) -> int:
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     args = parser().parse_args(arguments)
     command: Command = args.command
     try:

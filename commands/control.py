@@ -54,6 +54,7 @@ class ControlSocket:
             self._household.hold(part, asked.get("seconds"))
         elif what == "start":
             self._household.release(part)
+            self._household.tend()
         elif what != "status":
             return {"error": f"cannot {what!r}"}
         return {

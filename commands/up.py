@@ -69,7 +69,8 @@ def _run(house: House, ports: Ports, wishes: Wishes) -> None:
     except _Stopped:
         pass
     finally:
-        say("Ending: closing all valves, then every process…")
+        if household.children:
+            say("Ending: closing all valves, then every process…")
         if control is not None:
             control.close()
         household.end()
