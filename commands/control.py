@@ -23,6 +23,7 @@ class ControlSocket:
     def __init__(self, path: Path, household: Household) -> None:
         self._path = path
         self._household = household
+        self._changed = False
         path.unlink(missing_ok=True)  # left by a process that was killed; the lock is ours
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(str(path))
@@ -31,15 +32,17 @@ class ControlSocket:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._socket, selectors.EVENT_READ)
 
-    def wait(self, seconds: float) -> None:
-        """Wait so long, and answer whoever asks meanwhile."""
+    def wait(self, seconds: float) -> bool:
+        """Wait so long, answer whoever asks meanwhile; return whether processes changed by it."""
+        self._changed = False
         if not self._selector.select(seconds):
-            return
+            return False
         connection, _ = self._socket.accept()
         with connection, contextlib.suppress(OSError):
             connection.settimeout(2.0)
             line = connection.makefile("r").readline()
             connection.sendall(json.dumps(self._answer(line)).encode() + b"\n")
+        return self._changed
 
     def _answer(self, line: str) -> dict[str, Any]:
         try:
@@ -52,9 +55,10 @@ class ControlSocket:
             return {"error": f"no part called {part!r}; there are: {', '.join(children)}"}
         if what == "stop":
             self._household.hold(part, asked.get("seconds"))
+            self._changed = True
         elif what == "start":
             self._household.release(part)
-            self._household.tend()
+            self._changed |= self._household.tend()
         elif what != "status":
             return {"error": f"cannot {what!r}"}
         return {

@@ -63,8 +63,8 @@ def _run(house: House, ports: Ports, wishes: Wishes) -> None:
         control = ControlSocket(house.path("up.sock"), household)
         up.bring_up()
         while not asked.to_stop:
-            control.wait(0.2)
-            if household.tend():
+            changed = control.wait(0.2)
+            if household.tend() or changed:
                 up.write_demo()
     except _Stopped:
         pass

@@ -42,6 +42,7 @@ def test_every_command_has_help(words: list[str], capsys: pytest.CaptureFixture[
         ["up", "--port", "many"],
         ["up", "--speed", "0.5"],
         ["up", "--speed", "3601"],
+        ["demo", "stop", "broker", "--for", "-3"],
         ["fly"],
         [],
     ],
