@@ -9,10 +9,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from nongso.platform import people
+from nongso.platform import migrations, people
 from nongso.platform.people import ApiToken, Cooperative, LogIn, Person
 from nongso.platform.settings import Settings
-from nongso.platform.store import Records
 from nongso.platform.uplink import register_gateway
 
 COOPERATIVE = ("binh-lu", "Hợp tác xã Bình Lư")
@@ -39,41 +38,38 @@ def prepare(
     ``kept`` is what an earlier call returned. An account whose password and token stand there
     and still work stays as it is; any other gets new ones.
     """
-    records = Records(settings.records_file)
-    try:
-        with records.transaction() as session:
-            slug, name = COOPERATIVE
-            if session.get(Cooperative, slug) is None:
-                session.add(Cooperative(slug=slug, name=name))
-                session.flush()
-            register_gateway(session, gateway_id, gateway_id, slug, gateway_key)
-            return {
-                role: _account(session, user, shown, role, slug, (kept or {}).get(role))
-                for user, shown, role in ACCOUNTS
-            }
-    finally:
-        records.close()
+    with migrations.current(settings) as records, records.transaction() as session:
+        slug, name = COOPERATIVE
+        if session.get(Cooperative, slug) is None:
+            session.add(Cooperative(slug=slug, name=name))
+            session.flush()
+        register_gateway(session, gateway_id, gateway_id, slug, gateway_key)
+        return {
+            role: _account(session, user, shown, role, slug, (kept or {}).get(role))
+            for user, shown, role in ACCOUNTS
+        }
 
 
 def make_user(
     settings: Settings, user: str, role: str, cooperative: str, name: str | None = None
-) -> dict[str, str]:
+) -> dict[str, Any]:
     """Make a person, or give one a new password and token; return user, password and token.
 
-    A person who is there already keeps name and cooperative; all log-ins end.
-    Raises ``ValueError`` for a bad name, an unknown role or cooperative.
+    A person who is there already (``renewed``) keeps name and cooperative; all log-ins end.
+    Officers and administrators belong to no cooperative, so theirs is not looked at.
+    Raises ``ValueError`` for a bad name, an unknown role or cooperative, another role or
+    cooperative than the person has; ``SchemaError`` for a database of another version.
     """
-    records = Records(settings.records_file)
-    try:
-        with records.transaction() as session:
-            there = people.find_person(session, user)
-            if there is None and role not in ("officer", "admin"):
-                _known_cooperative(session, cooperative)
-            if there is not None and there.role != role:
-                raise ValueError(f"{user} is a {there.role}, not a {role}")
-            return _renewed(session, there, user, name or user, role, cooperative)
-    finally:
-        records.close()
+    with migrations.current(settings) as records, records.transaction() as session:
+        there = people.find_person(session, user)
+        if role not in ("officer", "admin"):
+            _known_cooperative(session, cooperative)
+        if there is not None and there.role != role:
+            raise ValueError(f"{user} is a {there.role}, not a {role}")
+        if there is not None and there.cooperative not in (None, cooperative):
+            raise ValueError(f"{user} belongs to {there.cooperative}, not to {cooperative}")
+        made = _renewed(session, there, user, name or user, role, cooperative)
+        return {**made, "renewed": there is not None}
 
 
 def _known_cooperative(session: Session, slug: str) -> None:

@@ -6,8 +6,10 @@ and ``/epcis/`` get RFC 9457 problem details, with a ``code`` where there is one
 
 import json
 import logging
+import re
 from typing import Any
 
+import msgspec
 from flask import Flask, Response, redirect, render_template, request, url_for
 from werkzeug.exceptions import HTTPException
 
@@ -35,6 +37,23 @@ def problem(status: int, code: str, detail: str, **more: Any) -> Response:
     return Response(
         json.dumps(body, ensure_ascii=False), status, content_type="application/problem+json"
     )
+
+
+def unreadable(error: msgspec.DecodeError | UnicodeDecodeError) -> Problem:
+    """Say which field of a request's body cannot be read; ``reason`` has the decoder's words."""
+    text = str(error)
+    known = re.search(r"(missing required|unknown) field `([^`]*)`", text)
+    place = re.search(r"at `\$\.?([^`]+)`", text)
+    if known is not None and known[1] == "unknown":
+        detail = _("Không có trường nào tên là %(field)s.", field=known[2])
+    elif known is not None:
+        detail = _("Thiếu trường %(field)s.", field=known[2])
+    elif place is not None:
+        detail = _("Giá trị của trường %(field)s không đúng loại.", field=place[1])
+    else:
+        detail = _("Nội dung gửi lên không đọc được: cần một đối tượng JSON.")
+    field = known[2] if known is not None else place[1] if place is not None else None
+    return Problem(400, "bad_request", detail, field=field, reason=text)
 
 
 def sentence(status: int) -> tuple[str, str]:
@@ -76,6 +95,11 @@ def sentence(status: int) -> tuple[str, str]:
         return (
             _("Chưa làm được việc này"),
             _("Xin quay lại trang trước và thử lại."),
+        )
+    if request.method in ("GET", "HEAD"):
+        return (
+            _("Máy chủ gặp trục trặc"),
+            _("Trang này chưa mở được. Xin thử lại sau ít phút."),
         )
     return (
         _("Máy chủ gặp trục trặc"),

@@ -147,7 +147,28 @@ class _Keeper:
         kept = self.session.get(Command, found.id)
         if kept is None or kept.gateway != self.gateway.slug:
             raise RowError("unknown_command", f"no command {found.id} was given to this gateway")
-        take_outcome(kept, found.state, found.code, found.values, found.at)
+        if take_outcome(kept, found.state, found.code, found.values, found.at):
+            self._apply(kept, found.at)
+
+    def _apply(self, done: Command, at: int) -> None:
+        """Show at once what an order has changed; the zones' own rows may come later."""
+        if done.state != "done" or done.do not in ("stop", "mode"):
+            return
+        zones = select(Zone).where(Zone.gateway == self.gateway.slug, Zone.gone.is_(False))
+        if done.zone is not None:
+            zones = zones.where(Zone.id == done.zone)
+        for zone in self.session.scalars(zones):
+            if zone.state_at > at or (done.do == "stop" and zone.state == "locked"):
+                continue
+            zone.values, zone.state_at = {}, at
+            if done.do == "stop":
+                zone.state = "idle"
+                zone.code = "stopped_by_person" if zone.mode == "band" else None
+                continue
+            zone.mode, zone.band = done.mode or zone.mode, done.band or zone.band
+            zone.code = None
+            if zone.mode == "off" or zone.state == "locked":
+                zone.state = "idle"
 
     def _take_alarm(self, _number: int, row: rows.AlarmRow) -> None:
         found = row.alarm

@@ -8,9 +8,9 @@ import os
 import secrets
 from pathlib import Path
 
+from nongso.platform import migrations
 from nongso.platform.people import Cooperative
 from nongso.platform.settings import Settings, checked
-from nongso.platform.store import Records
 from nongso.platform.uplink import register_gateway
 from nongso.wire.topics import TopicError, check_slug
 
@@ -36,7 +36,9 @@ def write_settings(file: Path, url: str, label_url: str | None, folder: Path | N
     }
     settings = checked(content, str(file))
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.parent.exists():
+            file.parent.mkdir(parents=True)
+            file.parent.chmod(0o700)
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise InstallationError(
@@ -51,31 +53,23 @@ def write_settings(file: Path, url: str, label_url: str | None, folder: Path | N
 def add_cooperative(settings: Settings, slug: str, name: str) -> None:
     """Add a cooperative, or give one that is there another name."""
     _check(slug)
-    records = Records(settings.records_file)
-    try:
-        with records.transaction() as session:
-            session.merge(Cooperative(slug=slug, name=name))
-    finally:
-        records.close()
+    with migrations.current(settings) as records, records.transaction() as session:
+        session.merge(Cooperative(slug=slug, name=name))
 
 
 def add_gateway(settings: Settings, slug: str, cooperative: str, key: str) -> None:
     """Let a gateway in with its key (``platform.key`` of its ``gateway.json``)."""
     _check(slug)
-    records = Records(settings.records_file)
-    try:
-        with records.transaction() as session:
-            if session.get(Cooperative, cooperative) is None:
-                raise InstallationError(
-                    f"There is no cooperative {cooperative!r} yet. Add it first with: "
-                    f"nongso platform cooperative {cooperative} NAME"
-                )
-            try:
-                register_gateway(session, slug, slug, cooperative, key)
-            except ValueError as e:
-                raise InstallationError(str(e)) from e
-    finally:
-        records.close()
+    with migrations.current(settings) as records, records.transaction() as session:
+        if session.get(Cooperative, cooperative) is None:
+            raise InstallationError(
+                f"There is no cooperative {cooperative!r} yet. Add it first with: "
+                f"nongso platform cooperative {cooperative} NAME"
+            )
+        try:
+            register_gateway(session, slug, slug, cooperative, key)
+        except ValueError as e:
+            raise InstallationError(str(e)) from e
 
 
 def _check(slug: str) -> None:

@@ -16,10 +16,11 @@ written by two connections could be corrupted; fixed in 3.51.3, back-ported to 3
 3.50.7); Debian 12's 3.40.1 has it, so there the rollback journal is used.
 """
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, cast
@@ -69,6 +70,17 @@ def journal_mode() -> str:
     return "wal" if wal_is_safe(sqlite3.sqlite_version_info[:3]) else "delete"
 
 
+def make_private(file: Path) -> None:
+    """See to it that only its owner reads a database: it holds keys and passwords' hashes.
+
+    SQLite gives its journals the rights of the database. Where it cannot be done, SQLite's own
+    word about the file will say more.
+    """
+    with suppress(OSError):
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+        file.chmod(0o600)
+
+
 def prepare_connection(connection: sqlite3.Connection) -> None:
     """Set what every connection to a SQLite file of the platform must have."""
     connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
@@ -84,6 +96,7 @@ class Records:
 
     def __init__(self, file: Path) -> None:
         self.file = file
+        make_private(file)
         self.engine = create_engine(
             f"sqlite+pysqlite:///{file}",
             poolclass=QueuePool,

@@ -21,7 +21,7 @@ from typing import NamedTuple, cast
 
 from flask import Flask, current_app
 
-from nongso.platform.store import BUSY_SECONDS, Watch, prepare_connection
+from nongso.platform.store import BUSY_SECONDS, Watch, make_private, prepare_connection
 from nongso.wire import marks
 
 _VERSION = 1
@@ -111,6 +111,7 @@ class Telemetry:
 
     def __init__(self, file: Path) -> None:
         self.file = file
+        make_private(file)
         self._local = threading.local()
         self._all: list[sqlite3.Connection] = []
         self._write_lock = threading.Lock()

@@ -13,10 +13,10 @@ from flask import Blueprint, Response, jsonify, request
 from sqlalchemy import select
 
 from nongso.platform.accounts import allow, owns, scoped
-from nongso.platform.errors import Problem
-from nongso.platform.greenhouse import commands, operations, sentences
+from nongso.platform.errors import Problem, unreadable
+from nongso.platform.greenhouse import commands, operations, readings, sentences
 from nongso.platform.greenhouse.commands import Wish, WishError
-from nongso.platform.greenhouse.now import HouseNow, gather
+from nongso.platform.greenhouse.now import HouseNow, Value, gather
 from nongso.platform.greenhouse.records import (
     Command,
     Gateway,
@@ -29,14 +29,12 @@ from nongso.platform.openapi import operation
 from nongso.platform.store import records
 from nongso.platform.telemetry import telemetry
 from nongso.wire import marks
-from nongso.wire.metrics import METRICS, metric_of
 
 blueprint = Blueprint("greenhouse_api", __name__)
 
 READERS = ("farmer", "clerk", "helper", "officer", "admin")
 WATERERS = ("farmer", "clerk", "admin")
 STOPPERS = ("farmer", "clerk", "helper", "admin")
-MOST_POINTS = 500_000
 
 
 class Water(msgspec.Struct, forbid_unknown_fields=True):
@@ -68,6 +66,7 @@ def greenhouses() -> Response:
 
 def _house(now: HouseNow) -> dict[str, Any]:
     house = now.greenhouse
+    latest = {value.name: value for value in now.shared} | now.best
     return {
         "slug": house.slug,
         "name": house.name,
@@ -85,81 +84,36 @@ def _house(now: HouseNow) -> dict[str, Any]:
             }
             for z in now.zones
         ],
-        "latest": {
-            name: {
-                "value": value.value,
-                "unit": value.metric.unit,
-                "at": value.at,
-                "quality": marks.quality(value.mark),
-                "origin": marks.origin(value.mark),
-            }
-            for name, value in sorted(now.best.items())
-        },
+        "latest": {name: _value(value) for name, value in sorted(latest.items())},
+    }
+
+
+def _value(value: Value) -> dict[str, Any]:
+    return {
+        "value": value.value,
+        "unit": value.metric.unit,
+        "at": value.at,
+        "quality": marks.quality(value.mark),
+        "origin": marks.origin(value.mark),
+        "node": value.node,
+        "zone": value.zone or None,
     }
 
 
 @blueprint.get("/api/v1/series")
 @allow(*READERS)
 @operation(
-    answers={200: "points: [[unix seconds, value, quality], …]", 400: "bad query", 404: "unknown"},
-    query={
-        "greenhouse": "slug",
-        "metric": "metric name, or series name such as soil_moisture.2",
-        "since": "Unix seconds, a day ago if left out",
-        "until": "Unix seconds, now if left out",
-        "step": "seconds; then each point is the mean of the good readings of a step",
-        "zone": "only this zone's",
-        "node": "only this node's",
+    answers={
+        200: "series: one entry a sensor (node, eui64, zone, name, origin, points), and points: "
+        "those of all of them in time order; each point is [unix seconds, value, quality]",
+        400: "bad query",
+        404: "no such greenhouse, zone or node",
     },
+    query=readings.QUERY,
 )
 def series() -> Response:
     """Return readings of one metric of a greenhouse; a step without readings has no point."""
-    slug, metric = request.args.get("greenhouse", ""), request.args.get("metric", "")
-    if metric_of(metric) is None:
-        known = ", ".join(METRICS)
-        raise Problem(400, "unknown_metric", f"no metric called {metric!r}; there are {known}")
-    house = records().get(Greenhouse, slug)
-    if house is None or not owns(house.cooperative):
-        raise Problem(404, "unknown_greenhouse", f"no greenhouse called {slug!r}")
-    now = int(time.time())
-    since, until = _seconds("since", now - 86400), _seconds("until", now + 3600)
-    step = _seconds("step", 0)
-    zone, node = request.args.get("zone"), request.args.get("node")
-    chosen = [
-        number
-        for number, one in telemetry().series(greenhouse=slug).items()
-        if (one.name == metric or ("." not in metric and one.name.split(".")[0] == metric))
-        and (zone is None or one.zone == zone)
-        and (node is None or one.node == node)
-    ]
-    if step:
-        if (until - since) // step > MOST_POINTS:
-            raise Problem(400, "too_many_points", "choose a longer step or a shorter time")
-        points = telemetry().steps(chosen, since, until, step)
-    else:
-        points = telemetry().points(chosen, since, until, limit=MOST_POINTS + 1)
-        if len(points) > MOST_POINTS:
-            raise Problem(400, "too_many_points", "name a step, or a shorter time")
-    found = metric_of(metric)
-    return jsonify(
-        greenhouse=slug,
-        metric=metric,
-        unit=found.unit if found else "",
-        points=[[p.at, p.value, marks.quality(p.mark)] for p in points],
-    )
-
-
-def _seconds(name: str, default: int) -> int:
-    text = request.args.get(name)
-    if text is None or text == "":
-        return default
-    try:
-        found = int(text)
-    except ValueError:
-        raise Problem(400, "not_a_number", f"{name} must be a whole number of seconds") from None
-    if not 0 <= found < 1 << 40:
-        raise Problem(400, "out_of_range", f"{name} is not a time")
-    return found
+    return jsonify(readings.answer(int(time.time())))
 
 
 @blueprint.post("/api/v1/zones/<zone_id>/water")
@@ -185,7 +139,9 @@ def water(zone_id: str) -> tuple[Response, int]:
         raise Problem(400, "bad_request", _("Số giây phải lớn hơn 0."))
     if not now < expires <= now + commands.LONGEST_EXPIRY_SECONDS:
         raise Problem(
-            400, "bad_expiry", "expires must be a Unix time within the next hour, not in the past"
+            400,
+            "bad_expiry",
+            _("expires phải là thời điểm Unix sắp tới, muộn nhất là một giờ nữa."),
         )
     wish = Wish("water", zone=zone.id, seconds=wished.seconds)
     try:
@@ -234,8 +190,9 @@ def runs(zone_id: str) -> Response:
     """List what ran, when, why, how long and how much; and what was refused and why."""
     zone, _house_of_it = _zone(zone_id)
     now = int(time.time())
-    limit = min(_seconds("limit", 200), 1000)
-    return jsonify(runs=operations.history(zone, _seconds("since", now - 30 * 86400), now)[:limit])
+    limit = min(readings.whole("limit", 200), 1000)
+    since = readings.whole("since", now - 30 * 86400)
+    return jsonify(runs=operations.history(zone, since, now)[:limit])
 
 
 @blueprint.post("/api/v1/stop")
@@ -251,7 +208,15 @@ def stop() -> tuple[Response, int]:
         gateways = records().scalars(scoped(select(Gateway.slug), Gateway.cooperative))
         done = operations.stop_all(list(gateways), None, wished.id)
     state = "done" if done and all(c.state == "done" for c in done) else "sent"
-    answer = [{"id": c.id, "gateway": c.gateway, "state": c.state} for c in done]
+    answer = [
+        {
+            "id": c.id,
+            "gateway": c.gateway,
+            "state": c.state,
+            "detail": operations.stop_sentence(c, c.state)[1],
+        }
+        for c in done
+    ]
     return jsonify(state=state, commands=answer), 202
 
 
@@ -269,4 +234,4 @@ def _body(kind: type[Any], otherwise: Any = None) -> Any:
     try:
         return msgspec.json.decode(raw, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Problem(400, "bad_request", str(error)) from error
+        raise unreadable(error) from error

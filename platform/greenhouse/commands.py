@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from nongso.platform.accounts import Identity
@@ -97,14 +97,32 @@ def record(
     return command
 
 
-def check_water(zone: Zone, greenhouse: Greenhouse, seconds: int) -> None:
-    """Refuse what the gateway would surely refuse, without asking it."""
+def check_water(
+    zone: Zone, greenhouse: Greenhouse, gateway: Gateway, seconds: int, now: int
+) -> None:
+    """Refuse what the gateway would surely refuse, without asking it.
+
+    A gateway that is away gets no wishes for water: it would start when nobody expects it.
+    """
     if greenhouse.gateway is None:
         raise WishError("zone_unknown")
     if not SHORTEST_RUN_SECONDS <= seconds <= zone.max_run_seconds:
         raise WishError(
             "seconds_out_of_range", {"seconds": seconds, "max_seconds": zone.max_run_seconds}
         )
+    if gateway.is_away(now):
+        raise WishError("gateway_away", {"since": gateway.seen_at or gateway.registered_at})
+
+
+def drop_unanswered(session: Session, gateway: str, zone: str | None, now: int) -> None:
+    """Take back, because somebody stops, the earlier wishes that could still bring water."""
+    brings_water = (Command.do == "water") | ((Command.do == "mode") & (Command.mode == "band"))
+    wished = Command.zone.is_not(None) if zone is None else Command.zone == zone
+    session.execute(
+        update(Command)
+        .where(Command.gateway == gateway, Command.state == "sent", brings_water, wished)
+        .values(state="refused", code="stopped_meanwhile", outcome_at=now)
+    )
 
 
 def new_id() -> str:

@@ -19,7 +19,6 @@ from nongso.platform.languages import _, moment, quantity
 from nongso.wire import marks
 
 LEVELS = ("urgent", "attention", "lost", "good")  # worst first
-GATEWAY_SILENT_SECONDS = 300
 TOO_COLD = 5.0  # °C: seedlings under film are harmed below
 TOO_HOT = 40.0  # °C: leaves are harmed above
 TOO_WET = 90.0  # % soil moisture
@@ -118,16 +117,16 @@ def _alarm(
 
 
 def _gateway(gateway: Gateway, now: int) -> list[tuple[str, str]]:
-    if gateway.seen_at is not None and now - gateway.seen_at <= GATEWAY_SILENT_SECONDS:
-        return []
     if gateway.seen_at is None:
         return [("lost", _("Tủ điều khiển chưa gửi gì về."))]
+    if not gateway.is_away(now):
+        return []
     return [
         (
-            "lost",
+            "attention",
             _(
-                "Tủ điều khiển không liên lạc được từ %(since)s. "
-                "Nước đang tưới vẫn tự tắt đúng giờ.",
+                "Không liên lạc được với tủ điều khiển từ %(since)s. "
+                "Nước đang tưới vẫn tự tắt đúng giờ. Chưa tưới từ xa được.",
                 since=moment(gateway.seen_at, now),
             ),
         )
@@ -183,7 +182,7 @@ def _soil(zone: ZoneNow) -> list[tuple[str, str]]:
     if not isinstance(low, (int, float)) or soil.value >= low or zone.running is not None:
         return []
     least = quantity(low, "%")
-    if zone.zone.mode == "band":
+    if zone.zone.mode == "band" and zone.zone.code != "stopped_by_person":
         text = _(
             "%(zone)s đất khô: còn %(wet)s, cần ít nhất %(least)s. Khu này sẽ tự tưới.",
             zone=zone.zone.name,

@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from nongso.platform.greenhouse.records import Alarm, Gateway, Greenhouse, Node, Run, Zone
+from nongso.platform.greenhouse.records import (
+    Alarm,
+    Gateway,
+    Greenhouse,
+    Node,
+    Run,
+    Zone,
+    was_stopped,
+)
 from nongso.platform.telemetry import Telemetry
 from nongso.wire import marks
 from nongso.wire.metrics import Metric, metric_of
@@ -195,6 +203,7 @@ def _zone_now(
         run.ended_at is not None
         # a run whose end we have not heard of cannot last longer than was ordered
         or now > run.started_at + run.ordered_seconds + UNHEARD_SECONDS
+        or was_stopped(session, run)
     ):
         run = None
     return ZoneNow(

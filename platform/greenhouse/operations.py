@@ -14,17 +14,26 @@ from nongso.platform.greenhouse import commands, sentences
 from nongso.platform.greenhouse.commands import Wish
 from nongso.platform.greenhouse.condition import running_sentence
 from nongso.platform.greenhouse.now import HouseNow, ZoneNow
-from nongso.platform.greenhouse.records import Command, Gateway, Greenhouse, Run, Zone, runs_of
+from nongso.platform.greenhouse.records import (
+    Command,
+    Gateway,
+    Greenhouse,
+    Run,
+    Zone,
+    runs_of,
+    was_stopped,
+)
 from nongso.platform.languages import _, duration, moment
 from nongso.platform.store import records, transaction
 
 
 def give(zone: Zone, house: Greenhouse, wish: Wish, id: str, expires: int) -> Command:  # noqa: A002
     """Write a wish for a zone down and wait for the gateway's word. Raises ``WishError``."""
+    now = int(time.time())
     with transaction() as session:
-        if session.get(Command, id) is None and wish.do == "water":
-            commands.check_water(zone, house, wish.seconds or 0)
         gateway = session.get_one(Gateway, zone.gateway)
+        if session.get(Command, id) is None and wish.do == "water":
+            commands.check_water(zone, house, gateway, wish.seconds or 0, now)
         commands.record(
             session,
             somebody(),
@@ -32,7 +41,7 @@ def give(zone: Zone, house: Greenhouse, wish: Wish, id: str, expires: int) -> Co
             wish,
             id=id,
             expires_at=expires,
-            now=int(time.time()),
+            now=now,
         )
     commands.bell().ring()
     return commands.wait_for_answer(records(), [id], commands.ANSWER_SECONDS)[0]
@@ -44,12 +53,18 @@ def stop_all(
     id: uuid.UUID | None = None,  # noqa: A002
     seconds: float = commands.ANSWER_SECONDS,
 ) -> list[Command]:
-    """Give every one of these gateways the order to stop, and wait for their word."""
+    """Give every one of these gateways the order to stop, and wait for their word.
+
+    Earlier wishes for water that no gateway has answered are taken back, so that none of them
+    runs after the stop.
+    """
     now = int(time.time())
     base = id or uuid.uuid4()
     ids = {slug: str(uuid.uuid5(base, slug)) for slug in gateways}
     with transaction() as session:
         for slug, own_id in ids.items():
+            if session.get(Command, own_id) is None:  # the same stop again takes nothing back
+                commands.drop_unanswered(session, slug, zone, now)
             commands.record(
                 session,
                 somebody(),
@@ -148,8 +163,16 @@ def answer_sentence(command: Command, house: HouseNow | None, now: int) -> tuple
     names = house.names if house is not None else {}
     zone = next((z for z in zones if z.zone.id == command.zone), None)
     state = commands.expire(command, now)
+    if command.do == "stop":
+        return stop_sentence(command, state)
     if state == "expired":
         return "attention", expired_sentence()
+    if state == "sent" and command.do == "water":
+        return "attention", _(
+            "Đã gửi lệnh, tủ điều khiển chưa trả lời. Từ giờ đến %(at)s nước vẫn có thể tự chảy, "
+            "sau đó lệnh hết hạn. Không cần tưới nữa thì bấm Dừng tất cả.",
+            at=moment(command.expires_at, now),
+        )
     if state == "sent":
         return "attention", _(
             "Đã gửi lệnh, tủ điều khiển chưa trả lời. Lệnh này tự hết hạn lúc %(at)s.",
@@ -157,24 +180,49 @@ def answer_sentence(command: Command, house: HouseNow | None, now: int) -> tuple
         )
     if state == "refused":
         return "attention", sentences.refusal(command.code, command.values, names, now)
-    if command.do == "stop":
-        return "good", _("Đã dừng. Các van đã đóng, nước không chảy nữa.")
     if command.do == "mode":
         return "good", sentences.outcome(command.code, command.values, names, now)
     if state == "queued":
         return "good", _("Đã nhận lệnh. Khu này sẽ tưới khi đến lượt.")
     if zone is not None and zone.running is not None and zone.running.id == command.id:
         return "good", running_sentence(zone, now)
-    if state == "running":
+    run = records().get(Run, command.id)
+    if run is not None and run.ended_at is None and was_stopped(records(), run):
+        return "good", sentences.end("stopped", {}, names)
+    if state == "running" and (run is None or run.ended_at is None):
         return "good", _(
             "Đang tưới %(zone)s. Nước sẽ tự tắt sau %(time)s.",
             zone=sentences.within(zone.zone.name if zone else ""),
             time=duration(command.seconds or 0),
         )
-    run = records().get(Run, command.id)
     if run is not None:
         return "good", sentences.end(run.code, _measured(run), names)
     return "good", _("Đã làm xong.")
+
+
+def stop_sentence(command: Command, state: str) -> tuple[str, str]:
+    """Say, with its level, what became of an order to stop."""
+    if state == "sent":
+        return "urgent", _("Chưa dừng được: tủ điều khiển chưa trả lời. Xin ra đóng van bằng tay.")
+    if state == "expired":
+        return "urgent", _(
+            "Không dừng được: tủ điều khiển không trả lời. Xin ra xem, đóng van bằng tay."
+        )
+    if state != "done":
+        return "urgent", _(
+            "Chưa dừng được: tủ điều khiển không điều khiển được van. Xin ra đóng van bằng tay."
+        )
+    resting = select(Zone.id).where(
+        Zone.gateway == command.gateway, Zone.gone.is_(False), Zone.mode == "band"
+    )
+    if command.zone is not None:
+        resting = resting.where(Zone.id == command.zone)
+    if records().scalar(resting.limit(1)) is None:
+        return "good", _("Đã dừng. Các van đã đóng, nước không chảy nữa.")
+    return "good", _(
+        "Đã dừng. Các van đã đóng, nước không chảy nữa. Khu tự tưới theo độ ẩm đất đang tạm nghỉ; "
+        "muốn tưới tiếp, xin bấm Cho tự tưới lại ở khu đó."
+    )
 
 
 def zone_sentence(zone: ZoneNow, house: HouseNow) -> str:

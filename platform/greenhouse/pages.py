@@ -56,6 +56,7 @@ WATERERS = ("farmer", "clerk", "admin")
 STOPPERS = ("farmer", "clerk", "helper", "admin")
 NAVIGATION = (Link("greenhouse.home", later("Nhà màng"), READERS),)
 MINUTES = (5, 10, 20)
+FIRST_YEAR, LAST_YEAR = 1990, 2200  # of the days that can be looked at
 CARDS_HERE = "<!-- cards -->"
 WISH_HERE = "<!-- wish -->"  # a kept page gets a new wish number each time it goes out
 
@@ -86,6 +87,7 @@ def home() -> str:
         now,
         kept_records().lately(),
         telemetry().lately(),
+        asker.may(*WATERERS),
     )
     cards = fragments.get(key, lambda: _cards(now))
     said = _said(None, now)
@@ -119,6 +121,7 @@ def _cards(now: int) -> str:
         houses=found,
         today=today,
         now=now,
+        may_water=somebody().may(*WATERERS),
         simulated=any(house.is_simulated for house, _condition in found),
     )
 
@@ -228,9 +231,11 @@ def _day(house: HouseNow, now: int) -> datetime.date:
     wish = request.args.get("day", "")
     if wish:
         try:
-            return datetime.date.fromisoformat(wish)
+            day = datetime.date.fromisoformat(wish)
         except ValueError:
             abort(404)
+        # The days around it are computed too, and nobody measured or will measure out there.
+        return day if FIRST_YEAR <= day.year <= LAST_YEAR else abort(404)
     if house.gateway is None and house.newest_at is not None:
         return day_of(house.newest_at)
     return day_of(now)
@@ -275,7 +280,8 @@ def water(slug: str) -> Response | tuple[str, int]:
     try:
         operations.give(zone, greenhouse, wish, wish_id, expires)
     except WishError as error:
-        reason = sentences.refusal(error.code, error.values, {zone.id: zone.name})
+        names = {zone.id: zone.name}
+        reason = sentences.refusal(error.code, error.values, names, time.time())
         return _made_page(greenhouse, reason), 409
     return _back(slug, wish_id)
 

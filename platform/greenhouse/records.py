@@ -13,6 +13,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from nongso.platform.people import Cooperative
 from nongso.platform.store import Base
 
+AWAY_SECONDS = 90  # a gateway asks every 20 s, which is noted down every 40 s
+
 
 class Gateway(Base):
     """A tủ điều khiển. ``key`` is kept readable, because it also signs the commands for it."""
@@ -29,6 +31,10 @@ class Gateway(Base):
     seen_at: Mapped[int | None]
     store: Mapped[str | None]  # the gateway's store file whose rows we heard last
     configured_row: Mapped[int | None]  # the row of that store with its last configuration
+
+    def is_away(self, now: int) -> bool:
+        """Say whether it has not been heard for so long that it cannot be told anything."""
+        return self.seen_at is None or now - self.seen_at > AWAY_SECONDS
 
 
 class Greenhouse(Base):
@@ -171,6 +177,25 @@ def greenhouse_of_zone(session: Session, zone_id: str) -> tuple[Zone, Greenhouse
         .where(Zone.id == zone_id, Zone.gone.is_(False))
     ).first()
     return None if row is None else (row[0], row[1])
+
+
+def was_stopped(session: Session, run: Run) -> bool:
+    """Say whether a person's answered order came after the run began and so has ended it.
+
+    The gateway's own row about the end may still be on its way. Both times are the gateway's.
+    """
+    ended_it = Command.do == "stop"
+    ended_it |= (Command.do == "mode") & (Command.mode == "off")
+    if run.cause == "band":
+        ended_it |= Command.do == "mode"
+    found = session.scalar(
+        select(Command.id)
+        .where(Command.gateway == run.gateway, Command.state == "done", ended_it)
+        .where(Command.zone.is_(None) | (Command.zone == run.zone))
+        .where(Command.outcome_at > run.started_at)
+        .limit(1)
+    )
+    return found is not None
 
 
 def runs_of(

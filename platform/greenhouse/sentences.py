@@ -139,6 +139,14 @@ REFUSED: dict[str, _Sentence] = {
     ),
     # the platform's own
     "id_used": lambda w: _("Chưa làm: số hiệu của lệnh này đã dùng cho một lệnh khác."),
+    "gateway_away": lambda w: _(
+        "Chưa tưới: không liên lạc được với tủ điều khiển từ %(since)s. "
+        "Lệnh này không được giữ lại; khi có liên lạc, xin bấm lại.",
+        since=w.since("since"),
+    ),
+    "stopped_meanwhile": lambda w: _(
+        "Lệnh này không chạy nữa vì sau đó có người đã bấm dừng. Nếu vẫn cần, xin bấm lại."
+    ),
 }
 
 # --- why the moisture band did not water -----------------------------------------------------
@@ -156,7 +164,10 @@ WAITED: dict[str, _Sentence] = {
         "Vừa tưới xong, chờ thêm %(left)s cho nước thấm.", left=w.time("seconds_left")
     ),
     "mode_manual": lambda w: _("Khu này chỉ tưới khi có người bấm."),
-    "stopped_by_person": lambda w: _("Có người đã bấm dừng, nên khu này chưa tự tưới lại."),
+    "stopped_by_person": lambda w: _(
+        "Khu này đang tạm nghỉ vì có người đã bấm dừng. "
+        "Muốn tự tưới lại, xin bấm Tưới hoặc Cho tự tưới lại."
+    ),
 }
 
 # --- why a run was started -------------------------------------------------------------------

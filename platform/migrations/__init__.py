@@ -7,6 +7,8 @@ they have been released.
 
 import functools
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -51,7 +53,9 @@ def upgrade(settings: Settings) -> str:
     Raises ``SchemaError`` when the file is of a newer version of the program.
     """
     logging.getLogger("alembic").setLevel(logging.WARNING)  # its steps are no news for people
-    settings.folder.mkdir(parents=True, exist_ok=True)
+    if not settings.folder.exists():
+        settings.folder.mkdir(parents=True)
+        settings.folder.chmod(0o700)  # readings and keys are nobody else's; mkdir heeds the umask
     kept = Records(settings.records_file)
     try:
         with kept.engine.connect().execution_options(writes=True) as connection:
@@ -66,6 +70,22 @@ def upgrade(settings: Settings) -> str:
         raise _damaged(settings, error) from error
     finally:
         kept.close()
+
+
+@contextmanager
+def current(settings: Settings) -> Iterator[Records]:
+    """Open the records for a command and close them. Raises ``SchemaError`` as ``check`` does."""
+    if not settings.records_file.exists():
+        raise SchemaError(
+            f"The database {settings.records_file} is not there yet. "
+            "Make it with: nongso platform upgrade --settings <platform.json>"
+        )
+    records = Records(settings.records_file)
+    try:
+        check(settings, records)
+        yield records
+    finally:
+        records.close()
 
 
 def check(settings: Settings, records: Records) -> None:

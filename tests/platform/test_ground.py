@@ -9,7 +9,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from office import Place
+from office import Place, form_token
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
@@ -262,11 +262,15 @@ def test_a_fault_of_ours_is_logged_and_not_shown(
     def broken() -> str:
         raise RuntimeError("the secret inside")
 
-    place.app.add_url_rule("/broken", "broken", broken)
+    place.app.add_url_rule("/broken", "broken", broken, methods=["GET", "POST"])
     answer = place.client().get("/broken")
     assert answer.status_code == 500
     assert "the secret inside" not in answer.text
-    assert "Xin xem lại trang" in answer.text
+    assert "Trang này chưa mở được" in answer.text
+    assert "vừa bấm" not in answer.text
+    client = place.client()
+    token = form_token(client.get("/login"))
+    assert "Việc vừa bấm" in client.post("/broken", data={"form_token": token}).text
     assert "the secret inside" in caplog.text
 
 

@@ -256,7 +256,7 @@ def test_after_the_press_the_page_says_what_happened(
 def test_without_an_answer_the_page_says_until_when_the_wish_holds(farm: Place) -> None:
     page = press(farm, "water", zone="tan-binh-1-k1", minutes="5")
     assert said(page).startswith(
-        "Đã gửi lệnh, tủ điều khiển chưa trả lời. Lệnh này tự hết hạn lúc"
+        "Đã gửi lệnh, tủ điều khiển chưa trả lời. Từ giờ đến"
     )
 
 
