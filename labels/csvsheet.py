@@ -7,6 +7,7 @@ layout's block of that name. Rows are counted as the spreadsheet shows them: the
 row 1. A table with one bad cell prints nothing.
 """
 
+import contextlib
 import csv
 import os
 import unicodedata
@@ -76,6 +77,7 @@ def read(content: str, layout: layouts.Layout) -> list[tuple[int, Label]]:
     """Read labels from the text of a table, each with its row. Raises ``BadTable``."""
     names: list[str] = []
     labels: list[tuple[int, Label]] = []
+    seen: dict[str, int] = {}
     for row, cells in _table(content.removeprefix("\ufeff")):
         if not names:
             names = _columns(cells, layout)
@@ -93,7 +95,11 @@ def read(content: str, layout: layouts.Layout) -> list[tuple[int, Label]]:
             if len(cell) > MOST_CELL:
                 raise BadTable(f"{len(cell)} characters: is a quotation mark open?", row, name)
         texts = {name: text.replace("\r", "") for name, text in body.items() if name != "url"}
-        labels.append((row, Label(_address(body["url"], row), texts)))
+        address = _address(body["url"], row)
+        if address in seen:
+            raise BadTable(f"the same address as in row {seen[address]}", row, "url")
+        seen[address] = row
+        labels.append((row, Label(address, texts)))
     if not labels:
         raise BadTable("the table has no row below its heading")
     return labels
@@ -132,6 +138,9 @@ def make_sheet(csv_file: Path, out_file: Path, layout_name: str, start_cell: int
     try:
         part.write_bytes(sheet.pdf)
         part.replace(out_file)
+    except OSError as e:  # nobody asked for the part: the trouble is with the file itself
+        raise OSError(e.errno, e.strerror, str(out_file)) from e
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
     return sheet

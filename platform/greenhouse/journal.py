@@ -11,7 +11,7 @@ from typing import TypedDict
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from nongso.platform.greenhouse.records import Greenhouse, Zone, runs_of
+from nongso.platform.greenhouse.records import Gateway, Greenhouse, Zone, runs_of
 from nongso.platform.languages import ZONE, day_of
 from nongso.platform.telemetry import Series, Summary, Telemetry
 from nongso.wire import marks
@@ -58,6 +58,12 @@ def greenhouses(session: Session, cooperative: str) -> Sequence[Greenhouse]:
     return session.scalars(
         select(Greenhouse).where(Greenhouse.cooperative == cooperative).order_by(Greenhouse.name)
     ).all()
+
+
+def is_simulated(session: Session, cooperative: str) -> bool:
+    """Say whether a gateway of the cooperative is played by a computer."""
+    wanted = select(Gateway.slug).where(Gateway.cooperative == cooperative, Gateway.simulated)
+    return session.scalars(wanted.limit(1)).first() is not None
 
 
 def growing_record(

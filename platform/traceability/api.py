@@ -121,13 +121,17 @@ def issue_labels(code: str) -> tuple[Response, int]:
 
 @blueprint.get("/labels/<key>.pdf")
 @allow(*READERS)
-@operation(answers={200: "a checked sheet as PDF", 404: "no such sheet"})
+@operation(
+    answers={200: "a checked sheet as PDF", 404: "no such sheet", 409: "the lot was withdrawn"}
+)
 def labels_pdf(key: str) -> Response:
     """A checked sheet."""
     try:
         return file_answer(own_issue(key))
     except LabelError as e:
         raise Problem(500, "sheet_not_readable", str(e)) from e
+    except Refused as e:
+        raise Problem(409, e.code, sentences.refusal(e)) from e
 
 
 def _own(code: str) -> Lot:
@@ -176,11 +180,14 @@ def _lot(lot: Lot) -> dict[str, Any]:
             "left": lot.labels_left,
         },
         "demonstration": lot.demonstration,
+        "withdrawn": lot.withdrawn_at and {"at": lot.withdrawn_at, "why": lot.withdrawn_why},
     }
 
 
 def _state(lot: Lot) -> str:
-    """growing, in_stock, used_up, packed or expired."""
+    """growing, in_stock, used_up, packed, expired or withdrawn."""
+    if lot.withdrawn_at is not None:
+        return "withdrawn"
     if lot.packs:
         today = epcis.day_of(int(time.time()))
         return "expired" if lot.best_before and lot.best_before < today else "packed"

@@ -7,6 +7,8 @@ The page says who states what; it never says that the pack in the hand is the re
 
 import datetime
 import json
+import re
+import unicodedata
 from typing import Any
 
 from flask import (
@@ -19,7 +21,6 @@ from flask import (
     request,
     url_for,
 )
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform.accounts import public, public_without_cookies
@@ -27,10 +28,12 @@ from nongso.platform.errors import Problem
 from nongso.platform.languages import LANGUAGES, date
 from nongso.platform.settings import Settings
 from nongso.platform.store import kept_records, records
+from nongso.platform.traceability import growing, sentences
 from nongso.platform.traceability import identifiers as ids
 from nongso.platform.traceability.errors import BadGtin
 from nongso.platform.traceability.forms import kg
-from nongso.platform.traceability.records import PACKS, LabelCode, Lot, Product
+from nongso.platform.traceability.records import PACKS, LabelCode, Lot
+from nongso.platform.traceability.shelf import shelves
 from nongso.platform.traceability.story import Story, tell
 
 blueprint = Blueprint("consumer", __name__)
@@ -48,30 +51,46 @@ def _settings() -> Settings:
 @blueprint.get("/")
 @public
 def products() -> str:
-    """Everything that is packed and labelled, newest lot first."""
-    session = records()
-    found = session.scalars(
-        select(Lot).where(Lot.kind == PACKS).order_by(Lot.at.desc(), Lot.code).limit(200)
-    )
-    shelves: dict[str, tuple[Product, list[Lot]]] = {}
-    for lot in found:
-        if lot.product is not None:
-            _product, kept = shelves.setdefault(lot.product.id, (lot.product, []))
-            kept.append(lot)
-    return render_template("traceability/products.html", shelves=list(shelves.values()))
+    """Everything that is packed and stands, newest lot first; of a name where one is asked."""
+    session, asked = records(), request.args.get("name", "")[:60].strip()
+    found = shelves(session, asked)
+    homes = {product.cooperative for product, _lots in found}
+    trial = {home for home in homes if growing.is_simulated(session, home)}
+    return render_template("traceability/products.html", shelves=found, asked=asked, trial=trial)
 
 
 @blueprint.get("/t", strict_slashes=False)
 @public_without_cookies
 def typed() -> Response:
-    """Find a code that was typed instead of scanned."""
-    code = ids.as_typed(request.args.get("code", ""))
-    parts = [part for part in code.replace("\\", "/").split("/") if part]
-    if not parts:
+    """Find what was typed instead of scanned: an address, a lot, a serial, or a name."""
+    text = unicodedata.normalize("NFC", request.args.get("code", ""))[:200].strip()
+    lot, serial = _read(text)
+    if not lot:
         return redirect(url_for("consumer.products"), 303)  # type: ignore[return-value]
-    return _answer(
-        parts[-2] if len(parts) > 1 else parts[0], parts[-1] if len(parts) > 1 else None
-    )
+    session, code = records(), ids.as_typed(lot)
+    known = session.get(Lot, code) or session.get(LabelCode, code)
+    if serial is None and known is None and shelves(session, text):
+        return redirect(url_for("consumer.products", name=text), 303)  # type: ignore[return-value]
+    return _answer(lot, serial)
+
+
+def _read(text: str) -> tuple[str, str | None]:
+    """Lot and serial of what was typed; the lot is empty where nothing was.
+
+    Whole addresses are read too, ours (…/T/LOT/SERIAL) and GS1's (…/10/LOT/21/SERIAL).
+    """
+    bare = re.sub(r"^(mã\s+)?lô[\s:]+", "", text.partition("?")[0], flags=re.IGNORECASE)
+    parts = [part for part in bare.replace("\\", "/").split("/") if part.strip()]
+    names = [part.strip().upper() for part in parts]
+    for mark in ("10", "T"):
+        if mark in names[:-1]:
+            parts = parts[names.index(mark) + 1 :]
+            break
+    else:
+        parts = parts[-2:]
+    if len(parts) == 3 and parts[1] == "21":
+        parts = [parts[0], parts[2]]
+    return (parts[0] if parts else "", parts[1] if len(parts) > 1 else None)
 
 
 @blueprint.get("/t/<lot>", strict_slashes=False)
@@ -108,6 +127,10 @@ def digital_link(gtin: str, lot: str, serial: str | None = None) -> Response:
 def _answer(code: str, serial: str | None) -> Response:
     session = records()
     lot = session.get(Lot, ids.as_typed(code))
+    if lot is None and serial is None:  # a serial alone names its lot: no two are the same
+        label = session.get(LabelCode, ids.as_typed(code))
+        if label is not None:
+            lot, serial = session.get(Lot, label.lot), label.serial
     story = _story(session, lot) if lot is not None else None
     label = _label(session, lot, serial) if lot is not None and serial is not None else None
     if lot is None or story is None or (serial is not None and label is None):
@@ -126,6 +149,8 @@ def _answer(code: str, serial: str | None) -> Response:
             kg=kg,
             missing=_missing,
             months=_months,
+            storage=sentences.storage,
+            trial=growing.is_simulated(session, lot.cooperative),
         )
         answer = make_response(page)
     answer.headers["Link"] = f'<{_address(lot, serial)}>; rel="linkset"; type="{LINKSET}"'
@@ -186,13 +211,18 @@ def _missing(days: list[str]) -> str:
 
 
 def _not_found(lot: str, serial: str | None) -> Response:
-    """A code that nobody issued: said plainly, with what to do."""
-    known = records().get(Lot, ids.as_typed(lot))
+    """A code that nobody issued: said plainly, with what to do.
+
+    Only what has the shape of our codes may be called a forged label; a slip is only a slip.
+    """
+    code = ids.as_typed(lot)
+    known = records().get(Lot, code)
     page = render_template(
         "traceability/unknown.html",
         lot=lot[:40],
         serial=(serial or "")[:40],
         lot_known=known is not None and known.kind == PACKS,
+        shaped=ids.is_shaped(code, ids.LOT_LETTERS) or ids.is_shaped(code, ids.SERIAL_LETTERS),
     )
     answer = make_response(page, 404)
     answer.headers["Cache-Control"] = "no-store"

@@ -31,6 +31,7 @@ ROOT_KG = (212, 187, 240, 156, 198, 207)  # 1,200 kg fresh roots
 STARCH_KG = 168  # 14 % of the roots
 NOODLES_KG = 157.5
 PACKS, PACK_GRAMS = 180, 500
+CROP = "Rau cải"
 CROP_KG = 46.5
 CROP_PACKS, CROP_PACK_GRAMS = 90, 500
 LABELS = 24  # one sheet of each lot; the rest is left to be printed by whoever tries it
@@ -118,7 +119,9 @@ class _Demo:
             )
         )
 
-    def _product(self, kind: str, name: str, pack_grams: int, days: int, storage: str) -> str:
+    def _product(
+        self, kind: str, crop: str, name: str, pack_grams: int, days: int, storage: str
+    ) -> str:
         return self._keep(
             Product(
                 id=_fixed(f"product/{kind}"),
@@ -127,6 +130,7 @@ class _Demo:
                 name=name,
                 brand="",
                 kind=kind,
+                crop=crop,
                 pack_grams=pack_grams,
                 shelf_life_days=days,
                 storage=storage,
@@ -161,21 +165,21 @@ class _Demo:
             ops.make_batch, "noodles", ops.Batch("noodles", taken, noodles_grams, self._ago(3))
         )
         product = self._product(
-            "noodles", "Miến dong Bình Lư", PACK_GRAMS, 365, "Để nơi khô, tránh nắng."
+            "noodles", "", "Miến dong Bình Lư", PACK_GRAMS, 365, "Để nơi khô, tránh nắng."
         )
         return self._pack("packs/noodles", product, noodles, PACKS, PACK_GRAMS, 365)
 
     def _vegetables(self) -> Lot:
         """Greens planted four weeks ago, harvested and packed today."""
         grower = self._producer("HTX", "cooperative", "Hợp tác xã Bình Lư", "")
-        wish = ops.Planting(GREENHOUSE, self._house, grower, "Rau cải", self._ago(GROWN_DAYS))
+        wish = ops.Planting(GREENHOUSE, self._house, grower, CROP, self._ago(GROWN_DAYS))
         planting = self._do(ops.plant, "planting", wish)
         harvest = ops.Harvest(planting.code, round(CROP_KG * 1000), self._today)
         with self._records.session() as session:
             grown = growing.measured(session, self._telemetry, harvest, self._now)
         crop = self._do(ops.harvest, "harvest", harvest, grown)
         product = self._product(
-            "vegetables", "Rau cải Tân Bình", CROP_PACK_GRAMS, 5, "Giữ lạnh 4–8°C."
+            "vegetables", CROP, "Rau cải Tân Bình", CROP_PACK_GRAMS, 5, "Giữ lạnh 4–8°C."
         )
         return self._pack("packs/vegetables", product, crop, CROP_PACKS, CROP_PACK_GRAMS, 5)
 

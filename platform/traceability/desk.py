@@ -14,7 +14,7 @@ from nongso.platform.accounts import scoped, somebody
 from nongso.platform.languages import day_of
 from nongso.platform.settings import Settings
 from nongso.platform.store import records
-from nongso.platform.traceability import forms, sentences
+from nongso.platform.traceability import forms, growing, sentences
 from nongso.platform.traceability.errors import Refused
 from nongso.platform.traceability.forms import Form
 from nongso.platform.traceability.operations import Desk
@@ -65,6 +65,7 @@ def page(template: str, form: Form | None = None, **more: Any) -> str | tuple[st
         kg_typed=forms.kg_typed,
         kind_of_lot=sentences.kind_of_lot,
         today=today(),
+        trial=growing.is_simulated(records(), somebody().cooperative or ""),
         **more,
     )
     return text if form is None or form.ok else (text, 422)
@@ -88,7 +89,10 @@ def products() -> Sequence[Product]:
 def stock(*kinds: str) -> Sequence[Lot]:
     """Lots of these kinds that still have something left, oldest first."""
     wanted = scoped(select(Lot), Lot.cooperative).where(
-        Lot.kind.in_(kinds), Lot.made_grams.is_not(None), Lot.used_grams < Lot.made_grams
+        Lot.kind.in_(kinds),
+        Lot.made_grams.is_not(None),
+        Lot.used_grams < Lot.made_grams,
+        Lot.withdrawn_at.is_(None),
     )
     return records().scalars(wanted.order_by(Lot.at, Lot.born_number)).all()
 

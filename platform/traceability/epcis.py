@@ -119,6 +119,22 @@ def labelling(event_id: str, at: int, step: str, lot: str, more: Body) -> Body:
     }
 
 
+def error(original: Body, at: int, why: str) -> Body:
+    """Declare that an event was recorded wrongly: the same event, its id too, and the reason.
+
+    EPCIS asks for the whole event again, so that whoever holds the first one finds it.
+    """
+    declared = datetime.datetime.fromtimestamp(at, ZONE).isoformat(timespec="seconds")
+    return {
+        **original,
+        "errorDeclaration": {
+            "declarationTime": declared,
+            "reason": "incorrect_data",
+            "nongso:why": why,
+        },
+    }
+
+
 def day_of(at: int) -> str:
     """The farm's day of a moment, as ``2026-11-21``."""
     return datetime.datetime.fromtimestamp(at, ZONE).date().isoformat()

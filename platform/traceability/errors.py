@@ -64,14 +64,72 @@ class NothingTaken(Refused):
 
 
 class BeforeItsSource(Refused):
-    """A step dated before the lot that it uses came to be."""
+    """A step dated before the lot that it uses came to be.
+
+    ``source`` says what happened that day: the kind of the lot, or ``lifted``.
+    """
 
     code = "before_its_source"
     field = "day"
 
-    def __init__(self, lot: str, day: str) -> None:
-        super().__init__(f"lot {lot} is of {day}")
-        self.lot, self.day = lot, day
+    def __init__(self, lot: str, day: str, source: str) -> None:
+        super().__init__(f"{source} {lot} is of {day}")
+        self.lot, self.day, self.source = lot, day, source
+
+
+class WrongCrop(Refused):
+    """A lot of one crop is not packed as another product. ``crop`` is the product's, or empty."""
+
+    code = "wrong_crop"
+    field = "lot"
+
+    def __init__(self, lot: str, grown: str, product: str, crop: str) -> None:
+        super().__init__(f"lot {lot} is {grown!r}, product {product!r} is of {crop!r}")
+        self.lot, self.grown, self.product, self.crop = lot, grown, product, crop
+
+
+class BestBeforeTooEarly(Refused):
+    """Best before the day of packing, or on it."""
+
+    code = "best_before_too_early"
+    field = "best_before"
+
+    def __init__(self, packed: str) -> None:
+        super().__init__(f"packed on {packed}")
+        self.packed = packed
+
+
+class BestBeforeTooLate(Refused):
+    """Best before longer than the product keeps."""
+
+    code = "best_before_too_late"
+    field = "best_before"
+
+    def __init__(self, latest: str, days: int) -> None:
+        super().__init__(f"keeps {days} days, until {latest}")
+        self.latest, self.days = latest, days
+
+
+class Withdrawn(Refused):
+    """The record of this lot was withdrawn; nothing more is done with it."""
+
+    code = "withdrawn"
+    field = "lot"
+
+    def __init__(self, lot: str) -> None:
+        super().__init__(f"lot {lot} was withdrawn")
+        self.lot = lot
+
+
+class UsedAlready(Refused):
+    """A lot that others were made from is not withdrawn before them."""
+
+    code = "used_already"
+    field = "why"
+
+    def __init__(self, lot: str, targets: list[str]) -> None:
+        super().__init__(f"of lot {lot} were made {', '.join(targets)}")
+        self.lot, self.targets = lot, targets
 
 
 class AlreadyRecorded(Refused):

@@ -134,18 +134,25 @@ class Form:
         except Unreadable:
             self.wrong(name, _("Không đọc được số này. Xin ghi như 12,5."))
             return None
-        if not 0 < grams <= MOST_GRAMS:
+        if grams > MOST_GRAMS:
+            self.wrong(name, _("Số này lớn quá. Xin xem lại."))
+            return None
+        if grams <= 0:
             self.wrong(name, _("Số này phải lớn hơn 0."))
             return None
         return grams
 
-    def count(self, name: str, low: int, high: int) -> int:
-        """A whole number."""
+    def count(self, name: str, low: int, high: int, told: int | None = None) -> int:
+        """A whole number. ``told`` is the maximum to say where a later check knows it better."""
         bare = self[name].strip()
         if not (bare.isascii() and bare.isdigit() and low <= int(bare[:9]) <= high):
             self.wrong(
                 name,
-                _("Xin ghi một số từ %(low)s đến %(high)s.", low=number(low), high=number(high)),
+                _(
+                    "Xin ghi một số từ %(low)s đến %(high)s.",
+                    low=number(low),
+                    high=number(high if told is None else told),
+                ),
             )
             return low
         return int(bare)

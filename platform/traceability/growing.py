@@ -4,6 +4,7 @@ A record of growing is asked for once, at harvest, and sealed into the harvest's
 consumer page reads the event, never the journal, so that later readings change nothing.
 """
 
+import datetime
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +12,9 @@ from sqlalchemy.orm import Session
 
 from nongso.platform.greenhouse import journal
 from nongso.platform.greenhouse.records import Greenhouse
+from nongso.platform.languages import ZONE, day_of
 from nongso.platform.telemetry import Telemetry
-from nongso.platform.traceability.operations import Harvest, moment
+from nongso.platform.traceability.operations import Harvest
 from nongso.platform.traceability.records import Lot
 
 
@@ -21,18 +23,28 @@ def greenhouses(session: Session, cooperative: str) -> Sequence[Greenhouse]:
     return journal.greenhouses(session, cooperative)
 
 
+def is_simulated(session: Session, cooperative: str) -> bool:
+    """Say whether a computer plays the cooperative's greenhouses: what it records is practice."""
+    return journal.is_simulated(session, cooperative)
+
+
+def _begin(day: datetime.date) -> int:
+    return int(datetime.datetime.combine(day, datetime.time(), ZONE).timestamp())
+
+
 def measured(
     session: Session, telemetry: Telemetry, wish: Harvest, now: int
 ) -> dict[str, Any] | None:
     """What the sensors measured from the planting to this harvest; ``None`` if nothing.
 
+    Whole days of the farm: nobody writes down the hour, so the day of planting counts from its
+    first hour and the day of harvest to its last, or until now.
     Asked before the harvest's transaction, so that no other writer waits for the summing up.
     """
     planting = session.get(Lot, wish.planting)
     if planting is None or planting.place is None or planting.place.greenhouse is None:
         return None
-    until = moment(wish.day, now)
-    found = journal.growing_record(
-        session, telemetry, planting.place.greenhouse, planting.at, until
-    )
+    since = _begin(day_of(planting.at))
+    until = min(now, _begin(wish.day + datetime.timedelta(days=1)))
+    found = journal.growing_record(session, telemetry, planting.place.greenhouse, since, until)
     return None if found is None else dict(found)

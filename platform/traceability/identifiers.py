@@ -34,6 +34,11 @@ def as_typed(text: str) -> str:
     return text.strip().upper().replace(" ", "").replace("-", "")
 
 
+def is_shaped(text: str, letters: int) -> bool:
+    """Say whether a code could be one of ours, of that many letters."""
+    return len(text) == letters and set(text) <= set(ALPHABET)
+
+
 def _upper_host(base: str) -> str:
     """The base with scheme and host in capitals; a path of its own stays as it is."""
     parts = urlsplit(base)

@@ -34,6 +34,7 @@ from nongso.platform.traceability.errors import (
     SerialUnknown,
     TooManyAtOnce,
     TooManyLabels,
+    Withdrawn,
 )
 from nongso.platform.traceability.identifiers import lot_id, new_serial, printed_address
 from nongso.platform.traceability.operations import Desk
@@ -101,6 +102,8 @@ def issue(desk: Desk, id_: str, wish: Wish, texts: Mapping[str, str]) -> LabelIs
         if asked != (wish.lot, wish.count, wish.layout, wish.start_cell):
             raise AlreadyRecorded
         return there
+    if lot.withdrawn_at is not None:
+        raise Withdrawn(lot.code)
     if lot.packs == 0:
         raise NotPacked(lot.code)
     if wish.count > MOST_AT_ONCE and wish.count <= lot.labels_left:

@@ -11,7 +11,7 @@ from nongso.labels.errors import LabelError
 from nongso.platform.accounts import allow, scoped
 from nongso.platform.languages import _
 from nongso.platform.store import records, transaction
-from nongso.platform.traceability import labelling
+from nongso.platform.traceability import labelling, sentences
 from nongso.platform.traceability.desk import (
     READERS,
     blueprint,
@@ -22,12 +22,13 @@ from nongso.platform.traceability.desk import (
     refuse,
     settings,
 )
-from nongso.platform.traceability.errors import Refused
+from nongso.platform.traceability.errors import NotPacked, Refused, TooManyLabels, Withdrawn
 from nongso.platform.traceability.forms import Form
 from nongso.platform.traceability.identifiers import as_typed, opens_only_here, printed_address
 from nongso.platform.traceability.labeltext import texts_of
 from nongso.platform.traceability.records import LOT_KINDS, PACKS, LabelIssue, Lot
 from nongso.platform.traceability.trace import trace
+from nongso.platform.traceability.withdrawal import made_of, withdraw
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +43,17 @@ def home() -> Answer:
         scoped(select(Lot), Lot.cooperative).order_by(Lot.at.desc(), Lot.born_number.desc())
     )
     shelves: dict[str, list[Lot]] = {kind: [] for kind in LOT_KINDS}
+    withdrawn: list[Lot] = []
     for lot in found:
-        if (lot.left_grams != 0 or lot.packs) and len(shelves[lot.kind]) < 50:
+        if lot.withdrawn_at is not None:
+            withdrawn.append(lot)
+        elif (lot.left_grams != 0 or lot.packs) and len(shelves[lot.kind]) < 50:
             shelves[lot.kind].append(lot)
-    return page("records.html", shelves={kind: lots for kind, lots in shelves.items() if lots})
+    return page(
+        "records.html",
+        shelves={kind: lots for kind, lots in shelves.items() if lots},
+        withdrawn=withdrawn[:20],
+    )
 
 
 @blueprint.get("/lots/<code>")
@@ -65,10 +73,35 @@ def lot(code: str) -> Answer:
         sources=_edges((flow.target, flow.source, flow.grams) for flow in back.flows),
         uses=_edges((flow.source, flow.target, flow.grams) for flow in forward.flows),
         issues=issues,
+        may_withdraw=found.withdrawn_at is None and not made_of(session, found.code),
         yield_percent=_yield(
             found, [flow.grams for flow in back.flows if flow.target == found.code]
         ),
     )
+
+
+@blueprint.get("/lots/<code>/withdraw")
+@allow("clerk")
+def withdrawal(code: str) -> Answer:
+    """Show the form for withdrawing a record that was wrong."""
+    return page("withdraw.html", Form(new_form()), lot=own_lot(code))
+
+
+@blueprint.post("/lots/<code>/withdraw")
+@allow("clerk")
+def withdraw_lot(code: str) -> Answer:
+    """Withdraw a record; the reason is public."""
+    found = own_lot(code)
+    form = Form(request.form)
+    id_, why = form.id(), form.text("why", 200)
+    if form.ok:
+        try:
+            with transaction() as session:
+                withdraw(desk(session), id_, found.code, why)
+            return redirect(url_for("records.lot", code=found.code), 303)  # type: ignore[return-value]
+        except Refused as e:
+            refuse(form, e)
+    return page("withdraw.html", form, lot=found)
 
 
 def _edges(
@@ -103,12 +136,11 @@ def print_labels(code: str) -> Answer:
     found = own_lot(code)
     form = Form(request.form)
     id_ = form.id()
-    wish = labelling.Wish(
-        found.code,
-        form.count("count", 1, 10**6),
-        form.choice("layout", layouts.names()),
-        form.count("start_cell", 1, 1000),
-    )
+    most = min(max(found.labels_left, 1), labelling.MOST_AT_ONCE)
+    count = form.count("count", 1, 10**6, told=most)
+    layout = form.choice("layout", layouts.names())
+    cells = layouts.find(layout).cells if layout else 1
+    wish = labelling.Wish(found.code, count, layout, form.count("start_cell", 1, 1000, told=cells))
     if form.ok:
         try:
             with transaction() as session:
@@ -129,7 +161,18 @@ def _labels(form: Form, lot: Lot) -> Answer:
         layouts=found,
         address=printed_address(base, lot.code, None, lot.product.gtin if lot.product else None),
         only_here=opens_only_here(base),
+        may_print=lot.labels_left > 0,
+        sentence=_no_label(lot),
     )
+
+
+def _no_label(lot: Lot) -> str:
+    """Why no label can be printed when none is left."""
+    if lot.withdrawn_at is not None:
+        return _("Không in tem: bản ghi của lô này đã bị hủy.")
+    if lot.packs == 0:
+        return sentences.refusal(NotPacked(lot.code))
+    return sentences.refusal(TooManyLabels(lot.packs, lot.labels - lot.spoiled, 0, 1))
 
 
 @blueprint.post("/lots/<code>/spoiled")
@@ -164,7 +207,9 @@ def own_issue(key: str) -> LabelIssue:
 
 
 def file_answer(made: LabelIssue) -> Response:
-    """The checked sheet as a download, the same bytes each time."""
+    """The checked sheet as a download, the same bytes each time. Raises ``Withdrawn``."""
+    if own_lot(made.lot).withdrawn_at is not None:
+        raise Withdrawn(made.lot)
     file = labelling.file_of(records(), made, settings().files_folder)
     answer = Response(file.read_bytes(), content_type="application/pdf")
     name = f"tem-{made.lot}-{made.first}-{made.last}.pdf"
@@ -176,10 +221,12 @@ def file_answer(made: LabelIssue) -> Response:
 @allow(*READERS)
 def issue(key: str) -> Answer:
     """What was issued, and the sheet."""
-    made = own_issue(key)
+    made, trouble = own_issue(key), ""
     try:
-        labelling.file_of(records(), made, settings().files_folder)
-        trouble = ""
+        if own_lot(made.lot).withdrawn_at is not None:
+            trouble = _("Bản ghi của lô này đã bị hủy, nên các tem này không còn giá trị.")
+        else:
+            labelling.file_of(records(), made, settings().files_folder)
     except LabelError as e:
         log.error("the sheet of issue %s is not released: %s", made.id, e)
         trouble = _(
@@ -202,5 +249,5 @@ def sheet(key: str) -> Answer:
     made = own_issue(key)
     try:
         return file_answer(made)
-    except LabelError:
+    except (LabelError, Withdrawn):
         return redirect(url_for("records.issue", key=made.id), 303)  # type: ignore[return-value]

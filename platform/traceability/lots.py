@@ -33,7 +33,8 @@ TRANSFORMED = "lot.transformed"
 PACKED = "lot.packed"
 LABELLED = "labels.issued"
 SPOILED = "labels.spoiled"
-TYPES = (PLANTED, HARVESTED, RECEIVED, TRANSFORMED, PACKED, LABELLED, SPOILED)
+WITHDRAWN = "lot.withdrawn"
+TYPES = (PLANTED, HARVESTED, RECEIVED, TRANSFORMED, PACKED, LABELLED, SPOILED, WITHDRAWN)
 
 
 class Book(Protocol):
@@ -121,6 +122,21 @@ def _take(book: Book, event: events.Event, target: str) -> None:
         book.add_flow(Flow(number=event.number, source=source.code, target=target, grams=grams))
 
 
+def made_by(body: Body) -> str:
+    """The code of the lot that an event brought about or speaks of."""
+    return lot_of((body.get("outputQuantityList") or body["quantityList"])[0]["epcClass"])
+
+
+def _withdraw(book: Book, event: events.Event) -> None:
+    """Give back what went in. The flows stay: they are what was recorded."""
+    lot = book.lot(made_by(event.body))
+    lot.withdrawn_at = event.at
+    lot.withdrawn_why = event.body["errorDeclaration"]["nongso:why"]
+    for quantity in event.body.get("inputQuantityList", ()):
+        source = book.lot(lot_of(quantity["epcClass"]))
+        source.used_grams -= epcis.grams_of(quantity) or 0
+
+
 def apply(book: Book, event: events.Event) -> None:
     """Move the stock as one event says. Other events leave it alone."""
     body: dict[str, Any] = event.body
@@ -145,6 +161,8 @@ def apply(book: Book, event: events.Event) -> None:
         book.lot(lot_of(body["quantityList"][0]["epcClass"])).labels += body["nongso:labels"]
     elif event.type == SPOILED:
         book.lot(lot_of(body["quantityList"][0]["epcClass"])).spoiled += body["nongso:labels"]
+    elif event.type == WITHDRAWN:
+        _withdraw(book, event)
 
 
 def remake(session: Session, batch: int = 1000) -> Memory:

@@ -27,14 +27,18 @@ from nongso.platform.traceability.epcis import Body
 from nongso.platform.traceability.errors import (
     AlreadyRecorded,
     BeforeItsSource,
+    BestBeforeTooEarly,
+    BestBeforeTooLate,
     LotUnknown,
     MoreOutThanIn,
     NotEnough,
     NothingTaken,
     PlaceUnknown,
+    Withdrawn,
+    WrongCrop,
     WrongKind,
 )
-from nongso.platform.traceability.identifiers import lot_id, lot_of, new_lot_code
+from nongso.platform.traceability.identifiers import lot_id, new_lot_code
 from nongso.platform.traceability.records import (
     NOODLES,
     PACKED_FROM,
@@ -150,11 +154,11 @@ def _recorded(desk: Desk, id_: str, wish: Wish) -> Lot | None:
     body = event.body
     if event.cooperative != desk.cooperative or body.get("nongso:form") != _digest(wish):
         raise AlreadyRecorded
-    made = (body.get("outputQuantityList") or body["quantityList"])[0]
-    return desk.session.get(Lot, lot_of(made["epcClass"]))
+    return desk.session.get(Lot, lots.made_by(body))
 
 
-def _append(desk: Desk, type_: str, at: int, id_: str, body: Body, codes: Sequence[str]) -> Event:
+def append(desk: Desk, type_: str, at: int, id_: str, body: Body, codes: Sequence[str]) -> Event:
+    """Append an event about these lots and move the stock as it says."""
     subjects = [f"lot:{code}" for code in codes]
     if "nongso:greenhouse" in body:
         subjects.append(f"greenhouse:{body['nongso:greenhouse']}")
@@ -180,25 +184,28 @@ def _new_code(desk: Desk) -> str:
     return code
 
 
-def _own(desk: Desk, kind: type[_Owned], key: str) -> _Owned | None:
+def own(desk: Desk, kind: type[_Owned], key: str) -> _Owned | None:
+    """A record of the desk's own cooperative."""
     found = desk.session.get(kind, key)
     return found if found is not None and found.cooperative == desk.cooperative else None
 
 
 def _lot(desk: Desk, code: str, kind: str, day: datetime.date) -> Lot:
     """A lot that may be used for a step on that day."""
-    lot = _own(desk, Lot, code)
+    lot = own(desk, Lot, code)
     if lot is None:
         raise LotUnknown(code)
+    if lot.withdrawn_at is not None:
+        raise Withdrawn(code)
     if lot.kind != kind:
         raise WrongKind(code, lot.kind)
     if day < day_of(lot):
-        raise BeforeItsSource(code, epcis.day_of(lot.at))
+        raise BeforeItsSource(code, epcis.day_of(lot.at), lot.kind)
     return lot
 
 
 def _producer(desk: Desk, producer_id: str) -> Producer:
-    producer = _own(desk, Producer, producer_id)
+    producer = own(desk, Producer, producer_id)
     if producer is None:
         raise PlaceUnknown("producer", producer_id)
     return producer
@@ -252,7 +259,7 @@ def plant(desk: Desk, id_: str, wish: Planting) -> Lot:
     }
     lot = epcis.kilograms(lot_id(desk.base, code), None)
     body = epcis.planting(id_, at, lot, where, wish.crop, more)
-    _append(desk, lots.PLANTED, at, id_, body, [code])
+    append(desk, lots.PLANTED, at, id_, body, [code])
     return desk.session.get_one(Lot, code)
 
 
@@ -278,7 +285,7 @@ def harvest(desk: Desk, id_: str, wish: Harvest, grown: dict[str, Any] | None) -
     lot = epcis.kilograms(lot_id(desk.base, code), wish.grams)
     where = f"{desk.base}/id/place/{source.place_id}"
     body = epcis.harvest(id_, at, lot, where, "weighed", more)
-    _append(desk, lots.HARVESTED, at, id_, body, [code, source.code])
+    append(desk, lots.HARVESTED, at, id_, body, [code, source.code])
     return desk.session.get_one(Lot, code)
 
 
@@ -291,7 +298,7 @@ def take_in(desk: Desk, id_: str, wish: Intake) -> Lot:
         return there
     producer = _producer(desk, wish.producer_id)
     if wish.lifted > wish.day:
-        raise BeforeItsSource("", wish.lifted.isoformat())
+        raise BeforeItsSource("", wish.lifted.isoformat(), "lifted")
     place = _place(desk, "hill", f"hill-{producer.id}", "", producer)
     code, at = _new_code(desk), moment(wish.day, desk.now)
     identifier = lot_id(desk.base, code)
@@ -310,7 +317,7 @@ def take_in(desk: Desk, id_: str, wish: Intake) -> Lot:
         "stated",
         more,
     )
-    _append(desk, lots.HARVESTED, lifted_at, first_id, body, [code])
+    append(desk, lots.HARVESTED, lifted_at, first_id, body, [code])
     body = epcis.receipt(
         id_,
         at,
@@ -319,7 +326,7 @@ def take_in(desk: Desk, id_: str, wish: Intake) -> Lot:
         f"{desk.base}/id/party/{desk.cooperative}",
         _common(desk, wish, "Củ dong"),
     )
-    _append(desk, lots.RECEIVED, at, id_, body, [code])
+    append(desk, lots.RECEIVED, at, id_, body, [code])
     return desk.session.get_one(Lot, code)
 
 
@@ -352,7 +359,7 @@ def _transform(
     at = moment(wish.day, desk.now)
     body = epcis.transformation(id_, at, inputs, [output], ilmd, more)
     type_ = lots.PACKED if isinstance(wish, Packing) else lots.TRANSFORMED
-    _append(desk, type_, at, id_, body, [code, *(take.lot for take in wish.inputs)])
+    append(desk, type_, at, id_, body, [code, *(take.lot for take in wish.inputs)])
     return desk.session.get_one(Lot, code)
 
 
@@ -375,16 +382,21 @@ def pack(desk: Desk, id_: str, wish: Packing) -> Lot:
     """Record packing; the packs are what labels are counted against."""
     if (there := _recorded(desk, id_, wish)) is not None:
         return there
-    product = _own(desk, Product, wish.product_id)
+    product = own(desk, Product, wish.product_id)
     if product is None:
         raise PlaceUnknown("product", wish.product_id)
-    _taken(desk, wish.inputs, PACKED_FROM[product.kind], wish.day)
+    for lot in _taken(desk, wish.inputs, PACKED_FROM[product.kind], wish.day):
+        if not product.takes(lot):
+            raise WrongCrop(lot.code, lot.name, product.name, product.crop)
     in_grams = sum(take.grams for take in wish.inputs)
     out_grams = wish.packs * wish.pack_grams
     if not 0 < out_grams <= in_grams:
         raise MoreOutThanIn(in_grams, out_grams)
     if wish.best_before <= wish.day:
-        raise BeforeItsSource("", wish.day.isoformat())
+        raise BestBeforeTooEarly(wish.day.isoformat())
+    latest = wish.day + datetime.timedelta(days=product.shelf_life_days)
+    if wish.best_before > latest:
+        raise BestBeforeTooLate(latest.isoformat(), product.shelf_life_days)
     code = _new_code(desk)
     more = {
         **_common(desk, wish, product.name),

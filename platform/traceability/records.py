@@ -9,6 +9,8 @@ paper cannot be derived.
 Quantities are whole grams and whole packs, so that sums close.
 """
 
+import unicodedata
+
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -61,8 +63,23 @@ class Product(Base):
     kind: Mapped[str]
     pack_grams: Mapped[int]
     shelf_life_days: Mapped[int]
+    crop: Mapped[str] = mapped_column(default="")  # of vegetables: what they are
     storage: Mapped[str]
     gtin: Mapped[str | None] = mapped_column(index=True)
+
+    def takes(self, lot: "Lot") -> bool:
+        """Say whether it may be packed of that lot: noodles of noodles, melon of melon."""
+        if lot.kind != PACKED_FROM[self.kind]:
+            return False
+        return lot.kind != CROP or same_crop(self.crop, lot.name)
+
+
+def same_crop(one: str, other: str) -> bool:
+    """Say whether two people wrote down the same crop; an empty one is no crop."""
+    first, second = (
+        " ".join(unicodedata.normalize("NFC", crop).casefold().split()) for crop in (one, other)
+    )
+    return first == second != ""
 
 
 class Place(Base):
@@ -86,6 +103,7 @@ class Lot(Base):
 
     ``born_number`` is the number of the event that brought it about. ``labels`` counts every
     label issued for it, ``spoiled`` those reported unusable: each may be printed once more.
+    A withdrawn lot keeps its numbers, but nothing can be taken of it and no label printed.
     """
 
     __tablename__ = "lot"
@@ -116,15 +134,21 @@ class Lot(Base):
     labels: Mapped[int] = mapped_column(default=0)
     spoiled: Mapped[int] = mapped_column(default=0)
     demonstration: Mapped[bool] = mapped_column(default=False)
+    withdrawn_at: Mapped[int | None]
+    withdrawn_why: Mapped[str | None]
 
     @property
     def left_grams(self) -> int | None:
         """What can still be taken from the lot; ``None`` where nothing was weighed."""
-        return None if self.made_grams is None else self.made_grams - self.used_grams
+        if self.made_grams is None:
+            return None
+        return 0 if self.withdrawn_at is not None else self.made_grams - self.used_grams
 
     @property
     def labels_left(self) -> int:
         """Labels that may still be printed: packs without a usable label."""
+        if self.withdrawn_at is not None:
+            return 0
         return self.packs - (self.labels - self.spoiled)
 
 

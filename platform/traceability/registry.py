@@ -112,7 +112,16 @@ def product_list() -> Answer:
     )
 
 
-_PRODUCT = ("kind", "producer_id", "name", "brand", "pack_grams", "shelf_life_days", "storage")
+_PRODUCT = (
+    "kind",
+    "crop",
+    "producer_id",
+    "name",
+    "brand",
+    "pack_grams",
+    "shelf_life_days",
+    "storage",
+)
 
 
 @blueprint.get("/products/new")
@@ -125,7 +134,8 @@ def product(key: str = "") -> Answer:
         values = {name: str(getattr(found, name)) for name in _PRODUCT}
         return _product(Form({**values, "gtin": found.gtin or ""}), key)
     proposed = {"id": str(uuid.uuid4()), "pack_grams": "500", "shelf_life_days": "365"}
-    return _product(Form(proposed), "")
+    asked = {name: request.args.get(name, "") for name in ("kind", "crop")}
+    return _product(Form({**proposed, **{name: one for name, one in asked.items() if one}}), "")
 
 
 @blueprint.post("/products/new")
@@ -142,6 +152,7 @@ def keep_product(key: str = "") -> Answer:
         "pack_grams": form.count("pack_grams", 1, 50_000),
         "shelf_life_days": form.count("shelf_life_days", 1, 3650),
         "storage": form.text("storage", 200, needed=False),
+        "crop": form.text("crop", 60, needed=form["kind"] == "vegetables"),
         "gtin": _gtin(form),
     }
     if form.ok:

@@ -1,5 +1,7 @@
 """What the records say to people: one whole sentence for each refusal, kind and word."""
 
+import datetime
+
 from nongso.labels.errors import (
     LabelError,
     LetterMissing,
@@ -7,7 +9,7 @@ from nongso.labels.errors import (
     StartCellOutside,
     TextDoesNotFit,
 )
-from nongso.platform.languages import _, number
+from nongso.platform.languages import _, date, number
 from nongso.platform.traceability import errors, records
 from nongso.platform.traceability.forms import kg
 
@@ -60,8 +62,38 @@ def refusal(error: errors.Refused) -> str:
             )
         case errors.NothingTaken():
             return _("Chưa ghi: chưa chọn lấy từ đâu. Xin ghi số ki-lô-gam lấy vào.")
-        case errors.BeforeItsSource():
-            return _("Chưa ghi: ngày này trước ngày có thứ được dùng. Xin xem lại ngày.")
+        case errors.BeforeItsSource(day=day, source=source):
+            return _before(_day(day), source)
+        case errors.WrongCrop(crop="", product=product):
+            return _(
+                "Chưa ghi: sản phẩm %(product)s chưa ghi cây trồng. Xin sửa sản phẩm rồi ghi lại.",
+                product=product,
+            )
+        case errors.WrongCrop(lot=lot, grown=grown, product=product):
+            return _(
+                "Chưa ghi: lô %(lot)s là %(crop)s, không đóng gói thành %(product)s được.",
+                lot=lot,
+                crop=grown,
+                product=product,
+            )
+        case errors.BestBeforeTooEarly():
+            return _("Hạn sử dụng phải sau ngày đóng gói.")
+        case errors.BestBeforeTooLate(latest=latest, days=days):
+            return _(
+                "Hạn sử dụng muộn nhất là %(latest)s, vì sản phẩm này dùng được %(days)s ngày. "
+                "Nếu sản phẩm để được lâu hơn, xin sửa hạn của sản phẩm trước.",
+                latest=_day(latest),
+                days=number(days),
+            )
+        case errors.Withdrawn(lot=lot):
+            return _("Chưa ghi: bản ghi của lô %(lot)s đã bị hủy.", lot=lot)
+        case errors.UsedAlready(lot=lot, targets=targets):
+            return _(
+                "Chưa hủy: lô %(lot)s đã được dùng để làm ra %(others)s. "
+                "Xin hủy %(others)s trước.",
+                lot=lot,
+                others=", ".join(targets),
+            )
         case errors.AlreadyRecorded():
             return _(
                 "Lần ghi này đã được lưu trước đó với số khác. Số đã lưu vẫn giữ nguyên. "
@@ -79,10 +111,12 @@ def refusal(error: errors.Refused) -> str:
             return _("Chưa in được tem: lô này chưa đóng gói. Xin đóng gói trước.")
         case errors.TooManyAtOnce(most=most):
             return _("Mỗi lần in nhiều nhất %(most)s tem. Xin in nhiều lần.", most=number(most))
+        case errors.SerialUnknown(serials=[]):
+            return _("Chưa ghi: ô này còn trống. Xin nhập số tem hỏng.")
         case errors.SerialUnknown(serials=serials):
             return _(
                 "Chưa ghi: lô này không có tem đang dùng mang số %(serials)s.",
-                serials=", ".join(serials) or "…",
+                serials=", ".join(serials),
             )
         case errors.BadGtin(why="restricted"):
             return _("Mã này chỉ dùng trong một cửa hàng, không in lên hàng bán ra được.")
@@ -93,6 +127,31 @@ def refusal(error: errors.Refused) -> str:
         case errors.PlaceUnknown():
             return _("Xin chọn một dòng.")
     return _("Chưa ghi được. Xin xem lại các ô.")
+
+
+def _day(iso: str) -> str:
+    return date(datetime.date.fromisoformat(iso))
+
+
+def _before(day: str, source: str) -> str:
+    """Say which earlier day a step cannot come before."""
+    return {
+        records.PLANTING: _("Chưa ghi: ngày này sớm hơn ngày trồng (%(day)s).", day=day),
+        records.CROP: _("Chưa ghi: ngày này sớm hơn ngày thu hoạch (%(day)s).", day=day),
+        records.ROOTS: _("Chưa ghi: ngày này sớm hơn ngày cân củ (%(day)s).", day=day),
+        records.STARCH: _("Chưa ghi: ngày này sớm hơn ngày làm bột (%(day)s).", day=day),
+        records.NOODLES: _("Chưa ghi: ngày này sớm hơn ngày làm miến (%(day)s).", day=day),
+        "lifted": _("Chưa ghi: ngày này sớm hơn ngày đào củ (%(day)s).", day=day),
+    }[source]
+
+
+def storage(text: str) -> str:
+    """How to keep goods: the usual phrases in the reader's language, others as written."""
+    usual = {
+        "Giữ lạnh 4–8°C.": _("Giữ lạnh 4–8°C."),
+        "Để nơi khô, tránh nắng.": _("Để nơi khô, tránh nắng."),
+    }
+    return usual.get(text, text)
 
 
 def _too_many_labels(error: errors.TooManyLabels) -> str:

@@ -19,6 +19,7 @@ from nongso.platform.traceability.desk import (
     blueprint,
     desk,
     new_form,
+    own_lot,
     page,
     producers,
     products,
@@ -29,8 +30,6 @@ from nongso.platform.traceability.desk import (
 from nongso.platform.traceability.errors import Refused
 from nongso.platform.traceability.forms import Form, kg_typed
 from nongso.platform.traceability.records import (
-    CROP,
-    NOODLES,
     PACKED_FROM,
     PLANTING,
     Lot,
@@ -107,7 +106,9 @@ def gather() -> Answer:
 
 
 def _plantings() -> Sequence[Lot]:
-    wanted = scoped(select(Lot), Lot.cooperative).where(Lot.kind == PLANTING)
+    wanted = scoped(select(Lot), Lot.cooperative).where(
+        Lot.kind == PLANTING, Lot.withdrawn_at.is_(None)
+    )
     return records().scalars(wanted.order_by(Lot.at.desc()).limit(50)).all()
 
 
@@ -177,18 +178,32 @@ def _takes(form: Form, names: Sequence[str]) -> tuple[ops.Take, ...]:
 @blueprint.get("/packing")
 @allow("clerk")
 def packing() -> Answer:
-    """Show the form of packing; the product's own pack and shelf life are proposed."""
-    made = products()
+    """Show the form of packing: of this ``lot``, or this ``kind`` of products, or anything.
+
+    The product's own pack and shelf life are proposed.
+    """
+    made = _packed_here()
     wish = request.args.get("product")
     product = next((one for one in made if one.id == wish), made[0] if made else None)
-    proposed = {}
-    if product is not None:
-        proposed = _proposed(product, request.args.get("lot", ""))
+    proposed = _proposed(product, request.args.get("lot", "")) if product is not None else {}
     return _packing(Form(new_form(**proposed)), product)
 
 
+def _packed_here() -> list[Product]:
+    """The products that this page is about: those that fit its lot, or are of its kind."""
+    made, kind = list(products()), request.args.get("kind")
+    if code := request.args.get("lot"):
+        lot = own_lot(code)
+        return [one for one in made if one.takes(lot)]
+    return [one for one in made if one.kind == kind] if kind else made
+
+
+def _fitting(product: Product) -> list[Lot]:
+    return [lot for lot in stock(PACKED_FROM[product.kind]) if product.takes(lot)]
+
+
 def _proposed(product: Product, code: str) -> dict[str, str]:
-    lots = stock(PACKED_FROM[product.kind])
+    lots = _fitting(product)
     lot = next((one for one in lots if one.code == code), lots[0] if lots else None)
     best_before = today() + datetime.timedelta(days=product.shelf_life_days)
     proposed = {
@@ -212,8 +227,6 @@ def pack() -> Answer:
     packs = form.count("packs", 1, MOST_PACKS)
     pack_grams = form.count("pack_grams", 1, 50_000)
     best_before = form.day("best_before")
-    if form.ok and best_before <= day:
-        form.wrong("best_before", _("Hạn sử dụng phải sau ngày đóng gói."))
     taken = form.grams("taken", needed=False) or packs * pack_grams
     wish = ops.Packing(
         form["product"], (ops.Take(lot, taken),), packs, pack_grams, day, best_before
@@ -222,5 +235,13 @@ def pack() -> Answer:
 
 
 def _packing(form: Form, product: Product | None) -> Answer:
-    lots = stock(PACKED_FROM[product.kind]) if product is not None else stock(CROP, NOODLES)
-    return page("packing.html", form, products=products(), product=product, stock=lots)
+    code = request.args.get("lot")
+    return page(
+        "packing.html",
+        form,
+        products=_packed_here(),
+        product=product,
+        stock=_fitting(product) if product is not None else [],
+        lot=own_lot(code) if code else None,
+        kind=request.args.get("kind"),
+    )

@@ -50,10 +50,11 @@ def test_what_vietnamese_spreadsheets_save_is_read(tmp_path: Path) -> None:
         ("url,text\nmiến dong,a\n", "row 2, column url: 'miến dong' is no web address"),
         ("url,text\nhttps://a.vn/miến,a\n", "row 2, column url: a code cannot hold 'ế'"),
         ("url,text\nhttps://[a/,a\n", "row 2, column url: .*no web address"),
+        ("url\nhttps://a.vn\n\nhttps://a.vn\n", "row 4, column url: the same address as in row 2"),
         ("url,text\nhttps://a.vn,a,b\n", "row 2: 3 cells for 2 columns"),
         ('url,text\n"x\ny",a\nhttps://a.vn,a\n', "row 2, column url"),
         ('url,text\nhttps://a.vn,"' + "a\n" * 2000, "row 2, column text: .*quotation mark"),
-        ("url,text\nhttps://a.vn,a\nhttps://a.vn,麺\n", "row 3, column text: .*U\\+9EBA"),
+        ("url,text\nhttps://a.vn,a\nhttps://a.vn/2,麺\n", "row 3, column text: .*U\\+9EBA"),
         ("url,text\nhttps://a.vn," + "M" * 80 + "\n", "row 2, column text: .*does not fit"),
         ("url,text\nhttps://a.vn/" + "a" * 300 + ",a\n", "row 2, column url: .*0.396 mm"),
         ("url,text\nhttps://a.vn/" + "a" * 3000 + ",a\n", "row 2, column url: "),
@@ -73,3 +74,11 @@ def test_an_old_sheet_stays_when_the_new_table_is_bad(tmp_path: Path) -> None:
     with pytest.raises(BadTable):
         sheet_of(tmp_path, "url\nx\n")
     assert (tmp_path / "out.pdf").read_bytes() == before
+
+
+def test_an_output_that_cannot_be_written_is_named_itself(tmp_path: Path) -> None:
+    table, out = tmp_path / "labels.csv", tmp_path / "no-such-folder" / "out.pdf"
+    table.write_text(GOOD)
+    with pytest.raises(FileNotFoundError) as refused:
+        make_sheet(table, out, "a4-3x8")
+    assert refused.value.filename == str(out)

@@ -58,7 +58,9 @@ class Farm:
             session.add(producer)
         return producer.id
 
-    def product(self, kind: str = "noodles", name: str = "Miến dong Bình Lư", gtin=None) -> str:
+    def product(
+        self, kind: str = "noodles", name: str = "Miến dong Bình Lư", gtin=None, crop: str = ""
+    ) -> str:
         product = Product(
             id=new_id(),
             cooperative=COOP,
@@ -68,6 +70,7 @@ class Farm:
             kind=kind,
             pack_grams=500,
             shelf_life_days=365,
+            crop=crop,
             storage="",
             gtin=gtin,
         )
@@ -88,6 +91,13 @@ class Farm:
     def noodles(self, kg: float) -> Lot:
         starch = self.batch("starch", kg, self.roots(kg * 8))
         return self.batch("noodles", kg, starch, day=3)
+
+    def crop(self, name: str, kg: float = 10) -> Lot:
+        """A crop of a greenhouse, harvested today."""
+        grower = self.producer(new_id(), "cooperative")
+        wish = ops.Planting("tan-binh-1", "Nhà màng Tân Bình 1", grower, name, days_ago(28))
+        planting = self.do(ops.plant, wish)
+        return self.do(ops.harvest, ops.Harvest(planting.code, round(kg * 1000), TODAY), None)
 
     def packed(self, packs: int = 180, grams: int = 500, product: str | None = None) -> Lot:
         noodles = self.noodles(packs * grams / 1000)

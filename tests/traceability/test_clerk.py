@@ -118,6 +118,7 @@ def test_a_crop_from_planting_to_packs(site: Site, farm: Farm) -> None:
         "/records/products/new",
         name="Rau cải Tân Bình",
         kind="vegetables",
+        crop="rau  cải",
         pack_grams="500",
         shelf_life_days="5",
     )
@@ -173,12 +174,15 @@ def test_more_than_is_there_is_refused_beside_the_field(site: Site) -> None:
 
 def test_a_gtin_is_checked_and_never_made_up(site: Site, farm: Farm) -> None:
     keep_producer(site, "HTX", "cooperative")
-    answer = site.send("/records/products/new", name="Miến", gtin="9524000059108")
+    answer = site.send("/records/products/new", name="Miến", kind="noodles", gtin="9524000059108")
     assert "sai số cuối" in answer.text
     assert (
-        site.send("/records/products/new", name="Miến", gtin="952400005910 9").status_code == 303
+        site.send(
+            "/records/products/new", name="Miến", kind="noodles", gtin="952400005910 9"
+        ).status_code
+        == 303
     )
-    again = site.send("/records/products/new", name="Miến")
+    again = site.send("/records/products/new", name="Miến", kind="noodles")
     assert "Đã có sản phẩm mang tên này" in again.text
 
 
