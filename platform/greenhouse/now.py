@@ -6,7 +6,7 @@ Reads records and telemetry and decides nothing; ``condition`` judges what is ga
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from nongso.platform.greenhouse.records import (
@@ -24,6 +24,8 @@ from nongso.wire.metrics import Metric, metric_of
 
 STALE_SECONDS = 900  # three missed readings of a node that measures every five minutes
 HEADLINE = ("air_temperature", "soil_moisture", "air_humidity", "light")
+METER_SECONDS = 60  # a meter's reading so long before a run is where its count begins
+AFTERFLOW_SECONDS = 5  # a run whose valve had to lapse gives water so long after its known end
 UNHEARD_SECONDS = 60  # a run is over so long after its ordered end, heard or not
 
 
@@ -215,15 +217,26 @@ def _zone_now(
 
 
 def _litres(session: Session, telemetry: Telemetry, run: Run, now: int) -> float:
-    """Read the farm's meter since the run began; 0 when another zone runs as well."""
+    """Read the farm's meter since the run began; 0 while it cannot tell.
+
+    Counting begins after the run before it, of any zone on this meter, so that its water is not
+    counted again. The meter has no opinion on a run that shares its time with another one.
+    """
     others = session.scalar(
         select(Run.id)
-        .where(Run.gateway == run.gateway, Run.ended_at.is_(None), Run.id != run.id)
+        .where(Run.gateway == run.gateway, Run.id != run.id, Run.state != "refused")
+        .where(or_(Run.ended_at.is_(None), Run.ended_at > run.started_at))
         .where(Run.started_at > now - 7200)
         .limit(1)
     )
     if others is not None:
         return 0.0
+    before = session.scalar(
+        select(func.max(Run.ended_at))
+        .where(Run.gateway == run.gateway, Run.id != run.id, Run.state != "refused")
+        .where(Run.ended_at <= run.started_at)
+    )
+    since = max(run.started_at - METER_SECONDS, (before or 0) + AFTERFLOW_SECONDS)
     meters = session.scalars(
         select(Node.eui64).where(Node.gateway == run.gateway, Node.greenhouse.is_(None))
     )
@@ -232,7 +245,7 @@ def _litres(session: Session, telemetry: Telemetry, run: Run, now: int) -> float
         for meter in meters
         for number, one in telemetry.series(node=meter).items()
         if one.name == "water_total"
-        for point in telemetry.points([number], run.started_at - 60, now + 1)
+        for point in telemetry.points([number], min(since, run.started_at), now + 1)
         if marks.is_good(point.mark) and point.value is not None
     ]
     return max(0.0, totals[-1] - totals[0]) if len(totals) > 1 else 0.0
