@@ -1,7 +1,8 @@
 """Meter and tank as readings of a node of their own, like any trạm đo's.
 
 The supervisor is the bus's only master, so this asks it for what it last read. A device that is
-silent gives a reading without a value, marked ``failed``; a supervisor that is gone gives none.
+silent gives a reading without a value, marked ``failed``; a supervisor that is gone gives none,
+and neither does a device that the settings do not have.
 """
 
 import logging
@@ -18,7 +19,8 @@ from nongso.wire.payload import EARLIEST, Reading
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 10.0
-_SERIES = (("water_total", "total"), ("water_flow", "flow"), ("tank_level", "tank"))
+_METER = (("water_total", "total"), ("water_flow", "flow"))
+_TANK = (("tank_level", "tank"),)
 
 
 class ReadLike(Protocol):
@@ -39,19 +41,28 @@ class BusPoll:
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._origin = marks.SIMULATED if settings.simulated else 0
+        meter = _METER if settings.bus.meter is not None else ()
+        self._series = (*meter, *(_TANK if settings.bus.tank is not None else ()))
+        self._running: frozenset[str] = frozenset()
         self._valves, self._accept = valves, accept
         self._clock, self._steady = clock, steady
         self._next_at = steady()
         self._is_gone = False
 
-    def tick(self) -> None:
-        """Call it once a second; it polls when it is time."""
-        if self._steady() >= self._next_at:
+    def tick(self, running: frozenset[str] = frozenset()) -> None:
+        """Call it once a second; it polls when it is time, and when a run begins or ends.
+
+        With a reading at both ends, what the meter counted in between is the run's own water.
+        """
+        has_changed, self._running = running != self._running, running
+        if has_changed or self._steady() >= self._next_at:
             self._next_at = self._steady() + POLL_SECONDS
             self.poll()
 
     def poll(self) -> None:
-        """Ask the supervisor now and hand the readings on."""
+        """Ask the supervisor now and hand the readings on, of what is installed."""
+        if not self._series:
+            return
         try:
             found = self._valves.read()
         except (SupervisorGone, SupervisorRefused) as error:
@@ -61,7 +72,7 @@ class BusPoll:
             return
         self._is_gone = False
         at = int(self._clock())
-        self._accept([self._reading(name, at, found[key]) for name, key in _SERIES])
+        self._accept([self._reading(name, at, found[key]) for name, key in self._series])
 
     def _reading(self, name: str, at: int, value: float | None) -> Reading:
         mark = marks.GOOD if at >= EARLIEST else marks.UNTIMED

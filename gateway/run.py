@@ -60,9 +60,11 @@ class Gateway:
         self.uplink.start()
 
     def stop(self) -> None:
-        """End within three seconds: valves close as the lease is given back."""
+        """End within three seconds: close what runs, write it down, and give the lease back."""
         self._stopping.set()
+        self.valves.hurry(0.5)
         self._threads[0].join(0.5)
+        self.watering.end()
         self.valves.close()
         self.inbox.stop(0.7)
         self.uplink.stop(0.5)
@@ -70,7 +72,7 @@ class Gateway:
         self.store.close(1.0)
 
     def _watch(self) -> None:
-        self._polling.tick()
+        self._polling.tick(self.watering.running())
         self._silence.tick()
 
     def _paced(self, work: Any) -> None:

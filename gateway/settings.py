@@ -55,17 +55,22 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Bus:
-    """The fieldbus. ``framing`` is ``tcp`` or ``rtu`` (frames of a serial converter, over TCP)."""
+    """The fieldbus. ``framing`` is ``tcp`` or ``rtu`` (frames of a serial converter, over TCP).
+
+    ``meter`` and ``tank`` are ``None`` where none is installed. Without a meter litres are not
+    counted, and neither a leak nor a run without flow is noticed; without a tank sensor the level
+    stays unknown, so that nothing is watered automatically.
+    """
 
     host: str
     port: int
     framing: str
     lease_seconds: float
     relay: Device
-    meter: Device
-    tank: Device
     pump_coil: int
     main_coil: int
+    meter: Device | None = None
+    tank: Device | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,8 +297,12 @@ def _check_bus(bus: Bus) -> None:
     _need(
         0.5 <= bus.lease_seconds <= 60, "bus.lease_seconds", "must lie between 0.5 and 60 seconds"
     )
+    units: set[Any] = set()
     for name, device in (("relay", bus.relay), ("meter", bus.meter), ("tank", bus.tank)):
-        _need(1 <= device.unit <= 247, f"bus.{name}.unit", "must be a Modbus unit from 1 to 247")
+        if device is not None:
+            key = f"bus.{name}.unit"
+            _need(1 <= device.unit <= 247, key, "must be a Modbus unit from 1 to 247")
+            _once(units, device.unit, key)
     for name, coil in (("pump_coil", bus.pump_coil), ("main_coil", bus.main_coil)):
         _need(0 <= coil < COILS, f"bus.{name}", f"must be a coil from 0 to {COILS - 1}")
     _need(bus.pump_coil != bus.main_coil, "bus.main_coil", "is the pump's coil")
@@ -376,6 +385,8 @@ def first_settings(
 ) -> dict[str, Any]:
     """Return a first ``gateway.json`` for a farm, with new keys and no greenhouse yet.
 
+    It names no meter and no tank sensor: whoever has installed one writes it in.
+
     The bus node's EUI-64 is a random one with the "locally administered" bit set, so that it
     never meets the number of a bought board.
     """
@@ -393,8 +404,6 @@ def first_settings(
             framing="tcp",
             lease_seconds=4.0,
             relay=Device(1, "relay-waveshare-rtu-8ch"),
-            meter=Device(2, "pulse-meter-sim"),
-            tank=Device(3, "level-qdy30a"),
             pump_coil=7,
             main_coil=6,
         ),

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 HOLD_SECONDS = 0.5  # between two renewals inside a slow piece of work
 SUPERVISOR_ALARM_SECONDS = 10.0
-PROGRESS_SECONDS = 10.0
+PROGRESS_SECONDS = 2.0  # so much at most is forgotten when everything loses its power
 CLOSED_UNSEEN_SECONDS = 60.0  # no supervisor for so long: its runs have lapsed, close the book
 
 
@@ -117,15 +117,25 @@ class Supervised:
         self._answer = answer
         self._heard = []
         book = records.book
-        for ended in answer["ended"]:
-            if ended["id"] in book.runs:
-                records.run_ended(ended["id"], ended["code"], ended["seconds"], ended["litres"])
-            self._heard.append(ended["id"])
+        self._hear_ends(answer["ended"], records)
         self._follow(answer, records)
         for zone in answer["locked"]:
             if zone in book.zones:
                 book.keep_zone(zones.locked(book.zones[zone]))
         self._hear_alarms(answer["alarms"], records)
+
+    def _hear_ends(self, ends: list[Body], records: WaterRecords) -> None:
+        """Write down what ended and say so at once: it may be about to end itself."""
+        book = records.book
+        for ended in ends:
+            if ended["id"] in book.runs:
+                records.run_ended(ended["id"], ended["code"], ended["seconds"], ended["litres"])
+            self._heard.append(ended["id"])
+        if ends:
+            try:
+                self._valves.renew(self._heard)
+            except (SupervisorGone, SupervisorRefused) as error:
+                self._lost(error)
 
     def _follow(self, answer: Body, records: WaterRecords) -> None:
         """Note how far the runs are; one that the supervisor does not know, a restart has cut."""

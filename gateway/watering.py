@@ -25,6 +25,7 @@ from nongso.gateway.waterbook import Body, Held, Moment, PastRun, WaterBook
 from nongso.gateway.waterrecords import WaterRecords
 from nongso.wire.payload import Reading
 
+LAST_SECONDS = 1.0  # for the ends of runs, when the gateway is asked to end
 _BAD_STARTS = ("valve_not_opened", "bus_silent", "supervisor_gone")
 
 
@@ -58,6 +59,7 @@ class Watering:
         self._records = WaterRecords(self._book, self._store, self._moment)
         self._reasons: dict[str, Reason] = {}  # why each closed zone is closed
         self._lock = threading.RLock()
+        self._is_ending = False
 
     # --- from outside ----------------------------------------------------------------------
 
@@ -74,16 +76,45 @@ class Watering:
                 state, reason = self._carry_out(command_id, command)
             except (KeyError, TypeError, ValueError) as error:
                 state, reason = "refused", Reason("not_understood", {"detail": str(error)})
+            if state != "refused":  # the facts first, so that no answer contradicts them
+                self._look_and_tell()
             return self._records.outcome(command_id, state, reason)
 
     def tick(self) -> None:
         """Once a second: hold the lease, hear what ended, decide, and write down changes."""
         with self._lock:
+            if self._is_ending:
+                return
             self._supervised.hear(self._records)
-            for zone in list(self._book.zones.values()):
-                if self._run_in(zone.id) is None:
-                    self._look(zone)
-                self._tell(self._book.zones[zone.id])
+            self._look_and_tell()
+
+    def end(self) -> None:
+        """The gateway is about to end: close what runs and write down how it ended, in a second.
+
+        It holds no zone's band back, as a person's stop does: after the start it goes on.
+        """
+        if not self._lock.acquire(timeout=LAST_SECONDS):
+            return  # a command waits for the supervisor: what runs closes with the lease
+        try:
+            self._is_ending = True
+            if not self._book.runs:
+                return
+            if self._supervised.stop(None):
+                until = time.monotonic() + LAST_SECONDS
+                self._supervised.hear(self._records)
+                while self._book.runs and time.monotonic() < until:
+                    time.sleep(0.1)  # a valve that does not close at the first try
+                    self._supervised.hear(self._records)
+            self._book.keep_runs()  # of what is left, how far it was known to be
+            for zone in self._book.zones.values():
+                self._tell(zone)
+        finally:
+            self._lock.release()
+
+    def running(self) -> frozenset[str]:
+        """The ids of the runs that go on."""
+        with self._lock:
+            return frozenset(self._book.runs)
 
     def states(self) -> dict[str, Body]:
         """Each zone as it was last recorded, and what runs: for the local status page."""
@@ -101,6 +132,8 @@ class Watering:
         do, zone_id = command["do"], command.get("zone")
         if do == "stop" and zone_id is None:
             return self._stop(None)
+        if self._is_ending:
+            return "refused", Reason("interrupted")
         if zone_id not in self._book.zones:
             return "refused", Reason("zone_unknown")
         if do == "stop":
@@ -130,6 +163,8 @@ class Watering:
 
     def _stop(self, zone_id: str | None) -> tuple[str, Reason]:
         is_closed = self._supervised.stop(zone_id)  # first of all
+        if is_closed:
+            self._supervised.hear(self._records)
         for zone in list(self._book.zones.values()):
             if zone_id in (None, zone.id):
                 self._book.keep_zone(zones.stopped(zone))
@@ -144,8 +179,10 @@ class Watering:
                 return "refused", locked
         run = self._run_in(zone_id)
         is_unwanted = run is not None and (mode == "off" or run["cause"] == "band")
-        if is_unwanted and not self._supervised.stop(zone_id):
-            return "refused", Reason("supervisor_gone")
+        if is_unwanted:
+            if not self._supervised.stop(zone_id):
+                return "refused", Reason("supervisor_gone")
+            self._supervised.hear(self._records)
         self._book.keep_zone(after)
         return "done", Reason("mode_set", {"mode": mode})
 
@@ -165,6 +202,12 @@ class Watering:
 
     def _run_in(self, zone_id: str) -> Body | None:
         return next((r for r in self._book.runs.values() if r["zone"] == zone_id), None)
+
+    def _look_and_tell(self) -> None:
+        for zone in list(self._book.zones.values()):
+            if self._run_in(zone.id) is None:
+                self._look(zone)
+            self._tell(self._book.zones[zone.id])
 
     def _look(self, zone: Zone) -> None:
         """Let the rules decide for a closed zone, and do it."""

@@ -118,7 +118,15 @@ class BusWork:
         if not waiting or pause_seconds < self.bus.timeout_seconds:
             return None
         sensor = min(waiting, key=lambda s: -1.0 if s.asked_at is None else s.asked_at)
-        sensor.asked_at = now
+        return self._ask(sensor)
+
+    def ask_now(self, role: str) -> Sensor | None:
+        """Ask one sensor out of its turn, if there is one. Returns it when it answered."""
+        sensor = next((s for s in self.sensors if s.role == role), None)
+        return None if sensor is None else self._ask(sensor)
+
+    def _ask(self, sensor: Sensor) -> Sensor | None:
+        sensor.asked_at = self.clock()
         try:
             sensor.values = self.bus.quantities(sensor.unit, sensor.device)
         except UnitResting:

@@ -13,7 +13,7 @@ from typing import Any
 
 from nongso.gateway.valves.bus import BusWork
 from nongso.gateway.valves.plan import Plan
-from nongso.gateway.valves.runs import OPEN, Refused, Run
+from nongso.gateway.valves.runs import CLOSED, OPEN, Refused, Run
 
 Answer = dict[str, Any]
 
@@ -21,8 +21,15 @@ Answer = dict[str, Any]
 class Desk:
     """Answers requests for one plan."""
 
-    def __init__(self, plan: Plan, work: BusWork, clock: Callable[[], float]) -> None:
-        self.plan, self.work, self.clock = plan, work, clock
+    def __init__(
+        self,
+        plan: Plan,
+        work: BusWork,
+        clock: Callable[[], float],
+        meter_now: Callable[[], None],
+    ) -> None:
+        self.plan, self.work, self.clock, self._meter_now = plan, work, clock, meter_now
+        self.is_ending = False  # nothing is opened any more
         self.supervisor = uuid.uuid4().hex  # tells a restarted supervisor from the old one
         self.controller: object | None = None
 
@@ -64,6 +71,8 @@ class Desk:
 
     def _open(self, asked: Answer) -> Answer:
         run_id, zone = _text(asked, "id"), _text(asked, "zone")
+        if self.is_ending:
+            return _refused(run_id, "supervisor_gone", {})
         seconds = asked.get("seconds")
         if isinstance(seconds, bool) or not isinstance(seconds, int | float):
             raise ValueError("seconds must be a number; there is no open without seconds")
@@ -84,6 +93,8 @@ class Desk:
             self.plan.gateway_heard(self.clock())
         zones = self.plan.stop(zone, "stopped", self.clock())
         self.work.settle()
+        if any(run.state == CLOSED for run in self.plan.runs):
+            self._meter_now()  # whoever asked to stop hears the end with the next renew
         # "closing": off is written again and again, but was not yet read back.
         closed = self.plan.is_read_as_closed(zone)
         return {"state": "closed" if closed else "closing", "zones": zones}

@@ -33,7 +33,12 @@ def close_all(settings_file: Path) -> int:
             print("A valve does not close. Shut the water off by hand.", file=sys.stderr)
             return 1
         except (SupervisorGone, SupervisorRefused):
-            print("No valve supervisor answers; writing to the relay board directly.")
+            print(
+                "No valve supervisor answers; writing to the relay board at"
+                f" {settings.bus.host}:{settings.bus.port} directly, for at most"
+                f" {TRY_SECONDS:.0f} seconds.",
+                flush=True,
+            )
         finally:
             valves.close()
         with socketfile.hold(settings.valves_socket):  # so that none starts meanwhile

@@ -22,6 +22,7 @@ SHORTEST_RUN_SECONDS = 1.0
 PUMP_LEAD_SECONDS = 0.4
 RELAY_ALARM_SECONDS = 5.0
 LAST_METER_SECONDS = 1.0
+METER_GAP_SECONDS = 3.0  # counted so long before a run began: other water than the run's
 
 
 @dataclass(frozen=True)
@@ -119,11 +120,15 @@ class Plan:
         """The gateway has these ended runs on its disk."""
         self.ended = {i: r for i, r in self.ended.items() if i not in ids}
 
-    def credit(self, litres: float) -> None:
-        """Share what the meter counted equally among the runs that were open."""
-        sharing = [r for r in self.runs if r.started_at is not None]
-        for run in sharing:
-            run.litres += litres / len(sharing)
+    def credit(self, litres: float, since: float) -> None:
+        """Share what the meter counted since ``since`` equally among the runs that were open.
+
+        A meter that was away and comes back in a run counts for those that ran all the time.
+        """
+        begun = [(r, r.started_at) for r in self.runs if r.started_at is not None]
+        for run, started_at in begun:
+            if started_at - since <= METER_GAP_SECONDS:
+                run.litres += litres / len(begun)
         for run in self._in(CLOSED):
             self._end(run)
 

@@ -36,6 +36,7 @@ SHORTEST_WAIT = 0.01
 AFTER_FAILURE_SECONDS = 0.2
 METER_SECONDS = 1.0
 TANK_SECONDS = 5.0
+LAST_WORD_SECONDS = 2.0  # two turns of a gateway, to hear how its runs ended
 
 
 def build(settings: GatewaySettings, clock: Callable[[], float] = boottime) -> BusWork:
@@ -58,8 +59,12 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = boottime) -> B
         Bus(at.host, at.port, at.framing, clock=clock),
         Relay(at.relay.unit, board.coils, board.pulse),
         [
-            Sensor("meter", at.meter.unit, load_device(at.meter.device), METER_SECONDS),
-            Sensor("tank", at.tank.unit, load_device(at.tank.device), TANK_SECONDS),
+            Sensor(role, device.unit, load_device(device.device), every_seconds)
+            for role, device, every_seconds in (
+                ("meter", at.meter, METER_SECONDS),
+                ("tank", at.tank, TANK_SECONDS),
+            )
+            if device is not None
         ],
         Plan(layout, at.lease_seconds, alarms, clock()),
         alarms,
@@ -80,7 +85,7 @@ class Supervisor:
 
     def __init__(self, work: BusWork, path: Path, clock: Callable[[], float] = boottime) -> None:
         self.work, self.plan, self.clock = work, work.plan, clock
-        self.desk = Desk(self.plan, work, clock)
+        self.desk = Desk(self.plan, work, clock, self.meter_now)
         self.water = WaterWatch()
         self._stopping = False
         self._selector = selectors.DefaultSelector()
@@ -122,12 +127,20 @@ class Supervisor:
             return SHORTEST_WAIT
         return min(max(due, SHORTEST_WAIT), LONGEST_WAIT, self.plan.renew_seconds)
 
+    def meter_now(self) -> None:
+        """Read the meter for what was just closed, so that it ends now, with its last litres."""
+        meter = self.work.ask_now("meter")
+        if meter is not None and "water_total" in meter.values:
+            self._metered(meter.values["water_total"])
+        else:
+            self.plan.credit(0.0, self.clock())
+
     def _metered(self, total: float) -> None:
         now = self.clock()
         plan, alarms = self.plan, self.plan.alarms
         verdict = self.water.metered(total, now, plan.coils.pump_since, plan.quiet_seconds(now))
         zones = [r.zone for r in plan.runs if r.started_at is not None]
-        plan.credit(verdict.litres)
+        plan.credit(verdict.litres, verdict.since)
         if verdict.no_flow:
             for zone in plan.stop(None, "no_flow", now):
                 log.error("No water flows in %s although it is open; it is closed.", zone)
@@ -189,11 +202,16 @@ class Supervisor:
     # --- the end ---------------------------------------------------------------------------
 
     def _close_everything(self) -> bool:
-        self.plan.stop(None, "restarted", self.clock())
+        self.desk.is_ending = True
+        # Told to end, it was somebody's wish; else it fell.
+        self.plan.stop(None, "stopped" if self._stopping else "restarted", self.clock())
         until = self.clock() + self.plan.lease_seconds + 1.0
         while self.clock() < until and not self.plan.is_all_closed(self.clock()):
             if not self.work.settle():
                 self._selector.select(AFTER_FAILURE_SECONDS)
+        self.plan.tick(self.clock())
+        self.meter_now()
+        self._tell_the_ends()
         for key in list(self._selector.get_map().values()):
             self._selector.unregister(key.fileobj)
             key.fileobj.close()  # type: ignore[union-attr]
@@ -201,6 +219,25 @@ class Supervisor:
         self._selector.close()
         self.work.bus.close()
         return self.plan.is_read_as_closed(None)
+
+    def _tell_the_ends(self) -> None:
+        """Stay a moment for a gateway that has not heard how its runs ended: nobody else knows."""
+        until = self.clock() + LAST_WORD_SECONDS
+        while self.plan.ended and self.desk.controller is not None and self.clock() < until:
+            self._listen(until - self.clock())
+
+
+def _say_what_is_missing(settings: GatewaySettings) -> None:
+    if settings.bus.meter is None:
+        log.warning(
+            "No meter in the settings (bus.meter): litres are not counted, and neither a leak nor"
+            " a run without flow is noticed."
+        )
+    if settings.bus.tank is None:
+        log.warning(
+            "No tank sensor in the settings (bus.tank): its level is unknown, so zones water only"
+            " when a person asks, not by their moisture band."
+        )
 
 
 def run(settings_file: Path) -> int:
@@ -224,6 +261,7 @@ def run(settings_file: Path) -> int:
                 settings.bus.host,
                 settings.bus.port,
             )
+            _say_what_is_missing(settings)
             closed = supervisor.run()
             path.unlink(missing_ok=True)
     except (GatewayError, OSError) as error:

@@ -22,6 +22,7 @@ class Verdict:
     no_flow: bool = False
     leak_l_per_min: float | None = None  # set: a leak stands; ``None``: no new opinion
     leak_over: bool = False
+    since: float = 0.0  # when the last look was
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,14 @@ class WaterWatch:
         was_away = self._total is None or now - self._looked_at > STALE_SECONDS
         if counted < 0:
             counted, self._window = 0.0, None
-        self._total, self._looked_at = total, now
+        since, self._total, self._looked_at = self._looked_at, total, now
         if counted > 0 or was_away:
             self._flowed_at = now
         no_flow = (
             pump_since is not None and now - max(pump_since, self._flowed_at) >= NO_FLOW_SECONDS
         )
         leak, over = self._leak(total, now, quiet_seconds)
-        return Verdict(counted, no_flow, leak, over)
+        return Verdict(counted, no_flow, leak, over, since)
 
     def _leak(self, total: float, now: float, quiet_seconds: float) -> tuple[float | None, bool]:
         if quiet_seconds < SETTLE_SECONDS:

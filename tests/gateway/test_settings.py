@@ -128,6 +128,17 @@ def test_settings_with_keys_are_not_overwritten(file: Path) -> None:
     assert file.read_bytes() == before
 
 
+def test_first_settings_name_no_meter_and_no_tank_that_nobody_has_installed(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "gateway.json"
+    init(file, gateway="binh-lu", name="Tủ điều khiển", platform_url="https://nongso.vn")
+    bus = json.loads(file.read_text())["bus"]
+    assert (bus["meter"], bus["tank"]) == (None, None)
+    assert "sim" not in json.dumps(bus)
+    assert load(file).bus.meter is None
+
+
 def test_first_settings_need_a_slug(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="not a slug"):
         init(tmp_path / "g.json", gateway="Bình Lư", name="Tủ", platform_url="https://nongso.vn")

@@ -13,6 +13,7 @@ from nongso.gateway.valves.alarms import Alarms
 from nongso.gateway.valves.bus import BusWork, Relay, Sensor
 from nongso.gateway.valves.desk import Desk
 from nongso.gateway.valves.plan import Layout, Plan
+from nongso.gateway.valves.supervisor import Supervisor
 
 ZONES = {"k1": (0, 600.0), "k2": (1, 600.0), "k3": (2, 30.0)}
 PUMP, MAIN = 7, 6
@@ -125,10 +126,9 @@ class Cable:
 class Rig:
     """Supervisor parts on a board, all on one clock: the loop of ``supervisor.py`` by hand."""
 
-    def __init__(self, left_on: Iterable[int] = (), auto_off: bool = True) -> None:
-        from nongso.gateway.valves.supervisor import Supervisor
+    _metered, meter_now = Supervisor._metered, Supervisor.meter_now
 
-        self._metered = Supervisor._metered
+    def __init__(self, left_on: Iterable[int] = (), auto_off: bool = True) -> None:
         self.clock = Clock()
         self.board = Board(self.clock)
         for coil in left_on:
@@ -153,7 +153,7 @@ class Rig:
             alarms,
             self.clock,
         )
-        self.desk = Desk(self.plan, self.work, self.clock)
+        self.desk = Desk(self.plan, self.work, self.clock, lambda: self.meter_now())  # type: ignore[misc]
         self.water = WaterWatch()
 
     def ask(self, who: object = "gateway", **request: object) -> dict[str, object]:
@@ -169,7 +169,7 @@ class Rig:
             return
         sensor = self.work.ask_a_sensor(1.0)
         if sensor is not None:
-            self._metered(self, sensor.values["water_total"])  # type: ignore[arg-type]
+            self._metered(sensor.values["water_total"])  # type: ignore[misc]
 
     def turn(self, seconds: float, step: float = 0.05) -> None:
         """Let time pass, with the supervisor at work."""

@@ -1,5 +1,6 @@
 """Meter and tank become readings of the bus's own node."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from test_watering import settings_in
 
 from nongso.gateway.buspoll import POLL_SECONDS, BusPoll
+from nongso.gateway.settings import load
 from nongso.gateway.valves.client import SupervisorGone
 from nongso.wire import marks
 from nongso.wire.payload import Reading
@@ -69,6 +71,37 @@ def test_a_supervisor_that_is_gone_gives_no_reading(
     read.found["gone"] = False
     bus.poll()
     assert len(taken) == 3
+
+
+def test_a_run_has_a_reading_at_both_ends(tmp_path: Path) -> None:
+    taken: list[Reading] = []
+    bus = BusPoll(settings_in(tmp_path), Read(), taken.extend, lambda: NOW, lambda: 0.0)
+    bus.tick()
+    bus.tick(frozenset({"a"}))
+    bus.tick(frozenset({"a"}))
+    bus.tick()
+    assert [r.name for r in taken].count("water_total") == 3
+
+
+@pytest.mark.parametrize(
+    ("missing", "names"),
+    [
+        ({"meter": None}, ["tank_level"]),
+        ({"tank": None}, ["water_total", "water_flow"]),
+        ({"meter": None, "tank": None}, []),
+    ],
+)
+def test_what_is_not_installed_gives_no_reading(
+    tmp_path: Path, missing: dict[str, Any], names: list[str]
+) -> None:
+    settings_in(tmp_path)
+    file = tmp_path / "gateway.json"
+    found = json.loads(file.read_text())
+    found["bus"] |= missing
+    file.write_text(json.dumps(found))
+    taken: list[Reading] = []
+    BusPoll(load(file), Read(), taken.extend, lambda: NOW).poll()
+    assert [r.name for r in taken] == names
 
 
 def test_it_polls_when_it_is_time(tmp_path: Path) -> None:

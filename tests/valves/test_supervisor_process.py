@@ -248,6 +248,31 @@ def test_close_all_without_a_supervisor(house: House) -> None:
     assert not any(house.is_on(coil) for coil in range(8))
 
 
+def test_close_all_without_a_board_says_how_long_it_tries(house: House) -> None:
+    close = house.start_room("nongso.gateway.valves.emergency", house.gateway_file, "close_all")
+    assert close.stdout is not None
+    assert "for at most 10 seconds" in close.stdout.readline()
+    assert close.poll() is None, "it says so before it tries"
+
+
+def test_a_farm_without_meter_and_tank_waters_and_says_what_it_cannot_see(house: House) -> None:
+    settings = json.loads(house.gateway_file.read_text())
+    settings["bus"] |= {"meter": None, "tank": None}
+    house.gateway_file.write_text(json.dumps(settings))
+    house.start_farm()
+    supervisor = house.start_supervisor()
+    valves = house.valves()
+    assert valves.open(K1, 1, "a")["state"] == "running"
+    assert renew_until_ended(valves)["code"] == "done"
+    found = valves.read()
+    assert (found["total"], found["tank"], found["errors"]) == (None, None, {})
+    assert valves.renew()["alarms"] == []
+    supervisor.terminate()
+    _, said = supervisor.communicate(timeout=10)
+    assert "litres are not counted" in said
+    assert "only when a person asks" in said
+
+
 def test_the_client_names_a_supervisor_that_is_gone(tmp_path: Path) -> None:
     with pytest.raises(SupervisorGone, match="Start it with: nongso gateway valves"):
         Valves(tmp_path / "valves.sock").renew()
