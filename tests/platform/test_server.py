@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -17,10 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from nongso.platform import demo, migrations, people
+from nongso.platform import demo, installation, migrations, people
 from nongso.platform import settings as settings_of
 from nongso.platform.settings import Settings
 from nongso.platform.store import Records
+from nongso.platform.telemetry import Telemetry
 
 SECRET = "0123456789abcdef" * 4
 KEY = "k" * 20 + "0123456789" * 2
@@ -219,14 +221,57 @@ def test_accounts_are_made_once_and_lost_ones_can_be_had_anew(settings: Settings
         ("x", "farmer", "nowhere", "no cooperative called 'nowhere'; there are: binh-lu"),
         ("Big Name ", "farmer", "binh-lu", "lower-case"),
         ("nguoitrong", "admin", "binh-lu", "is a farmer, not a admin"),
+        ("nhanvien", "clerk", "nowhere", "no cooperative called 'nowhere'"),
+        ("nhanvien", "clerk", "bac-ha", "nhanvien belongs to binh-lu, not to bac-ha"),
     ],
 )
 def test_a_user_that_cannot_be_is_explained(
     settings: Settings, user: str, role: str, cooperative: str, says: str
 ) -> None:
     demo.prepare(settings, "binh-lu", KEY)
+    if cooperative == "bac-ha":
+        installation.add_cooperative(settings, cooperative, "HTX Bắc Hà")
     with pytest.raises(ValueError, match=says):
         demo.make_user(settings, user, role, cooperative)
+
+
+def test_a_second_password_for_a_person_is_told_as_such(settings: Settings) -> None:
+    demo.prepare(settings, "binh-lu", KEY)
+    assert demo.make_user(settings, "mai", "clerk", "binh-lu")["renewed"] is False
+    assert demo.make_user(settings, "mai", "clerk", "binh-lu")["renewed"] is True
+
+
+def test_a_command_on_a_database_of_another_age_gives_advice(tmp_path: Path) -> None:
+    fresh = Settings(folder=tmp_path / "platform", secret="0123456789abcdef" * 4)
+    commands = (
+        lambda: demo.make_user(fresh, "mai", "clerk", "binh-lu"),
+        lambda: demo.prepare(fresh, "binh-lu", KEY),
+        lambda: installation.add_cooperative(fresh, "binh-lu", "HTX"),
+        lambda: installation.add_gateway(fresh, "binh-lu", "binh-lu", KEY),
+    )
+    for _ in ("no folder", "empty file"):
+        for command in commands:
+            with pytest.raises(migrations.SchemaError, match="nongso platform upgrade"):
+                command()
+        fresh.folder.mkdir(exist_ok=True)
+        fresh.records_file.touch()
+
+
+def test_only_its_owner_reads_the_databases(tmp_path: Path) -> None:
+    def rights(path: Path) -> int:
+        return stat.S_IMODE(path.stat().st_mode)
+
+    fresh = Settings(folder=tmp_path / "a" / "platform", secret="0123456789abcdef" * 4)
+    migrations.upgrade(fresh)
+    Telemetry(fresh.telemetry_file).close()
+    assert rights(fresh.folder) == 0o700
+    assert rights(fresh.records_file) == rights(fresh.telemetry_file) == 0o600
+    fresh.records_file.chmod(0o644)  # as an earlier version made it
+    Records(fresh.records_file).close()
+    assert rights(fresh.records_file) == 0o600
+    file = tmp_path / "b" / "platform.json"
+    installation.write_settings(file, "https://nongso.example", None, None)
+    assert rights(file.parent) == 0o700
 
 
 def test_the_api_describes_itself(settings: Settings) -> None:
