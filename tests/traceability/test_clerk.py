@@ -216,3 +216,30 @@ def test_the_sheet_is_the_same_file_each_time(site: Site, farm: Farm) -> None:
     first = site.clerk.get(issued + ".pdf").data
     assert io.BytesIO(first).read(5) == b"%PDF-"
     assert site.clerk.get(issued + ".pdf").data == first
+
+
+def test_each_refusal_says_what_is_meant(site: Site, farm: Farm) -> None:
+    farm.producer("H01")
+    answer = site.send("/records/intake", output="1250000")
+    assert "Số này lớn quá" in answer.text
+    lot = farm.packed(10).code
+    labels = f"/records/lots/{lot}/labels"
+    answer = site.send(labels, count="mười", start_cell="x")
+    assert "Xin ghi một số từ 1 đến 10." in answer.text
+    assert "Xin ghi một số từ 1 đến 24." in answer.text
+    assert site.send(labels, count="10").status_code == 303
+    page = site.clerk.get(labels).text
+    assert "Không in thêm tem: lô này có 10 gói và đã cấp đủ 10 tem." in page
+    assert 'name="count"' not in page
+    answer = site.clerk.post(
+        f"/records/lots/{lot}/spoiled", data={**site.fields(labels), "serials": " "}
+    )
+    assert "Chưa ghi: ô này còn trống. Xin nhập số tem hỏng." in answer.text
+
+
+def test_a_day_that_is_too_early_is_told_with_the_day_before_it(site: Site) -> None:
+    keep_producer(site, "H01")
+    site.made("/records/intake", output="600", lifted=ago(3), day=ago(2))
+    answer = site.send("/records/batch/starch", output="80", day=ago(3))
+    day = day_of(time.time()) - datetime.timedelta(days=2)
+    assert f"Chưa ghi: ngày này sớm hơn ngày cân củ ({day:%d/%m/%Y})." in answer.text

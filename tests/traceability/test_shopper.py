@@ -8,13 +8,15 @@ from urllib.parse import quote
 import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
-from cooperative import Farm
+from cooperative import COOP, Farm
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from platform_site import Site
 
+from nongso.platform.greenhouse.records import Gateway
 from nongso.platform.traceability import labelling
-from nongso.platform.traceability.records import LabelCode
+from nongso.platform.traceability.records import LabelCode, Lot
+from nongso.platform.uplink import register_gateway
 
 ROOT = Path(__file__).parents[2]
 
@@ -196,3 +198,76 @@ def test_every_sentence_has_its_english() -> None:
     assert set(catalogue) - found == set()
     for source, english in catalogue.items():
         assert set(re.findall(r"%\(\w+\)s", source)) == set(re.findall(r"%\(\w+\)s", english))
+
+
+def test_a_serial_alone_or_a_whole_address_finds_the_pack(
+    site: Site, farm: Farm, lot: str, serial: str
+) -> None:
+    for typed in (
+        serial,
+        serial.lower(),
+        f"{serial[:3]} {serial[3:6]}-{serial[6:]}",
+        f"http://127.0.0.1:8080/t/{lot}/{serial}?lang=en",
+        f"/01/09524000059109/10/{lot}/21/{serial}",
+    ):
+        answer = site.stranger.get("/t", query_string={"code": typed})
+        assert answer.status_code == 200, typed
+        assert f'class="code">{serial}<' in answer.text
+        assert answer.headers["Cache-Control"] == "no-store"
+    for typed in (f"Lô {lot}", f"HTTP://127.0.0.1:8080/T/{lot}"):
+        assert lot in site.stranger.get("/t", query_string={"code": typed}).text
+    assert site.stranger.get(f"/t/{serial}").status_code == 200
+
+
+def test_a_name_finds_the_product_and_a_slip_is_not_called_forged(site: Site, lot: str) -> None:
+    for typed in ("mien dong", "Miến dong Bình Lư", "BINH LU"):
+        answer = site.stranger.get("/t", query_string={"code": typed}, follow_redirects=True)
+        assert answer.status_code == 200, typed
+        assert f"/t/{lot}" in answer.text
+        assert f"Sản phẩm có tên giống “{typed}”" in answer.text
+    for path in ("/t?code=gạo séng cù", "/t?code=%20X", "/t/ABC", "/t?code=K7M4"):
+        answer = site.stranger.get(path)
+        assert answer.status_code == 404, path
+        assert "Chưa tìm thấy" in answer.text
+        assert "tem giả" not in answer.text
+
+
+def test_a_trial_system_says_so_on_every_page_of_its_lots(
+    site: Site, farm: Farm, lot: str, serial: str
+) -> None:
+    pages = [(site.stranger, f"/t/{lot}"), (site.stranger, f"/t/{lot}/{serial}")]
+    pages += [
+        (site.clerk, path)
+        for path in ("/records/", f"/records/lots/{lot}", "/records/intake", "/records/packing")
+    ]
+    for who, path in pages:
+        assert "Hệ thống chạy thử" not in who.get(path).text, path
+    with farm.records.transaction() as session:
+        register_gateway(session, "tu-1", "Tủ 1", COOP, "k" * 52)
+        session.get_one(Gateway, "tu-1").simulated = True
+    for who, path in pages:
+        assert "Hệ thống chạy thử" in who.get(path).text, path
+    assert "chạy thử" in site.stranger.get("/").text
+
+
+def test_the_page_is_true_with_and_without_a_telephone(
+    site: Site, farm: Farm, lot: str, serial: str
+) -> None:
+    farm.do(labelling.spoil, lot, [serial])
+    page = site.stranger.get(f"/t/{lot}/{serial}").text
+    assert "đã được báo hỏng" in page
+    assert "xin giữ lại gói và hỏi nơi bán" in page
+    assert "Nơi làm ra chưa ghi số điện thoại" in page
+    with farm.records.transaction() as session:
+        session.get_one(Lot, lot).product.producer.contact = "0213 000 000"
+    page = site.stranger.get(f"/t/{lot}/{serial}").text
+    assert "0213 000 000" in page
+    assert "xin báo cho" in page
+    assert "chưa ghi số điện thoại" not in page
+
+
+def test_how_to_keep_goods_is_said_in_english_too(site: Site, farm: Farm, lot: str) -> None:
+    with farm.records.transaction() as session:
+        session.get_one(Lot, lot).product.storage = "Giữ lạnh 4–8°C."
+    assert "Keep cold at 4–8°C." in site.stranger.get(f"/t/{lot}?lang=en").text
+    assert "Giữ lạnh 4–8°C." in site.stranger.get(f"/t/{lot}").text
