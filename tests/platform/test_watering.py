@@ -255,9 +255,7 @@ def test_after_the_press_the_page_says_what_happened(
 
 def test_without_an_answer_the_page_says_until_when_the_wish_holds(farm: Place) -> None:
     page = press(farm, "water", zone="tan-binh-1-k1", minutes="5")
-    assert said(page).startswith(
-        "Đã gửi lệnh, tủ điều khiển chưa trả lời. Từ giờ đến"
-    )
+    assert said(page).startswith("Đã gửi lệnh, tủ điều khiển chưa trả lời. Từ giờ đến")
 
 
 def test_a_button_pressed_twice_is_one_wish_and_another_button_another(farm: Place) -> None:
