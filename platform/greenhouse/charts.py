@@ -13,8 +13,11 @@ from markupsafe import Markup, escape
 
 from nongso.platform.languages import ZONE, number
 
-WIDTH, HEIGHT = 360.0, 150.0
-LEFT, RIGHT, TOP, BOTTOM = 34.0, 6.0, 8.0, 18.0
+# As wide as a phone shows it, so that a letter of 13 units is about 13 pixels there; the style
+# sheet keeps wide screens from blowing it up.
+WIDTH, HEIGHT = 310.0, 150.0
+RIGHT, TOP, BOTTOM = 6.0, 9.0, 20.0
+LETTER = 7.6  # width of a digit of the axis
 LONGEST_STEP = 3600  # readings further apart than about two hours are never joined
 
 
@@ -47,15 +50,15 @@ def draw(frame: Frame, curves: Sequence[Curve]) -> Markup:
     values += [v for c in curves for _, low, high in c.spread for v in (low, high)]
     if not values:
         return Markup("")
-    if frame.band:
-        values += list(frame.band)
-    low, high, ticks = _axis(min(values), max(values), frame.floor)
-    plot = _Plot(frame, low, high)
+    if frame.band:  # with a margin, so that it is seen to end
+        margin = (frame.band[1] - frame.band[0]) / 5
+        values += [frame.band[0] - margin, frame.band[1] + margin]
+    plot = _Plot(frame, _axis(min(values), max(values), frame.floor))
     parts = [
         f'<svg class="chart" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" '
         f'aria-label="{escape(frame.label)}">'
     ]
-    parts += plot.grid(ticks)
+    parts += plot.grid()
     if frame.band:
         parts.append(plot.band(frame.band))
     parts += [plot.watering(begin, end) for begin, end in frame.waterings]
@@ -69,7 +72,7 @@ def draw(frame: Frame, curves: Sequence[Curve]) -> Markup:
     return Markup("".join(parts))
 
 
-def _axis(low: float, high: float, floor: float | None) -> tuple[float, float, list[float]]:
+def _axis(low: float, high: float, floor: float | None) -> list[float]:
     """Choose round limits and about three lines between them."""
     if floor is not None:
         low = min(low, floor)
@@ -82,35 +85,36 @@ def _axis(low: float, high: float, floor: float | None) -> tuple[float, float, l
     step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= raw)
     first = int(low // step)
     last = -int(-high // step)
-    ticks = [round(n * step, 6) for n in range(first, last + 1)]
-    return ticks[0], ticks[-1], ticks
+    return [round(n * step, 6) for n in range(first, last + 1)]
 
 
 class _Plot:
     """Turns times and values into places on the paper."""
 
-    def __init__(self, frame: Frame, low: float, high: float) -> None:
+    def __init__(self, frame: Frame, ticks: list[float]) -> None:
         self.frame = frame
-        self.low, self.high = low, high
-        self._wide = (WIDTH - LEFT - RIGHT) / (frame.until - frame.since)
-        self._tall = (HEIGHT - TOP - BOTTOM) / (high - low)
+        self.low, self.high = ticks[0], ticks[-1]
+        decimals = 0 if all(t == int(t) for t in ticks) else 1
+        self._ticks = [(t, number(t, decimals)) for t in ticks]
+        self.left = 8 + LETTER * max(len(text) for _, text in self._ticks)
+        self._wide = (WIDTH - self.left - RIGHT) / (frame.until - frame.since)
+        self._tall = (HEIGHT - TOP - BOTTOM) / (self.high - self.low)
 
     def x(self, at: float) -> float:
-        return LEFT + (min(max(at, self.frame.since), self.frame.until) - self.frame.since) * (
-            self._wide
-        )
+        inside = min(max(at, self.frame.since), self.frame.until)
+        return self.left + (inside - self.frame.since) * self._wide
 
     def y(self, value: float) -> float:
         return HEIGHT - BOTTOM - (value - self.low) * self._tall
 
-    def grid(self, ticks: list[float]) -> list[str]:
-        decimals = 0 if all(t == int(t) for t in ticks) else 1
-        lines = "".join(f"M{LEFT:.0f} {self.y(t):.1f}H{WIDTH - RIGHT:.0f}" for t in ticks)
+    def grid(self) -> list[str]:
+        lines = "".join(
+            f"M{self.left:.0f} {self.y(t):.1f}H{WIDTH - RIGHT:.0f}" for t, _ in self._ticks
+        )
         parts = [f'<path class="grid" d="{lines}"/>']
-        for t in ticks:
+        for t, text in self._ticks:
             parts.append(
-                f'<text class="up" x="{LEFT - 4:.0f}" y="{self.y(t) + 4:.1f}">'
-                f"{_short(t, decimals)}</text>"
+                f'<text class="up" x="{self.left - 4:.0f}" y="{self.y(t) + 4:.1f}">{text}</text>'
             )
         for at, text in self._times():
             place, x = "along", self.x(at)
@@ -127,7 +131,7 @@ class _Plot:
             return [(frame.since + h * 3600, f"{h}h") for h in (0, 6, 12, 18)] + [
                 (frame.until - 1, "24h")
             ]
-        every = 1 if days <= 8 else 5
+        every = 2 if days <= 8 else 7
         return [
             (frame.since + n * 86400, f"{begin + datetime.timedelta(days=n):%d/%m}")
             for n in range(0, int(days), every)
@@ -136,8 +140,8 @@ class _Plot:
     def band(self, band: tuple[float, float]) -> str:
         top, bottom = self.y(band[1]), self.y(band[0])
         return (
-            f'<rect class="band" x="{LEFT:.0f}" y="{top:.1f}" '
-            f'width="{WIDTH - LEFT - RIGHT:.0f}" height="{bottom - top:.1f}"/>'
+            f'<rect class="band" x="{self.left:.0f}" y="{top:.1f}" '
+            f'width="{WIDTH - self.left - RIGHT:.0f}" height="{bottom - top:.1f}"/>'
         )
 
     def watering(self, begin: int, end: int) -> str:
@@ -199,10 +203,3 @@ def _farthest(times: Sequence[int], step: int) -> float:
     apart = sorted(b - a for a, b in itertools.pairwise(times))
     usual = apart[len(apart) // 2] if apart else step
     return 2.2 * max(step, min(usual, LONGEST_STEP))
-
-
-def _short(value: float, decimals: int) -> str:
-    """Write an axis number within the little room there is: 20.000 becomes 20k."""
-    if abs(value) >= 10_000:
-        return number(value / 1000) + "k"
-    return number(value, decimals)

@@ -11,8 +11,8 @@ from nongso.platform.greenhouse.records import Gateway
 from nongso.platform.greenhouse.sentences import (
     URGENT_ALARMS,
     alarm,
+    below,
     metric_word,
-    refusal,
     within,
 )
 from nongso.platform.languages import _, moment, quantity
@@ -160,7 +160,11 @@ def _soil(zone: ZoneNow) -> list[tuple[str, str]]:
         return [
             (
                 "attention",
-                _("%(zone)s đang khóa: %(why)s", zone=zone.zone.name, why=_locked(zone)),
+                _(
+                    "%(zone)s đang khóa vì có sự cố, chưa tưới được. "
+                    "Xin xem van và đường ống rồi bấm Mở khóa.",
+                    zone=zone.zone.name,
+                ),
             )
         ]
     soil = zone.moisture
@@ -181,7 +185,7 @@ def _soil(zone: ZoneNow) -> list[tuple[str, str]]:
         ]
     if not isinstance(low, (int, float)) or soil.value >= low or zone.running is not None:
         return []
-    least = quantity(low, "%")
+    wet, least = below(soil.value, low), quantity(low, "%")
     if zone.zone.mode == "band" and zone.zone.code != "stopped_by_person":
         text = _(
             "%(zone)s đất khô: còn %(wet)s, cần ít nhất %(least)s. Khu này sẽ tự tưới.",
@@ -197,10 +201,6 @@ def _soil(zone: ZoneNow) -> list[tuple[str, str]]:
             least=least,
         )
     return [("attention", text)]
-
-
-def _locked(zone: ZoneNow) -> str:
-    return refusal(zone.zone.code or "zone_locked", zone.zone.values, {})
 
 
 def _sensors(house: HouseNow) -> list[tuple[str, str]]:

@@ -23,7 +23,7 @@ ONE_A_ZONE = ("soil_moisture", "soil_temperature", "soil_ec", "soil_ph")
 
 @dataclass(frozen=True)
 class Chart:
-    """A picture with its title, its extremes as a sentence, and the names of its curves."""
+    """A picture with its title, its extremes as a sentence, and what its key names."""
 
     metric: str
     title: str
@@ -31,6 +31,7 @@ class Chart:
     picture: Markup
     names: tuple[str, ...]
     has_water: bool
+    has_band: bool
 
 
 def day_begins(day: datetime.date) -> int:
@@ -109,6 +110,7 @@ class _Window:
             picture=draw(frame, curves),
             names=tuple(c.name for c in curves) if len(curves) > 1 else (),
             has_water=bool(frame.waterings),
+            has_band=frame.band is not None,
         )
 
     def _group(self, metric: Metric, one: Series) -> str:

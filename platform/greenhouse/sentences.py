@@ -7,6 +7,7 @@ that names the code; so does a code whose values are missing.
 ``nongso.platform.greenhouse.condition`` speaks about the greenhouse as a whole.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,6 +28,9 @@ class _Words:
 
     def percent(self, name: str) -> str:
         return quantity(float(self._values[name]), "%")
+
+    def below(self, name: str, limit: str) -> str:
+        return below(float(self._values[name]), float(self._values[limit]))
 
     def time(self, name: str) -> str:
         return duration(float(self._values[name]))
@@ -62,6 +66,17 @@ class _Words:
         return within(self._names.get(str(self._values[name]), str(self._values[name])))
 
 
+def below(value: float, limit: float) -> str:
+    """Write a percentage that is below a limit so that it also reads as below it.
+
+    43.6 with 44 as the limit is 43,6%, because "44%, at least 44%" makes no sense to anybody.
+    """
+    text = quantity(value, "%")
+    if value < limit and text == quantity(limit, "%"):
+        return quantity(math.floor(value * 10) / 10, "%", 1)
+    return text
+
+
 def within(zone_name: str) -> str:
     """Write a zone's name inside a sentence: "Khu 2" becomes "khu 2", kept on one line."""
     if zone_name.lower().startswith("khu "):
@@ -88,9 +103,7 @@ REFUSED: dict[str, _Sentence] = {
         "Lệnh tưới đến chậm %(late)s nên không chạy nữa. Nếu vẫn cần tưới, xin bấm lại.",
         late=w.time("late_seconds"),
     ),
-    "forged": lambda w: _(
-        "Chưa tưới: lệnh không có chữ ký đúng của máy chủ. Xin báo người phụ trách máy."
-    ),
+    "forged": lambda w: _("Chưa tưới: không rõ lệnh này do ai gửi. Xin báo người phụ trách máy."),
     "seconds_out_of_range": _too_long,
     "zone_locked": lambda w: _(
         "Chưa tưới: khu này đang khóa vì có sự cố. Xin xem van và đường ống trước."
@@ -176,12 +189,12 @@ STARTED: dict[str, _Sentence] = {
     "wished": lambda w: _("Tưới theo yêu cầu."),
     "soil_dry": lambda w: _(
         "Tự tưới vì đất khô: còn %(moisture)s, cần ít nhất %(low)s.",
-        moisture=w.percent("moisture"),
+        moisture=w.below("moisture", "low"),
         low=w.percent("low"),
     ),
     "soil_filling": lambda w: _(
         "Tưới tiếp cho đủ ẩm: đất mới ẩm %(moisture)s, cần đến %(high)s.",
-        moisture=w.percent("moisture"),
+        moisture=w.below("moisture", "high"),
         high=w.percent("high"),
     ),
 }
@@ -256,8 +269,8 @@ ALARMS: dict[str, _Sentence] = {
         count=w.count("count"),
     ),
     "rows_refused": lambda w: _(
-        "Máy chủ không nhận %(count)s dòng của tủ điều khiển (%(code)s). Các dòng đó vẫn được giữ "
-        "trong tủ. Xin báo người phụ trách máy.",
+        "Máy chủ không nhận %(count)s dòng của tủ điều khiển (mã %(code)s). "
+        "Các dòng đó vẫn được giữ trong tủ. Xin báo người phụ trách máy.",
         count=w.count("count"),
         code=w.text("code"),
     ),
@@ -360,7 +373,7 @@ def metric_word(metric: str) -> str:
         "co2": _("khí CO₂"),
         "par": _("ánh sáng cho cây (PAR)"),
         "solar_radiation": _("bức xạ mặt trời"),
-        "air_pressure": _("khí áp"),
+        "air_pressure": _("áp suất không khí"),
         "wind_speed": _("tốc độ gió"),
         "vapour_deficit": _("độ thiếu hụt ẩm"),
         "dew_point": _("điểm sương"),

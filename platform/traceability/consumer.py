@@ -21,6 +21,7 @@ from flask import (
     request,
     url_for,
 )
+from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from nongso.platform.accounts import public, public_without_cookies
@@ -31,7 +32,7 @@ from nongso.platform.store import kept_records, records
 from nongso.platform.traceability import growing, sentences
 from nongso.platform.traceability import identifiers as ids
 from nongso.platform.traceability.errors import BadGtin
-from nongso.platform.traceability.forms import kg
+from nongso.platform.traceability.forms import mass
 from nongso.platform.traceability.records import PACKS, LabelCode, Lot
 from nongso.platform.traceability.shelf import shelves
 from nongso.platform.traceability.story import Story, tell
@@ -146,7 +147,8 @@ def _answer(code: str, serial: str | None) -> Response:
             lot=lot,
             label=label,
             address=_address(lot, serial),
-            kg=kg,
+            mass=mass,
+            telephone=_telephone,
             missing=_missing,
             months=_months,
             storage=sentences.storage,
@@ -208,6 +210,16 @@ def _missing(days: list[str]) -> str:
     return ", ".join(
         date(first) if first == last else f"{date(first)}–{date(last)}" for first, last in spans
     )
+
+
+def _telephone(contact: str) -> Markup:
+    """The contact as it was written, with its first telephone number to be tapped."""
+    found = re.search(r"\+?\d(?:[ .]?\d){7,13}", contact)
+    if found is None:
+        return Markup.escape(contact)
+    number = re.sub("[ .]", "", found[0])
+    link = Markup('<a href="tel:{}">{}</a>').format(number, found[0])
+    return Markup("{}{}{}").format(contact[: found.start()], link, contact[found.end() :])
 
 
 def _not_found(lot: str, serial: str | None) -> Response:

@@ -62,7 +62,7 @@ def page(template: str, form: Form | None = None, **more: Any) -> str | tuple[st
         f"traceability/{template}",
         form=form,
         kg=forms.kg,
-        kg_typed=forms.kg_typed,
+        mass=forms.mass,
         kind_of_lot=sentences.kind_of_lot,
         today=today(),
         trial=growing.is_simulated(records(), somebody().cooperative or ""),

@@ -11,7 +11,7 @@ import unicodedata
 import uuid
 from collections.abc import Collection, Mapping
 
-from nongso.platform.languages import ZONE, _, date, number
+from nongso.platform.languages import NO_BREAK, ZONE, _, date, number
 
 MOST_GRAMS = 10**9  # a thousand tonnes; more is a slipped finger
 
@@ -67,6 +67,11 @@ def kg(grams: int) -> str:
     return number(grams / 1000, decimals)
 
 
+def mass(grams: int) -> str:
+    """Write grams as kilograms with the unit, kept on one line: 1.250 kg."""
+    return kg(grams) + NO_BREAK + "kg"
+
+
 def kg_typed(grams: int) -> str:
     """Write grams as somebody would type them, so that they are read in one way only."""
     typed = f"{grams // 1000},{grams % 1000:03d}".rstrip("0").rstrip(",")
@@ -107,7 +112,7 @@ class Form:
         if needed and not text:
             self.wrong(name, _("Xin ghi ô này."))
         if len(text) > longest:
-            self.wrong(name, _("Dài quá: nhiều nhất %(most)s chữ.", most=longest))
+            self.wrong(name, _("Dài quá: nhiều nhất %(most)s ký tự.", most=longest))
         if any(unicodedata.category(letter)[0] == "C" for letter in text):
             self.wrong(name, _("Ô này có ký tự lạ. Xin gõ lại."))
         return text
@@ -124,10 +129,10 @@ class Form:
             self.wrong(
                 name,
                 _(
-                    "%(typed)s có thể là %(large)s kg hoặc %(small)s kg. Xin gõ lại cho rõ.",
+                    "%(typed)s có thể là %(large)s hoặc %(small)s. Xin gõ lại cho rõ.",
                     typed=self[name].strip(),
-                    large=kg_typed(e.large),
-                    small=kg_typed(e.small),
+                    large=kg_typed(e.large) + NO_BREAK + "kg",
+                    small=kg_typed(e.small) + NO_BREAK + "kg",
                 ),
             )
             return None

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable
 
-from flask import Response, abort, redirect, request, url_for
+from flask import Response, abort, make_response, redirect, request, url_for
 from sqlalchemy import select
 
 from nongso.labels import layout as layouts
@@ -26,7 +26,7 @@ from nongso.platform.traceability.errors import NotPacked, Refused, TooManyLabel
 from nongso.platform.traceability.forms import Form
 from nongso.platform.traceability.identifiers import as_typed, opens_only_here, printed_address
 from nongso.platform.traceability.labeltext import texts_of
-from nongso.platform.traceability.records import LOT_KINDS, PACKS, LabelIssue, Lot
+from nongso.platform.traceability.records import LOT_KINDS, PACKS, LabelCode, LabelIssue, Lot
 from nongso.platform.traceability.trace import trace
 from nongso.platform.traceability.withdrawal import made_of, withdraw
 
@@ -39,6 +39,10 @@ Answer = str | tuple[str, int] | Response
 @allow(*READERS)
 def home() -> Answer:
     """What can be done, what is in stock, what is packed."""
+    return _home()
+
+
+def _home(missing: str = "") -> Answer:
     found = records().scalars(
         scoped(select(Lot), Lot.cooperative).order_by(Lot.at.desc(), Lot.born_number.desc())
     )
@@ -53,7 +57,25 @@ def home() -> Answer:
         "records.html",
         shelves={kind: lots for kind, lots in shelves.items() if lots},
         withdrawn=withdrawn[:20],
+        missing=missing,
     )
+
+
+@blueprint.get("/lots")
+@allow(*READERS)
+def find() -> Answer:
+    """Go to the lot of a code: typed, or scanned from a label with the address around it."""
+    asked = request.args.get("code", "")[:80]
+    for part in reversed(asked.replace("\\", "/").split("/")):
+        code = as_typed(part)
+        label = records().get(LabelCode, code)
+        wanted = scoped(select(Lot), Lot.cooperative)
+        lot = records().scalar(wanted.where(Lot.code == (label.lot if label else code)))
+        if lot is not None:
+            return redirect(url_for("records.lot", code=lot.code), 303)  # type: ignore[return-value]
+    answer = make_response(_home(asked.strip()))
+    answer.status_code = 404
+    return answer
 
 
 @blueprint.get("/lots/<code>")

@@ -11,7 +11,7 @@ from nongso.labels.errors import (
 )
 from nongso.platform.languages import _, date, number
 from nongso.platform.traceability import errors, records
-from nongso.platform.traceability.forms import kg
+from nongso.platform.traceability.forms import mass
 
 
 def kind_of_lot(kind: str) -> str:
@@ -49,16 +49,16 @@ def refusal(error: errors.Refused) -> str:
             return _not_printable(error)
         case errors.NotEnough(lot=lot, left_grams=left, wanted_grams=wanted):
             return _(
-                "Chưa ghi: %(lot)s chỉ còn %(left)s kg, không đủ %(wanted)s kg.",
+                "Chưa ghi: %(lot)s chỉ còn %(left)s, không đủ %(wanted)s.",
                 lot=lot,
-                left=kg(left),
-                wanted=kg(wanted),
+                left=mass(left),
+                wanted=mass(wanted),
             )
         case errors.MoreOutThanIn(in_grams=taken, out_grams=made):
             return _(
-                "Chưa ghi: làm ra %(made)s kg nhiều hơn %(taken)s kg đưa vào. Xin xem lại số cân.",
-                made=kg(made),
-                taken=kg(taken),
+                "Chưa ghi: làm ra %(made)s, nhiều hơn %(taken)s đưa vào. Xin xem lại số cân.",
+                made=mass(made),
+                taken=mass(taken),
             )
         case errors.NothingTaken():
             return _("Chưa ghi: chưa chọn lấy từ đâu. Xin ghi số ki-lô-gam lấy vào.")

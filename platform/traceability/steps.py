@@ -132,7 +132,7 @@ def take_in() -> Answer:
     grams, day = form.grams("output"), form.day("day", today())
     lifted = form.day("lifted", today())
     if form.ok and lifted > day:
-        form.wrong("lifted", _("Ngày thu hoạch không thể sau ngày cân."))
+        form.wrong("lifted", _("Ngày đào củ không thể sau ngày cân."))
     wish = ops.Intake(producer, grams or 0, lifted, day)
     return _record(form, ops.take_in, wish) or _intake(form)
 

@@ -29,7 +29,7 @@ class Site:
     tokens: dict[str, str]
 
     def fields(self, address: str, who: FlaskClient | None = None) -> dict[str, str]:
-        """What a browser would send back if the form of a page were sent unchanged."""
+        """What a browser would send back, with the first line chosen where one must choose."""
         page = (who or self.clerk).get(address).text
         found = {}
         for tag in re.findall(r"<input[^>]*>", page):
@@ -38,8 +38,8 @@ class Site:
                 found[name[1]] = value[1] if value else ""
         for name, body in re.findall(r'<select[^>]*name="(\w+)".*?>(.*?)</select>', page, re.S):
             options = re.findall(r'<option value="([^"]*)"( selected)?', body)
-            chosen = [value for value, selected in options if selected] or [options[0][0]]
-            found[name] = chosen[0]
+            chosen = [value for value, selected in options if selected]
+            found[name] = (chosen or [value for value, _selected in options if value])[0]
         return found
 
     def send(self, address: str, **typed: str) -> TestResponse:
