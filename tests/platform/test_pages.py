@@ -135,6 +135,34 @@ def test_the_worst_comes_first_and_the_past_last(farm: Place) -> None:
     assert page.index("Z mất") < page.index("Tân Bình 1") < page.index("A cũ")
 
 
+def test_the_first_line_answers_for_all_greenhouses(farm: Place) -> None:
+    from nongso.platform.greenhouse.records import Greenhouse
+
+    fresh(farm)
+    with farm.records.transaction() as session:
+        session.add(
+            Greenhouse(slug="b-lost", name="Z mất", cooperative="binh-lu", gateway="binh-lu")
+        )
+        session.add(Greenhouse(slug="a-old", name="A cũ", cooperative="binh-lu", imported=True))
+    page = home(farm)
+    assert "1 nhà màng mất tín hiệu, chưa biết bây giờ thế nào. Bình thường: 1" in page
+    fresh(farm, air=4.0, ago=5)
+    page = home(farm)
+    assert "1 nhà màng có việc khẩn cấp. Xin xem ngay. Mất tín hiệu: 1" in page
+
+
+def test_a_dry_soil_never_reads_as_wet_enough(place: Place) -> None:
+    from nongso.platform.greenhouse import sentences
+
+    with place.app.test_request_context():
+        assert sentences.start("soil_dry", {"moisture": 43.6, "low": 44.0}, {}) == (
+            "Tự tưới vì đất khô: còn 43,6%, cần ít nhất 44%."
+        )
+        assert sentences.below(43.98, 44) == "43,9%"
+        assert sentences.below(31.2, 44) == "31%"
+        assert sentences.below(44.0, 44) == "44%"
+
+
 def test_a_card_is_never_stale(farm: Place) -> None:
     client = farm.client("farmer")
     for soil in (62.0, 55.0, 48.0):

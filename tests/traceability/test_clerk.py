@@ -249,3 +249,30 @@ def test_a_day_that_is_too_early_is_told_with_the_day_before_it(site: Site) -> N
     answer = site.send("/records/batch/starch", output="80", day=ago(3))
     day = day_of(time.time()) - datetime.timedelta(days=2)
     assert f"Chưa ghi: ngày này sớm hơn ngày cân củ ({day:%d/%m/%Y})." in answer.text
+
+
+def test_a_lot_is_found_by_what_stands_on_a_label(site: Site, farm: Farm) -> None:
+    lot = farm.packed(3).code
+    assert site.send(f"/records/lots/{lot}/labels", count="3").status_code == 303
+    with farm.records.session() as session:
+        serial = session.query(LabelCode).first().serial
+    for typed in (
+        lot,
+        lot.lower(),
+        serial,
+        f"{lot[:3]}-{lot[3:]}",
+        f"HTTPS://X.VN/T/{lot}/{serial}",
+    ):
+        answer = site.clerk.get("/records/lots", query_string={"code": typed})
+        assert (answer.status_code, answer.location) == (303, f"/records/lots/{lot}"), typed
+    answer = site.clerk.get("/records/lots?code=ZZZZZZ")
+    assert answer.status_code == 404
+    assert "Không có lô hay tem nào mang mã ZZZZZZ trong sổ." in answer.text
+
+
+def test_nobody_is_chosen_for_the_clerk(site: Site) -> None:
+    for code in ("H01", "H02"):
+        keep_producer(site, code)
+    answer = site.send("/records/intake", producer="", output="600")
+    assert answer.status_code == 422
+    assert "Xin chọn một dòng." in answer.text

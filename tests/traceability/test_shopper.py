@@ -271,3 +271,11 @@ def test_how_to_keep_goods_is_said_in_english_too(site: Site, farm: Farm, lot: s
         session.get_one(Lot, lot).product.storage = "Giữ lạnh 4–8°C."
     assert "Keep cold at 4–8°C." in site.stranger.get(f"/t/{lot}?lang=en").text
     assert "Giữ lạnh 4–8°C." in site.stranger.get(f"/t/{lot}").text
+
+
+def test_a_telephone_number_can_be_tapped(site: Site) -> None:
+    from nongso.platform.traceability.consumer import _telephone
+
+    tapped = str(_telephone("Bà <b>Lò</b>: 0912 345.678 (Zalo)"))
+    assert tapped == 'Bà &lt;b&gt;Lò&lt;/b&gt;: <a href="tel:0912345678">0912 345.678</a> (Zalo)'
+    assert str(_telephone("chợ Tam Đường, 12/2026")) == "chợ Tam Đường, 12/2026"
