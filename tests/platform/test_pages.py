@@ -75,6 +75,7 @@ def test_a_faulty_sensor_is_not_believed(farm: Place) -> None:
     page = text_of(farm.client("farmer").get(PAGE).text)
     assert "Cảm biến độ ẩm đất khu 2 báo số không đúng. Không dùng số này để tưới." in page
     assert "Số đo không dùng được (1)" in page
+    assert "180%" not in page, "nobody shall water by it"
 
 
 def test_an_alarm_stands_until_it_is_cleared(farm: Place) -> None:
