@@ -8,8 +8,8 @@ again, does it on the bus and tells the outcome (``pulsed``, ``switched_off``, `
 ``failed``). What has been told but not read back is not believed: ``coils.py``.
 
 Order: valve, then main valve, then pump when opening; pump, then valve, then main valve when
-closing. The pump's pulse is shorter than the valve's, so that the order also holds when
-everything lapses.
+closing. The pump's pulse is shorter than the valve's and the main valve's a little longer, so
+that the order also holds when everything lapses.
 """
 
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from nongso.gateway.valves.runs import CLOSED, CLOSING, ENDED, OPEN, OPENING, Re
 
 SHORTEST_RUN_SECONDS = 1.0
 PUMP_LEAD_SECONDS = 0.4
+MAIN_LAG_SECONDS = 0.2  # boards round pulses to tenths: the main valve must not lapse first
 RELAY_ALARM_SECONDS = 5.0
 LAST_METER_SECONDS = 1.0
 METER_GAP_SECONDS = 3.0  # counted so long before a run began: other water than the run's
@@ -215,7 +216,7 @@ class Plan:
         wanted = {run.coil: reach for run, reach in reaches if reach > now}
         flowing = max((reach for run, reach in reaches if run.state == OPEN), default=0.0)
         if flowing > now:
-            wanted[self.layout.main] = flowing
+            wanted[self.layout.main] = flowing + MAIN_LAG_SECONDS
         if flowing - self._pump_lead > now:
             wanted[self.layout.pump] = flowing - self._pump_lead
         return wanted

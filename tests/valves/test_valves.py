@@ -341,7 +341,7 @@ def test_flow_with_everything_closed_is_a_leak(rig: Rig) -> None:
     rig.ask(do="open", zone="k1", seconds=5, id="a")
     keep(rig, 8)
     rig.board.leaks_l_per_s = 0.07
-    keep(rig, 28)
+    keep(rig, 30)
     assert alarms(rig) == ["leak"]
     (alarm,) = rig.ask(do="renew")["alarms"]  # type: ignore[misc]
     assert alarm["values"]["flow"] == pytest.approx(4.2, abs=0.3)
