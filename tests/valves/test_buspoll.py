@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_watering import settings_in
+from two_zones import settings_in
 
 from nongso.gateway.buspoll import POLL_SECONDS, BusPoll
 from nongso.gateway.settings import load
