@@ -51,7 +51,7 @@ def _record(form: Form, deed: Callable[..., Lot], wish: Any, *more: Any) -> Resp
     except Refused as e:
         refuse(form, e)
         return None
-    return redirect(url_for("records.lot", code=lot.code), 303)  # type: ignore[return-value]
+    return redirect(url_for("records.lot", code=lot.code, recorded=1), 303)  # type: ignore[return-value]
 
 
 @blueprint.get("/planting")

@@ -16,7 +16,7 @@ from nongso.platform.telemetry import Row, Series, Telemetry
 from nongso.wire import marks
 
 PASSWORD = "mien dong 500 g"
-LOT_PAGE = re.compile(r"/records/lots/([A-Z0-9]+)$")
+LOT_PAGE = re.compile(r"/records/lots/([A-Z0-9]+)\?recorded=1$")
 
 
 @dataclass

@@ -71,6 +71,7 @@ def test_from_two_households_to_24_labels(site: Site) -> None:
     assert (fields["packs"], fields["pack_grams"]) == ("185", "500"), "all that is there"
     lot = site.made("/records/packing", packs="180")
     assert site.farm.lot(lot).packs == 180
+    assert "Đã ghi vào sổ." in site.clerk.get(f"/records/lots/{lot}?recorded=1").text
     page = site.clerk.get(f"/records/lots/{lot}").text
     assert page.count("Củ dong") == 2, "the tree reaches both households"
     proposed = site.fields(f"/records/lots/{lot}/labels")
