@@ -1,6 +1,7 @@
 """The clerk's pages for producers and products."""
 
 import uuid
+from typing import Any, TypeVar
 
 from flask import Response, abort, redirect, request, url_for
 from sqlalchemy import select
@@ -71,21 +72,28 @@ def keep_producer(key: str = "") -> Answer:
     }
     if form.ok:
         try:
-            with transaction() as session:
-                known = key or form.id()
-                kept = session.get(Producer, known) or Producer(
-                    id=known, cooperative=somebody().cooperative
-                )
-                if kept.cooperative != somebody().cooperative:
-                    abort(404)
-                for name, value in values.items():
-                    setattr(kept, name, value)
-                session.add(kept)
+            _keep(Producer, key or form.id(), values)
         except IntegrityError:
             form.wrong("code", _("Mã này đã có người dùng. Xin chọn mã khác."))
         else:
             return redirect(url_for("records.producers"), 303)  # type: ignore[return-value]
     return _producer(form, key)
+
+
+_Kind = TypeVar("_Kind", Producer, Product)
+
+
+def _keep(kind: type[_Kind], key: str, values: dict[str, Any]) -> None:
+    """Write a record of the asker's own cooperative, new or changed; 404 for another one's."""
+    own = somebody().cooperative
+    with transaction() as session:
+        found = session.get(kind, key)
+        kept = kind(id=key, cooperative=own) if found is None else found
+        if kept.cooperative != own:
+            abort(404)
+        for name, value in values.items():
+            setattr(kept, name, value)
+        session.add(kept)
 
 
 _PRODUCER = ("kind", "code", "name", "village", "commune", "province", "contact")
@@ -157,16 +165,7 @@ def keep_product(key: str = "") -> Answer:
     }
     if form.ok:
         try:
-            with transaction() as session:
-                known = key or form.id()
-                kept = session.get(Product, known) or Product(
-                    id=known, cooperative=somebody().cooperative
-                )
-                if kept.cooperative != somebody().cooperative:
-                    abort(404)
-                for name, value in values.items():
-                    setattr(kept, name, value)
-                session.add(kept)
+            _keep(Product, key or form.id(), values)
         except IntegrityError:
             form.wrong("name", _("Đã có sản phẩm mang tên này. Xin chọn tên khác."))
         else:
