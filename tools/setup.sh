@@ -43,6 +43,8 @@ if [ "$what" = dev ]; then
     command -v mosquitto_pub >/dev/null || wanted="$wanted mosquitto-clients"
     command -v zbarimg >/dev/null || wanted="$wanted zbar-tools"
     command -v pdftoppm >/dev/null || wanted="$wanted poppler-utils"
+    command -v chromium >/dev/null || wanted="$wanted chromium"
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || wanted="$wanted postgresql"
 fi
 if [ -n "$wanted" ]; then
     # shellcheck disable=SC2086
@@ -57,4 +59,22 @@ if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$sum" ]; then
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
     [ "$what" = dev ] && printf '%s' "$sum" > .venv/installed-demo
     printf '%s' "$sum" > "$stamp"
+fi
+
+# The tests hold the stores of readings against these two engines. They are unpacked, not installed:
+# no service starts, and no right to install is needed.
+engines=.venv/engines
+if [ "$what" = dev ] && command -v apt-get >/dev/null; then
+    for engine in influxdb:influxd victoria-metrics:victoria-metrics; do
+        package=${engine%%:*} program=${engine##*:}
+        [ ! -x "$engines/$program" ] || continue
+        say "Unpacking $program for the tests"
+        rm -rf "$engines/fetched" && mkdir -p "$engines/fetched"
+        if (cd "$engines/fetched" && apt-get -qq download "$package" 2>/dev/null && dpkg -x ./*.deb .); then
+            mv "$engines/fetched/usr/bin/$program" "$engines/$program"
+        else
+            say "The Debian package $package could not be fetched; the tests that need it are skipped."
+        fi
+        rm -rf "$engines/fetched"
+    done
 fi
