@@ -32,6 +32,7 @@ from nongso.platform.store import Records
 from nongso.platform.telemetry import Row, Series, Telemetry, Written
 from nongso.wire import marks
 from nongso.wire.metrics import is_possible, metric_of
+from nongso.wire.payload import is_time
 
 
 class RowError(Exception):
@@ -117,7 +118,7 @@ class _Keeper:
                 raise RowError("unknown_metric", f"no metric called {name!r}")
             if not 0 <= mark < 64 or mark & 15 >= len(marks.QUALITIES):
                 raise RowError("unknown_mark", f"no mark {mark}")
-            if not 0 <= at < 1 << 40:
+            if not is_time(at):
                 raise RowError("not_a_time", f"{at} is no time in Unix seconds")
             if marks.is_good(mark):
                 if value is None:

@@ -196,3 +196,21 @@ def test_a_message_over_four_kibibytes_is_not_written():
     records = [(f"soil_moisture.{i + 2}", 0, 444, None) for i in range(98)]
     assert refusal(payload.encode, NODE, 1, 1, 1790000000, records) == "too_long"
     assert refusal(payload.encode, NODE, 1, 1, 0, [("mood", 0, 1, None)]) == "unknown_metric"
+
+
+def test_a_time_that_no_store_can_hold_is_refused_and_the_rest_is_kept():
+    for times in (
+        {"bt": -100000000000},
+        {"bt": -1790000011},  # relative to now: one second before 1970
+        {"bt": 1 << 40},
+        {"t": 1 << 40},
+        {"bt": 10**29},
+        {"bt": -(10**29)},
+        {"bt": 10**30},
+    ):
+        pack = [{"n": "light", "u": "lx", "v": 1}]
+        pack[0].update(times)
+        assert refusal(payload.readings, pack, NOW) == "not_a_number", times
+    for base in (-1790000010, 0, (1 << 40) - 1):
+        (reading,) = payload.readings([{"bt": base, "n": "light", "u": "lx", "v": 1}], NOW)
+        assert payload.is_time(reading.at), base

@@ -28,7 +28,7 @@ BASE_NAME = "urn:dev:mac:"
 RELATIVE_BELOW = 1 << 28  # RFC 8428 section 4.5.3
 EARLIEST = 1704067200  # 2024-01-01T00:00:00Z: no node of ours measured before
 LATEST_AHEAD = 3600  # seconds that a node's clock may be ahead of the gateway's
-_BEYOND_CLOCKS = 1 << 40  # seconds: a time that no store need be able to hold
+TIMES_END = 1 << 40  # Unix seconds: no store need be able to hold this or a later time
 
 STATUSES = ("absent", "stuck", "crc_error", "out_of_range", "failed")
 
@@ -55,6 +55,11 @@ def _show(value: object) -> str:
     if isinstance(value, int) and abs(value) >= 1 << 64:
         return "a huge whole number"
     return repr(value)
+
+
+def is_time(at: int) -> bool:
+    """Say whether a store can hold this Unix second; gateway and platform both ask here."""
+    return 0 <= at < TIMES_END
 
 
 def unknown_time(boot: int, seconds: int) -> int:
@@ -180,8 +185,10 @@ def lost(pack: list[dict[str, object]]) -> int:
     """Return how many samples the node says it gave up in its life, 0 if it does not say."""
     for record in pack:
         value = record.get("v")
-        if record.get("n") == "lost" and isinstance(value, int) and 0 <= value < 1 << 53:
-            return int(value)
+        if record.get("n") != "lost" or isinstance(value, bool) or not isinstance(value, int):
+            continue
+        if 0 <= value < 1 << 53:
+            return value
     return 0
 
 
@@ -228,10 +235,10 @@ def readings(pack: list[dict[str, object]], now: int) -> list[Reading]:
         if metric is None:
             raise PayloadError("unknown_metric", "no metric called %s" % _show(name))
         at = base_time + (_number(record["t"], "time") if "t" in record else 0)
-        if not -_BEYOND_CLOCKS < at < _BEYOND_CLOCKS:
-            raise PayloadError("not_a_number", "the time of %s is beyond any clock" % name)
         if at < RELATIVE_BELOW:
             at += now
+        if not is_time(int(at)):
+            raise PayloadError("not_a_number", "the time of %s is beyond any clock" % name)
         value = None
         mark = marks.GOOD if EARLIEST <= at <= now + LATEST_AHEAD else marks.UNTIMED
         if "v" in record:
