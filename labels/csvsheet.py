@@ -7,9 +7,7 @@ layout's block of that name. Rows are counted as the spreadsheet shows them: the
 row 1. A table with one bad cell prints nothing.
 """
 
-import contextlib
 import csv
-import os
 import unicodedata
 from collections.abc import Iterator
 from io import StringIO
@@ -17,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from nongso.labels import layout as layouts
+from nongso.labels import outfile
 from nongso.labels.errors import (
     BadTable,
     LabelRefused,
@@ -29,6 +28,7 @@ from nongso.labels.errors import (
 from nongso.labels.operations import Sheet, print_sheet
 from nongso.labels.sheet import Label
 
+MOST_BYTES = 64 << 20  # far above any sheet; /dev/zero has no end
 MOST_CELL = 2000  # characters; more is a broken quotation mark, not a label
 
 
@@ -119,14 +119,24 @@ def _where(refused: LabelRefused, rows: list[tuple[int, Label]]) -> BadTable:
     return BadTable(str(refused.cause), row, column)
 
 
+def _content(csv_file: Path) -> str:
+    with csv_file.open("rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise BadTable(f"the table is larger than {MOST_BYTES >> 20} MB: is it the right file?")
+    return content.decode("utf-8")
+
+
 def make_sheet(csv_file: Path, out_file: Path, layout_name: str, start_cell: int = 1) -> Sheet:
     """Make a checked PDF from a CSV file; ``out_file`` appears whole or not at all.
 
-    Raises a ``LabelError`` (``BadTable`` names row and column) or ``OSError``.
+    Raises a ``LabelError`` (``BadTable`` names row and column; ``BadOutput`` when the sheet would
+    destroy something else) or ``OSError``.
     """
     layout = layouts.find(layout_name)
+    real = outfile.check(out_file, csv_file)
     try:
-        content = csv_file.read_bytes().decode("utf-8")
+        content = _content(csv_file)
     except UnicodeDecodeError as e:
         raise BadTable("the file is not UTF-8: in the spreadsheet, save it as 'CSV UTF-8'") from e
     rows = read(content, layout)
@@ -134,13 +144,5 @@ def make_sheet(csv_file: Path, out_file: Path, layout_name: str, start_cell: int
         sheet = print_sheet([label for _, label in rows], layout, start_cell, csv_file.stem)
     except LabelRefused as e:
         raise _where(e, rows) from e
-    part = out_file.with_name(f"{out_file.name}.part{os.getpid()}")
-    try:
-        part.write_bytes(sheet.pdf)
-        part.replace(out_file)
-    except OSError as e:  # nobody asked for the part: the trouble is with the file itself
-        raise OSError(e.errno, e.strerror, str(out_file)) from e
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+    outfile.write(real, sheet.pdf)
     return sheet

@@ -123,3 +123,7 @@ class BadTable(LabelError):
         where += "" if column is None else f", column {column}"
         super().__init__(f"{where}: {detail}" if where else detail)
         self.row, self.column, self.detail = row, column, detail
+
+
+class BadOutput(LabelError):
+    """A sheet cannot be written there without losing something else."""

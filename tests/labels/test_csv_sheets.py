@@ -74,11 +74,3 @@ def test_an_old_sheet_stays_when_the_new_table_is_bad(tmp_path: Path) -> None:
     with pytest.raises(BadTable):
         sheet_of(tmp_path, "url\nx\n")
     assert (tmp_path / "out.pdf").read_bytes() == before
-
-
-def test_an_output_that_cannot_be_written_is_named_itself(tmp_path: Path) -> None:
-    table, out = tmp_path / "labels.csv", tmp_path / "no-such-folder" / "out.pdf"
-    table.write_text(GOOD)
-    with pytest.raises(FileNotFoundError) as refused:
-        make_sheet(table, out, "a4-3x8")
-    assert refused.value.filename == str(out)
