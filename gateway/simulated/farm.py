@@ -26,16 +26,24 @@ _CATCH_UP_SECONDS = 31 * 86400.0
 _LONGEST_PAUSE = 60.0  # a laptop that slept; what is beyond it did not happen
 
 
-def begin(settings: FarmSettings, state: StateFile, now: float) -> FarmModel:
-    """Build the model as it is at ``now``: from the saved state, or new."""
-    model = FarmModel(settings, now)
+def taken_up(settings: FarmSettings, state: StateFile, now: float) -> FarmModel | None:
+    """Build the model as it was saved; a state that is not ours is set aside and said."""
     saved = state.content.get("model")
     if saved is None:
-        return model
+        return None
+    model = FarmModel(settings, now)
     try:
         model.restore(saved)
-    except ValueError as error:
-        print(f"{state.file}: {error}; the simulated farm begins anew.", file=sys.stderr)
+    except (ValueError, OverflowError) as error:
+        state.set_aside(f"cannot be used ({error})")
+        return None
+    return model
+
+
+def begin(settings: FarmSettings, state: StateFile, now: float) -> FarmModel:
+    """Build the model as it is at ``now``: from the saved state, or new."""
+    model = taken_up(settings, state, now)
+    if model is None:
         return FarmModel(settings, now)
     away = now - model.at
     if 0.0 < away <= _CATCH_UP_SECONDS:

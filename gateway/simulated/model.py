@@ -5,20 +5,42 @@ history in steps of two minutes; both get the same farm, because the weather is 
 time and the balances are stable. ``state()`` and ``restore()`` carry it through a restart.
 """
 
+from math import isfinite
 from typing import Any
 from zlib import crc32
 
 from nongso.gateway.simulated.climate import Outside, Weather, hashed
-from nongso.gateway.simulated.greenhouse import Bed, Greenhouse
+from nongso.gateway.simulated.greenhouse import LOWER_MM, UPPER_MM, Bed, Greenhouse
 from nongso.gateway.simulated.settings import COILS, FarmSettings, Node
 from nongso.gateway.simulated.waterworks import Waterworks
 
 LONGEST_STEP = 120.0
 ALL_OFF = (False,) * COILS
 _VERSION = 1
-_CLIMATE = ("temperature", "vapour", "floor", "opening", "radiation", "transpired_mm")
-_SOIL = ("upper", "lower", "irrigated", "used", "drained")
-_WATER = ("tank_litres", "main", "pump", "total_litres", "refilled_litres")
+_SUM = 1e12  # of litres or millimetres since the beginning: more than any farm will see
+# What is saved, with the range outside of which it cannot be ours and the physics would overflow.
+_CLIMATE = {
+    "temperature": (-60.0, 90.0),
+    "vapour": (0.0, 500.0),
+    "floor": (-60.0, 90.0),
+    "opening": (0.0, 1.0),
+    "radiation": (0.0, 2000.0),
+    "transpired_mm": (0.0, _SUM),
+}
+_SOIL = {
+    "upper": (0.0, UPPER_MM),
+    "lower": (0.0, LOWER_MM),
+    "irrigated": (0.0, _SUM),
+    "used": (0.0, _SUM),
+    "drained": (0.0, _SUM),
+}
+_WATER = {
+    "tank_litres": (0.0, _SUM),
+    "main": (0.0, 1.0),
+    "pump": (0.0, 1.0),
+    "total_litres": (0.0, _SUM),
+    "refilled_litres": (0.0, _SUM),
+}
 
 
 class FarmModel:
@@ -124,24 +146,37 @@ class FarmModel:
         try:
             if state["version"] != _VERSION:
                 raise ValueError(f"version {state['version']} is not {_VERSION}")
-            at = float(state["at"])
-            for name in _WATER:
-                setattr(self.water, name, float(state["water"][name]))
+            at = _number(state, "at", (0.0, _SUM))
+            _take(self.water, _WATER, state["water"])
             self.water.tank_litres = min(self.water.tank_litres, self.water.capacity_litres)
             self.water.valves = {
-                zone: float(place)
-                for zone, place in state["water"]["valves"].items()
-                if zone in self.water.zones_m2
+                zone: _number(state["water"]["valves"], zone, (0.0, 1.0))
+                for zone in state["water"]["valves"].keys() & self.water.zones_m2
             }
             for slug, house in self.houses.items():
                 saved = state["greenhouses"].get(slug)
                 if saved is None:
                     continue
-                for name in _CLIMATE:
-                    setattr(house, name, float(saved[name]))
+                _take(house, _CLIMATE, saved)
                 for zone, bed in house.beds.items():
-                    for name in _SOIL if zone in saved["beds"] else ():
-                        setattr(bed, name, float(saved["beds"][zone][name]))
+                    if zone in saved["beds"]:
+                        _take(bed, _SOIL, saved["beds"][zone])
             self.at = at
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a state of the simulated farm: {error!r}") from None
+
+
+def _number(saved: dict[str, Any], name: str, limits: tuple[float, float]) -> float:
+    """Return a saved number. Raises ``ValueError`` when it cannot be ours."""
+    value = saved[name]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{name} is {value!r:.40}, not a number")
+    low, high = limits
+    if not (isfinite(value) and low <= value <= high):
+        raise ValueError(f"{name} is {value:g}, not from {low:g} to {high:g}")
+    return float(value)
+
+
+def _take(part: object, names: dict[str, tuple[float, float]], saved: dict[str, Any]) -> None:
+    for name, limits in names.items():
+        setattr(part, name, _number(saved, name, limits))

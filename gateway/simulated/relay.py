@@ -19,38 +19,34 @@ from typing import IO
 
 RELAYS = 8
 PULSE_UNIT_SECONDS = 0.1
+_LONGEST_LINE = 4096
 LONGEST_PULSE = 0x7FFF  # the maker names 7FFF as the greatest
 
 
 class EdgeLog:
-    """Appends coil edges to a file. A full disk is said on stderr and stops no relay."""
+    """Appends coil edges to a file. A disk that refuses is said on stderr and stops no relay."""
 
     def __init__(self, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        left_on = self._left_on(file)
-        self._out: IO[str] = file.open("a", encoding="utf-8")
+        self._out: IO[str] | None = None
         self.lost = 0
+        left_on: list[int] = []
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            left_on, unreadable = read_edges(file)
+            if unreadable:
+                _say(f"{file} has {unreadable} lines that cannot be read; they stay in it.")
+            self._out = file.open("a", encoding="utf-8")
+            if not _ends_whole(file):
+                self._out.write("\n")
+        except OSError as error:
+            self._fails(error)
         for coil in left_on:  # the board lost its power with these on
             self.write(coil, False, "power")
 
-    @staticmethod
-    def _left_on(file: Path) -> list[int]:
-        """Coils whose last edge in the file is "on". A torn last line is skipped."""
-        last: dict[int, bool] = {}
-        try:
-            with file.open("r+", encoding="utf-8") as lines:
-                line = ""
-                for line in lines:
-                    try:
-                        edge = json.loads(line)
-                        last[int(edge["coil"])] = bool(edge["on"])
-                    except (ValueError, KeyError, TypeError):
-                        continue
-                if line and not line.endswith("\n"):
-                    lines.write("\n")
-        except FileNotFoundError:
-            pass
-        return sorted(coil for coil, on in last.items() if on)
+    def _fails(self, error: OSError) -> None:
+        if not self.lost:
+            _say(f"Coil edges cannot be logged: {error}")
+        self.lost += 1
 
     def write(self, coil: int, on: bool, why: str) -> None:
         """Append one edge."""
@@ -61,16 +57,53 @@ class EdgeLog:
             "on": on,
             "why": why,
         }
+        if self._out is None:
+            self.lost += 1
+            return
         try:
             self._out.write(json.dumps(edge) + "\n")
             self._out.flush()
         except OSError as error:
-            self.lost += 1
-            if self.lost == 1:
-                print(f"Coil edges cannot be logged: {error}", file=sys.stderr, flush=True)
+            self._fails(error)
 
     def close(self) -> None:
-        self._out.close()
+        if self._out is not None:
+            self._out.close()
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def read_edges(file: Path) -> tuple[list[int], int]:
+    """Return the coils whose last edge in the file is "on", and how many lines are no edges.
+
+    A torn last line is what a power cut leaves and does not count. Raises ``OSError``.
+    """
+    last: dict[int, bool] = {}
+    unreadable = 0
+    try:
+        with file.open("rb") as lines:
+            while line := lines.readline(_LONGEST_LINE):
+                try:
+                    edge = json.loads(line)
+                    coil, on = edge["coil"], edge["on"]
+                    if type(coil) is not int or type(on) is not bool or not 0 <= coil < RELAYS:
+                        raise ValueError("no coil of this board")
+                    last[coil] = on
+                except (ValueError, KeyError, TypeError, RecursionError):
+                    unreadable += line.endswith(b"\n") or len(line) == _LONGEST_LINE
+    except FileNotFoundError:
+        pass
+    return sorted(coil for coil, on in last.items() if on), unreadable
+
+
+def _ends_whole(file: Path) -> bool:
+    with file.open("rb") as there:
+        if there.seek(0, 2) == 0:
+            return True
+        there.seek(-1, 2)
+        return there.read(1) == b"\n"
 
 
 class Relays:

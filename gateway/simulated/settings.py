@@ -90,6 +90,15 @@ class FarmSettings:
 def _check(settings: FarmSettings) -> None:
     if not 1 <= settings.speed <= 3600:
         raise SettingsError(f"speed must be from 1 to 3600, not {settings.speed:g}")
+    if not (abs(settings.latitude) <= 90 and abs(settings.longitude) <= 180):
+        raise SettingsError("latitude and longitude must be a place on the earth, in degrees")
+    areas = [house.area_m2 for house in settings.houses]
+    areas += [zone.area_m2 for house in settings.houses for zone in house.zones]
+    for area in areas:
+        if not 0 < area <= 1e6:
+            raise SettingsError(f"area_m2 must be more than 0 and at most 1,000,000, not {area:g}")
+    if not (0 < settings.tank_litres <= 1e9 and 0 <= settings.stream_l_per_min <= 1e6):
+        raise SettingsError("tank.litres must be more than 0 and tank.stream_l_per_min 0 or more")
     if not 0 <= settings.days <= 366:
         raise SettingsError(f"days must be from 0 to 366, not {settings.days}")
     coils = [zone.coil for house in settings.houses for zone in house.zones]
@@ -157,7 +166,7 @@ def from_dict(found: dict[str, Any], folder: Path) -> FarmSettings:
         )
     except KeyError as error:
         raise SettingsError(f"the key {error.args[0]!r} is missing") from None
-    except (TypeError, ValueError, AttributeError, TopicError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError, TopicError) as error:
         raise SettingsError(str(error)) from None
     _check(settings)
     return settings
@@ -172,5 +181,7 @@ def read(file: Path) -> FarmSettings:
         return from_dict(found, file.parent.resolve())
     except OSError as error:
         raise SettingsError(f"cannot read {file}: {error.strerror}") from None
+    except RecursionError:
+        raise SettingsError(f"{file} is nested too deeply") from None
     except ValueError as error:
         raise SettingsError(f"{file}: {error}") from None
