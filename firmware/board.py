@@ -207,3 +207,5 @@ def read_config():
             return file.read()
     except OSError as e:
         raise SettingsError("config.json cannot be read in %s (%s)" % (os.getcwd(), e))
+    except ValueError:  # bytes that are no UTF-8
+        raise SettingsError("config.json in %s is no text: copy it anew" % os.getcwd())

@@ -302,3 +302,32 @@ def test_starting_takes_little_memory_of_the_machine(new_node: NewNode, gateway:
     resident = int(status.split("VmRSS:")[1].split()[0])
     assert resident < 32_000, f"{resident} kB"
     assert os.path.exists(node.folder / "ring" / "00000001.seg")
+
+
+def test_a_node_that_cannot_start_says_what_where_and_what_to_do(
+    new_node: NewNode, interpreter: str
+) -> None:
+    node = new_node(interpreter)
+    (node.folder / "ring").write_text("not a folder")
+    node.start()
+    assert node.wait() == 1
+    assert "The node cannot start. ./ring is a file" in node.words()
+    assert "rename or delete the file" in node.words()
+    (node.folder / "config.json").write_bytes(b"\xff\xfe\x00")
+    node.start()
+    assert node.wait() == 1
+    assert "is no text: copy it anew" in node.words()
+    assert "Traceback" not in node.words()
+
+
+def test_a_node_under_the_name_of_another_user_says_so_at_its_start(new_node: NewNode) -> None:
+    node = new_node(node="tb-02")
+    node.start()
+    until(lambda: "node is tb-02, but broker.user is tb-01" in node.words(), "the warning")
+    assert node.end() == 0
+    right = new_node()
+    right.log.unlink()
+    right.start()
+    until(lambda: "link to the broker" in right.words() or "starts" in right.words(), "the start")
+    assert right.end() == 0
+    assert "broker.user" not in right.words()

@@ -6,7 +6,7 @@ Runs on CPython and on MicroPython.
 import os
 
 from nongso.node import frames
-from nongso.node.ring import Ring
+from nongso.node.ring import Ring, RingError
 
 HEADING = b"heading of boot 1"
 
@@ -195,3 +195,40 @@ def test_foreign_files_in_the_folder_change_nothing(scratch):
         file.write("hello")
     assert kept(scratch) == [0, 1, 2]
     assert ring.lost == 0
+
+
+def why_not(folder):
+    """The sentence with which a ring cannot be opened."""
+    try:
+        Ring(folder)
+    except RingError as e:
+        return str(e)
+    raise AssertionError("was opened")
+
+
+def test_a_file_in_the_place_of_the_ring_is_named_with_the_way_out(scratch):
+    with open(scratch + "/ring", "wb") as file:
+        file.write(b"?")
+    found = why_not(scratch + "/ring")
+    assert scratch + "/ring is a file" in found
+    assert "rename or delete" in found
+
+
+def test_a_ring_that_cannot_be_made_says_what_to_check(scratch):
+    found = why_not(scratch + "/nowhere/ring")
+    assert scratch + "/nowhere/ring" in found
+    assert "free space" in found
+
+
+def test_a_folder_in_the_place_of_a_segment_says_what_to_do(scratch):
+    os.mkdir(scratch + "/00000001.seg")
+    assert "cannot be read" in why_not(scratch)
+
+
+def test_foreign_files_in_the_ring_are_left_alone(scratch):
+    filled(scratch, 3)
+    for name in ("notes.seg", ".seg", "readme.txt"):
+        with open(scratch + "/" + name, "wb") as file:
+            file.write(b"?")
+    assert kept(scratch) == [0, 1, 2]
+    assert "notes.seg" in os.listdir(scratch)

@@ -29,13 +29,17 @@ _IN_MEMORY = 1 << 30  # as segment number: larger than any real one
 _MEMORY_SAMPLES = 60
 
 
+class RingError(OSError):
+    """The ring's folder cannot be used; the text says what, where and what to do."""
+
+
 class Ring:
     """Samples in one folder. ``lost`` counts samples given up, ``damaged`` spots skipped."""
 
     def __init__(
         self, folder: str, capacity_bytes: int = 262144, segment_bytes: int = 4096
     ) -> None:
-        """Open or make the ring. Raises ``OSError`` if the folder cannot be read or made."""
+        """Open or make the ring. Raises ``RingError`` if the folder cannot be read or made."""
         self._folder = folder
         self._segment_bytes = segment_bytes
         self._most_segments = max(2, capacity_bytes // segment_bytes)
@@ -45,12 +49,24 @@ class Ring:
         self.lost = self.damaged = 0
         self._generation = 0
         self._oldest = (0, 0)  # segment and offset of the oldest sample not forgotten
+        _make_folder(folder)
         try:
-            os.mkdir(folder)
-        except OSError:
-            pass  # it is there, or listdir says what is wrong
+            self._open()
+        except OSError as e:
+            raise RingError(
+                "the samples in %s cannot be read (%s): check the rights of the files there; if "
+                "the flash is damaged, move the folder away (it holds what was not sent) and start "
+                "again" % (folder, e)
+            )
+        self._read_in_memory = 0
+        self._reader, self._reader_heading = (0, 0), b""
+        self._go_to_oldest()
+
+    def _open(self) -> None:
         self._segments = sorted(
-            int(name[:-4]) for name in os.listdir(folder) if name.endswith(".seg")
+            int(name[:-4])
+            for name in os.listdir(self._folder)
+            if name.endswith(".seg") and name[:-4].isdigit()
         )
         self._load_cursor()
         while self._segments and self._segments[0] < self._oldest[0]:
@@ -58,9 +74,6 @@ class Ring:
         if self._segments and self._segments[0] > self._oldest[0]:
             self._oldest = (self._segments[0], 0)
         self._open_last()
-        self._read_in_memory = 0
-        self._reader, self._reader_heading = (0, 0), b""
-        self._go_to_oldest()
 
     def append(self, heading: bytes, body: bytes) -> None:
         """Keep a sample; on return it is on the disk, or, after a failure that is said, in memory.
@@ -249,3 +262,22 @@ class Ring:
                 file.write(slot)
         except OSError as e:  # an old cursor: after a restart some samples are sent again
             self._trouble.failed("cannot write the cursor (%s)" % e)
+
+
+def _make_folder(folder: str) -> None:
+    """Make the folder if it is not there. Raises ``RingError``."""
+    try:
+        os.mkdir(folder)
+    except OSError as e:
+        try:
+            is_folder = os.stat(folder)[0] & 0x4000  # S_IFDIR
+        except OSError:
+            raise RingError(
+                "the folder %s for the samples cannot be made (%s): check the free space and the "
+                "rights of the folder around it" % (folder, e)
+            )
+        if not is_folder:
+            raise RingError(
+                "%s is a file, but the node keeps its samples in a folder of that name: rename or "
+                "delete the file and start again" % folder
+            )

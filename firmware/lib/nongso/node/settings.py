@@ -69,7 +69,7 @@ def parse(text: str) -> Settings:
     """Read the settings. Raises ``SettingsError``."""
     try:
         found = json.loads(text)
-    except ValueError as e:
+    except (ValueError, RuntimeError, MemoryError) as e:  # the others: nested without end
         raise SettingsError("config.json is not JSON: %s" % e)
     if not isinstance(found, dict):
         raise SettingsError("config.json must be an object")

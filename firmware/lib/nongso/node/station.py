@@ -32,7 +32,7 @@ class Station:
     """One node. ``boot`` is a new random number with each start."""
 
     def __init__(self, settings: "Settings", board: "Board", sampler: "Sampler") -> None:
-        """Open the ring. Raises ``OSError`` if the board's folder cannot be used."""
+        """Open the ring. Raises ``RingError`` if the board's folder cannot be used."""
         self._board, self._sampler = board, sampler
         self._interval_ms = settings.interval_seconds * 1000
         self.boot = random_bits(30)
@@ -57,6 +57,12 @@ class Station:
                 "; SIMULATED board" if board.simulated else "",
             )
         )
+        if settings.broker.user not in (None, settings.node):
+            # Such a broker confirms what it throws away (MQTT 3.1.1 has no word for "forbidden").
+            say(
+                "config.json: node is %s, but broker.user is %s: a broker set up by nongso lets "
+                "each user write under its own name only" % (settings.node, settings.broker.user)
+            )
 
     async def run(self) -> None:
         """Run until somebody switches the board off, or raise what ended a part of the node."""
