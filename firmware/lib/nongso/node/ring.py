@@ -54,9 +54,9 @@ class Ring:
             self._open()
         except OSError as e:
             raise RingError(
-                "the samples in %s cannot be read (%s): check the rights of the files there; if "
-                "the flash is damaged, move the folder away (it holds what was not sent) and start "
-                "again" % (folder, e)
+                "the samples in %s cannot be read (%s): check the rights of the files there; "
+                "if the flash is damaged, move the folder away (it holds what was not sent) and "
+                "start again" % (folder, e)
             )
         self._read_in_memory = 0
         self._reader, self._reader_heading = (0, 0), b""
