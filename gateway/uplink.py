@@ -152,7 +152,7 @@ class Courier(_Thread):
     ) -> None:
         super().__init__("protected rows" if protected else "telemetry", settings, line)
         self._path = f"/api/v1/gateways/{settings.gateway}/batch"
-        self._head = b'{"gateway":"%s","store":"' % settings.gateway.encode()
+        self._gateway = settings.gateway
         self._store = store
         self._protected = protected
         self._limit = MOST_ROWS
@@ -187,7 +187,7 @@ class Courier(_Thread):
             self._complain(damaged, {row.id: row.kind for row in rows})
             return
         try:
-            answer = self._link.post(self._path, self._batch(store_id, rows))
+            answer = self._link.post(self._path, batch_text(self._gateway, store_id, rows))
         except PlatformRefused as error:
             if error.status == 413 and len(rows) > 1:
                 self._limit = len(rows) // 2
@@ -201,11 +201,6 @@ class Courier(_Thread):
         if not self._may_send:
             self._may_send = not self._store.has_waiting("configuration")
         return self._may_send
-
-    def _batch(self, store_id: str, rows: Sequence[Row]) -> bytes:
-        """Write a batch; the rows' bodies are JSON objects already."""
-        texts = [b'{"id":%d,%s' % (row.id, row.body[1:]) for row in rows]
-        return self._head + store_id.encode() + b'","rows":[' + b",".join(texts) + b"]}"
 
     def _strike_out(self, store_id: str, rows: Sequence[Row], answer: dict[str, Any]) -> int:
         """Take out exactly the rows that the answer names; return how many it named."""
@@ -237,6 +232,12 @@ class Courier(_Thread):
         )
         if kinds[number] != "alarm":  # a refused alarm must not raise the next
             self._store.alarm_soon("rows_refused", {"count": len(refused), "code": code}, {})
+
+
+def batch_text(gateway: str, store_id: str, rows: Sequence[Row]) -> bytes:
+    """Write a batch; the rows' bodies are JSON objects already."""
+    head = b'{"gateway":"%s","store":"%s","rows":[' % (gateway.encode(), store_id.encode())
+    return head + b",".join(b'{"id":%d,%s' % (row.id, row.body[1:]) for row in rows) + b"]}"
 
 
 class Poller(_Thread):
