@@ -65,7 +65,7 @@ CONFLICT_ALARM_SECONDS = 3600.0
 class _Job:
     """A piece of work for the writer: ``work`` runs in the transaction, ``then`` after it."""
 
-    __slots__ = ("done", "error", "messages", "result", "rows", "then", "work")
+    __slots__ = ("done", "error", "is_stored", "messages", "result", "rows", "then", "work")
 
     def __init__(
         self,
@@ -80,6 +80,7 @@ class _Job:
         self.rows = rows
         self.result: Any = None
         self.error: Exception | None = None
+        self.is_stored = False  # committed; ``done`` also lets go who waits in vain
         self.done = threading.Event()
 
 
@@ -103,6 +104,7 @@ class Store:
         self._file_lock = threading.Lock()  # held to read, and to swap the file
         self._state: dict[str, str] = {}
         self._commands: set[str] = set()
+        self._unwritten_commands: dict[str, _Job] = {}
         self._unsaved: set[tuple[str, str]] = set()  # series whose newest is not in the file
         self._conflict_alarms: dict[tuple[int, int], float] = {}
         self._jobs: deque[_Job] = deque()
@@ -159,14 +161,29 @@ class Store:
         self.record_soon("alarm", new_alarm(code, values), state)
 
     def seen_command(self, command_id: str) -> bool:
-        """Remember a command id; ``True`` if it was known. After the commit."""
+        """Remember a command id; ``True`` if it was known. After the commit.
+
+        While the disk takes nothing it is remembered in memory only; ask ``has_on_disk``.
+        """
+        now = int(time.time())
+        job = _Job(
+            lambda file: file.add_command(command_id, now),
+            lambda _: self._unwritten_commands.pop(command_id, None),
+            rows=1,
+        )
         with self._wake:
             if command_id in self._commands:
                 return True
             self._commands.add(command_id)
-        now = int(time.time())
-        self._wait_for(_Job(lambda file: file.add_command(command_id, now), rows=1))
+            self._unwritten_commands[command_id] = job
+        self._wait_for(job)
         return False
+
+    def has_on_disk(self, command_id: str) -> bool:
+        """Say whether a command id would still be known after a restart."""
+        with self._wake:
+            job = self._unwritten_commands.get(command_id)
+            return command_id in self._commands and (job is None or job.is_stored)
 
     def knows_command(self, command_id: str) -> bool:
         """Say whether a command id is remembered, without remembering it."""
@@ -381,6 +398,7 @@ class Store:
                 self._rows_waiting -= job.rows
         self._works()
         for job in jobs:
+            job.is_stored = True
             job.done.set()
             if job.then is not None:
                 try:

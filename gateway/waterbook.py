@@ -171,6 +171,10 @@ class Held:
         self._hold()
         return seen
 
+    def has_on_disk(self, command_id: str) -> bool:
+        found: bool = self._store.has_on_disk(command_id)
+        return found
+
     def state(self, key: str) -> str | None:
         found: str | None = self._store.state(key)
         return found

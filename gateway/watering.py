@@ -4,8 +4,10 @@ Deciding is in ``irrigation/``, opening in the supervisor's process (``supervise
 it), writing down in ``waterrecords.py``; here they meet, once a second in ``tick`` and whenever
 a command comes in ``order``.
 
-A command has been verified and is fresh when it comes here (the uplink's work). Its id is
-remembered before anything moves, so one wish waters once, whatever happens in between.
+A command has been verified and is fresh when it comes here (the uplink's work). The id of a wish
+is on the disk before anything opens, so one wish waters once, whatever happens in between; while
+the disk takes nothing, wishes for water are refused. A stop needs no disk and is done each time it
+arrives; what was wished before it opens nothing any more (``stops.py``).
 """
 
 import threading
@@ -19,6 +21,7 @@ from nongso.gateway.irrigation import zone as zones
 from nongso.gateway.irrigation.facts import Band, Known, Reason, Zone
 from nongso.gateway.irrigation.gate import Wish, refusal
 from nongso.gateway.settings import GatewaySettings
+from nongso.gateway.stops import Stops, number_of
 from nongso.gateway.supervised import Supervised, ValvesLike
 from nongso.gateway.valves.clock import boot_id, boottime
 from nongso.gateway.waterbook import Body, Held, Moment, PastRun, WaterBook
@@ -56,6 +59,7 @@ class Watering:
         self._supervised = Supervised(valves, steady)
         self._store = Held(store, self._supervised.hold)
         self._book = WaterBook(settings, self._store)
+        self._stops = Stops(self._store, steady)
         self._records = WaterRecords(self._book, self._store, self._moment)
         self._reasons: dict[str, Reason] = {}  # why each closed zone is closed
         self._lock = threading.RLock()
@@ -70,12 +74,15 @@ class Watering:
             known = self._book.outcomes.get(command_id)
             if known is not None:
                 return known
-            if self._store.seen_command(command_id):
+            is_stop = command.get("do") == "stop"  # to do it twice harms nobody
+            if not is_stop and self._store.seen_command(command_id):
                 return self._records.outcome(command_id, "refused", Reason("interrupted"))
             try:
                 state, reason = self._carry_out(command_id, command)
             except (KeyError, TypeError, ValueError) as error:
                 state, reason = "refused", Reason("not_understood", {"detail": str(error)})
+            if is_stop:
+                self._store.seen_command(command_id)
             if state != "refused":  # the facts first, so that no answer contradicts them
                 self._look_and_tell()
             return self._records.outcome(command_id, state, reason)
@@ -131,15 +138,22 @@ class Watering:
         """Return the command's state and reason."""
         do, zone_id = command["do"], command.get("zone")
         if do == "stop" and zone_id is None:
-            return self._stop(None)
+            return self._stop(None, command)
         if self._is_ending:
             return "refused", Reason("interrupted")
         if zone_id not in self._book.zones:
             return "refused", Reason("zone_unknown")
         if do == "stop":
-            return self._stop(zone_id)
+            return self._stop(zone_id, command)
+        number = number_of(command)
+        brings_water = do == "water" or (do == "mode" and command["mode"] == "band")
+        if brings_water and self._stops.came_after(zone_id, number):
+            return "refused", Reason("stopped_meanwhile")
         if do == "mode":
-            return self._set_mode(zone_id, command["mode"], command.get("band"))
+            done = self._set_mode(zone_id, command["mode"], command.get("band"))
+            if command["mode"] == "off":
+                self._stops.note(zone_id, number)
+            return done
         if do == "water":
             seconds = command["seconds"]
             if isinstance(seconds, bool) or not isinstance(seconds, int):
@@ -154,6 +168,8 @@ class Watering:
             self._supervised.hear(self._records)  # it may have come back this second
         zone = self._book.zones[zone_id]
         refused = refusal(Wish(seconds), zone, self._known(zone_id))
+        if refused is None and not self._store.has_on_disk(command_id):
+            refused = Reason("cannot_record")
         if refused is None:
             refused = self._open(command_id, zone_id, seconds, "wished", Reason("wished"), by)
         if refused is not None:
@@ -161,8 +177,13 @@ class Watering:
         self._book.keep_zone(zones.wished(zone))
         return "running", Reason("wished")
 
-    def _stop(self, zone_id: str | None) -> tuple[str, Reason]:
+    def _stop(self, zone_id: str | None, command: Body) -> tuple[str, Reason]:
         is_closed = self._supervised.stop(zone_id)  # first of all
+        try:
+            number = number_of(command)
+        except ValueError:  # no reason not to stop
+            number = None
+        self._stops.note(zone_id, number)
         if is_closed:
             self._supervised.hear(self._records)
         for zone in list(self._book.zones.values()):

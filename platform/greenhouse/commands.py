@@ -1,8 +1,9 @@
 """The wishes of people for their gateways: water a zone, stop, change a mode.
 
-A wish is written down with its author and the moment it expires, and is offered to the gateway
-on its long poll until its outcome arrived or it expired. It is signed when it is handed out,
-bound to that one poll. The same id is one wish, however often it is sent.
+A wish is written down with its author, its number and the moment it expires, and is offered to
+the gateway on its long poll until its outcome arrived or it expired. It is signed when it is
+handed out, bound to that one poll. The same id is one wish, however often it is sent; the number
+tells the gateway whether a stop came after it.
 """
 
 import hmac
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from nongso.platform.accounts import Identity
@@ -79,6 +80,7 @@ def record(
     command = Command(
         id=id,
         gateway=gateway.slug,
+        number=_next_number(session, gateway.slug, now),
         cooperative=gateway.cooperative,
         do=wish.do,
         zone=wish.zone,
@@ -95,6 +97,17 @@ def record(
     session.add(command)
     session.flush()
     return command
+
+
+def _next_number(session: Session, gateway: str, now: int) -> int:
+    """Return a number above all that the gateway was ever given.
+
+    It follows the clock as long as that goes forward, so that it also grows when older records
+    are put back from a backup: the gateway remembers the number of its last stop. Asked inside
+    the transaction that writes the wish, so that two wishes never get the same.
+    """
+    last = session.scalar(select(func.max(Command.number)).where(Command.gateway == gateway))
+    return max((last or 0) + 1, now * 1000)
 
 
 def check_water(
@@ -158,12 +171,12 @@ def take_outcome(
 
 
 def waiting_for(session: Session, gateway: str, now: int) -> list[Command]:
-    """Return what a gateway has not answered yet and may still do, oldest first."""
+    """Return what a gateway has not answered yet and may still do, in the order of the wishes."""
     return list(
         session.scalars(
             select(Command)
             .where(Command.gateway == gateway, Command.state == "sent", Command.expires_at > now)
-            .order_by(Command.created_at, Command.id)
+            .order_by(Command.number)
         )
     )
 
@@ -172,6 +185,7 @@ def signed(command: Command, key: str, poll: str, now: int) -> dict[str, str]:
     """Write a command as the gateway expects it, bound to its poll, with our signature."""
     body: dict[str, Any] = {
         "id": command.id,
+        "number": command.number,
         "gateway": command.gateway,
         "poll": poll,
         "ttl": command.expires_at - now,

@@ -86,7 +86,7 @@ def history(zone: Zone, since: int, now: int) -> list[dict[str, Any]]:
     wishes = records().scalars(
         select(Command)
         .where(Command.zone == zone.id, Command.do == "water", Command.created_at >= since)
-        .order_by(Command.created_at.desc())
+        .order_by(Command.number.desc())
         .limit(1000)
     )
     made += [_wish(wish, names, now) for wish in wishes if wish.id not in ran]

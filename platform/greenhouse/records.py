@@ -7,7 +7,7 @@ imported readings, and ``Command``: the wishes of people, which gateways fetch. 
 
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, select
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from nongso.platform.people import Cooperative
@@ -112,17 +112,24 @@ class Run(Base):
     started_at: Mapped[int]
     ended_at: Mapped[int | None]
     seconds: Mapped[float]
-    litres: Mapped[float]
+    litres: Mapped[float | None]  # unknown where no meter has counted
 
 
 class Command(Base):
-    """What a person wished of a gateway. ``state`` is ``sent`` until the gateway answered."""
+    """What a person wished of a gateway. ``state`` is ``sent`` until the gateway answered.
+
+    ``number`` grows with each wish of a gateway, and tells which of two was made first.
+    """
 
     __tablename__ = "command"
-    __table_args__ = (Index("ix_command_gateway_state", "gateway", "state"),)
+    __table_args__ = (
+        Index("ix_command_gateway_state", "gateway", "state"),
+        Index("ix_command_gateway_number", "gateway", "number", unique=True),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     gateway: Mapped[str] = mapped_column(ForeignKey("gateway.slug"))
+    number: Mapped[int] = mapped_column(BigInteger)
     cooperative: Mapped[str] = mapped_column(ForeignKey(Cooperative.slug))
     do: Mapped[str]
     zone: Mapped[str | None] = mapped_column(index=True)

@@ -147,6 +147,13 @@ REFUSED: dict[str, _Sentence] = {
     "interrupted": lambda w: _(
         "Lệnh tưới bị ngắt giữa chừng, các van đã đóng. Nếu vẫn cần tưới, xin bấm lại."
     ),
+    "stopped_meanwhile": lambda w: _(
+        "Lệnh này không chạy nữa vì sau đó có người đã bấm dừng. Nếu vẫn cần, xin bấm lại."
+    ),
+    "cannot_record": lambda w: _(
+        "Chưa tưới: bộ nhớ của tủ điều khiển bị đầy hoặc hỏng, không ghi được lệnh. "
+        "Xin báo người phụ trách máy. Cần tưới ngay thì mở van bằng tay."
+    ),
     "not_understood": lambda w: _(
         "Chưa tưới: tủ điều khiển không hiểu lệnh này. Xin báo người phụ trách máy."
     ),
@@ -156,9 +163,6 @@ REFUSED: dict[str, _Sentence] = {
         "Chưa tưới: không liên lạc được với tủ điều khiển từ %(since)s. "
         "Lệnh này không được giữ lại; khi có liên lạc, xin bấm lại.",
         since=w.since("since"),
-    ),
-    "stopped_meanwhile": lambda w: _(
-        "Lệnh này không chạy nữa vì sau đó có người đã bấm dừng. Nếu vẫn cần, xin bấm lại."
     ),
 }
 

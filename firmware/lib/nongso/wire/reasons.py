@@ -23,6 +23,8 @@ REFUSED = {
     "another_valve_stuck": ("zone",),
     "valve_not_opened": (),
     "interrupted": (),
+    "stopped_meanwhile": (),
+    "cannot_record": (),
     "not_understood": ("detail",),
 }
 
