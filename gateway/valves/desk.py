@@ -7,6 +7,7 @@ connection that asked for them first: it is the lease. Knows no socket itself: l
 """
 
 import json
+import math
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,8 @@ from nongso.gateway.valves.plan import Plan
 from nongso.gateway.valves.runs import CLOSED, OPEN, Refused, Run
 
 Answer = dict[str, Any]
+
+LONGEST_DETAIL = 200
 
 
 class Desk:
@@ -41,8 +44,8 @@ class Desk:
                 raise ValueError("a request is an object")
             answer = self._answer(who, asked)
         except (ValueError, RecursionError) as error:
-            answer = {"error": "not_understood", "detail": str(error)}
-        return json.dumps(answer, separators=(",", ":")).encode() + b"\n"
+            answer = {"error": "not_understood", "detail": str(error)[:LONGEST_DETAIL]}
+        return json.dumps(answer, allow_nan=False, separators=(",", ":")).encode() + b"\n"
 
     def gone(self, who: object) -> None:
         """A connection has ended; if it was the lease, everything closes."""
@@ -73,11 +76,12 @@ class Desk:
         run_id, zone = _text(asked, "id"), _text(asked, "zone")
         if self.is_ending:
             return _refused(run_id, "supervisor_gone", {})
-        seconds = asked.get("seconds")
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-            raise ValueError("seconds must be a number; there is no open without seconds")
+        seconds = _seconds(asked.get("seconds"))
+        if seconds is None:
+            detail = "seconds must be a number; there is no open without seconds"
+            return _refused(run_id, "not_understood", {"detail": detail})
         try:
-            run = self.plan.open(zone, float(seconds), run_id, self.clock())
+            run = self.plan.open(zone, seconds, run_id, self.clock())
         except Refused as refused:
             return _refused(run_id, refused.code, refused.values)
         self.work.settle()
@@ -136,6 +140,15 @@ class Desk:
             "coils": self.plan.coils.seen,
             "errors": errors,
         }
+
+
+def _seconds(asked: object) -> float | None:
+    """Return the seconds of a run, or ``None`` for what is none: text, NaN, 400 digits."""
+    if isinstance(asked, bool) or not isinstance(asked, int | float):
+        return None
+    if isinstance(asked, int) and abs(asked) >= 1 << 53:
+        return None
+    return float(asked) if math.isfinite(asked) else None
 
 
 def _refused(run_id: str, code: str, values: dict[str, object]) -> Answer:
