@@ -69,7 +69,7 @@ def create_app(settings: Settings) -> Flask:
     kept = store.install(app, settings)
     try:
         migrations.check(settings, kept)
-        telemetry.install(app, settings.telemetry_file)
+        telemetry.install(app, settings)
     except BaseException:
         kept.close()
         raise

@@ -2,13 +2,14 @@
 
 import sqlite3
 import time
+from contextlib import suppress
 
 from flask import Blueprint, Response, jsonify
 from sqlalchemy import text
 
 from nongso.platform import migrations, store
 from nongso.platform.accounts import public
-from nongso.platform.telemetry import telemetry
+from nongso.platform.telemetry import TelemetryAway, telemetry
 
 blueprint = Blueprint("health", __name__)
 
@@ -20,15 +21,19 @@ _started = time.monotonic()
 @blueprint.get("/healthz")
 @public
 def healthz() -> Response:
-    """Answer 200 when the databases can be read."""
+    """Answer 200 when the databases can be read; 503 and why while readings cannot."""
     store.records().execute(text("SELECT 1"))
-    return jsonify(
-        status="ok",
+    readings = telemetry().health()
+    made = jsonify(
+        status="readings_away" if readings.trouble else "ok",
+        readings=readings._asdict(),
         schema=sorted(migrations.heads()),
         sqlite=sqlite3.sqlite_version,
         journal=store.journal_mode(),
         seconds=int(time.monotonic() - _started),
     )
+    made.status_code = 503 if readings.trouble else 200
+    return made
 
 
 @blueprint.get("/metrics")
@@ -38,7 +43,11 @@ def metrics() -> Response:
     session = store.records()
     now = int(time.time())
     seen = [at for (at,) in session.execute(text("SELECT seen_at FROM gateway"))]
-    rows = {f"readings_{what}_total": count for what, count in telemetry().tally().items()}
+    rows: dict[str, object] = {}
+    with suppress(TelemetryAway):
+        rows |= {f"readings_{what}_total": count for what, count in telemetry().tally().items()}
+    health = telemetry().health()
+    rows |= {"readings_away": int(bool(health.trouble)), "files_damaged": len(health.set_aside)}
     rows |= {
         "gateways": len(seen),
         "gateways_silent": sum(at is None or now - at > SILENT_SECONDS for at in seen),

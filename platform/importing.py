@@ -29,7 +29,7 @@ from nongso.platform.greenhouse.records import Greenhouse
 from nongso.platform.people import Cooperative
 from nongso.platform.settings import Settings
 from nongso.platform.store import Records
-from nongso.platform.telemetry import Row, Series, Telemetry
+from nongso.platform.telemetry import Row, Series, Telemetry, open_telemetry
 from nongso.wire import marks
 from nongso.wire.metrics import is_possible, metric_of
 
@@ -87,7 +87,7 @@ def import_readings(
     """Load a file; returns the count. Raises ``MapError``, ``FileError``, ``SchemaError``."""
     wanted = columns.load(map_file)
     records = Records(settings.records_file)
-    telemetry = Telemetry(settings.telemetry_file)
+    telemetry = open_telemetry(settings)
     try:
         migrations.check(settings, records)
         with Source(file, wanted) as source:

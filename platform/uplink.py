@@ -6,7 +6,6 @@ A gateway shows its key as a bearer token and may only speak for itself.
 import hashlib
 import logging
 import re
-import sqlite3
 import time
 from threading import BoundedSemaphore
 from typing import Any
@@ -22,7 +21,7 @@ from nongso.platform.errors import Problem, problem
 from nongso.platform.greenhouse import commands
 from nongso.platform.greenhouse.records import Command, Gateway
 from nongso.platform.store import kept_records, records, transaction
-from nongso.platform.telemetry import telemetry
+from nongso.platform.telemetry import TelemetryAway, TelemetryDamaged, telemetry
 
 log = logging.getLogger(__name__)
 
@@ -107,8 +106,9 @@ def batch(gateway: str) -> Response:
         raise Problem(400, "other_gateway", f"the batch is of gateway {brought.gateway!r}")
     try:
         taken = ingest.store(brought, kept_records(), telemetry(), int(time.time()))
-    except (sqlite3.OperationalError, DBAPIError) as error:
-        log.error("batch of %s not stored: %s", gateway, error)
+    except (TelemetryAway, DBAPIError) as error:
+        if not isinstance(error, TelemetryDamaged):  # that was said once, when it was found
+            log.error("batch of %s not stored: %s", gateway, error)
         answer = problem(503, "cannot_write", "the database cannot be written now; nothing kept")
         answer.headers["Retry-After"] = str(RETRY_SECONDS)
         return answer

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from nongso.platform.people import Cooperative
 from nongso.platform.settings import Settings
 from nongso.platform.store import Records
-from nongso.platform.telemetry import Telemetry
+from nongso.platform.telemetry import Telemetry, open_telemetry
 from nongso.platform.traceability import epcis, growing, labelling
 from nongso.platform.traceability import operations as ops
 from nongso.platform.traceability.labeltext import texts_of
@@ -42,7 +42,7 @@ def lay_down(settings: Settings, now: int | None = None) -> list[str]:
 
     Call it when the past days' readings are in the platform: the harvest sums them up.
     """
-    records, telemetry = Records(settings.records_file), Telemetry(settings.telemetry_file)
+    records, telemetry = Records(settings.records_file), open_telemetry(settings)
     try:
         made = _Demo(settings, records, telemetry, int(time.time()) if now is None else now)
         return made.lay_down()

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from nongso.platform import people
 from nongso.platform.app import create_app
 from nongso.platform.greenhouse.records import Greenhouse
-from nongso.platform.telemetry import Row, Series, Telemetry
+from nongso.platform.telemetry import Row, Series, SqliteTelemetry
 from nongso.wire import marks
 
 PASSWORD = "mien dong 500 g"
@@ -64,7 +64,7 @@ class Site:
 
 def measure(farm: Farm, since: int, until: int, without: tuple[int, int] = (0, 0)) -> None:
     """Lay down simulated readings of the greenhouse every half hour."""
-    telemetry = Telemetry(farm.settings.telemetry_file)
+    telemetry = SqliteTelemetry(farm.settings.telemetry_file)
     rows = [
         Row(Series("tan-binh-1", "tan-binh-1-k1", "a" * 16, name), at, value, marks.SIMULATED)
         for at in range(since, until, 1800)

@@ -1,0 +1,69 @@
+"""Readings, behind one interface: ``Telemetry``. Which store is behind it, a setting says.
+
+Rooms import from here only. ``open_telemetry`` opens the store that the settings name; the stores
+themselves are modules of their own, and what one of them needs is imported only when it is used.
+"""
+
+from typing import cast
+
+from flask import Flask, Response, current_app
+
+from nongso.platform.settings import Settings
+from nongso.platform.telemetry.answers import answer_away
+from nongso.platform.telemetry.interface import (
+    DAY,
+    HOUR,
+    Health,
+    Point,
+    Row,
+    Series,
+    Summary,
+    Telemetry,
+    TelemetryAway,
+    TelemetryDamaged,
+    TelemetryError,
+    Written,
+)
+from nongso.platform.telemetry.sqlite import SqliteTelemetry
+
+__all__ = [
+    "DAY",
+    "HOUR",
+    "Health",
+    "Point",
+    "Row",
+    "Series",
+    "SqliteTelemetry",
+    "Summary",
+    "Telemetry",
+    "TelemetryAway",
+    "TelemetryDamaged",
+    "TelemetryError",
+    "Written",
+    "install",
+    "open_telemetry",
+    "telemetry",
+]
+
+
+def open_telemetry(settings: Settings) -> Telemetry:
+    """Open the store of readings. Raises ``TelemetryError``."""
+    return SqliteTelemetry(settings.telemetry_file)
+
+
+def install(app: Flask, settings: Settings) -> Telemetry:
+    """Give the Flask application its readings."""
+    kept = app.extensions["nongso.telemetry"] = open_telemetry(settings)
+    if isinstance(kept, SqliteTelemetry):
+        kept.carry_over()
+    app.register_error_handler(TelemetryAway, _away)
+    return kept
+
+
+def _away(error: TelemetryAway) -> Response:
+    return answer_away(error)
+
+
+def telemetry() -> Telemetry:
+    """Return the application's readings."""
+    return cast(Telemetry, current_app.extensions["nongso.telemetry"])

@@ -1,0 +1,550 @@
+"""Readings in one SQLite file: the store that needs no other program.
+
+How this works. The table of readings has no row numbers: its key (series, time) is how it is
+always read. Hours and days are kept in the same transaction (``rollups``). A conflict is kept
+aside with its value. One connection writes, each thread reads with its own.
+
+A file that is found damaged at start is set aside and a new one begins (``damage``); its readable
+rest is carried over by ``carry_over``. Damage that shows while running shuts the store until
+the next start: nothing is written into a damaged file, and gateways keep their rows.
+"""
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from nongso.platform.store import BUSY_SECONDS, Watch, make_private, prepare_connection
+from nongso.platform.telemetry import damage, rollups
+from nongso.platform.telemetry.interface import (
+    DAY,
+    HOUR,
+    Health,
+    Point,
+    Row,
+    Series,
+    Summary,
+    TelemetryAway,
+    TelemetryDamaged,
+    TelemetryError,
+    Written,
+    rolled_step,
+)
+from nongso.platform.telemetry.rollups import GOOD, Part
+from nongso.wire import marks
+
+log = logging.getLogger(__name__)
+
+_VERSION = 2
+CARRY_PAUSE_SECONDS = 0.05  # between chunks, so that gateways are not kept waiting
+
+_TABLES = (
+    """CREATE TABLE series (
+    id INTEGER PRIMARY KEY,
+    greenhouse TEXT NOT NULL,
+    zone TEXT NOT NULL,
+    node TEXT NOT NULL,
+    name TEXT NOT NULL,
+    UNIQUE (node, name, greenhouse, zone)
+) STRICT""",
+    "CREATE INDEX series_greenhouse ON series (greenhouse, name)",
+    """CREATE TABLE reading (
+    series INTEGER NOT NULL REFERENCES series (id),
+    at INTEGER NOT NULL,
+    value REAL,
+    mark INTEGER NOT NULL,
+    PRIMARY KEY (series, at)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE conflict (
+    series INTEGER NOT NULL REFERENCES series (id),
+    at INTEGER NOT NULL,
+    value REAL,
+    mark INTEGER NOT NULL,
+    received_at INTEGER NOT NULL
+) STRICT""",
+    "CREATE UNIQUE INDEX conflict_once ON conflict (series, at, ifnull(value, 'none'))",
+    "CREATE TABLE tally (what TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+)
+_NEW = (
+    # which damaged files were carried over, with how many readings, and when that ended
+    "CREATE TABLE carried (file TEXT PRIMARY KEY, readings INTEGER NOT NULL, ended_at INTEGER)"
+    " STRICT, WITHOUT ROWID",
+    *rollups.SCHEMA,
+)
+_BEGIN = "INSERT INTO tally VALUES ('stored', 0), ('conflicting', 0), ('suspect', 0)"
+
+
+class SqliteTelemetry:
+    """The store of readings in one file. One writes at a time, all may read."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._trouble = ""
+        why = damage.found_in(file)
+        if why:
+            damage.set_aside(file, why)
+        make_private(file)
+        self._local = threading.local()
+        self._all: list[sqlite3.Connection] = []
+        self._write_lock = threading.Lock()
+        self._ids: dict[Series, int] = {}
+        self._closing = threading.Event()
+        self._carrier: threading.Thread | None = None
+        try:
+            self._writer = self._connect()
+            self._writer.execute("PRAGMA cache_size = -8192")  # readers keep SQLite's 2 MB each
+            self._prepare()
+            self._watch = Watch(file)
+            self._inode = file.stat().st_ino
+        except (sqlite3.DatabaseError, OSError) as error:
+            self._close_all()
+            raise TelemetryError(f"{file}: {error}") from error
+        except BaseException:
+            self._close_all()
+            raise
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.file, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS
+        )
+        self._all.append(connection)
+        prepare_connection(connection)
+        return connection
+
+    def _prepare(self) -> None:
+        self._writer.execute("BEGIN IMMEDIATE")
+        (version,) = self._writer.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            for statement in (*_TABLES, *_NEW, _BEGIN):
+                self._writer.execute(statement)
+        elif version == 1:
+            self._upgrade()
+        elif version != _VERSION:
+            raise TelemetryError(
+                f"{self.file} was written by another version of nongso (schema {version}, "
+                f"this one knows {_VERSION}). Install that version again."
+            )
+        self._writer.execute(f"PRAGMA user_version = {_VERSION}")
+        self._writer.execute("COMMIT")
+
+    def _upgrade(self) -> None:
+        """Add roll-ups to a file of the first version, in the caller's transaction."""
+        log.info("%s: making roll-ups of all readings, once; this may take minutes", self.file)
+        for statement in _NEW:
+            self._writer.execute(statement)
+        rollups.fill(self._writer)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._closing.set()
+        if self._carrier is not None:
+            self._carrier.join()
+        self._watch.close()
+        self._close_all()
+
+    def _close_all(self) -> None:
+        for connection in self._all:
+            connection.close()
+
+    def version(self) -> tuple[int, int]:
+        """Return what changes whenever anybody has written."""
+        with self._named():
+            return self._watch.version()
+
+    def lately(self) -> tuple[int, int]:
+        """Return the version as ``Watch.lately`` sees it, for what is asked very often."""
+        with self._named():
+            return self._watch.lately()
+
+    def health(self) -> Health:
+        """Say how the store is; never raises."""
+        carried = ""
+        with suppress(TelemetryAway):
+            carried = "; ".join(
+                f"{count} readings of {name} carried over" + ("" if ended else ", going on")
+                for name, count, ended in self._ask("SELECT file, readings, ended_at FROM carried")
+            )
+        return Health(
+            kind="sqlite",
+            trouble=self._trouble,
+            set_aside=tuple(path.name for path in damage.all_set_aside(self.file)),
+            carried=carried,
+        )
+
+    # --- errors ----------------------------------------------------------------------------
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Give SQLite's errors our names; shut the store when the file is damaged."""
+        if self._trouble:
+            raise TelemetryDamaged(self._trouble)
+        try:
+            yield
+        except sqlite3.ProgrammingError:
+            raise  # a mistake of ours
+        except sqlite3.DatabaseError as error:
+            raise self._shut(error) from error
+
+    def _shut(self, error: sqlite3.DatabaseError) -> TelemetryAway:
+        if not damage.is_damage(error):
+            return TelemetryAway(f"{self.file.name} cannot be used now: {error}")
+        if not self._trouble:
+            self._trouble = (
+                f"{self.file.name} is damaged ({error}). Readings are neither shown nor taken; "
+                "gateways keep theirs. Start the platform again: it sets the file aside."
+            )
+            log.error("%s", self._trouble)
+        return TelemetryDamaged(self._trouble)
+
+    def _ask(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+        with self._named():
+            return self._reader.execute(sql, values).fetchall()
+
+    @property
+    def _reader(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect()
+            connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._write_lock, self._named():
+            self._check_place()
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                self._check_place()
+                self._writer.execute("COMMIT")
+                self._watch.wrote()
+            except BaseException:
+                self._ids.clear()
+                with suppress(sqlite3.DatabaseError):  # what was wrong before says more
+                    self._writer.execute("ROLLBACK")
+                raise
+
+    def _check_place(self) -> None:
+        """Refuse to write into a file that another process has set aside or replaced."""
+        try:
+            inode = self.file.stat().st_ino
+        except OSError:
+            inode = -1
+        if inode != self._inode:
+            self._trouble = (
+                f"{self.file.name} was moved or replaced while the platform ran; "
+                "start the platform again"
+            )
+            log.error("%s", self._trouble)
+            raise TelemetryDamaged(self._trouble)
+
+    # --- writing ---------------------------------------------------------------------------
+
+    def write(self, rows: Sequence[Row]) -> Written:
+        """Store readings in one transaction; returns after the commit."""
+        if not rows:
+            return Written(0, 0, 0, 0)
+        with self._writing() as connection:
+            moved = self._moved(connection, {row.series for row in rows})
+            found = [(self._id(connection, row.series), row) for row in rows]
+            new = [
+                (number, row.at, row.value, row.mark)
+                for number, row in found
+                if row.series not in moved or not self._is_elsewhere(connection, number, row)
+            ]
+            new.sort(key=lambda row: not marks.is_good(row[3]))  # good ones first
+            outcomes = self._put(connection, new)
+        stored = sum(
+            outcome == "stored" and marks.is_good(row[3])
+            for row, outcome in zip(new, outcomes, strict=True)
+        )
+        conflicting = outcomes.count("conflicting")
+        suspect = outcomes.count("stored") - stored
+        return Written(stored, suspect, len(rows) - stored - suspect - conflicting, conflicting)
+
+    def write_each(self, rows: Sequence[Row]) -> list[str]:
+        """Store readings in one transaction and tell of each what became of it."""
+        with self._writing() as connection:
+            return self._put(
+                connection,
+                [(self._id(connection, row.series), row.at, row.value, row.mark) for row in rows],
+            )
+
+    def _put(
+        self, connection: sqlite3.Connection, rows: list[tuple[int, int, float | None, int]]
+    ) -> list[str]:
+        """Insert rows, add the new ones to roll-ups and tally, and say what became of each."""
+        put = connection.execute
+        outcomes = [
+            "stored"
+            if put("INSERT OR IGNORE INTO reading VALUES (?, ?, ?, ?)", row).rowcount
+            else self._known(connection, row)
+            for row in rows
+        ]
+        new = [row for row, outcome in zip(rows, outcomes, strict=True) if outcome == "stored"]
+        rollups.add(connection, new)
+        good = sum(marks.is_good(row[3]) for row in new)
+        for what, count in (("stored", good), ("suspect", len(new) - good)):
+            if count:
+                put("UPDATE tally SET count = count + ? WHERE what = ?", (count, what))
+        return outcomes
+
+    @staticmethod
+    def _known(connection: sqlite3.Connection, row: tuple[int, int, float | None, int]) -> str:
+        """Compare with the reading that is there; keep another value aside."""
+        series, at, value, mark = row
+        (kept,) = connection.execute(
+            "SELECT value FROM reading WHERE series = ? AND at = ?", (series, at)
+        ).fetchone()
+        if kept == value:
+            return "already"
+        connection.execute(
+            "INSERT OR IGNORE INTO conflict VALUES (?, ?, ?, ?, ?)",
+            (series, at, value, mark, int(time.time())),
+        )
+        connection.execute("UPDATE tally SET count = count + changes() WHERE what = 'conflicting'")
+        return "conflicting"
+
+    def _id(self, connection: sqlite3.Connection, series: Series) -> int:
+        number = self._ids.get(series)
+        if number is None:
+            connection.execute(
+                "INSERT OR IGNORE INTO series (greenhouse, zone, node, name) VALUES (?, ?, ?, ?)",
+                series,
+            )
+            (number,) = connection.execute(
+                "SELECT id FROM series "
+                "WHERE greenhouse = ? AND zone = ? AND node = ? AND name = ?",
+                series,
+            ).fetchone()
+            self._ids[series] = number
+        return int(number)
+
+    @staticmethod
+    def _moved(connection: sqlite3.Connection, all_series: set[Series]) -> set[Series]:
+        """Return the series whose node measured the same elsewhere before."""
+        count = (
+            "SELECT count(*) FROM series WHERE node = ? AND name = ? "
+            "AND (greenhouse != ? OR zone != ?)"
+        )
+        return {
+            series
+            for series in all_series
+            if connection.execute(
+                count, (series.node, series.name, series.greenhouse, series.zone)
+            ).fetchone()[0]
+        }
+
+    @staticmethod
+    def _is_elsewhere(connection: sqlite3.Connection, number: int, row: Row) -> bool:
+        """Say whether the same reading was stored before the node was moved."""
+        found = connection.execute(
+            "SELECT 1 FROM series JOIN reading ON reading.series = series.id AND at = ? "
+            "WHERE node = ? AND name = ? AND series.id != ? AND value IS ?",
+            (row.at, row.series.node, row.series.name, number, row.value),
+        ).fetchone()
+        return found is not None
+
+    def place(self, node: str, greenhouse: str, zone: str) -> None:
+        """Give readings that came before their node was known their greenhouse and zone."""
+        with self._writing() as connection:
+            connection.execute(
+                "UPDATE OR IGNORE series SET greenhouse = ?, zone = ? "
+                "WHERE node = ? AND greenhouse = ''",
+                (greenhouse, zone, node),
+            )
+            self._ids.clear()
+
+    # --- what a damaged file still gives ---------------------------------------------------
+
+    def carry_over(self) -> None:
+        """Take over, in the background, what can be read of damaged files beside this one."""
+        ended = {row[0] for row in self._ask("SELECT file FROM carried WHERE ended_at NOT NULL")}
+        waiting = [p for p in damage.all_set_aside(self.file) if p.name not in ended]
+        if waiting and self._carrier is None:
+            self._carrier = threading.Thread(
+                target=self._carry, args=(waiting,), name="carrying readings over", daemon=True
+            )
+            self._carrier.start()
+
+    def _carry(self, files: list[Path]) -> None:
+        for file in files:
+            count = 0
+            try:
+                for rows in damage.readable(file):
+                    written = self.write(rows)
+                    count += written.stored + written.suspect
+                    self._note_carried(file, count, None)
+                    if self._closing.wait(CARRY_PAUSE_SECONDS):
+                        return  # goes on after the next start
+                self._note_carried(file, count, int(time.time()))
+            except (TelemetryAway, OSError) as error:
+                log.error("readings of %s not carried over: %s", file, error)
+                return
+            log.warning("%d readings of %s could be carried over", count, file)
+
+    def _note_carried(self, file: Path, count: int, ended_at: int | None) -> None:
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT INTO carried VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET "
+                "readings = max(readings, excluded.readings), ended_at = excluded.ended_at",
+                (file.name, count, ended_at),
+            )
+
+    # --- reading ---------------------------------------------------------------------------
+
+    def series(
+        self, *, greenhouse: str | None = None, node: str | None = None
+    ) -> dict[int, Series]:
+        """Return the series of a greenhouse, or of a node, by number."""
+        wanted, values = ["1 = 1"], []
+        for column, value in (("greenhouse", greenhouse), ("node", node)):
+            if value is not None:
+                wanted.append(f"{column} = ?")
+                values.append(value)
+        rows = self._ask(
+            "SELECT id, greenhouse, zone, node, name FROM series WHERE "
+            + " AND ".join(wanted)
+            + " ORDER BY node, name, id",
+            values,
+        )
+        return {number: Series(*rest) for number, *rest in rows}
+
+    def latest(self, series: Iterable[int]) -> dict[int, Point]:
+        """Return the newest reading of each series whose time can be trusted."""
+        found = {}
+        for number in series:
+            for row in self._ask(
+                "SELECT at, value, mark FROM reading WHERE series = ? AND (mark & 15) != ? "
+                "ORDER BY at DESC LIMIT 1",
+                (number, marks.UNTIMED),
+            ):
+                found[number] = Point(*row)
+        return found
+
+    def latest_good(self, series: int, since: int) -> Point | None:
+        """Return the newest good reading of a series since a time."""
+        rows = self._ask(
+            "SELECT at, value, mark FROM reading WHERE series = ? AND at >= ? "
+            f"AND {GOOD} ORDER BY at DESC LIMIT 1",
+            (series, since),
+        )
+        return Point(*rows[0]) if rows else None
+
+    def points(
+        self, series: Sequence[int], since: int, until: int, *, limit: int = 1_000_000
+    ) -> list[Point]:
+        """Return all readings of the series in [since, until), in time order, suspects too."""
+        rows = self._ask(
+            f"SELECT at, value, mark FROM reading WHERE series IN ({_places(series)}) "
+            "AND at >= ? AND at < ? ORDER BY at, series LIMIT ?",
+            (*series, since, until, limit),
+        )
+        return [Point(*row) for row in rows]
+
+    def steps(self, series: Sequence[int], since: int, until: int, step: int) -> list[Point]:
+        """Return the mean of the good readings of each step; a step without one is not there."""
+        if rolled_step(since, step) is not None:
+            return [
+                Point(part.at, part.total / part.good, max(rollups.origins_of(part.origins)))
+                for part in self._parts(series, since, until, step)
+                if part.good
+            ]
+        rows = self._ask(
+            "SELECT (at - ?) / ? AS n, avg(value), max(mark) FROM reading "
+            f"WHERE series IN ({_places(series)}) AND at >= ? AND at < ? AND {GOOD} "
+            "GROUP BY n ORDER BY n",
+            (since, step, *series, since, until),
+        )
+        return [Point(since + n * step, value, mark) for n, value, mark in rows]
+
+    def summaries(self, series: Sequence[int], since: int, until: int, step: int) -> list[Summary]:
+        """Return low, mean, high, count and suspects of each step that has any reading."""
+        return [
+            Summary(
+                part.at,
+                part.low,
+                part.total / part.good if part.good else None,
+                part.high,
+                part.good,
+                part.suspect,
+            )
+            for part in self._parts(series, since, until, step)
+        ]
+
+    def _parts(self, series: Sequence[int], since: int, until: int, step: int) -> list[Part]:
+        """Add up steps from days or hours where they fit, and the rest from readings."""
+        by_step: dict[int, list[Part]] = {}
+        places = _places(series)
+        begin = since
+        for size in (DAY, HOUR):
+            if step % size or rollups.begin_of(since, size) != since:
+                continue
+            end = rollups.begin_of(until, size)
+            if end > begin:
+                sql = rollups.from_rollups(rollups.TABLES[size], places)
+                self._gather(by_step, sql, (since, since, step, step, *series, begin, end))
+                begin = end
+        if begin < until:
+            sql = rollups.from_readings(places)
+            self._gather(by_step, sql, (since, since, step, step, *series, begin, until))
+        return [rollups.together(at, parts) for at, parts in sorted(by_step.items())]
+
+    def _gather(self, by_step: dict[int, list[Part]], sql: str, values: Sequence[int]) -> None:
+        for row in self._ask(sql, values):
+            by_step.setdefault(row[0], []).append(Part(*row))
+
+    def suspects(
+        self, series: Sequence[int], since: int, until: int, limit: int = 50
+    ) -> list[tuple[int, Point]]:
+        """Return the readings that nothing decides on, newest first, with their series."""
+        rows = self._ask(
+            f"SELECT series, at, value, mark FROM reading WHERE series IN ({_places(series)}) "
+            f"AND at >= ? AND at < ? AND NOT {GOOD} ORDER BY at DESC LIMIT ?",
+            (*series, since, until, limit),
+        )
+        return [(number, Point(*rest)) for number, *rest in rows]
+
+    def origins(self, series: Sequence[int], since: int, until: int) -> set[int]:
+        """Return the origin parts of the marks that occur (see ``nongso.wire.marks``)."""
+        begin = since + -since % HOUR
+        end = max(begin, rollups.begin_of(until, HOUR))
+        bits = 0
+        places = _places(series)
+        for table, bits_of, first, last in (
+            ("reading", rollups.ORIGIN_BITS, since, min(begin, until)),
+            ("hour", "origins", begin, end),
+            ("reading", rollups.ORIGIN_BITS, end, until),
+        ):
+            if first < last:
+                for (found,) in self._ask(
+                    f"SELECT DISTINCT {bits_of} FROM {table} WHERE series IN ({places}) "
+                    "AND at >= ? AND at < ?",
+                    (*series, first, last),
+                ):
+                    bits |= found
+        return rollups.origins_of(bits)
+
+    def span(self, series: Sequence[int]) -> tuple[int, int] | None:
+        """Return first and last time of these series."""
+        found = [
+            row
+            for number in series
+            for row in self._ask(
+                "SELECT min(at), max(at) FROM reading WHERE series = ?", (number,)
+            )
+            if row[0] is not None
+        ]
+        return (min(t[0] for t in found), max(t[1] for t in found)) if found else None
+
+    def tally(self) -> dict[str, int]:
+        """Return how many readings were ever stored, suspect, and in conflict."""
+        return dict(self._ask("SELECT what, count FROM tally"))
+
+
+def _places(series: Sequence[int]) -> str:
+    return ",".join("?" * len(series)) or "NULL"

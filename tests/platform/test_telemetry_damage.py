@@ -1,0 +1,271 @@
+"""A damaged file of readings is set aside and said; the farm's pages and gateways live on."""
+
+import logging
+import random
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from office import BUS, KEY, NODE_1, Place
+
+from nongso.platform.settings import Settings
+from nongso.platform.telemetry import (
+    Row,
+    Series,
+    SqliteTelemetry,
+    TelemetryAway,
+    TelemetryDamaged,
+    TelemetryError,
+    damage,
+)
+
+AIR = Series("tan-binh-1", "tan-binh-1-k1", NODE_1, "air_temperature")
+SOIL = Series("tan-binh-1", "tan-binh-1-k1", NODE_1, "soil_moisture")
+T0 = 1790000000 - 1790000000 % 86400
+READINGS = 3000
+
+
+def season(folder: Path) -> Path:
+    """A file with readings every five minutes of two series, closed."""
+    file = folder / "telemetry.sqlite"
+    store = SqliteTelemetry(file)
+    for series in (AIR, SOIL):
+        store.write([Row(series, T0 + 300 * n, 20 + n % 17 / 10, 16) for n in range(READINGS)])
+    store.close()
+    return file
+
+
+def flip_bits(found: bytearray, dice: random.Random) -> None:
+    for _ in range(dice.choice((1, 4, 64))):
+        found[dice.randrange(len(found))] ^= 1 << dice.randrange(8)
+
+
+def zero_a_page(found: bytearray, dice: random.Random) -> None:
+    begin = dice.randrange(len(found) // 4096) * 4096
+    found[begin : begin + 4096] = bytes(4096)
+
+
+def cut_off(found: bytearray, dice: random.Random) -> None:
+    del found[dice.choice((0, 50, dice.randrange(len(found)))) :]
+
+
+def overwrite(found: bytearray, dice: random.Random) -> None:
+    begin = dice.randrange(len(found))
+    found[begin : begin + 3000] = dice.randbytes(len(found[begin : begin + 3000]))
+
+
+def ask_everything(store: SqliteTelemetry) -> None:
+    """Ask as the pages do; trouble has a name or there is none."""
+    try:
+        series = list(store.series())
+        store.latest(series)
+        store.points(series, T0, T0 + 10**8)
+        store.steps(series, T0, T0 + 10**6, 600)
+        store.summaries(series, T0, T0 + 10**6, 3600)
+        store.summaries(series, T0 - 7 * 3600, T0 + 10**6, 86400)
+        store.suspects(series, T0, T0 + 10**6)
+        store.origins(series, T0, T0 + 10**6)
+        store.span(series)
+        store.tally()
+        store.lately()
+    except TelemetryAway:
+        assert store.health().trouble
+    store.health()
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("harm", [flip_bits, zero_a_page, cut_off, overwrite])
+def test_whatever_happens_to_the_file_the_store_opens_and_keeps_the_damaged_one(
+    tmp_path: Path, harm: Callable[[bytearray, random.Random], None]
+) -> None:
+    whole = season(tmp_path).read_bytes()
+    aside_so_often = 0
+    for seed in range(25):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        file = folder / "telemetry.sqlite"
+        harmed = bytearray(whole)
+        harm(harmed, random.Random(seed))
+        file.write_bytes(harmed)
+        store = SqliteTelemetry(file)
+        aside = damage.all_set_aside(file)
+        aside_so_often += bool(aside)
+        assert [path.read_bytes() for path in aside] == [harmed] * len(aside)
+        ask_everything(store)
+        new = Row(AIR, T0 - 300, 21.0, 16)
+        try:
+            assert store.write([new]).stored + store.write([new]).already == 2
+        except TelemetryAway:
+            assert store.health().trouble
+        store.close()
+    assert aside_so_often > (0 if harm is flip_bits else 15)
+
+
+@pytest.mark.parametrize("harm", [flip_bits, zero_a_page, cut_off, overwrite])
+def test_damage_while_running_has_a_name_and_is_told_once(
+    tmp_path: Path,
+    harm: Callable[[bytearray, random.Random], None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    whole = season(tmp_path).read_bytes()
+    shut = 0
+    for seed in range(25):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        file = folder / "telemetry.sqlite"
+        file.write_bytes(whole)
+        store = SqliteTelemetry(file)
+        harmed = bytearray(whole)
+        harm(harmed, random.Random(seed))
+        file.write_bytes(harmed)  # the same file under the running store
+        caplog.clear()
+        for _ in range(3):
+            ask_everything(store)
+        if store.health().trouble:
+            shut += 1
+            with pytest.raises(TelemetryDamaged):
+                store.write([Row(AIR, T0 + 10**7, 21.0, 16)])
+            assert len(caplog.records) == 1
+        store.close()
+    assert shut > (0 if harm is flip_bits else 10)
+
+
+def test_what_a_damaged_file_still_gives_is_carried_over(tmp_path: Path) -> None:
+    file = season(tmp_path)
+    harmed = bytearray(file.read_bytes())
+    for page in range(20, 24):  # leaves in the middle of the readings
+        harmed[page * 4096 : page * 4096 + 4096] = bytes(4096)
+    file.write_bytes(harmed)
+    store = SqliteTelemetry(file)
+    assert store.tally()["stored"] == 0
+    store.write([Row(AIR, T0 + 10**7, 21.0, 16)])  # gateways go on meanwhile
+    store.carry_over()
+    wait_for(lambda: "carried over" in store.health().carried)
+    wait_for(lambda: "going on" not in store.health().carried)
+    kept = store.tally()["stored"]
+    assert READINGS * 2 * 0.8 < kept < READINGS * 2
+    for number, series in store.series().items():
+        for point in store.points([number], T0, T0 + 10**6):
+            assert point.value == 20 + (point.at - T0) // 300 % 17 / 10, series
+        days = store.summaries([number], T0 - 7 * 3600, T0 + 10**6, 86400)
+        assert sum(day.good for day in days) == len(store.points([number], T0, T0 + 10**6))
+    store.close()
+    again = SqliteTelemetry(file)
+    again.carry_over()  # it was done once
+    assert again._carrier is None
+    assert again.tally()["stored"] == kept
+    assert again.health().set_aside == tuple(p.name for p in damage.all_set_aside(file))
+    again.close()
+
+
+def test_carrying_over_goes_on_after_a_restart(tmp_path: Path) -> None:
+    file = season(tmp_path)
+    harmed = bytearray(file.read_bytes())
+    harmed[20 * 4096 : 21 * 4096] = bytes(4096)
+    file.write_bytes(harmed)
+    first = SqliteTelemetry(file)
+    first.carry_over()
+    first.close()
+    second = SqliteTelemetry(file)
+    second.carry_over()
+    wait_for(lambda: second.health().carried.endswith("carried over"))
+    assert second.tally()["stored"] > READINGS * 2 * 0.8
+    second.close()
+
+
+def test_a_file_that_is_no_database_is_kept_and_a_new_one_begins(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "telemetry.sqlite"
+    file.write_bytes(b"this is no database, but long enough to look like a file" * 30)
+    SqliteTelemetry(file).close()
+    (aside,) = damage.all_set_aside(file)
+    assert aside.read_bytes().startswith(b"this is no database")
+    assert "set aside" in caplog.text
+
+
+def test_an_emptied_file_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "telemetry.sqlite"
+    file.touch()
+    store = SqliteTelemetry(file)
+    assert len(store.health().set_aside) == 1
+    store.close()
+
+
+def test_a_disk_that_damages_file_after_file_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "telemetry.sqlite"
+    for _ in range(damage.MOST_IN_AN_HOUR):
+        file.write_bytes(b"x" * 5000)
+        SqliteTelemetry(file).close()
+    file.write_bytes(b"x" * 5000)
+    with pytest.raises(TelemetryError, match="the disk fails"):
+        SqliteTelemetry(file)
+    assert file.read_bytes() == b"x" * 5000
+
+
+def test_nothing_is_acknowledged_into_a_file_that_was_taken_away(tmp_path: Path) -> None:
+    store = SqliteTelemetry(tmp_path / "telemetry.sqlite")
+    store.write([Row(AIR, T0, 20.0, 16)])
+    (tmp_path / "telemetry.sqlite").rename(tmp_path / "elsewhere.sqlite")
+    with pytest.raises(TelemetryAway, match="moved or replaced"):
+        store.write([Row(AIR, T0 + 300, 20.0, 16)])
+    store.close()
+    kept = sqlite3.connect(tmp_path / "elsewhere.sqlite")
+    assert kept.execute("SELECT count(*) FROM reading").fetchone() == (1,)
+    kept.close()
+
+
+def test_pages_and_gateways_hear_503_while_the_file_is_damaged(
+    farm: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = int(time.time())
+    sample = farm.readings(NODE_1, ["air_temperature", now - 60, 21.5, 16])
+    assert farm.bring(sample).status_code == 200
+    file = farm.settings.telemetry_file
+    file.write_bytes(bytes(file.stat().st_size))
+    caplog.set_level(logging.ERROR)
+    browser = farm.client("farmer")
+    for _ in range(2):
+        page = browser.get("/greenhouses/tan-binh-1")
+        assert page.status_code == 503
+        assert "Chưa xem được số đo" in page.text
+        answer = farm.bring(farm.readings(NODE_1, ["air_temperature", now, 21.5, 16]))
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"]
+    assert "Traceback" not in caplog.text
+    assert caplog.text.count("is damaged") == 1
+    health = farm.app.test_client().get("/healthz")
+    assert health.status_code == 503
+    assert "damaged" in health.text
+    assert farm.app.test_client().get("/metrics").status_code == 200
+    assert browser.get("/records/").status_code != 500
+
+
+def test_after_the_next_start_the_farm_goes_on_and_healthz_names_the_file(farm: Place) -> None:
+    file = farm.settings.telemetry_file
+    farm.close()
+    file.write_bytes(b"\0" * 5000)
+    again = open_again(farm.settings)
+    (name,) = again.telemetry.health().set_aside
+    health = again.app.test_client().get("/healthz")
+    assert health.status_code == 200
+    assert name in health.text
+    again.rows = 100
+    answer = again.bring(again.readings(BUS, ["tank_level", int(time.time()), 60.0, 16]), key=KEY)
+    assert answer.status_code == 200
+    assert again.client("farmer").get("/greenhouses/tan-binh-1").status_code == 200
+    again.close()
+
+
+def open_again(settings: Settings) -> Place:
+    from nongso.platform import app as app_of
+
+    return Place(settings, app_of.create_app(settings))
