@@ -13,7 +13,6 @@ A ``%`` that is meant as such is written ``%%`` where the string has placeholder
 import datetime
 import functools
 import io
-import re
 from pathlib import Path
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -38,7 +37,6 @@ __all__ = [
     "ZONE",
     "_",
     "age",
-    "ambiguous_number",
     "clock",
     "date",
     "day_of",
@@ -48,7 +46,6 @@ __all__ = [
     "moment",
     "number",
     "quantity",
-    "read_number",
 ]
 
 
@@ -160,19 +157,6 @@ def number(value: float, decimals: int = 0) -> str:
     if language() == "vi":
         text = text.translate({ord(","): ".", ord("."): ","})
     return text.replace("-", "\u2212") if text.startswith("-") else text
-
-
-def ambiguous_number(text: str) -> bool:
-    """Say whether a number can be read two ways: 1.250 is 1250 here and 1,25 elsewhere."""
-    return re.fullmatch(r"[0-9]{1,3}[.,][0-9]{3}", text.strip()) is not None
-
-
-def read_number(text: str) -> float:
-    """Read a typed number with comma or dot. Raises ``ValueError``, also when it is ambiguous."""
-    plain = text.strip().replace(NO_BREAK, "").replace(" ", "")
-    if ambiguous_number(plain) or not re.fullmatch(r"[0-9]{1,9}([.,][0-9]{1,6})?", plain):
-        raise ValueError(f"not a number: {text!r}")
-    return float(plain.replace(",", "."))
 
 
 def quantity(value: float, unit: str, decimals: int = 0) -> str:

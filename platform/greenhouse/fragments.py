@@ -29,7 +29,12 @@ class Fragments:
         with making:
             found = self._kept.get(key)
             if found is None:
-                found = make()
+                try:
+                    found = make()
+                except BaseException:
+                    with self._lock:
+                        self._making.pop(key, None)
+                    raise
                 self._keep(key, found)
         return found
 

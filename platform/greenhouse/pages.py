@@ -7,6 +7,7 @@ button is a form: it is answered by a redirect to the page, which says what has 
 import datetime
 import time
 import uuid
+from dataclasses import dataclass
 
 from flask import (
     Blueprint,
@@ -23,6 +24,7 @@ from markupsafe import Markup
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
+from nongso.platform import typed_numbers
 from nongso.platform.accounts import Link, allow, owns, scoped, somebody
 from nongso.platform.greenhouse import commands, operations, sentences
 from nongso.platform.greenhouse.commands import Wish, WishError
@@ -40,14 +42,13 @@ from nongso.platform.greenhouse.records import (
 )
 from nongso.platform.languages import (
     _,
-    ambiguous_number,
     day_of,
     language,
     later,
-    read_number,
 )
 from nongso.platform.store import kept_records, records
 from nongso.platform.telemetry import telemetry
+from nongso.platform.typed_numbers import LONGEST, TwoWays, Unreadable
 
 blueprint = Blueprint("greenhouse", __name__)
 
@@ -179,7 +180,16 @@ def house(slug: str) -> str:
     return made.replace(WISH_HERE, commands.new_id())
 
 
-def _made_page(greenhouse: Greenhouse, trouble: str = "", wish_id: str = "") -> str:
+@dataclass(frozen=True)
+class Trouble:
+    """Why a press came to nothing, told at its zone; ``typed`` stays in the field of minutes."""
+
+    sentence: str
+    zone: str
+    typed: str | None = None
+
+
+def _made_page(greenhouse: Greenhouse, trouble: Trouble | None = None, wish_id: str = "") -> str:
     now = int(time.time())
     (found,) = gather(records(), telemetry(), [greenhouse], now)
     day, days = _day(found, now), _days()
@@ -242,8 +252,8 @@ def _day(house: HouseNow, now: int) -> datetime.date:
 
 
 def _days() -> int:
-    wish = request.args.get("days", "1")
-    return int(wish) if wish.isdigit() and int(wish) in STEPS else 1
+    """Return the wished length of the curves, one of those offered."""
+    return {str(days): days for days in STEPS}.get(request.args.get("days", ""), 1)
 
 
 def _said(house: HouseNow | None, now: int) -> tuple[str, str] | None:
@@ -266,13 +276,21 @@ def water(slug: str) -> Response | tuple[str, int]:
     zone = _zone(greenhouse)
     text = request.form.get("minutes", "")
     text = request.form.get("other", "") if text == "other" else text
+    sentence, seconds = "", 0
     try:
-        minutes = read_number(text)
-    except ValueError:
-        return _made_page(greenhouse, _trouble_with(text)), 400
-    seconds = round(minutes * 60)
-    if seconds < commands.SHORTEST_RUN_SECONDS:
-        return _made_page(greenhouse, _("Xin nhập số phút lớn hơn 0.")), 400
+        seconds = round(typed_numbers.read(text) * 60)
+    except TwoWays:
+        sentence = _(
+            "Chưa rõ %(text)s là bao nhiêu phút. Xin nhập lại, ví dụ 10 hoặc 2,5.",
+            text=text.strip(),
+        )
+    except Unreadable:
+        sentence = _("Xin nhập số phút, ví dụ 10 hoặc 2,5.")
+    else:
+        if seconds < commands.SHORTEST_RUN_SECONDS:
+            sentence = _("Xin nhập số phút lớn hơn 0.")
+    if sentence:
+        return _made_page(greenhouse, Trouble(sentence, zone.id, text[:LONGEST])), 400
     # Each button is its own wish: the same one twice is one watering, another one is another.
     wish_id = _wish_id(f"{zone.id}:{seconds}")
     expires = int(time.time()) + commands.DEFAULT_EXPIRY_SECONDS
@@ -282,7 +300,8 @@ def water(slug: str) -> Response | tuple[str, int]:
     except WishError as error:
         names = {zone.id: zone.name}
         reason = sentences.refusal(error.code, error.values, names, time.time())
-        return _made_page(greenhouse, reason), 409
+        typed = text[:LONGEST] if request.form.get("minutes") == "other" else None
+        return _made_page(greenhouse, Trouble(reason, zone.id, typed)), 409
     return _back(slug, wish_id)
 
 
@@ -329,7 +348,8 @@ def mode(slug: str) -> Response | tuple[str, int]:
     try:
         operations.give(zone, greenhouse, wish, wish_id, expires)
     except WishError as error:
-        return _made_page(greenhouse, sentences.refusal(error.code, error.values, {})), 409
+        reason = sentences.refusal(error.code, error.values, {}, time.time())
+        return _made_page(greenhouse, Trouble(reason, zone.id)), 409
     return _back(slug, wish_id)
 
 
@@ -350,9 +370,3 @@ def _wish_id(button: str) -> str:
     except ValueError:
         abort(400)
     return str(uuid.uuid5(page, button))
-
-
-def _trouble_with(text: str) -> str:
-    if ambiguous_number(text):
-        return _("Chưa rõ %(text)s là bao nhiêu phút. Xin nhập lại, ví dụ 10 hoặc 2,5.", text=text)
-    return _("Xin nhập số phút, ví dụ 10 hoặc 2,5.")

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from nongso.labels.errors import LabelError
 from nongso.platform.accounts import allow, scoped
-from nongso.platform.errors import Problem
+from nongso.platform.errors import Problem, unreadable
 from nongso.platform.languages import _
 from nongso.platform.openapi import operation
 from nongso.platform.store import records, transaction
@@ -145,7 +145,7 @@ def _asked() -> Labels:
     try:
         return msgspec.json.decode(request.get_data(cache=False), type=Labels)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Problem(400, "bad_request", str(error)) from error
+        raise unreadable(error) from error
 
 
 def _kg(grams: int | None) -> float | None:

@@ -64,7 +64,7 @@ def products() -> str:
 @public_without_cookies
 def typed() -> Response:
     """Find what was typed instead of scanned: an address, a lot, a serial, or a name."""
-    text = unicodedata.normalize("NFC", request.args.get("code", ""))[:200].strip()
+    text = unicodedata.normalize("NFC", request.args.get("code", "")[:200]).strip()
     lot, serial = _read(text)
     if not lot:
         return redirect(url_for("consumer.products"), 303)  # type: ignore[return-value]

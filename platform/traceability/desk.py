@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from flask import Blueprint, abort, current_app, render_template
+from flask import Blueprint, abort, current_app, render_template, request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -47,6 +47,11 @@ def today() -> datetime.date:
 def new_form(**defaults: str) -> dict[str, str]:
     """Defaults of a form that is shown for the first time, with its number."""
     return {"id": str(uuid.uuid4()), "day": today().isoformat(), **defaults}
+
+
+def asked(*names: str) -> dict[str, str]:
+    """What the address proposes for these fields, and for no other: a link cannot set the rest."""
+    return {name: request.args[name] for name in names if request.args.get(name)}
 
 
 def refuse(form: Form, error: Refused) -> None:

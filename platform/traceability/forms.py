@@ -11,54 +11,21 @@ import unicodedata
 import uuid
 from collections.abc import Collection, Mapping
 
-from nongso.platform.languages import NO_BREAK, ZONE, _, date, number
+from nongso.platform import typed_numbers
+from nongso.platform.languages import NO_BREAK, _, date, number
+from nongso.platform.typed_numbers import HasDecimals, TwoWays, Unreadable
 
 MOST_GRAMS = 10**9  # a thousand tonnes; more is a slipped finger
 
-_PLAIN = re.compile(r"\d+")
-_GROUPED = re.compile(r"\d{1,3}([.,]\d{3})+")
-_DECIMAL = re.compile(r"(\d+)[.,](\d{1,3})0*")  # a fourth decimal shows that it is one
-_BOTH = re.compile(r"(\d{1,3}(?:\.\d{3})+),(\d{1,3})|(\d{1,3}(?:,\d{3})+)\.(\d{1,3})")
-
-
-class Unreadable(ValueError):
-    """Not a number that can be used."""
-
-
-class TwoWays(ValueError):
-    """A number that can be read in two ways; both in grams."""
-
-    def __init__(self, large: int, small: int) -> None:
-        super().__init__(f"{large} g or {small} g")
-        self.large, self.small = large, small
-
-
-def _grams(whole: str, decimals: str = "") -> int:
-    return int(whole) * 1000 + int(decimals.ljust(3, "0"))
+# Comes along when text is copied out of documents: zero-width space, soft hyphen, byte order mark.
+_UNSEEN = dict.fromkeys((0x200B, 0xAD, 0xFEFF))
+_ISO_DAY = re.compile(r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})")
+_WRITTEN_DAY = re.compile(r"(?P<day>[0-9]{1,2})[/.-](?P<month>[0-9]{1,2})[/.-](?P<year>[0-9]{4})")
 
 
 def read_grams(text: str) -> int:
-    """Read kilograms as people write them. Raises ``Unreadable`` or ``TwoWays``."""
-    bare = re.sub(r"[\s\u00a0]|kg$", "", text.strip().lower())
-    if not bare.isascii() or len(bare) > 16:
-        raise Unreadable(text)
-    if _PLAIN.fullmatch(bare):
-        return _grams(bare)
-    if both := _BOTH.fullmatch(bare):
-        whole, decimals = (both[1], both[2]) if both[1] else (both[3], both[4])
-        return _grams(re.sub(r"[.,]", "", whole), decimals)
-    if _GROUPED.fullmatch(bare):
-        separators = set(re.sub(r"\d", "", bare))
-        digits = re.sub(r"[.,]", "", bare)
-        if len(separators) != 1:
-            raise Unreadable(text)
-        if bare.count(separators.pop()) > 1:
-            return _grams(digits)
-        if not bare.startswith("0"):
-            raise TwoWays(_grams(digits), int(digits))
-    if found := _DECIMAL.fullmatch(bare):
-        return _grams(found[1], found[2])
-    raise Unreadable(text)
+    """Read kilograms as people write them. Raises ``Unreadable`` or ``TwoWays`` (in kg)."""
+    return int(typed_numbers.read(text, "kg") * 1000)
 
 
 def kg(grams: int) -> str:
@@ -75,7 +42,21 @@ def mass(grams: int) -> str:
 def kg_typed(grams: int) -> str:
     """Write grams as somebody would type them, so that they are read in one way only."""
     typed = f"{grams // 1000},{grams % 1000:03d}".rstrip("0").rstrip(",")
-    return typed + "0" if _GROUPED.fullmatch(typed) and not typed.startswith("0") else typed
+    try:
+        typed_numbers.read(typed)
+    except TwoWays:
+        return typed + "0"
+    return typed
+
+
+def _read_day(text: str) -> datetime.date | None:
+    written = _ISO_DAY.fullmatch(text) or _WRITTEN_DAY.fullmatch(text)
+    if written is None:
+        return None
+    try:
+        return datetime.date(**{part: int(digits) for part, digits in written.groupdict().items()})
+    except ValueError:  # the 30th of February
+        return None
 
 
 class Form:
@@ -107,11 +88,13 @@ class Form:
             return self.values["id"]
 
     def text(self, name: str, longest: int = 120, needed: bool = True) -> str:
-        """A line of text."""
-        text = " ".join(unicodedata.normalize("NFC", self[name]).split())
+        """A line of text. One that is far too long is not looked at further."""
+        typed = self[name]
+        seen = typed[: 8 * longest].translate(_UNSEEN)
+        text = " ".join(unicodedata.normalize("NFC", seen).split())
         if needed and not text:
             self.wrong(name, _("Xin ghi ô này."))
-        if len(text) > longest:
+        if len(text) > longest or len(typed) > 8 * longest:
             self.wrong(name, _("Dài quá: nhiều nhất %(most)s ký tự.", most=longest))
         if any(unicodedata.category(letter)[0] == "C" for letter in text):
             self.wrong(name, _("Ô này có ký tự lạ. Xin gõ lại."))
@@ -131,8 +114,8 @@ class Form:
                 _(
                     "%(typed)s có thể là %(large)s hoặc %(small)s. Xin gõ lại cho rõ.",
                     typed=self[name].strip(),
-                    large=kg_typed(e.large) + NO_BREAK + "kg",
-                    small=kg_typed(e.small) + NO_BREAK + "kg",
+                    large=kg_typed(int(e.large * 1000)) + NO_BREAK + "kg",
+                    small=kg_typed(int(e.small * 1000)) + NO_BREAK + "kg",
                 ),
             )
             return None
@@ -149,18 +132,18 @@ class Form:
 
     def count(self, name: str, low: int, high: int, told: int | None = None) -> int:
         """A whole number. ``told`` is the maximum to say where a later check knows it better."""
-        bare = self[name].strip()
-        if not (bare.isascii() and bare.isdigit() and low <= int(bare[:9]) <= high):
-            self.wrong(
-                name,
-                _(
-                    "Xin ghi một số từ %(low)s đến %(high)s.",
-                    low=number(low),
-                    high=number(high if told is None else told),
-                ),
-            )
+        limits = {"low": number(low), "high": number(high if told is None else told)}
+        try:
+            found = typed_numbers.read_whole(self[name])
+        except HasDecimals:
+            self.wrong(name, _("Xin ghi số không có phần lẻ, từ %(low)s đến %(high)s.", **limits))
             return low
-        return int(bare)
+        except Unreadable:
+            found = None
+        if found is None or not low <= found <= high:
+            self.wrong(name, _("Xin ghi một số từ %(low)s đến %(high)s.", **limits))
+            return low
+        return found
 
     def day(
         self,
@@ -169,13 +152,7 @@ class Form:
         earliest: datetime.date = datetime.date(2024, 1, 1),
     ) -> datetime.date:
         """A day, from a date field or typed as 21/11/2026."""
-        text = self[name].strip()
-        found = None
-        for shape in ("%Y-%m-%d", "%d/%m/%Y"):
-            try:
-                found = datetime.datetime.strptime(text, shape).replace(tzinfo=ZONE).date()
-            except ValueError:
-                continue
+        found = _read_day(self[name].strip())
         if found is None:
             self.wrong(name, _("Xin ghi ngày như 21/11/2026."))
             return earliest

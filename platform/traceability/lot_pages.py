@@ -9,7 +9,7 @@ from sqlalchemy import select
 from nongso.labels import layout as layouts
 from nongso.labels.errors import LabelError
 from nongso.platform.accounts import allow, scoped
-from nongso.platform.languages import _
+from nongso.platform.languages import _, number
 from nongso.platform.store import records, transaction
 from nongso.platform.traceability import labelling, sentences
 from nongso.platform.traceability.desk import (
@@ -33,6 +33,7 @@ from nongso.platform.traceability.withdrawal import made_of, withdraw
 log = logging.getLogger(__name__)
 
 Answer = str | tuple[str, int] | Response
+MOST_SPOILED = 1000  # reported at once; a whole issue that failed is reported in parts
 
 
 @blueprint.get("/")
@@ -207,6 +208,14 @@ def spoiled(code: str) -> Answer:
     serials = [
         as_typed(one.rsplit("/", 1)[-1]) for one in form["serials"].replace(",", " ").split()
     ]
+    if len(serials) > MOST_SPOILED:
+        form.wrong(
+            "serials",
+            _(
+                "Mỗi lần ghi nhiều nhất %(most)s tem hỏng. Xin ghi làm nhiều lần.",
+                most=number(MOST_SPOILED),
+            ),
+        )
     try:
         if form.ok:
             with transaction() as session:

@@ -394,9 +394,9 @@ def pack(desk: Desk, id_: str, wish: Packing) -> Lot:
         raise MoreOutThanIn(in_grams, out_grams)
     if wish.best_before <= wish.day:
         raise BestBeforeTooEarly(wish.day.isoformat())
-    latest = wish.day + datetime.timedelta(days=product.shelf_life_days)
+    latest = product.keeps_until(wish.day)
     if wish.best_before > latest:
-        raise BestBeforeTooLate(latest.isoformat(), product.shelf_life_days)
+        raise BestBeforeTooLate(latest.isoformat(), (latest - wish.day).days)
     code = _new_code(desk)
     more = {
         **_common(desk, wish, product.name),

@@ -9,6 +9,7 @@ paper cannot be derived.
 Quantities are whole grams and whole packs, so that sums close.
 """
 
+import datetime
 import unicodedata
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, UniqueConstraint
@@ -29,6 +30,8 @@ LOT_KINDS = (PLANTING, CROP, ROOTS, STARCH, NOODLES, PACKS)
 PRODUCT_KINDS = ("vegetables", "noodles")
 PACKED_FROM = {"vegetables": CROP, "noodles": NOODLES}
 PRODUCER_KINDS = ("cooperative", "group", "household")
+MOST_PACK_GRAMS = 50_000
+LONGEST_SHELF_DAYS = 3650
 
 
 class Producer(Base):
@@ -72,6 +75,11 @@ class Product(Base):
         if lot.kind != PACKED_FROM[self.kind]:
             return False
         return lot.kind != CROP or same_crop(self.crop, lot.name)
+
+    def keeps_until(self, packed: datetime.date) -> datetime.date:
+        """The last day that may be printed as its best-before, packed on that day."""
+        days = min(max(self.shelf_life_days, 1), LONGEST_SHELF_DAYS)
+        return packed + datetime.timedelta(days=days)
 
 
 def same_crop(one: str, other: str) -> bool:

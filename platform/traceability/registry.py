@@ -11,12 +11,14 @@ from nongso.platform.accounts import allow, somebody
 from nongso.platform.languages import _
 from nongso.platform.store import records, transaction
 from nongso.platform.traceability import sentences
-from nongso.platform.traceability.desk import READERS, blueprint, page, products, refuse
+from nongso.platform.traceability.desk import READERS, asked, blueprint, page, products, refuse
 from nongso.platform.traceability.desk import producers as all_producers
 from nongso.platform.traceability.errors import BadGtin
 from nongso.platform.traceability.forms import Form
 from nongso.platform.traceability.identifiers import gtin14
 from nongso.platform.traceability.records import (
+    LONGEST_SHELF_DAYS,
+    MOST_PACK_GRAMS,
     PRODUCER_KINDS,
     PRODUCT_KINDS,
     Producer,
@@ -60,6 +62,8 @@ def producer(key: str = "") -> Answer:
 @allow("clerk")
 def keep_producer(key: str = "") -> Answer:
     """Keep a producer, new or changed."""
+    if key:
+        _own_producer(key)
     form = Form(request.form)
     values = {
         "kind": form.choice("kind", PRODUCER_KINDS),
@@ -142,8 +146,7 @@ def product(key: str = "") -> Answer:
         values = {name: str(getattr(found, name)) for name in _PRODUCT}
         return _product(Form({**values, "gtin": found.gtin or ""}), key)
     proposed = {"id": str(uuid.uuid4()), "pack_grams": "500", "shelf_life_days": "365"}
-    asked = {name: request.args.get(name, "") for name in ("kind", "crop")}
-    return _product(Form({**proposed, **{name: one for name, one in asked.items() if one}}), "")
+    return _product(Form({**proposed, **asked("kind", "crop")}), "")
 
 
 @blueprint.post("/products/new")
@@ -151,14 +154,16 @@ def product(key: str = "") -> Answer:
 @allow("clerk")
 def keep_product(key: str = "") -> Answer:
     """Keep a product, new or changed. Labels that were printed keep what they say."""
+    if key:
+        _own_product(key)
     form = Form(request.form)
     values = {
         "kind": form.choice("kind", PRODUCT_KINDS),
         "producer_id": form.choice("producer_id", {one.id for one in all_producers()}),
         "name": form.text("name", 60),
         "brand": form.text("brand", 60, needed=False),
-        "pack_grams": form.count("pack_grams", 1, 50_000),
-        "shelf_life_days": form.count("shelf_life_days", 1, 3650),
+        "pack_grams": form.count("pack_grams", 1, MOST_PACK_GRAMS),
+        "shelf_life_days": form.count("shelf_life_days", 1, LONGEST_SHELF_DAYS),
         "storage": form.text("storage", 200, needed=False),
         "crop": form.text("crop", 60, needed=form["kind"] == "vegetables"),
         "gtin": _gtin(form),

@@ -114,10 +114,15 @@ def refusal(error: errors.Refused) -> str:
         case errors.SerialUnknown(serials=[]):
             return _("Chưa ghi: ô này còn trống. Xin nhập số tem hỏng.")
         case errors.SerialUnknown(serials=serials):
-            return _(
-                "Chưa ghi: lô này không có tem đang dùng mang số %(serials)s.",
-                serials=", ".join(serials),
-            )
+            named = ", ".join(serial[:20] for serial in serials[:5])
+            if len(serials) > 5:
+                return _(
+                    "Chưa ghi: lô này không có tem đang dùng mang số %(serials)s "
+                    "và %(count)s số khác.",
+                    serials=named,
+                    count=number(len(serials) - 5),
+                )
+            return _("Chưa ghi: lô này không có tem đang dùng mang số %(serials)s.", serials=named)
         case errors.BadGtin(why="restricted"):
             return _("Mã này chỉ dùng trong một cửa hàng, không in lên hàng bán ra được.")
         case errors.BadGtin(why="check_digit"):

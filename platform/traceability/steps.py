@@ -1,6 +1,5 @@
 """The clerk's forms for what happens to lots: plant, harvest, take in, make a batch, pack."""
 
-import datetime
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,9 +12,10 @@ from nongso.platform.greenhouse.records import Greenhouse
 from nongso.platform.languages import _
 from nongso.platform.store import records, transaction
 from nongso.platform.telemetry import telemetry
-from nongso.platform.traceability import growing
+from nongso.platform.traceability import growing, sentences
 from nongso.platform.traceability import operations as ops
 from nongso.platform.traceability.desk import (
+    asked,
     blueprint,
     desk,
     new_form,
@@ -27,9 +27,10 @@ from nongso.platform.traceability.desk import (
     stock,
     today,
 )
-from nongso.platform.traceability.errors import Refused
+from nongso.platform.traceability.errors import LotUnknown, Refused
 from nongso.platform.traceability.forms import Form, kg_typed
 from nongso.platform.traceability.records import (
+    MOST_PACK_GRAMS,
     PACKED_FROM,
     PLANTING,
     Lot,
@@ -58,7 +59,7 @@ def _record(form: Form, deed: Callable[..., Lot], wish: Any, *more: Any) -> Resp
 @allow("clerk")
 def planting() -> Answer:
     """Show the form of a planting."""
-    return _planting(Form(new_form(**request.args)))
+    return _planting(Form(new_form(**asked("greenhouse", "producer", "crop"))))
 
 
 @blueprint.post("/planting")
@@ -88,7 +89,7 @@ def _planting(form: Form) -> Answer:
 @allow("clerk")
 def harvest() -> Answer:
     """Show the form of a harvest."""
-    return _harvest(Form(new_form(**request.args)))
+    return _harvest(Form(new_form(**asked("planting"))))
 
 
 @blueprint.post("/harvest")
@@ -120,7 +121,8 @@ def _harvest(form: Form) -> Answer:
 @allow("clerk")
 def intake() -> Answer:
     """Show the form of a weigh-in."""
-    return _intake(Form(new_form(lifted=today().isoformat(), **request.args)))
+    proposed = {"lifted": today().isoformat(), **asked("producer", "lifted")}
+    return _intake(Form(new_form(**proposed)))
 
 
 @blueprint.post("/intake")
@@ -156,7 +158,7 @@ def make_batch(kind: str) -> Answer:
     """Record a mẻ bột or a mẻ miến."""
     form = Form(request.form)
     found = stock(ops.MADE_FROM[kind])
-    takes = _takes(form, [name for name in form.values if name.startswith("take-")])
+    takes = _takes(form, found)
     if not takes and form.ok:
         form.wrong("inputs", _("Chưa chọn lấy từ đâu. Xin ghi số ki-lô-gam lấy vào."))
     out_grams, day = form.grams("output"), form.day("day", today())
@@ -165,13 +167,20 @@ def make_batch(kind: str) -> Answer:
     return recorded or page("batch.html", form, kind=kind, stock=found)
 
 
-def _takes(form: Form, names: Sequence[str]) -> tuple[ops.Take, ...]:
-    """What a form takes from which lot; an empty field takes nothing."""
+def _takes(form: Form, stock: Sequence[Lot]) -> tuple[ops.Take, ...]:
+    """What a form takes from which lot; an empty field takes nothing.
+
+    A lot that is not in stock (any more) is refused as a whole, whatever is asked of it.
+    """
+    offered = {f"take-{lot.code}": lot.code for lot in stock}
+    for name in form.values:
+        if name.startswith("take-") and name not in offered and form[name].strip():
+            form.wrong("inputs", sentences.refusal(LotUnknown(name[5:25])))
     found = []
-    for name in sorted(names):
+    for name, code in offered.items():
         grams = form.grams(name, needed=False)
         if grams is not None:
-            found.append(ops.Take(name.removeprefix("take-"), grams))
+            found.append(ops.Take(code, grams))
     return tuple(found)
 
 
@@ -205,7 +214,7 @@ def _fitting(product: Product) -> list[Lot]:
 def _proposed(product: Product, code: str) -> dict[str, str]:
     lots = _fitting(product)
     lot = next((one for one in lots if one.code == code), lots[0] if lots else None)
-    best_before = today() + datetime.timedelta(days=product.shelf_life_days)
+    best_before = product.keeps_until(today())
     proposed = {
         "product": product.id,
         "pack_grams": str(product.pack_grams),
@@ -225,7 +234,7 @@ def pack() -> Answer:
     product = made.get(form.choice("product", made))
     lot, day = form.text("lot", 20), form.day("day", today())
     packs = form.count("packs", 1, MOST_PACKS)
-    pack_grams = form.count("pack_grams", 1, 50_000)
+    pack_grams = form.count("pack_grams", 1, MOST_PACK_GRAMS)
     best_before = form.day("best_before")
     taken = form.grams("taken", needed=False) or packs * pack_grams
     wish = ops.Packing(

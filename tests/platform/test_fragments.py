@@ -1,5 +1,6 @@
 """Pieces of pages are made once, however many phones ask, and the oldest make room."""
 
+import contextlib
 import threading
 import time
 
@@ -39,6 +40,14 @@ def test_a_piece_that_failed_is_tried_again() -> None:
     with pytest.raises(RuntimeError):
         kept.get("key", fail)
     assert kept.get("key", lambda: "cards") == "cards"
+
+
+def test_pages_that_cannot_be_made_leave_nothing_behind() -> None:
+    kept = Fragments()
+    for n in range(100):
+        with contextlib.suppress(ZeroDivisionError):
+            kept.get(n, lambda: str(1 / 0))
+    assert len(kept._making) == 0
 
 
 def test_the_oldest_make_room(monkeypatch: pytest.MonkeyPatch) -> None:

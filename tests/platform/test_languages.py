@@ -122,20 +122,6 @@ def test_times_of_day_and_days(place: Place) -> None:
         assert languages.duration(90) == "1 phút 30 giây"
 
 
-@pytest.mark.parametrize(
-    ("text", "value"), [("10", 10), (" 2,5 ", 2.5), ("2.5", 2.5), ("0,25", 0.25)]
-)
-def test_typed_numbers_take_comma_and_dot(text: str, value: float) -> None:
-    assert languages.read_number(text) == value
-
-
-@pytest.mark.parametrize("text", ["", "x", "1.250", "1,250", "-3", "1e3", "1.2.3", "٣", "9" * 20])
-def test_numbers_that_can_be_read_two_ways_are_asked_back(text: str) -> None:
-    with pytest.raises(ValueError, match="not a number"):
-        languages.read_number(text)
-    assert languages.ambiguous_number(text) == (text in ("1.250", "1,250"))
-
-
 @given(st.floats(0, 9e8), st.integers(0, 3))
 def test_numbers_written_in_vietnamese_have_at_most_one_comma(value: float, decimals: int) -> None:
     from flask import Flask

@@ -307,3 +307,31 @@ def test_imported_past_opens_on_its_last_day(farm: Place) -> None:
     assert "Ngày 01/09/2020" in page
     assert '<svg class="chart"' in page
     assert "Tưới" not in text_of(page).replace("Khu tưới", "")
+
+
+@pytest.mark.parametrize("days", ["²", "٧", "9" * 5000, "-1", "7.0", "1e1", "07"])
+def test_an_odd_length_of_the_curves_shows_one_day(farm: Place, days: str) -> None:
+    fresh(farm)
+    answer = farm.client("farmer").get(PAGE, query_string={"days": days})
+    assert answer.status_code == 200
+    assert "Hôm nay" in answer.text
+
+
+def test_a_wrong_number_of_minutes_stays_in_its_field_with_the_sentence_beside_it(
+    farm: Place,
+) -> None:
+    fresh(farm)
+    client = farm.client("farmer")
+    page = client.get(PAGE).text
+    token = re.search(r'name="form_token" value="(\w+)"', page)
+    wish = re.search(r'name="wish" value="([\w-]+)"', page)
+    assert token is not None
+    assert wish is not None
+    body = {"form_token": token[1], "wish": wish[1], "zone": "tan-binh-1-k2"}
+    answer = client.post(PAGE + "/water", data=body | {"minutes": "other", "other": "1.250"})
+    assert answer.status_code == 400
+    assert answer.text.count('id="said"') == 1
+    card = answer.text.split('aria-labelledby="tan-binh-1-k2"')[1].split("</section>")[0]
+    assert "<details open>" in card
+    assert 'value="1.250" aria-invalid="true" aria-describedby="said"' in card
+    assert card.index('name="other"') < card.index("Chưa rõ 1.250 là bao nhiêu phút")

@@ -4,6 +4,7 @@ import datetime
 import io
 import re
 import time
+import uuid
 
 from cooperative import Farm
 from platform_site import PASSWORD, Site, measure
@@ -13,7 +14,7 @@ from nongso.labels import check, layout
 from nongso.platform import people
 from nongso.platform.languages import NO_BREAK, day_of
 from nongso.platform.traceability import lots
-from nongso.platform.traceability.records import LabelCode, Lot, Producer
+from nongso.platform.traceability.records import LabelCode, Lot, Producer, Product
 
 PAGES = (
     "/records/",
@@ -277,3 +278,94 @@ def test_nobody_is_chosen_for_the_clerk(site: Site) -> None:
     answer = site.send("/records/intake", producer="", output="600")
     assert answer.status_code == 422
     assert "Xin chọn một dòng." in answer.text
+
+
+def test_a_link_proposes_what_it_may_and_nothing_else(site: Site, farm: Farm) -> None:
+    keep_producer(site, "H01")
+    keep_producer(site, "H02")
+    with farm.records.session() as session:
+        second = session.query(Producer).filter_by(code="H02").one().id
+    for query in ("lifted=x", "lifted=2026-11-01&lifted=y", "self=1", "id=1&day=x&nonsense=1"):
+        assert site.clerk.get("/records/intake?" + query).status_code == 200
+    found = site.fields(f"/records/intake?producer={second}&lifted={ago(3)}&id=1&output=9&day=x")
+    assert (found["producer"], found["lifted"]) == (second, ago(3))
+    assert (found["output"], found["day"]) == ("", ago(0))
+    assert len(found["id"]) == 36
+
+
+def test_weights_are_taken_as_they_are_written_here(site: Site, farm: Farm) -> None:
+    keep_producer(site, "H01")
+    lot = site.made("/records/intake", output="1.234,5", day=ago(0))
+    assert farm.lot(lot).made_grams == 1_234_500
+    assert site.send("/records/intake", output="1.250").status_code == 422
+
+
+def test_a_number_that_only_begins_well_is_refused(site: Site, farm: Farm) -> None:
+    keep_producer(site, "HTX", "cooperative")
+    new = {"name": "Miến dong", "kind": "noodles"}
+    for days in ("000000365" + "9" * 30, "000000001" + "9" * 5000, "365 ngày", "3651", "0"):
+        answer = site.send("/records/products/new", **new, shelf_life_days=days)
+        assert answer.status_code == 422, days
+        assert "Xin ghi một số từ 1 đến 3.650." in answer.text
+    answer = site.send("/records/products/new", **new, shelf_life_days="12,5")
+    assert "Xin ghi số không có phần lẻ, từ 1 đến 3.650." in answer.text
+    assert site.send("/records/products/new", **new, shelf_life_days="1.095").status_code == 303
+
+
+def test_a_shelf_life_of_a_million_years_does_not_close_the_packing_page(
+    site: Site, farm: Farm
+) -> None:
+    farm.noodles(50)
+    product = farm.product()
+    with farm.records.transaction() as session:
+        session.get_one(Product, product).shelf_life_days = 2**62
+    fields = site.fields("/records/packing")
+    assert fields["best_before"] == (day_of(time.time()) + datetime.timedelta(3650)).isoformat()
+    answer = site.send("/records/packing", packs="10", best_before="9999-12-31")
+    assert "Hạn sử dụng muộn nhất là" in answer.text
+
+
+def test_a_household_is_only_added_by_the_form_for_new_ones(site: Site) -> None:
+    fields = site.fields("/records/producers/new")
+    fields |= {"kind": "household", "code": "H09", "name": "Hộ H09", "commune": "xã"}
+    fields |= {"province": "tỉnh"}
+    for key in ("no-such", "%3Cscript%3E", str(uuid.uuid4())):
+        answer = site.clerk.post(f"/records/producers/{key}", data=fields)
+        assert answer.status_code == 404
+    assert "H09" not in site.clerk.get("/records/producers").text
+
+
+def test_letters_that_nobody_sees_come_off_and_others_are_asked_about(
+    site: Site, farm: Farm
+) -> None:
+    keep_producer(site, "H01")
+    sent = {**site.fields("/records/producers/new"), "kind": "household", "commune": "xã"}
+    sent |= {"province": "tỉnh", "code": "H02"}
+    pasted = "\ufeffHộ\u200b hai\u00ad".replace("ộ", "o\u0323\u0302")
+    assert (
+        site.clerk.post("/records/producers/new", data=sent | {"name": pasted}).status_code == 303
+    )
+    with farm.records.session() as session:
+        assert session.query(Producer).filter_by(code="H02").one().name == "Hộ hai"
+    for name in ("Hộ\x00ba", "\u202eba ộH", "Hộ \ue000"):
+        answer = site.send("/records/producers/new", code="H03", name=name)
+        assert "Ô này có ký tự lạ. Xin gõ lại." in answer.text
+
+
+def test_a_long_list_of_unknown_labels_is_answered_shortly(site: Site, farm: Farm) -> None:
+    labels = f"/records/lots/{farm.packed(3).code}/labels"
+    assert site.send(labels, count="3").status_code == 303
+    spoiled = labels.replace("/labels", "/spoiled")
+    sent = {**site.fields(labels), "serials": "\n".join(f"K{n:08}" for n in range(900))}
+    answer = site.clerk.post(spoiled, data=sent)
+    assert "K00000004 và 895 số khác." in answer.text
+    sent["serials"] = "K " * 200_000
+    answer = site.clerk.post(spoiled, data=sent)
+    assert "Mỗi lần ghi nhiều nhất 1.000 tem hỏng." in answer.text
+
+
+def test_a_lot_that_is_no_longer_in_stock_is_named(site: Site) -> None:
+    keep_producer(site, "H01")
+    lot = site.made("/records/intake", output="600")
+    answer = site.send("/records/batch/starch", **{f"take-{lot}": "5", "take-ZZZZZZ": "5"})
+    assert "Không có lô ZZZZZZ trong sổ của hợp tác xã." in answer.text

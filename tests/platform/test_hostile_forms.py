@@ -1,0 +1,341 @@
+"""Whatever is sent to the forms of farmer and clerk: never a failure, never another's records.
+
+Every form is found by walking the pages of a whole office and must be among the addresses of
+the application, so that a new form is tested from its first day. Gateways have their own door
+(``/api/v1/gateways``) and their own tests.
+"""
+
+import io
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import hostile_forms as hostile
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from office import KEY, NODE_1, Place, configuration, open_place
+from sqlalchemy import select
+
+from nongso.platform import events, migrations, people, uplink
+from nongso.platform.greenhouse import commands
+from nongso.platform.settings import Settings
+from nongso.platform.store import Base
+from nongso.platform.traceability import demo, labelling, lots
+from nongso.platform.traceability import operations as ops
+from nongso.platform.traceability.labeltext import texts_of
+from nongso.platform.traceability.records import LabelCode, LabelIssue, Lot, Producer, Product
+
+THEIRS = "bac-ha"
+ROLES = ("farmer", "clerk")
+URLENCODED = "application/x-www-form-urlencoded"
+KEYS = ("cooperative", "gateway", "greenhouse", "zone", "lot", "subject", "source", "target")
+examples = settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+)
+
+
+def theirs_configured() -> dict[str, Any]:
+    """The farm of the other cooperative: the same, under its own names."""
+    text = json.dumps(configuration()).replace("tan-binh", "na-hoi").replace("000000", "0000aa")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def work(place: Place, cooperative: str, grower: str) -> list[str]:
+    """A cooperative at work, with something left in every stock; returns its lots."""
+    today = ops.datetime.date.today()
+    made: list[Lot] = []
+    with place.records.transaction() as session:
+        desk = ops.Desk(session, cooperative, "clerk", "http://127.0.0.1:8080", int(time.time()))
+
+        def do(deed: Any, *wish: Any) -> Lot:
+            made.append(deed(desk, str(uuid.uuid4()), *wish))
+            return made[-1]
+
+        session.add(
+            Producer(
+                id=grower,
+                cooperative=cooperative,
+                code="X1",
+                kind="household",
+                name="Hộ X1",
+                village="bản Nà Hối",
+                commune="xã",
+                province="tỉnh",
+                contact="",
+            )
+        )
+        session.flush()
+        product = Product(
+            id=str(uuid.uuid4()),
+            cooperative=cooperative,
+            producer_id=grower,
+            name="Miến dong thử",
+            brand="",
+            kind="noodles",
+            pack_grams=500,
+            shelf_life_days=365,
+            crop="",
+            storage="",
+            gtin=None,
+        )
+        session.add(product)
+        session.flush()
+        house = "tan-binh-1" if cooperative != THEIRS else "na-hoi-1"
+        do(ops.plant, ops.Planting(house, "Nhà màng", grower, "Rau cải", today))
+        do(ops.harvest, ops.Harvest(made[-1].code, 90_000, today), None)
+        roots = do(ops.take_in, ops.Intake(grower, 900_000_000, today, today))
+        takes = (ops.Take(roots.code, 400_000_000),)
+        starch = do(ops.make_batch, ops.Batch("starch", takes, 300_000_000, today))
+        takes = (ops.Take(starch.code, 100_000_000),)
+        noodles = do(ops.make_batch, ops.Batch("noodles", takes, 90_000_000, today))
+        takes = (ops.Take(noodles.code, 1_000_000),)
+        until = today + ops.datetime.timedelta(days=300)
+        packed = do(ops.pack, ops.Packing(product.id, takes, 2000, 500, today, until))
+        wish = labelling.Wish(packed.code, 30)
+        labelling.issue(desk, str(uuid.uuid4()), wish, texts_of(packed))
+    return [lot.code for lot in made]
+
+
+@dataclass
+class Office:
+    """The office under attack, its browsers, its forms, and what the other cooperative has."""
+
+    place: Place
+    browsers: dict[str, FlaskClient]
+    forms: dict[str, list[tuple[str, hostile.Form]]]  # by endpoint: who, form
+    theirs: list[str]
+
+    def rows_of_theirs(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row whose key names something of the other cooperative."""
+        theirs = {*self.theirs, *(f"lot:{one}" for one in self.theirs)}
+        theirs |= {f"greenhouse:{one}" for one in self.theirs}
+        found = {}
+        with self.place.records.session() as session:
+            for table in Base.metadata.sorted_tables:
+                if table.name.startswith("log_in"):
+                    continue
+                keys = [
+                    at
+                    for at, column in enumerate(table.columns)
+                    if column.primary_key or column.foreign_keys or column.name in KEYS
+                ]
+                rows = [tuple(map(str, row)) for row in session.execute(select(table))]
+                found[table.name] = sorted(
+                    row for row in rows if any(row[at] in theirs for at in keys)
+                )
+        return found
+
+    def endpoint(self, path: str) -> str:
+        urls = self.place.app.url_map.bind("localhost")
+        return str(urls.match(path, method="POST")[0])
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    hasher, people._hasher = people._hasher, people.PasswordHasher(1, 64, 1)
+    waits, commands.ANSWER_SECONDS = commands.ANSWER_SECONDS, 0.0
+    found = Settings(folder=tmp_path_factory.mktemp("office"), secret="0123456789abcdef" * 4)
+    migrations.upgrade(found)
+    place = open_place(found)
+    place.configure()
+    now = int(time.time())
+    place.bring(place.readings(NODE_1, ["soil_moisture", now - 60, 31.0, 16]))
+    with place.records.transaction() as session:
+        uplink.register_gateway(session, THEIRS, "Bắc Hà", THEIRS, KEY[::-1])
+    described = place.row("configuration", configuration=theirs_configured())
+    answer = place.bring(described, key=KEY[::-1], gateway=THEIRS)
+    assert answer.json is not None
+    assert answer.json["refused"] == []
+    demo.lay_down(found, now)
+    work(place, "binh-lu", str(uuid.uuid4()))
+    grower = str(uuid.uuid4())
+    theirs = [THEIRS, "na-hoi-1", "na-hoi-1-k1", "na-hoi-1-k2", grower]
+    theirs += work(place, THEIRS, grower)
+    with place.records.session() as session:
+        theirs += session.scalars(select(Product.id).where(Product.cooperative == THEIRS))
+        theirs += session.scalars(select(LabelIssue.id).where(LabelIssue.cooperative == THEIRS))
+        theirs += session.scalars(select(LabelCode.serial).where(LabelCode.lot.in_(theirs)))
+        theirs += session.scalars(
+            select(events.Event.id).where(events.Event.cooperative == THEIRS)
+        )
+    made = Office(place, {role: place.client(role) for role in ROLES}, {}, theirs)
+    for role, browser in made.browsers.items():
+        for page in hostile.walk(browser, "/greenhouses" if role == "farmer" else "/records/"):
+            for form in page.forms:
+                made.forms.setdefault(made.endpoint(form.path), []).append((role, form))
+    page = hostile.read("/login", place.client().get("/login"))
+    made.forms["accounts.enter"] = [("stranger", page.forms[0])]
+    made.browsers["stranger"] = place.client()
+    yield made
+    place.close()
+    people._hasher = hasher
+    commands.ANSWER_SECONDS = waits
+
+
+def test_every_address_that_takes_a_form_is_found_on_a_page(office: Office) -> None:
+    takes_forms = {
+        rule.endpoint
+        for rule in office.place.app.url_map.iter_rules()
+        if "POST" in (rule.methods or ()) and not rule.rule.startswith("/api/")
+    }
+    assert takes_forms == set(office.forms)
+    assert {path for _, form in office.forms["records.make_batch"] for path in [form.path]} == {
+        "/records/batch/starch",
+        "/records/batch/noodles",
+    }
+
+
+def check(office: Office, path: str, answer: Any) -> None:
+    assert answer.status_code < 500, f"{path}: {answer.status_code}"
+    assert hostile.read(path, answer).hostile == [], path
+
+
+ENDPOINTS = (
+    *("accounts.enter", "greenhouse.water", "greenhouse.stop", "greenhouse.stop_everything"),
+    *("greenhouse.mode", "records.withdraw_lot", "records.print_labels", "records.spoiled"),
+    *("records.keep_producer", "records.keep_product", "records.plant", "records.gather"),
+    *("records.take_in", "records.make_batch", "records.pack"),
+)
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_no_field_alone_brings_a_form_down(office: Office, endpoint: str) -> None:
+    """All else is as it should be, so that what one field holds goes as deep as it can."""
+    shapes = {
+        form.path if "batch" in form.path else "": one
+        for one in office.forms[endpoint]
+        for form in one[1:]
+    }
+    for role, form in shapes.values():
+        for name, _ in form.fields:
+            for typed in hostile.OF_A_KIND[form.kinds.get(name, "text")]:
+                if name == "form_token" and len(typed) > 9:
+                    continue
+                changes: dict[str, str | None] = {"id": str(uuid.uuid4()), name: typed}
+                answer = office.browsers[role].post(
+                    form.path, data=form.body(changes, []), content_type=URLENCODED
+                )
+                check(office, form.path + f" with {name}={typed[:40]!r}", answer)
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_no_form_fails_whatever_is_sent(office: Office, endpoint: str) -> None:
+    before = office.rows_of_theirs()
+    forms = office.forms[endpoint]
+
+    @examples
+    @given(st.data())
+    def attack(draw: st.DataObject) -> None:
+        role, form = draw.draw(st.sampled_from(forms))
+        names = [name for name, _ in form.fields if name != "form_token"]
+        names += ["take-" + office.theirs[5], "extra", "zone", "id"]
+        found = hostile.values(office.theirs)
+        changes = draw.draw(st.dictionaries(st.sampled_from(names), st.none() | found, max_size=3))
+        doubled = draw.draw(st.lists(st.tuples(st.sampled_from(names), found), max_size=2))
+        path = form.path
+        if "/" in path.strip("/") and draw.draw(st.integers(0, 5)) == 0:
+            part = draw.draw(st.sampled_from([*office.theirs, "%00", "%ED%A0%80", "x" * 300]))
+            path = draw.draw(
+                st.sampled_from([path.replace(old, part) for old in path.split("/")[2:]])
+            )
+        if changes.get("id", "") is not None and "id" not in changes and "id" in names:
+            changes["id"] = str(uuid.uuid4())  # else the first is recorded, all others repeat it
+        answer = office.browsers[role].post(
+            path,
+            data=form.body(changes, doubled),
+            content_type=URLENCODED,
+        )
+        check(office, path, answer)
+
+    attack()
+    assert office.rows_of_theirs() == before
+
+
+@pytest.mark.parametrize("endpoint", [one for one in ENDPOINTS if one != "accounts.enter"])
+def test_no_form_fails_on_a_body_that_is_none(office: Office, endpoint: str) -> None:
+    role, form = office.forms[endpoint][0]
+    token = dict(form.fields)["form_token"]
+    headers = {"X-Form-Token": token}
+    for body, kind in (
+        (b"", ""),
+        (b"\x00" * 5000, "application/x-www-form-urlencoded"),
+        (b"&=&=&&a&=b;%%%zz", "application/x-www-form-urlencoded; charset=undefined"),
+        (b"--x\r\nContent-Disposition: form-data; name=", "multipart/form-data; boundary=x"),
+        (b"", "multipart/form-data"),
+        (b'{"id": 1}', "application/json"),
+    ):
+        answer = office.browsers[role].post(
+            form.path, data=body, content_type=kind, headers=headers
+        )
+        check(office, form.path, answer)
+    files = {name: (io.BytesIO(b"\xff" * 99), "../../x.csv") for name, _ in form.fields}
+    answer = office.browsers[role].post(form.path, data=files, headers=headers)
+    check(office, form.path, answer)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.sampled_from((*hostile.NUMBERS, *hostile.TEXTS)),
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(), inside, max_size=3),
+    max_leaves=6,
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "names", "user"),
+    [
+        ("/api/v1/zones/tan-binh-1-k1/water", ("seconds", "id", "expires"), "farmer"),
+        ("/api/v1/stop", ("zone", "id"), "farmer"),
+        ("/api/v1/lots/{lot}/labels", ("count", "layout", "start_cell", "id"), "clerk"),
+    ],
+)
+def test_no_call_of_a_program_fails_whatever_is_sent(
+    office: Office, path: str, names: tuple[str, ...], user: str
+) -> None:
+    before = office.rows_of_theirs()
+    with office.place.records.session() as session:
+        packed = select(Lot.code).where(Lot.kind == "packs", Lot.cooperative == "binh-lu")
+        path = path.format(lot=session.scalars(packed).first())
+    bodies = JSON | st.dictionaries(
+        st.sampled_from(names), JSON | st.sampled_from([*office.theirs, 1, str(uuid.uuid4())])
+    )
+
+    @examples
+    @given(bodies)
+    def attack(body: Any) -> None:
+        answer = office.place.app.test_client().post(
+            path,
+            data=json.dumps(body),
+            headers={"Authorization": "Bearer " + office.place.tokens[user]},
+        )
+        check(office, path, answer)
+        if answer.is_json:
+            json.loads(answer.text, parse_constant=pytest.fail)
+
+    attack()
+    assert office.rows_of_theirs() == before
+
+
+def test_afterwards_every_page_opens_and_what_was_typed_is_text(office: Office) -> None:
+    kept = "<script>alert(1)</script>"
+    role, form = office.forms["records.keep_producer"][0]
+    body = form.body({"name": kept, "code": "T1", "id": str(uuid.uuid4())}, [])
+    answer = office.browsers[role].post(
+        "/records/producers/new", data=body, content_type=URLENCODED
+    )
+    assert answer.status_code == 303
+    for role, start in (("clerk", "/records/"), ("farmer", "/greenhouses"), ("stranger", "/")):
+        for page in hostile.walk(office.browsers[role], start):
+            assert page.hostile == [], page.path
+    assert "&lt;script&gt;alert(1)" in office.browsers["clerk"].get("/records/producers").text
+    with office.place.records.session() as session:
+        assert lots.differences(session) == []
