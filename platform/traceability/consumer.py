@@ -26,13 +26,13 @@ from sqlalchemy.orm import Session
 
 from nongso.platform.accounts import public, public_without_cookies
 from nongso.platform.errors import Problem
+from nongso.platform.forms import mass
 from nongso.platform.languages import LANGUAGES, date
 from nongso.platform.settings import Settings
 from nongso.platform.store import kept_records, records
 from nongso.platform.traceability import growing, sentences
 from nongso.platform.traceability import identifiers as ids
 from nongso.platform.traceability.errors import BadGtin
-from nongso.platform.traceability.forms import mass
 from nongso.platform.traceability.records import PACKS, LabelCode, Lot
 from nongso.platform.traceability.shelf import shelves
 from nongso.platform.traceability.story import Story, tell

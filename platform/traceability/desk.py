@@ -10,13 +10,14 @@ from flask import Blueprint, abort, current_app, render_template, request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from nongso.platform import forms
 from nongso.platform.accounts import scoped, somebody
+from nongso.platform.forms import Form
 from nongso.platform.languages import day_of
 from nongso.platform.settings import Settings
 from nongso.platform.store import records
-from nongso.platform.traceability import forms, growing, sentences
+from nongso.platform.traceability import growing, sentences
 from nongso.platform.traceability.errors import Refused
-from nongso.platform.traceability.forms import Form
 from nongso.platform.traceability.operations import Desk
 from nongso.platform.traceability.records import Lot, Producer, Product
 

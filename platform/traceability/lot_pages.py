@@ -9,6 +9,7 @@ from sqlalchemy import select
 from nongso.labels import layout as layouts
 from nongso.labels.errors import LabelError
 from nongso.platform.accounts import allow, scoped
+from nongso.platform.forms import Form
 from nongso.platform.languages import _, number
 from nongso.platform.store import records, transaction
 from nongso.platform.traceability import labelling, sentences
@@ -23,7 +24,6 @@ from nongso.platform.traceability.desk import (
     settings,
 )
 from nongso.platform.traceability.errors import NotPacked, Refused, TooManyLabels, Withdrawn
-from nongso.platform.traceability.forms import Form
 from nongso.platform.traceability.identifiers import as_typed, opens_only_here, printed_address
 from nongso.platform.traceability.labeltext import texts_of
 from nongso.platform.traceability.records import LOT_KINDS, PACKS, LabelCode, LabelIssue, Lot

@@ -8,13 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from nongso.platform.accounts import allow, somebody
+from nongso.platform.forms import Form
 from nongso.platform.languages import _
 from nongso.platform.store import records, transaction
 from nongso.platform.traceability import sentences
 from nongso.platform.traceability.desk import READERS, asked, blueprint, page, products, refuse
 from nongso.platform.traceability.desk import producers as all_producers
 from nongso.platform.traceability.errors import BadGtin
-from nongso.platform.traceability.forms import Form
 from nongso.platform.traceability.identifiers import gtin14
 from nongso.platform.traceability.records import (
     LONGEST_SHELF_DAYS,

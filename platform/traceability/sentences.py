@@ -9,9 +9,9 @@ from nongso.labels.errors import (
     StartCellOutside,
     TextDoesNotFit,
 )
+from nongso.platform.forms import mass
 from nongso.platform.languages import _, date, number
 from nongso.platform.traceability import errors, records
-from nongso.platform.traceability.forms import mass
 
 
 def kind_of_lot(kind: str) -> str:

@@ -8,6 +8,7 @@ from flask import Response, redirect, request, url_for
 from sqlalchemy import select
 
 from nongso.platform.accounts import allow, scoped, somebody
+from nongso.platform.forms import Form, kg_typed
 from nongso.platform.greenhouse.records import Greenhouse
 from nongso.platform.languages import _
 from nongso.platform.store import records, transaction
@@ -28,7 +29,6 @@ from nongso.platform.traceability.desk import (
     today,
 )
 from nongso.platform.traceability.errors import LotUnknown, Refused
-from nongso.platform.traceability.forms import Form, kg_typed
 from nongso.platform.traceability.records import (
     MOST_PACK_GRAMS,
     PACKED_FROM,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nongso.platform.traceability.forms import TwoWays, Unreadable, kg_typed, read_grams
+from nongso.platform.forms import TwoWays, Unreadable, kg_typed, read_grams
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,33 @@ class Form:
             return None
         return grams
 
+    def amount(self, name: str, most: float, needed: bool = True) -> float | None:
+        """A number above 0 with or without decimals; ``None`` when the field is empty or wrong."""
+        if not self[name].strip():
+            if needed:
+                self.wrong(name, _("Xin ghi ô này."))
+            return None
+        try:
+            found = float(typed_numbers.read(self[name]))
+        except TwoWays as e:
+            self.wrong(
+                name,
+                _(
+                    "%(typed)s có thể là %(large)s hoặc %(small)s. Xin gõ lại cho rõ.",
+                    typed=self[name].strip(),
+                    large=f"{int(e.large)}",
+                    small=f"{float(e.small):.4f}".rstrip("0").replace(".", ",") + "0",
+                ),
+            )
+            return None
+        except Unreadable:
+            self.wrong(name, _("Không đọc được số này. Xin ghi như 12,5."))
+            return None
+        if not 0 < found <= most:
+            self.wrong(name, _("Xin ghi số lớn hơn 0, nhiều nhất %(most)s.", most=number(most)))
+            return None
+        return found
+
     def count(self, name: str, low: int, high: int, told: int | None = None) -> int:
         """A whole number. ``told`` is the maximum to say where a later check knows it better."""
         limits = {"low": number(low), "high": number(high if told is None else told)}
