@@ -28,6 +28,8 @@ ROOMS = (
     ("nongso.platform.health", "blueprint"),
     ("nongso.platform.greenhouse.pages", "blueprint"),
     ("nongso.platform.greenhouse.api", "blueprint"),
+    ("nongso.platform.diary.pages", "blueprint"),
+    ("nongso.platform.phone.pages", "blueprint"),
     ("nongso.platform.uplink", "blueprint"),
     ("nongso.platform.openapi", "blueprint"),
     ("nongso.platform.traceability.pages", "blueprint"),

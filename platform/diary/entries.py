@@ -1,0 +1,263 @@
+"""Lines of the diary as events: what one may hold, writing it, correcting it, reading it back.
+
+A line is written once. Who made a mistake writes a correction with a reason; the diary then shows
+the corrected line and what stood there before. The same line sent twice (a phone that did not
+hear the answer) is one line: its number is made on the phone.
+"""
+
+import datetime
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from nongso.platform import events
+from nongso.platform.events import Event, EventSubject
+from nongso.platform.languages import ZONE, day_of
+
+LINE = "diary"
+CORRECTION = "diary_correction"
+NOON = datetime.time(12)
+
+KINDS = (
+    "planted",
+    "watered",
+    "fertilised",
+    "sprayed",
+    "pruned",
+    "harvested",
+    "problem",
+    "note",
+)
+UNITS = ("kg", "g", "l", "ml", "plants")
+UNITS_OF = {
+    "planted": ("plants", "g", "kg"),
+    "watered": ("l",),
+    "fertilised": ("kg", "g", "l", "ml"),
+    "sprayed": ("ml", "g", "l", "kg"),
+    "harvested": ("kg",),
+}
+KG = {"kg": 1.0, "g": 0.001}
+LONGEST_INTERVAL_DAYS = 365
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line. What does not belong to its kind stays empty.
+
+    ``day`` is an ISO date of the farm, ``minutes`` is time worked, ``cost`` is money in đồng,
+    ``interval_days`` the pre-harvest interval that the label of a sprayed product asks for,
+    ``photo`` the SHA-256 of a kept picture, ``task`` the procedure's task that it fulfils.
+    """
+
+    kind: str
+    day: str
+    crop: str = ""
+    product: str = ""
+    ingredient: str = ""
+    amount: float | None = None
+    unit: str = ""
+    interval_days: int | None = None
+    minutes: int | None = None
+    cost: int | None = None
+    note: str = ""
+    photo: str = ""
+    task: str = ""
+
+    @property
+    def kilograms(self) -> float | None:
+        """The amount in kg, where it is a weight."""
+        if self.amount is None or self.unit not in KG:
+            return None
+        return self.amount * KG[self.unit]
+
+    def body(self) -> dict[str, Any]:
+        """Return what the event holds: the fields that say something."""
+        return {name: value for name, value in asdict(self).items() if value not in ("", None)}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line as the diary shows it now. ``before`` holds what it said earlier, oldest first."""
+
+    id: str
+    entry: Entry
+    actor: str
+    recorded_at: int
+    number: int
+    withdrawn: bool = False
+    reason: str = ""
+    corrected_by: str = ""
+    corrected_at: int | None = None
+    before: tuple[Entry, ...] = field(default=())
+
+
+class LineConflict(Exception):
+    """Another line already has this number; what was sent has not been kept."""
+
+
+class NoSuchLine(Exception):
+    """There is no such line in this greenhouse's diary."""
+
+
+def write(
+    session: Session,
+    id_: str,
+    greenhouse: str,
+    cooperative: str,
+    actor: str,
+    entry: Entry,
+    now: int | None = None,
+) -> bool:
+    """Append a line; say whether it is new. Raises ``LineConflict``.
+
+    Inside the caller's ``transaction()``.
+    """
+    there = session.scalar(select(Event).where(Event.id == id_))
+    if there is not None:
+        if (there.type, there.actor, there.body) == (LINE, actor, entry.body()):
+            return False
+        raise LineConflict(id_)
+    _append(session, id_, LINE, greenhouse, cooperative, actor, entry.day, entry.body(), now)
+    return True
+
+
+def correct(
+    session: Session,
+    id_: str,
+    line: Line,
+    greenhouse: str,
+    cooperative: str,
+    actor: str,
+    entry: Entry | None,
+    reason: str,
+    now: int | None = None,
+) -> bool:
+    """Correct a line, or take it back (``entry`` is ``None``); say whether that is new."""
+    body = {"line": line.id, "reason": reason, "entry": entry.body() if entry else None}
+    there = session.scalar(select(Event).where(Event.id == id_))
+    if there is not None:
+        if (there.type, there.actor, there.body) == (CORRECTION, actor, body):
+            return False
+        raise LineConflict(id_)
+    day = (entry or line.entry).day
+    _append(session, id_, CORRECTION, greenhouse, cooperative, actor, day, body, now)
+    return True
+
+
+def _append(
+    session: Session,
+    id_: str,
+    type_: str,
+    greenhouse: str,
+    cooperative: str,
+    actor: str,
+    day: str,
+    body: dict[str, Any],
+    now: int | None,
+) -> None:
+    events.append(
+        session,
+        id=id_,
+        type=type_,
+        at=_moment(day, int(time.time()) if now is None else now),
+        actor=actor,
+        cooperative=cooperative,
+        body=body,
+        subjects=[f"greenhouse:{greenhouse}"],
+    )
+
+
+def _moment(day: str, now: int) -> int:
+    """When it happened: today, now; on a past day, at noon (nobody was asked for the hour)."""
+    date = datetime.date.fromisoformat(day)
+    if date == day_of(now):
+        return now
+    return int(datetime.datetime.combine(date, NOON, ZONE).timestamp())
+
+
+def lines(session: Session, greenhouse: str) -> list[Line]:
+    """Return the diary of a greenhouse, newest day first, corrections applied."""
+    wanted = (
+        select(Event)
+        .join(EventSubject, EventSubject.number == Event.number)
+        .where(EventSubject.subject == f"greenhouse:{greenhouse}")
+        .where(Event.type.in_((LINE, CORRECTION)))
+        .order_by(Event.number)
+    )
+    found: dict[str, Line] = {}
+    for event in session.scalars(wanted):
+        if event.type == LINE:
+            entry = _entry(event.body)
+            found[event.id] = Line(event.id, entry, event.actor, event.recorded_at, event.number)
+        else:
+            _apply(found, event)
+    return sorted(found.values(), key=lambda one: (one.entry.day, one.number), reverse=True)
+
+
+def _apply(found: dict[str, Line], correction: Event) -> None:
+    line = found.get(correction.body["line"])
+    if line is None:
+        return
+    new = correction.body["entry"]
+    found[line.id] = replace(
+        line,
+        entry=_entry(new) if new is not None else line.entry,
+        withdrawn=new is None,
+        reason=correction.body["reason"],
+        corrected_by=correction.actor,
+        corrected_at=correction.recorded_at,
+        before=(*line.before, line.entry),
+    )
+
+
+def line(session: Session, greenhouse: str, id_: str) -> Line:
+    """Return one line. Raises ``NoSuchLine``."""
+    for one in lines(session, greenhouse):
+        if one.id == id_:
+            return one
+    raise NoSuchLine(id_)
+
+
+def standing(found: Sequence[Line]) -> list[Entry]:
+    """Return what the diary says now: lines that were not taken back."""
+    return [one.entry for one in found if not one.withdrawn]
+
+
+def last_of(found: Sequence[Entry], kind: str) -> Entry | None:
+    """Return the last line of a kind: what is likely to be done again the same way."""
+    return next((one for one in found if one.kind == kind), None)
+
+
+def planting(found: Sequence[Entry]) -> Entry | None:
+    """Return the last planting: the crop that stands there now."""
+    return last_of(found, "planted")
+
+
+def safe_from(found: Sequence[Entry]) -> tuple[datetime.date, Entry] | None:
+    """Return the first day on which the sprayed products allow a harvest, and which decides.
+
+    The interval's days are whole days after the spraying. Only sprayings since the last planting
+    count; one without an interval says nothing.
+    """
+    planted = planting(found)
+    ends = [
+        (
+            datetime.date.fromisoformat(one.day) + datetime.timedelta(days=one.interval_days + 1),
+            one,
+        )
+        for one in found
+        if one.kind == "sprayed"
+        and one.interval_days
+        and (planted is None or one.day >= planted.day)
+    ]
+    return max(ends, key=lambda pair: pair[0], default=None)
+
+
+def _entry(body: dict[str, Any]) -> Entry:
+    """Read a kept line; a field of a newer version is passed over."""
+    known = Entry.__dataclass_fields__
+    return Entry(**{name: value for name, value in body.items() if name in known})

@@ -1,0 +1,404 @@
+"""The diary on the phone: a line in two taps, with or without script, with or without network.
+
+Tap one chooses what was done; the form comes back filled in as the last time. Tap two writes it.
+Without network ``phone.js`` keeps the filled-in form on the phone and sends it later under the
+number that it carries, so that no line is written twice.
+"""
+
+import datetime
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    current_app,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from sqlalchemy import select
+
+from nongso.platform.accounts import allow, owns, somebody
+from nongso.platform.csvtable import csv_answer
+from nongso.platform.diary import entries as diary
+from nongso.platform.diary import photos, procedures, season, sentences
+from nongso.platform.diary.entries import KINDS, UNITS_OF, Entry, Line
+from nongso.platform.forms import Form
+from nongso.platform.greenhouse.records import Greenhouse
+from nongso.platform.languages import _, date, day_of
+from nongso.platform.people import Person
+from nongso.platform.settings import Settings
+from nongso.platform.store import records, transaction
+
+blueprint = Blueprint("diary", __name__, url_prefix="/greenhouses/<slug>/diary")
+
+READERS = ("farmer", "clerk", "helper", "officer", "admin")
+WRITERS = ("farmer", "clerk", "admin")
+FIRST_LINES = 30
+MOST_AMOUNT = 1_000_000
+MOST_MINUTES = 7 * 24 * 60
+MOST_COST = 10_000_000_000
+MOST_PHOTO_BYTES = 7_500_000
+PROPOSED = ("product", "ingredient", "unit", "interval_days", "crop")
+
+Answer = str | Response | tuple[str, int]
+
+
+@blueprint.get("")
+@allow(*READERS)
+def book(slug: str) -> Answer:
+    """The diary: what is to be done, what was done, what the season gave."""
+    house = _house(slug)
+    found = diary.lines(records(), slug)
+    now_standing = diary.standing(found)
+    today = day_of(time.time())
+    everything = request.args.get("all") == "1"
+    safe = diary.safe_from(now_standing)
+    return render_template(
+        "diary/book.html",
+        house=house,
+        lines=found if everything else found[:FIRST_LINES],
+        count=len(found),
+        names=_names(found),
+        due=procedures.due(_procedures(), now_standing, today),
+        season=season.season(records(), house, now_standing, today),
+        before=season.before_of(records(), slug),
+        planted=diary.planting(now_standing),
+        safe=safe if safe is not None and safe[0] > today else None,
+        today=today,
+        kinds=KINDS,
+        words=sentences,
+        iso_day=datetime.date.fromisoformat,
+        one_day=datetime.timedelta(days=1),
+        may_write=somebody().may(*WRITERS),
+        written=request.args.get("written", ""),
+    )
+
+
+@blueprint.get("/new")
+@allow(*WRITERS)
+def new(slug: str) -> Answer:
+    """The form of a line, filled in as the last line of its kind was."""
+    house = _house(slug)
+    kind = request.args.get("kind", "")
+    if kind and kind not in KINDS:
+        abort(404)
+    return _form(house, Form(_proposed(slug, kind)))
+
+
+def _proposed(slug: str, kind: str) -> dict[str, str]:
+    proposed = {
+        "id": str(uuid.uuid4()),
+        "day": day_of(time.time()).isoformat(),
+        "kind": kind,
+        "task": request.args.get("task", "")[:120],
+    }
+    last = diary.last_of(diary.standing(diary.lines(records(), slug)), kind)
+    if last is not None:
+        proposed |= {n: str(v) for n in PROPOSED if (v := getattr(last, n)) not in ("", None)}
+    return proposed
+
+
+@blueprint.post("")
+@allow(*WRITERS)
+def write(slug: str) -> Answer:
+    """Take a line."""
+    house = _house(slug)
+    form = Form(request.form)
+    id_ = form.id()
+    entry = _entry(form)
+    if not form.ok or entry is None:
+        return _form(house, form)
+    try:
+        with transaction() as session:
+            diary.write(session, id_, slug, house.cooperative, somebody().id, entry)
+    except diary.LineConflict:
+        form.values["id"] = str(uuid.uuid4())
+        form.wrong("", _("Dòng này đã ghi rồi. Nếu đây là dòng khác, xin bấm ghi lần nữa."))
+        return _form(house, form)
+    return _back(slug, id_)
+
+
+@blueprint.get("/<uuid:line>/correct")
+@allow(*WRITERS)
+def correction(slug: str, line: uuid.UUID) -> Answer:
+    """The form of a correction, filled in with what stands there."""
+    house, wrong = _line(slug, str(line))
+    said = {n: str(v) for n, v in wrong.entry.body().items()}
+    said["amount"] = _typed(wrong.entry.amount)
+    return _form(house, Form({**said, "id": str(uuid.uuid4())}), wrong)
+
+
+@blueprint.post("/<uuid:line>/correct")
+@allow(*WRITERS)
+def correct(slug: str, line: uuid.UUID) -> Answer:
+    """Take a correction, or take the line back."""
+    house, wrong = _line(slug, str(line))
+    form = Form({**request.form, "kind": wrong.entry.kind, "task": wrong.entry.task})
+    id_ = form.id()
+    reason = form.text("reason", 200)
+    taken_back = request.form.get("do") == "withdraw"
+    entry = None if taken_back else _entry(form, wrong.entry.photo)
+    if not form.ok:
+        return _form(house, form, wrong)
+    try:
+        with transaction() as session:
+            diary.correct(
+                session, id_, wrong, slug, house.cooperative, somebody().id, entry, reason
+            )
+    except diary.LineConflict:
+        form.values["id"] = str(uuid.uuid4())
+        form.wrong("", _("Dòng sửa này đã ghi rồi. Xin bấm ghi lần nữa nếu vẫn muốn sửa."))
+        return _form(house, form, wrong)
+    return _back(slug, wrong.id)
+
+
+@blueprint.get("/photo/<name>")
+@allow(*READERS)
+def photo(slug: str, name: str) -> Answer:
+    """A picture of this diary."""
+    _house(slug)
+    known = {one.photo for a in diary.lines(records(), slug) for one in (a.entry, *a.before)}
+    if name not in known:
+        abort(404)
+    file = photos.path_of(_photo_folder(), name)
+    if not file.exists():
+        abort(404)
+    answer = Response(file.read_bytes(), mimetype="image/jpeg")
+    answer.headers["Cache-Control"] = "private, max-age=86400, immutable"
+    return answer
+
+
+@blueprint.get("/before")
+@allow(*WRITERS)
+def before(slug: str) -> Answer:
+    """The form of how it was before."""
+    house = _house(slug)
+    found = season.before_of(records(), slug) or season.Before()
+    said = {
+        "litres_week": _typed(found.litres_week),
+        "hours_week": "" if found.minutes_week is None else _typed(found.minutes_week / 60),
+        "cost_season": "" if found.cost_season is None else str(found.cost_season),
+        "yield_kg_m2": _typed(found.yield_kg_m2),
+        "note": found.note,
+    }
+    return _before(house, Form({**said, "id": str(uuid.uuid4())}))
+
+
+@blueprint.post("/before")
+@allow(*WRITERS)
+def state_before(slug: str) -> Answer:
+    """Take how it was before."""
+    house = _house(slug)
+    form = Form(request.form)
+    id_ = form.id()
+    hours = form.amount("hours_week", 200, needed=False)
+    stated = season.Before(
+        litres_week=form.amount("litres_week", MOST_AMOUNT, needed=False),
+        minutes_week=None if hours is None else round(hours * 60),
+        cost_season=_money(form, "cost_season"),
+        yield_kg_m2=form.amount("yield_kg_m2", 200, needed=False),
+        note=form.text("note", 200, needed=False),
+    )
+    if form.ok and stated == season.Before(note=stated.note):
+        form.wrong("", _("Xin ghi ít nhất một số."))
+    if not form.ok:
+        return _before(house, form)
+    with transaction() as session:
+        season.state_before(session, id_, house, somebody().id, stated, int(time.time()))
+    return redirect(url_for("diary.book", slug=slug) + "#season", 303)  # type: ignore[return-value]
+
+
+@blueprint.get("/table.csv")
+@allow(*READERS)
+def table(slug: str) -> Response:
+    """The whole diary as a table for a spreadsheet."""
+    house = _house(slug)
+    found = diary.lines(records(), slug)
+    names = _names(found)
+    head = [
+        _("Ngày"),
+        _("Việc"),
+        _("Cây trồng"),
+        _("Phân, thuốc"),
+        _("Hoạt chất"),
+        _("Số lượng"),
+        _("Đơn vị"),
+        _("Cách ly (ngày)"),
+        _("Công (phút)"),
+        _("Tiền (đồng)"),
+        _("Ghi chú"),
+        _("Người ghi"),
+        _("Lý do sửa"),
+    ]
+    rows = [
+        [
+            date(datetime.date.fromisoformat(one.entry.day)),
+            _("Đã bỏ: %(what)s", what=sentences.kind_word(one.entry.kind))
+            if one.withdrawn
+            else sentences.kind_word(one.entry.kind),
+            one.entry.crop,
+            one.entry.product,
+            one.entry.ingredient,
+            one.entry.amount,
+            sentences.unit_name(one.entry.unit),
+            one.entry.interval_days,
+            one.entry.minutes,
+            one.entry.cost,
+            one.entry.note,
+            names.get(one.actor, ""),
+            one.reason,
+        ]
+        for one in found
+    ]
+    return csv_answer(f"nhat-ky-{house.slug}.csv", head, rows)
+
+
+def _form(house: Greenhouse, form: Form, wrong: Line | None = None) -> Answer:
+    kind = form["kind"] if form["kind"] in KINDS else ""
+    page = render_template(
+        "diary/line.html",
+        house=house,
+        form=form,
+        wrong=wrong,
+        kind=kind,
+        choices=[(one, sentences.kind_word(one)) for one in KINDS],
+        units=UNITS_OF.get(kind)
+        or tuple(dict.fromkeys(u for us in UNITS_OF.values() for u in us)),
+        words=sentences,
+        today=day_of(time.time()),
+    )
+    return page if form.ok else (page, 422)
+
+
+def _before(house: Greenhouse, form: Form) -> Answer:
+    page = render_template("diary/before.html", house=house, form=form)
+    return page if form.ok else (page, 422)
+
+
+def _entry(form: Form, kept_photo: str = "") -> Entry | None:
+    """Read what was typed; only the fields of the kind, so that a hidden one says nothing."""
+    kind = form.choice("kind", KINDS)
+    if not kind:
+        return None
+    today = day_of(time.time())
+    units = UNITS_OF.get(kind, ())
+    amount = None
+    unit = ""
+    if units:
+        amount = form.amount("amount", MOST_AMOUNT, needed=kind == "harvested")
+        if amount is not None:
+            unit = form.choice("unit", units) if len(units) > 1 else units[0]
+    sprayed = kind == "sprayed"
+    return Entry(
+        kind=kind,
+        day=form.day("day", latest=today).isoformat(),
+        crop=form.text("crop", 60) if kind == "planted" else "",
+        product=form.text("product", 80, needed=sprayed)
+        if kind in ("fertilised", "sprayed")
+        else "",
+        ingredient=form.text("ingredient", 80, needed=False) if sprayed else "",
+        amount=amount,
+        unit=unit,
+        interval_days=_interval(form) if sprayed else None,
+        minutes=_minutes(form),
+        cost=_money(form, "cost"),
+        note=form.text("note", 500, needed=kind in ("problem", "note")),
+        photo=_photo(form) or kept_photo,
+        task=form.text("task", 120, needed=False),
+    )
+
+
+def _interval(form: Form) -> int | None:
+    if not form["interval_days"].strip():
+        form.wrong(
+            "interval_days", _("Xin ghi số ngày cách ly in trên nhãn thuốc; không có thì ghi 0.")
+        )
+        return None
+    return form.count("interval_days", 0, diary.LONGEST_INTERVAL_DAYS)
+
+
+def _minutes(form: Form) -> int | None:
+    if not form["minutes"].strip():
+        return None
+    return form.count("minutes", 0, MOST_MINUTES)
+
+
+def _money(form: Form, name: str) -> int | None:
+    """Đồng, whole: 60.000 is sixty thousand, because nobody counts parts of a đồng."""
+    return form.count(name, 0, MOST_COST) if form[name].strip() else None
+
+
+def _photo(form: Form) -> str:
+    sent = request.files.get("photo")
+    if sent is None or not sent.filename:
+        return ""
+    data = sent.stream.read(MOST_PHOTO_BYTES + 1)
+    try:
+        if len(data) > MOST_PHOTO_BYTES:
+            raise photos.BadPhoto("huge")
+        return photos.keep(_photo_folder(), data)
+    except photos.BadPhoto as error:
+        form.wrong(
+            "photo",
+            _("Ảnh này lớn quá. Xin chụp lại cỡ nhỏ hơn.")
+            if error.code == "huge"
+            else _("Không đọc được ảnh này. Xin chọn ảnh chụp bằng điện thoại (JPG, PNG)."),
+        )
+        return ""
+
+
+def _house(slug: str) -> Greenhouse:
+    found = records().get(Greenhouse, slug)
+    if found is None or not owns(found.cooperative):
+        abort(404)
+    return found
+
+
+def _line(slug: str, id_: str) -> tuple[Greenhouse, Line]:
+    house = _house(slug)
+    try:
+        found = diary.line(records(), slug, id_)
+    except diary.NoSuchLine:
+        abort(404)
+    if found.withdrawn:
+        abort(404)
+    return house, found
+
+
+def _names(found: list[Line]) -> Mapping[str, str]:
+    ids = {one.actor for one in found} | {one.corrected_by for one in found}
+    people = records().execute(select(Person.id, Person.name).where(Person.id.in_(ids)))
+    return {id_: name for id_, name in people}  # noqa: C416  (rows, not pairs)
+
+
+def _procedures() -> tuple[procedures.Procedure, ...]:
+    return procedures.load(_settings().folder / "procedures")
+
+
+def _photo_folder() -> Path:
+    return _settings().folder / "photos"
+
+
+def _settings() -> Settings:
+    found: Settings = current_app.extensions["nongso.settings"]
+    return found
+
+
+def _typed(value: float | None) -> str:
+    """Write a number as somebody here would type it."""
+    if value is None:
+        return ""
+    text = f"{value:.3f}".rstrip("0").rstrip(".").replace(".", ",")
+    whole, _comma, part = text.partition(",")
+    return text + "0" if len(part) == 3 and len(whole) <= 3 else text
+
+
+def _back(slug: str, id_: str) -> Response:
+    target = url_for("diary.book", slug=slug, written=id_) + "#written"
+    return redirect(target, 303)  # type: ignore[return-value]

@@ -1,0 +1,68 @@
+"""Pictures of the diary: made small, freed of where they were taken, kept by their contents.
+
+The door to Pillow on the platform. A phone's picture holds the place, the phone's make and
+often a thumbnail of the whole; all of it is left behind because only the pixels are written anew.
+"""
+
+import hashlib
+import io
+import os
+import warnings
+from pathlib import Path
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+LONGEST_SIDE = 1280  # pixels
+QUALITY = 78  # a leaf spot is still seen; about 150 kB
+MOST_PIXELS = 60_000_000
+FORMATS = ("JPEG", "PNG", "WEBP")
+
+
+class BadPhoto(Exception):
+    """The file is not a picture that can be kept. ``code`` is ``unreadable`` or ``huge``."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def keep(folder: Path, data: bytes) -> str:
+    """Keep a picture and return its SHA-256, under which ``path_of`` finds it."""
+    small = shrink(data)
+    name = hashlib.sha256(small).hexdigest()
+    file = path_of(folder, name)
+    if not file.exists():
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        waiting = file.with_name(f"{name}.{os.getpid()}.part")
+        waiting.write_bytes(small)
+        waiting.replace(file)
+    return name
+
+
+def path_of(folder: Path, name: str) -> Path:
+    """Return where a kept picture lies. ``name`` is its SHA-256 in hexadecimal."""
+    if len(name) != 64 or set(name) - set("0123456789abcdef"):
+        raise ValueError("not the name of a picture")
+    return folder / name[:2] / f"{name}.jpg"
+
+
+def shrink(data: bytes) -> bytes:
+    """Return a small JPEG with nothing but the picture, upright. Raises ``BadPhoto``."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # Pillow warns of pictures that are bombs
+            with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+                if picture.width * picture.height > MOST_PIXELS:
+                    raise BadPhoto("huge")
+                picture.draft("RGB", (LONGEST_SIDE * 2, LONGEST_SIDE * 2))
+                upright = ImageOps.exif_transpose(picture).convert("RGB")
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise BadPhoto("huge") from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Warning):
+        raise BadPhoto("unreadable") from None
+    upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    clean = Image.new("RGB", upright.size)
+    clean.paste(upright)
+    out = io.BytesIO()
+    clean.save(out, "JPEG", quality=QUALITY, optimize=True, progressive=True)
+    return out.getvalue()

@@ -1,0 +1,171 @@
+// Keeps the last pages on the phone and answers from them without network. A watering order is
+// never kept: it is refused with a sentence. A diary line is kept and sent later by phone.js.
+"use strict";
+var VERSION = {{ version|tojson }};
+var FILES = {{ files|tojson }};
+var SHELL = "shell-" + VERSION, PAGES = "pages";
+var PATIENCE = 8000; // a slow network answers within it; longer, and the kept page is shown
+var OURS = /^\/(greenhouses|alerts)(\/|$)/;
+var LINE = /^\/greenhouses\/[^/]+\/diary$/;
+var LANGUAGES = {{ languages.keys()|list|tojson }};
+
+self.addEventListener("install", function (event) {
+  var outcomes = [];
+  {{ outcomes|list|tojson }}.forEach(function (what) {
+    LANGUAGES.forEach(function (code) { outcomes.push("/offline/" + what + "?lang=" + code); });
+  });
+  event.waitUntil(caches.open(SHELL).then(function (shell) {
+    return shell.addAll(FILES).then(function () {
+      return Promise.all(outcomes.map(function (address) {
+        return fetch(address, { credentials: "omit" }).then(function (answer) {
+          return answer.ok ? answer.text() : Promise.reject(new Error(address));
+        }).then(function (text) {
+          return shell.put(address, new Response(text, { headers: { "Content-Type": "text/html; charset=utf-8" } }));
+        });
+      }));
+    });
+  }).then(function () { return self.skipWaiting(); }));
+});
+
+self.addEventListener("activate", function (event) {
+  event.waitUntil(caches.keys().then(function (names) {
+    return Promise.all(names.filter(function (name) {
+      return name.indexOf("shell-") === 0 && name !== SHELL;
+    }).map(function (name) { return caches.delete(name); }));
+  }).then(function () { return self.clients.claim(); }));
+});
+
+self.addEventListener("fetch", function (event) {
+  var address = new URL(event.request.url);
+  if (address.origin !== location.origin) { return; }
+  if (event.request.method === "POST" && event.request.mode === "navigate") {
+    event.respondWith(sent(event.request, address));
+  } else if (event.request.method === "GET" && FILES.indexOf(address.pathname + address.search) >= 0) {
+    event.respondWith(caches.match(event.request).then(function (kept) { return kept || fetch(event.request); }));
+  } else if (event.request.method === "GET" && event.request.mode === "navigate") {
+    event.respondWith(shown(event, address));
+  }
+});
+
+function shown(event, address) {
+  var request = event.request;
+  if (!OURS.test(address.pathname)) {
+    return fetch(request).then(function (answer) {
+      if (address.pathname === "/login") { forget(); } // another person may use this phone now
+      return answer;
+    }).catch(function () { return outcome("page"); });
+  }
+  var asked = fetch(request).then(function (answer) {
+    if (answer.redirected && new URL(answer.url).pathname === "/login") { forget(); return answer; }
+    if (answer.type === "opaqueredirect" || !answer.ok) { return answer; }
+    var copy = answer.clone();
+    event.waitUntil(keep(plain(address), copy));
+    return answer;
+  });
+  asked.catch(function () {}); // heard below or not at all
+  return Promise.race([asked, later(PATIENCE)]).then(function (answer) {
+    return answer || kept(address).then(function (page) { return page || asked; });
+  }).catch(function () {
+    return kept(address).then(function (page) { return page || outcome("page"); });
+  });
+}
+
+function plain(address) { // what a press has just said is not part of the page that is kept
+  var search = new URLSearchParams(address.search);
+  ["said", "written", "lang"].forEach(function (name) { search.delete(name); });
+  var rest = search.toString();
+  return address.pathname + (rest ? "?" + rest : "");
+}
+
+function keep(name, answer) {
+  return Promise.all([caches.open(PAGES), answer.text()]).then(function (both) {
+    return both[0].put(name, new Response(both[1], { headers: {
+      "Content-Type": "text/html; charset=utf-8", "X-Kept-At": String(Date.now()),
+      "Content-Security-Policy": answer.headers.get("Content-Security-Policy") || "",
+    } }));
+  });
+}
+
+function kept(address) {
+  return caches.open(PAGES).then(function (pages) {
+    return pages.match(plain(address)).then(function (page) {
+      return page || pages.match(address.pathname) || null;
+    }).then(function (page) { return page ? aged(page) : null; });
+  });
+}
+
+function aged(page) { // the page says when it was kept; its own ages are hidden by the mark
+  var at = new Date(Number(page.headers.get("X-Kept-At")));
+  return page.text().then(function (text) {
+    var said = /data-kept="([^"]*)"/.exec(text);
+    var vietnamese = /<html lang="vi"/.test(text);
+    var two = function (n) { return (n < 10 ? "0" : "") + n; };
+    var hour = vietnamese ? at.getHours() + " giờ" + (at.getMinutes() ? " " + two(at.getMinutes()) : "")
+      : two(at.getHours()) + ":" + two(at.getMinutes());
+    var day = two(at.getDate()) + "/" + two(at.getMonth() + 1) + "/" + at.getFullYear();
+    var note = said ? '<p class="note attention" role="status" id="kept">' + said[1].replace("{hour}", hour).replace("{day}", day) + "</p>" : "";
+    return new Response(text.replace("<html ", "<html data-old ").replace(/<main[^>]*>/, function (tag) { return tag + note; }), { headers: page.headers });
+  });
+}
+
+function forget() { return caches.delete(PAGES); }
+
+function later(milliseconds) {
+  return new Promise(function (done) { setTimeout(function () { done(null); }, milliseconds); });
+}
+
+function outcome(what) {
+  return language().then(function (code) {
+    return caches.match("/offline/" + what + "?lang=" + code);
+  }).then(function (page) {
+    return page ? page.text().then(function (text) {
+      return new Response(text, { status: 503, headers: { "Content-Type": "text/html; charset=utf-8" } });
+    }) : Response.error();
+  });
+}
+
+function language() { // that of the page kept last
+  return caches.open(PAGES).then(function (pages) {
+    return pages.match("/greenhouses").then(function (page) {
+      return page ? page.text().then(function (text) { return /<html lang="en"/.test(text) ? "en" : "vi"; }) : "vi";
+    });
+  });
+}
+
+function sent(request, address) {
+  var surely = navigator.onLine === false; // then nothing has left the phone
+  var copy = request.clone();
+  return fetch(request).catch(function () {
+    if (LINE.test(address.pathname)) {
+      return copy.formData().then(function (fields) {
+        return hold(address.pathname, fields);
+      }).then(function () { return outcome("line"); }, function () { return outcome("other"); });
+    }
+    if (/^\/greenhouses\//.test(address.pathname)) {
+      if (!surely) { return outcome("unsure"); }
+      var last = address.pathname.split("/").pop();
+      return outcome(last === "water" || last === "stop" || last === "mode" ? last : "other");
+    }
+    return outcome("other");
+  });
+}
+
+// One line in the phone's own store, under the number that it will have in the diary: kept twice,
+// it is one line there, and sent twice, one line in the diary.
+function hold(path, fields) {
+  var line = { id: String(fields.get("id")), path: path, user: String(fields.get("user") || ""), at: Date.now(), fields: [] };
+  fields.forEach(function (value, name) {
+    if (name !== "form_token" && name !== "user" && !(value instanceof File && !value.size)) { line.fields.push([name, value]); }
+  });
+  return new Promise(function (done, failed) {
+    var opening = indexedDB.open("nongso", 1);
+    opening.onupgradeneeded = function () { opening.result.createObjectStore("lines", { keyPath: "id" }); };
+    opening.onerror = failed;
+    opening.onsuccess = function () {
+      var store = opening.result.transaction("lines", "readwrite");
+      store.objectStore("lines").put(line);
+      store.oncomplete = function () { opening.result.close(); done(); };
+      store.onerror = store.onabort = failed;
+    };
+  });
+}
