@@ -6,17 +6,25 @@ each in one transaction; only after both are committed does the answer name the 
 batch changes nothing: readings by (series, time), runs, commands and alarms by their id, where
 a later state wins and an earlier one never overwrites it.
 
-What rows look like is in ``nongso.platform.rows``; HTTP in ``nongso.platform.uplink``.
+A row that is readable and still cannot be stored (the database refuses it) is found by taking the
+batch again row by row; it is refused, so that it never holds up the others for ever.
+
+What rows look like is in ``nongso.platform.rows``, how a batch is taken apart in
+``nongso.platform.batches``; HTTP in ``nongso.platform.uplink``.
 """
 
+import logging
+import sqlite3
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from nongso.platform import rows
+from nongso.platform.batches import Batch
 from nongso.platform.greenhouse.commands import take_outcome
 from nongso.platform.greenhouse.records import (
     Alarm,
@@ -28,6 +36,7 @@ from nongso.platform.greenhouse.records import (
     Run,
     Zone,
 )
+from nongso.platform.storage import trouble_of
 from nongso.platform.store import Records
 from nongso.platform.telemetry import Row, Series, Telemetry, Written
 from nongso.wire import marks
@@ -46,39 +55,64 @@ class RowError(Exception):
 _WIDE = (rows.ConfigurationRow,)  # touch many records: all or nothing
 
 
+log = logging.getLogger(__name__)
+
+# What a database or its driver says of values that it cannot keep.
+_NOT_STORABLE = (SQLAlchemyError, sqlite3.Error, TypeError, ValueError, ArithmeticError)
+_AHEAD_SECONDS = 86400  # a reading from further ahead has no trustworthy time
+
+
 @dataclass
 class Taken:
     """What the answer to a batch says, and how its readings fared."""
 
-    stored: list[int]
-    refused: list[dict[str, Any]]
-    readings: Written
+    stored: list[int] = field(default_factory=list)
+    refused: list[dict[str, Any]] = field(default_factory=list)
+    readings: Written | None = None
 
 
-def store(batch: rows.Batch, records: Records, telemetry: Telemetry, now: int) -> Taken:
-    """Store a batch; returns after both commits. Database errors fly to the caller."""
-    written = Written(0, 0, 0, 0)
+def store(batch: Batch, records: Records, telemetry: Telemetry, now: int) -> Taken:
+    """Store a batch; returns after both commits. An error means that nothing was stored."""
+    unreadable = list(batch.refused)
+    try:
+        return _store(batch, records, telemetry, now, row_by_row=False)
+    except _NOT_STORABLE as error:
+        if trouble_of(error) is not None:  # nothing can be stored now, whatever it is
+            raise
+        log.warning("a batch of %s is taken row by row: %s", batch.gateway, error)
+        batch.refused = unreadable
+        return _store(batch, records, telemetry, now, row_by_row=True)
+
+
+def _store(
+    batch: Batch, records: Records, telemetry: Telemetry, now: int, *, row_by_row: bool
+) -> Taken:
+    taken = Taken(refused=batch.refused)
     with records.transaction() as session:
         keeper = _Keeper(session, session.get_one(Gateway, batch.gateway), batch, now)
-        keeper.take_all()
+        keeper.take_all(row_by_row)
         session.flush()
         # Readings first on disk: if the records fail, the gateway repeats all, which is harmless.
         for node, greenhouse, zone in keeper.placed:
             telemetry.place(node, greenhouse, zone)
-        written = telemetry.write(keeper.readings)
-    return Taken(keeper.stored, batch.refused, written)
+        if row_by_row:
+            keeper.write_each(telemetry)
+        else:
+            taken.readings = telemetry.write([row for _, some in keeper.readings for row in some])
+    taken.stored = keeper.stored
+    return taken
 
 
 class _Keeper:
     """Puts the rows of one batch where they belong, in the caller's transaction."""
 
-    def __init__(self, session: Session, gateway: Gateway, batch: rows.Batch, now: int) -> None:
+    def __init__(self, session: Session, gateway: Gateway, batch: Batch, now: int) -> None:
         self.session = session
         self.gateway = gateway
         self.batch = batch
         self.now = now
         self.stored: list[int] = []
-        self.readings: list[Row] = []
+        self.readings: list[tuple[int, list[Row]]] = []  # by the number of their row
         self.placed: list[tuple[str, str, str]] = []
         if gateway.store != batch.store:  # a new disk: its row numbers begin anew
             gateway.store, gateway.configured_row = batch.store, None
@@ -95,17 +129,36 @@ class _Keeper:
         }
         self._nodes = {node.eui64: node for node in session.scalars(select(Node))}
 
-    def take_all(self) -> None:
+    def take_all(self, row_by_row: bool) -> None:
+        """Put every row where it belongs; ``row_by_row`` finds those that cannot be stored."""
         for number, row in self.batch.rows:
+            alone = row_by_row or type(row) in _WIDE
             try:
-                with self.session.begin_nested() if type(row) in _WIDE else nullcontext():
+                with self.session.begin_nested() if alone else nullcontext():
                     self._takers[type(row)](number, row)
+                    if row_by_row:
+                        self.session.flush()
             except RowError as error:
                 self.batch.refuse(number, error.code, str(error))
+            except _NOT_STORABLE as error:
+                if not row_by_row or trouble_of(error) is not None:
+                    raise
+                self.batch.refuse(number, "not_storable", str(error))
             else:
                 self.stored.append(number)
 
-    def _take_readings(self, _number: int, row: rows.Readings) -> None:
+    def write_each(self, telemetry: Telemetry) -> None:
+        """Write the readings of each row alone; a row that cannot be stored is refused."""
+        for number, some in self.readings:
+            try:
+                telemetry.write(some)
+            except _NOT_STORABLE as error:
+                if trouble_of(error) is not None:
+                    raise
+                self.stored.remove(number)
+                self.batch.refuse(number, "not_storable", str(error))
+
+    def _take_readings(self, number: int, row: rows.Readings) -> None:
         node = self._nodes.get(row.node)
         if node is not None and node.gateway not in (None, self.gateway.slug):
             raise RowError("node_of_another", f"node {row.node} belongs to {node.gateway}")
@@ -125,8 +178,10 @@ class _Keeper:
                     mark |= marks.FAILED
                 elif not is_possible(metric, value):
                     mark |= marks.IMPOSSIBLE
+                elif at > self.now + _AHEAD_SECONDS:
+                    mark |= marks.UNTIMED
             taken.append(Row(Series(greenhouse, zone, row.node, name), at, value, mark))
-        self.readings += taken
+        self.readings.append((number, taken))
 
     def _take_run(self, _number: int, row: rows.RunRow) -> None:
         found = row.run

@@ -1,63 +1,60 @@
-"""What a gateway's batch looks like (contract section 4), and how it is read.
+"""What a row of a gateway's batch looks like, by kind (contract section 4).
 
-Decoded in two steps, the envelope and then each row against the schema of its kind, so that one
-broken row is refused by its id while the others go on. Nothing is stored here.
+Each field has the bounds of what the platform can keep and show: whole numbers that fit into the
+database, times that are a date, texts without NUL. A row that breaks them is refused by its
+number. How a batch is taken apart stands in ``nongso.platform.batches``, what becomes of the rows
+in ``nongso.platform.ingest``.
 """
 
-import zlib
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
-MOST_PACKED = 1024 * 1024
-MOST_UNPACKED = 8 * 1024 * 1024
-MOST_ROWS = 20_000
+_LAST_TIME = 7_258_118_400  # 2200-01-01: what pages can still write as a date
+_BIGGEST = (1 << 63) - 1  # what SQLite and PostgreSQL keep as a whole number
 
+Whole = Annotated[int, Meta(ge=-_BIGGEST - 1, le=_BIGGEST)]
+Time = Annotated[int, Meta(ge=0, lt=_LAST_TIME)]
+Number = Annotated[float, Meta(ge=-1e15, le=1e15)]
+Seconds = Annotated[int, Meta(ge=0, le=10**9)]
+Id = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\A[^\x00]*\Z")]
+Code = Annotated[str, Meta(max_length=60, pattern=r"\A[^\x00]*\Z")]
+Text = Annotated[str, Meta(max_length=500, pattern=r"\A[^\x00]*\Z")]
+Slug = Annotated[str, Meta(pattern=r"\A[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?\Z")]
+Eui64 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{16}\Z")]
 
-class BatchError(Exception):
-    """The batch as a whole cannot be taken."""
-
-    def __init__(self, status: int, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.code = code
-
-
-# --- the rows, as in contract section 4 ------------------------------------------------------
-
-_Values = dict[str, Any]
-
-
-class _Kind(msgspec.Struct):
-    id: int
-    kind: str
+_One = None | bool | Whole | Number | Text
+_Few = Annotated[list[_One], Meta(max_length=100)]
+Values = Annotated[dict[Code, _One | _Few], Meta(max_length=50)]
+Band = Annotated[dict[Code, Whole | Number], Meta(max_length=50)]
 
 
-class _Envelope(msgspec.Struct):
-    gateway: str
-    store: str
-    rows: list[msgspec.Raw]
+def _check_band(band: Band | None) -> None:
+    if band is not None and not {"low", "high"} <= band.keys():
+        raise ValueError("a band has low and high")
 
 
 class Readings(msgspec.Struct):
-    node: str
-    readings: list[tuple[str, int, float | None, int]]
+    """Readings of one node. What each one is worth is judged when it is taken."""
+
+    node: Eui64
+    readings: list[tuple[str, Whole, float | None, Whole]]
 
 
 class RunBody(msgspec.Struct):
-    id: str
-    zone: str
-    cause: str
-    state: str
-    code: str
-    ordered_seconds: int
-    started_at: int
-    by: str | None = None
-    values: _Values = {}
-    ended_at: int | None = None
-    seconds: float = 0
-    litres: float = 0
+    id: Id
+    zone: Id
+    cause: Code
+    state: Code
+    code: Code
+    ordered_seconds: Seconds
+    started_at: Time
+    by: Text | None = None
+    values: Values = {}
+    ended_at: Time | None = None
+    seconds: Number = 0
+    litres: Number | None = None
 
 
 class RunRow(msgspec.Struct):
@@ -65,11 +62,11 @@ class RunRow(msgspec.Struct):
 
 
 class Outcome(msgspec.Struct):
-    id: str
+    id: Id
     state: Literal["running", "queued", "refused", "done"]
-    at: int
-    code: str | None = None
-    values: _Values = {}
+    at: Time
+    code: Code | None = None
+    values: Values = {}
 
 
 class OutcomeRow(msgspec.Struct):
@@ -77,12 +74,12 @@ class OutcomeRow(msgspec.Struct):
 
 
 class AlarmBody(msgspec.Struct):
-    id: str
-    code: str
-    raised_at: int
-    values: _Values = {}
-    zone: str | None = None
-    cleared_at: int | None = None
+    id: Id
+    code: Code
+    raised_at: Time
+    values: Values = {}
+    zone: Id | None = None
+    cleared_at: Time | None = None
 
 
 class AlarmRow(msgspec.Struct):
@@ -90,39 +87,42 @@ class AlarmRow(msgspec.Struct):
 
 
 class FarmWords(msgspec.Struct):
-    slug: str
-    name: str
+    slug: Slug
+    name: Text
 
 
 class ZoneWords(msgspec.Struct):
-    id: str
-    name: str
-    coil: int
-    mode: str
-    max_run_seconds: int
-    max_day_seconds: int
-    area_m2: float | None = None
-    band: _Values | None = None
+    id: Slug
+    name: Text
+    coil: Seconds
+    mode: Code
+    max_run_seconds: Seconds
+    max_day_seconds: Seconds
+    area_m2: Number | None = None
+    band: Band | None = None
+
+    def __post_init__(self) -> None:
+        _check_band(self.band)
 
 
 class HouseWords(msgspec.Struct):
-    slug: str
-    name: str
-    farm: str
-    area_m2: float | None = None
+    slug: Slug
+    name: Text
+    farm: Slug
+    area_m2: Number | None = None
     zones: list[ZoneWords] = []
 
 
 class NodeWords(msgspec.Struct):
-    slug: str
-    eui64: str
-    farm: str
-    greenhouse: str | None = None
-    zone: str | None = None
+    slug: Slug
+    eui64: Eui64
+    farm: Slug
+    greenhouse: Slug | None = None
+    zone: Slug | None = None
 
 
 class Configuration(msgspec.Struct):
-    name: str
+    name: Text
     greenhouses: list[HouseWords]
     nodes: list[NodeWords]
     simulated: bool = False
@@ -134,9 +134,9 @@ class ConfigurationRow(msgspec.Struct):
 
 
 class NodeState(msgspec.Struct):
-    eui64: str
+    eui64: Eui64
     state: Literal["online", "offline"]
-    at: int
+    at: Time
 
 
 class NodeRow(msgspec.Struct):
@@ -144,10 +144,12 @@ class NodeRow(msgspec.Struct):
 
 
 class RefusedMessage(msgspec.Struct):
+    """A message that the gateway refused: its texts come from anybody, so they are cut short."""
+
     topic: str
     code: str
     detail: str
-    at: int
+    at: Time
     node: str | None = None
 
 
@@ -156,20 +158,23 @@ class RefusedRow(msgspec.Struct):
 
 
 class ZoneState(msgspec.Struct):
-    id: str
-    state: str
-    at: int
-    mode: str | None = None
-    band: _Values | None = None
-    code: str | None = None
-    values: _Values = {}
+    id: Id
+    state: Code
+    at: Time
+    mode: Code | None = None
+    band: Band | None = None
+    code: Code | None = None
+    values: Values = {}
+
+    def __post_init__(self) -> None:
+        _check_band(self.band)
 
 
 class ZoneRow(msgspec.Struct):
     zone: ZoneState
 
 
-_KINDS: dict[str, type[msgspec.Struct]] = {
+KINDS: dict[str, type[msgspec.Struct]] = {
     "readings": Readings,
     "run": RunRow,
     "command": OutcomeRow,
@@ -179,63 +184,3 @@ _KINDS: dict[str, type[msgspec.Struct]] = {
     "refused": RefusedRow,
     "zone": ZoneRow,
 }
-_DECODERS = {kind: msgspec.json.Decoder(struct) for kind, struct in _KINDS.items()}
-_ENVELOPE = msgspec.json.Decoder(_Envelope)
-_KIND = msgspec.json.Decoder(_Kind)
-
-
-@dataclass
-class Batch:
-    """A batch whose rows are readable; what was not is in ``refused``."""
-
-    gateway: str
-    store: str
-    rows: list[tuple[int, Any]] = field(default_factory=list)
-    refused: list[dict[str, Any]] = field(default_factory=list)
-
-    def refuse(self, id: int, code: str, detail: str) -> None:  # noqa: A002
-        """Note that a row was refused."""
-        self.refused.append({"id": id, "code": code, "detail": detail})
-
-
-def unpack(body: bytes) -> bytes:
-    """Undo gzip where there is any, up to 8 MiB. Raises ``BatchError``."""
-    if len(body) > MOST_PACKED:
-        raise BatchError(413, "too_large", f"a batch has at most {MOST_PACKED} bytes packed")
-    if body[:2] != b"\x1f\x8b":
-        return body
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        plain = unpacker.decompress(body, MOST_UNPACKED)
-    except zlib.error as error:
-        raise BatchError(400, "not_gzip", f"the gzip stream is broken: {error}") from error
-    if unpacker.unconsumed_tail:
-        raise BatchError(413, "too_large", f"a batch has at most {MOST_UNPACKED} bytes unpacked")
-    if not unpacker.eof:
-        raise BatchError(400, "not_gzip", "the gzip stream ends too early")
-    return plain
-
-
-def read(body: bytes) -> Batch:
-    """Decode a batch. Raises ``BatchError`` when not even the ids of its rows can be read."""
-    try:
-        envelope = _ENVELOPE.decode(unpack(body))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BatchError(400, "not_a_batch", str(error)) from error
-    if len(envelope.rows) > MOST_ROWS:
-        raise BatchError(413, "too_large", f"a batch has at most {MOST_ROWS} rows")
-    batch = Batch(envelope.gateway, envelope.store)
-    for raw in envelope.rows:
-        try:
-            head = _KIND.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise BatchError(400, "row_without_id", f"a row has no id or kind: {error}") from error
-        decoder = _DECODERS.get(head.kind)
-        if decoder is None:
-            batch.refuse(head.id, "unknown_kind", f"no kind of row is called {head.kind!r}")
-            continue
-        try:
-            batch.rows.append((head.id, decoder.decode(raw)))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            batch.refuse(head.id, "broken_row", str(error))
-    return batch

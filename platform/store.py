@@ -6,6 +6,10 @@ lock at once (``BEGIN IMMEDIATE``), so that two writers wait for each other inst
 half-way, and commits at its end or takes everything back. A flush outside of it is an error.
 Code without a request uses ``Records.transaction()`` and ``Records.session()``.
 
+A full disk, a file that is damaged, locked or cannot be read: all of them fly as ``StorageError``
+(``nongso.platform.storage``), from reading and writing alike. Nothing is written any more to a
+file that was found damaged.
+
 Reading takes no transaction: each query stands alone and holds no lock afterwards. With a
 rollback journal a reader that lingers (a phone waiting for its gateway) would otherwise keep
 every writer from committing. What must agree with each other is read inside ``transaction()``.
@@ -16,6 +20,7 @@ written by two connections could be corrupted; fixed in 3.51.3, back-ported to 3
 3.50.7); Debian 12's 3.40.1 has it, so there the rollback journal is used.
 """
 
+import json
 import os
 import sqlite3
 import time
@@ -26,11 +31,12 @@ from threading import Lock
 from typing import Any, cast
 
 from flask import current_app, g
-from sqlalchemy import Connection, MetaData, create_engine, event
+from sqlalchemy import Connection, ExceptionContext, MetaData, create_engine, event
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import QueuePool
 
 from nongso.platform.settings import Settings
+from nongso.platform.storage import StorageError, Trouble, Watchman, trouble_of
 
 GLANCE_SECONDS = 0.02
 BUSY_SECONDS = 10.0  # how long a writer waits for another one before it gives up
@@ -87,6 +93,7 @@ def prepare_connection(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA journal_mode = {journal_mode()}")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA temp_store = MEMORY")  # pages are read although the disk is full
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA recursive_triggers = ON")  # REPLACE meets delete triggers too
 
@@ -96,6 +103,7 @@ class Records:
 
     def __init__(self, file: Path) -> None:
         self.file = file
+        self.watchman = Watchman()
         make_private(file)
         self.engine = create_engine(
             f"sqlite+pysqlite:///{file}",
@@ -103,10 +111,14 @@ class Records:
             pool_size=8,
             max_overflow=256,
             connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
+            json_deserializer=_read_json,
         )
         event.listen(self.engine, "connect", _connected)
         event.listen(self.engine, "begin", _begin)
-        self._sessions = sessionmaker(self.engine, expire_on_commit=False, class_=Session)
+        event.listen(self.engine, "handle_error", self._named)
+        self._sessions = sessionmaker(
+            self.engine, expire_on_commit=False, class_=Session, info={"records": self}
+        )
         event.listen(self._sessions, "before_flush", _before_flush)
         self._watch = Watch(file)
         event.listen(self._sessions, "after_commit", lambda session: self._watch.wrote())
@@ -116,10 +128,23 @@ class Records:
         return self._sessions()
 
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
+    def transaction(self, patience_seconds: float = BUSY_SECONDS) -> Iterator[Session]:
         """Open a session, write with it, commit it, close it."""
-        with self._sessions() as session, writing(session):
+        with self._sessions() as session, writing(session, patience_seconds):
             yield session
+
+    def _named(self, context: ExceptionContext) -> StorageError | None:
+        """Let trouble with the storage fly under its own name."""
+        trouble = trouble_of(context.original_exception, self.file.parent)
+        if trouble is None:
+            return None
+        self.watchman.note(self.file.name, trouble)
+        return StorageError(trouble, f"{self.file.name}: {context.original_exception}")
+
+    @property
+    def is_damaged(self) -> bool:
+        """Say whether damage was found in the file; then it is not written to any more."""
+        return self.watchman.troubles().get(self.file.name) is Trouble.DAMAGED
 
     def version(self) -> tuple[int, int]:
         """Return what changes whenever anybody, in any process, has written."""
@@ -135,6 +160,13 @@ class Records:
         self.engine.dispose()
 
 
+def _read_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:  # nobody but a bad disk writes such a thing
+        raise StorageError(Trouble.DAMAGED, f"a value is not JSON any more: {error}") from error
+
+
 class Watch:
     """Tells that a SQLite file has changed, for pieces of pages that are kept.
 
@@ -143,11 +175,13 @@ class Watch:
     committed (``wrote``) is seen at once; what another one has, within ``GLANCE_SECONDS``:
     asking SQLite for every request would let the threads queue for one connection, each for as
     long as Python takes to hand over (measured: 200 requests a second instead of 1,400).
+
+    While another program holds the file locked, its version stays what it was.
     """
 
     def __init__(self, file: Path) -> None:
         self._connection = sqlite3.connect(
-            file, check_same_thread=False, isolation_level=None, timeout=BUSY_SECONDS
+            file, check_same_thread=False, isolation_level=None, timeout=GLANCE_SECONDS
         )
         self._one_at_a_time = Lock()
         self._own = 0
@@ -174,7 +208,11 @@ class Watch:
 
     def _look(self) -> int:
         self._good_until = time.monotonic() + GLANCE_SECONDS
-        self._seen = cast(int, self._connection.execute("PRAGMA data_version").fetchone()[0])
+        try:
+            self._seen = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        except sqlite3.Error as error:
+            if trouble_of(error) is not Trouble.BUSY:
+                raise
         return self._seen
 
     def close(self) -> None:
@@ -188,8 +226,12 @@ def _connected(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    if connection.get_execution_options().get("writes", False):
+    options = connection.get_execution_options()
+    if options.get("writes", False):
+        patience = options.get("patience_seconds", BUSY_SECONDS)
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(patience * 1000)}")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
 
 
 def _before_flush(session: Session, _context: object, _instances: object) -> None:
@@ -198,18 +240,23 @@ def _before_flush(session: Session, _context: object, _instances: object) -> Non
 
 
 @contextmanager
-def writing(session: Session) -> Iterator[Session]:
+def writing(session: Session, patience_seconds: float = BUSY_SECONDS) -> Iterator[Session]:
     """Make the session write: commit at the end, take everything back on an error.
 
-    Inside another ``writing`` of the same session it joins that one.
+    Waits for another writer as long as ``patience_seconds``. Inside another ``writing`` of the
+    same session it joins that one. Raises ``StorageError``.
     """
     if session.info.get("writing"):
         yield session
         return
+    kept: Records = session.info["records"]
+    if kept.is_damaged:
+        raise StorageError(Trouble.DAMAGED)
     session.rollback()  # gives the reading connection back, so that the next one says BEGIN
     session.info["writing"] = True
+    options = {"writes": True, "patience_seconds": patience_seconds}
     try:
-        session.connection(execution_options={"writes": True})
+        session.connection(execution_options=options)
         yield session
         session.commit()
     except BaseException:
@@ -217,6 +264,7 @@ def writing(session: Session) -> Iterator[Session]:
         raise
     finally:
         session.info["writing"] = False
+    kept.watchman.wrote(kept.file.name)
 
 
 def install(app: Any, settings: Settings) -> Records:
@@ -241,9 +289,9 @@ def records() -> Session:
 
 
 @contextmanager
-def transaction() -> Iterator[Session]:
+def transaction(patience_seconds: float = BUSY_SECONDS) -> Iterator[Session]:
     """Write with the session of this request."""
-    with writing(records()) as session:
+    with writing(records(), patience_seconds) as session:
         yield session
 
 

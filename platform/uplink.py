@@ -5,6 +5,7 @@ A gateway shows its key as a bearer token and may only speak for itself.
 
 import hashlib
 import logging
+import math
 import re
 import time
 from threading import BoundedSemaphore
@@ -12,14 +13,14 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from sqlalchemy import select, update
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from nongso.platform import ingest, rows
+from nongso.platform import batches, ingest
 from nongso.platform.accounts import GATEWAY, Identity, allow, somebody
 from nongso.platform.errors import Problem, problem
 from nongso.platform.greenhouse import commands
 from nongso.platform.greenhouse.records import Command, Gateway
+from nongso.platform.storage import trouble_of
 from nongso.platform.store import kept_records, records, transaction
 from nongso.platform.telemetry import TelemetryAway, TelemetryDamaged, telemetry
 
@@ -30,6 +31,7 @@ blueprint = Blueprint("uplink", __name__)
 LONGEST_WAIT_SECONDS = 30
 SEEN_EVERY_SECONDS = 30
 RETRY_SECONDS = 5
+MOST_REFUSED_TOLD = 20  # in the log, of one batch
 _POLL = re.compile(r"[0-9a-f]{32}")
 
 
@@ -96,27 +98,33 @@ def _own(gateway: str) -> str:
 def batch(gateway: str) -> Response:
     """Store a batch of a gateway's rows; the answer names those that are on disk."""
     _own(gateway)
-    if (request.content_length or 0) > rows.MOST_PACKED:
-        raise Problem(413, "too_large", f"a batch has at most {rows.MOST_PACKED} bytes packed")
+    if (request.content_length or 0) > batches.MOST_PACKED:
+        raise Problem(413, "too_large", f"a batch has at most {batches.MOST_PACKED} bytes packed")
     try:
-        brought = rows.read(request.get_data())
-    except rows.BatchError as error:
+        brought = batches.read(request.get_data())
+    except batches.BatchError as error:
         raise Problem(error.status, error.code, str(error)) from error
     if brought.gateway != gateway:
         raise Problem(400, "other_gateway", f"the batch is of gateway {brought.gateway!r}")
     try:
         taken = ingest.store(brought, kept_records(), telemetry(), int(time.time()))
-    except (TelemetryAway, DBAPIError) as error:
+    except Exception as error:
+        trouble = trouble_of(error)
+        if trouble is None and not isinstance(error, TelemetryAway):
+            raise
         if not isinstance(error, TelemetryDamaged):  # that was said once, when it was found
             log.error("batch of %s not stored: %s", gateway, error)
-        answer = problem(503, "cannot_write", "the database cannot be written now; nothing kept")
+        code = trouble.value if trouble is not None else "readings_away"
+        answer = problem(503, code, "the database cannot be written now; nothing was stored")
         answer.headers["Retry-After"] = str(RETRY_SECONDS)
         return answer
-    for refused in taken.refused:
+    for refused in taken.refused[:MOST_REFUSED_TOLD]:
         log.warning(
             "row %s of %s refused: %s: %s",
             *(refused["id"], gateway, refused["code"], refused["detail"]),
         )
+    if len(taken.refused) > MOST_REFUSED_TOLD:
+        log.warning("and %d more of %s", len(taken.refused) - MOST_REFUSED_TOLD, gateway)
     commands.bell().ring()
     return jsonify(stored=taken.stored, refused=taken.refused)
 
@@ -129,10 +137,7 @@ def offer(gateway: str) -> Response:
     poll = request.args.get("poll", "")
     if not _POLL.fullmatch(poll):
         raise Problem(400, "no_poll", "poll must be 32 hex digits, new each time")
-    try:
-        seconds = min(max(float(request.args.get("wait", "0")), 0.0), LONGEST_WAIT_SECONDS)
-    except ValueError:
-        raise Problem(400, "no_wait", "wait must be a number of seconds") from None
+    seconds = _wait_seconds(request.args.get("wait", "0"))
     _note_seen(gateway)
     offers: commands.Offers = current_app.extensions["nongso.offers"]
     places: BoundedSemaphore = current_app.extensions["nongso.waiting"]
@@ -156,6 +161,17 @@ def offer(gateway: str) -> Response:
         commands.signed(command, key, poll, now) for command in due if command.expires_at > now
     ]
     return jsonify(commands=made)
+
+
+def _wait_seconds(text: str) -> float:
+    """Read how long a gateway will wait; longer than we let it wait is cut, not refused."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:  # also what is not a number at all
+        raise Problem(400, "no_wait", "wait must be a number of seconds, 0 or more")
+    return min(seconds, LONGEST_WAIT_SECONDS)
 
 
 def _note_seen(gateway: str) -> None:

@@ -302,7 +302,7 @@ def _say(
         return otherwise
     try:
         return sentence(_Words(values or {}, names, now))
-    except (KeyError, TypeError, ValueError):  # a gateway of another version: fewer values
+    except (KeyError, TypeError, ValueError, OverflowError):  # fewer or other values
         return otherwise
 
 
