@@ -1,6 +1,7 @@
 """The ``nongso`` command line: one table of commands, each starting its room only when asked.
 
-Exit status: 0 done, 1 could not (with a sentence on stderr), 2 the command was not understood.
+Exit status: 0 done, 1 could not (with a sentence on stderr), 2 the command was not understood,
+130 interrupted by Ctrl-C.
 """
 
 import argparse
@@ -10,6 +11,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from nongso.commands import arguments as kinds
+from nongso.commands.arguments import Parser
 from nongso.commands.errors import CommandError
 
 Command = Callable[[argparse.Namespace], int]
@@ -19,19 +22,28 @@ Command = Callable[[argparse.Namespace], int]
 
 
 def _up(args: argparse.Namespace) -> int:
-    from nongso.commands import up
+    from nongso.commands import start, up
 
-    return up.run(up.Wishes(args.data, args.port, args.speed, args.host, args.url))
+    return up.run(start.Wishes(args.data, args.port, args.speed, args.host, args.url))
 
 
 def _demo(args: argparse.Namespace) -> int:
     from nongso.commands.control import ask
 
+    if args.do == "status" and args.part is not None:
+        args.parser.error("status shows all parts; name none")
     if args.do != "status" and args.part is None:
-        raise CommandError(f"Name the part to {args.do}; 'nongso demo status' lists them.")
+        args.parser.error(f"name the part to {args.do}; 'nongso demo status' lists them")
+    if args.do != "stop" and args.seconds is not None:
+        args.parser.error("--for belongs to stop")
     answer = ask(args.data, {"do": args.do, "part": args.part, "seconds": args.seconds})
     for name, part in answer["parts"].items():
-        state = "held" if part["held"] else f"process {part['pid']}"
+        if part["held"]:
+            state = "held"
+        elif part["pid"] is None:
+            state = f"down; it {part['trouble']}"
+        else:
+            state = f"process {part['pid']}"
         print(f"{name:12} {state}")
     return 0
 
@@ -169,48 +181,80 @@ def _labels_layouts(args: argparse.Namespace) -> int:
 # --- the table ---------------------------------------------------------------
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Build the parser of the whole command."""
-    top = argparse.ArgumentParser(
-        prog="nongso", description="Greenhouses, irrigation and traceability labels."
+    top = Parser(
+        prog="nongso",
+        description="Greenhouses, irrigation and traceability labels.",
+        epilog="A first try on one machine: nongso up. Each command has its own --help.",
+    )
+    top.add_argument(
+        "--version", action="version", version=kinds.version(), help="print the version and end"
     )
     rooms = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     data = argparse.ArgumentParser(add_help=False)
     data.add_argument(
         "--data",
-        type=Path,
+        type=kinds.path,
         default=Path("nongso-data"),
         metavar="DIR",
         help="data folder (default: nongso-data)",
     )
     settings = argparse.ArgumentParser(add_help=False)
     settings.add_argument(
-        "--settings", type=Path, required=True, metavar="FILE", help="the room's settings (JSON)"
+        "--settings",
+        type=kinds.path,
+        required=True,
+        metavar="FILE",
+        help="the room's settings (JSON)",
     )
 
     up = _add(rooms, "up", _up, "run everything on this machine, with a simulated farm", data)
-    up.add_argument("--port", type=_port, default=8080, help="port of the pages (default: 8080)")
-    up.add_argument("--host", default="127.0.0.1", help="address to listen on (0.0.0.0: the LAN)")
-    up.add_argument("--url", help="address that phones use; it is printed in QR codes")
+    up.add_argument(
+        "--port", type=kinds.port, default=8080, help="port of the pages (default: 8080)"
+    )
+    up.add_argument(
+        "--host",
+        type=kinds.host,
+        default="127.0.0.1",
+        help="address to listen on (default: 127.0.0.1, this machine only; 0.0.0.0: the LAN)",
+    )
+    up.add_argument(
+        "--url",
+        type=kinds.address,
+        help="address that phones use; it is printed in QR codes (default: http://HOST:PORT)",
+    )
     up.add_argument(
         "--speed",
-        type=_speed,
+        type=kinds.speed,
         default=1.0,
         metavar="X",
-        help="physics of the simulated farm 1 to 3600 times faster; clocks stay real",
+        help="physics of the simulated farm 1 to 3600 times faster; clocks stay real (default: 1)",
     )
 
     demo = _add(rooms, "demo", _demo, "hold and release parts of a running 'nongso up'", data)
-    demo.add_argument("do", choices=["status", "stop", "start"])
-    demo.add_argument("part", nargs="?", help="broker, farm, valves, gateway, platform, node-…")
     demo.add_argument(
-        "--for", dest="seconds", type=_seconds, metavar="S", help="start it again after S seconds"
+        "do",
+        choices=["status", "stop", "start"],
+        help="status: list the parts; stop: end one and hold it; start: release it",
+    )
+    demo.add_argument(
+        "part", nargs="?", help="broker, farm, valves, gateway, platform, node-tb-01 …"
+    )
+    demo.add_argument(
+        "--for",
+        dest="seconds",
+        type=kinds.seconds,
+        metavar="S",
+        help="with stop: start it again after S seconds",
     )
 
     farm = _group(rooms, "farm", "the simulated farm")
     _add(farm, "run", _farm_run, "run the simulated greenhouses, chips and relay board", settings)
     broker = _add(farm, "broker", _farm_broker, "run the embedded broker (trial only)")
-    broker.add_argument("--folder", type=Path, required=True, help="the broker's folder")
+    broker.add_argument(
+        "--folder", type=kinds.path, required=True, metavar="DIR", help="the broker's folder"
+    )
 
     gateway = _group(rooms, "gateway", "the farm's gateway")
     _add(gateway, "run", _gateway_run, "receive, store, forward, decide on watering", settings)
@@ -222,13 +266,27 @@ def parser() -> argparse.ArgumentParser:
     )
     init.add_argument("--gateway", required=True, help="the gateway's slug, e.g. binh-lu")
     init.add_argument("--name", required=True, help="name for people")
-    init.add_argument("--platform", required=True, metavar="URL", help="the platform's address")
+    init.add_argument(
+        "--platform", type=kinds.address, required=True, metavar="URL", help="platform's address"
+    )
 
     platform = _group(rooms, "platform", "the server: pages, API, labels")
     begin = _add(platform, "init", _platform_init, "write settings with a new secret", settings)
-    begin.add_argument("--url", required=True, help="the address that people type")
-    begin.add_argument("--label-url", help="the address on labels (default: --url)")
-    begin.add_argument("--folder", type=Path, help="for the data (default: beside the settings)")
+    begin.add_argument(
+        "--url", type=kinds.address, required=True, help="the address that people type"
+    )
+    begin.add_argument(
+        "--label-url",
+        type=kinds.address,
+        metavar="URL",
+        help="the address on labels (default: --url)",
+    )
+    begin.add_argument(
+        "--folder",
+        type=kinds.path,
+        metavar="DIR",
+        help="for the data (default: beside the settings)",
+    )
     _add(platform, "run", _platform_run, "serve the pages and the API", settings)
     _add(platform, "upgrade", _platform_upgrade, "bring the database to this version", settings)
     coop = _add(platform, "cooperative", _platform_cooperative, "add a cooperative", settings)
@@ -236,78 +294,87 @@ def parser() -> argparse.ArgumentParser:
     coop.add_argument("name", help="its name for people")
     door = _add(platform, "gateway", _platform_gateway, "let a gateway in; key on stdin", settings)
     door.add_argument("gateway", help="the gateway's slug")
-    door.add_argument("--cooperative", required=True, help="slug of the cooperative")
+    door.add_argument(
+        "--cooperative", required=True, metavar="SLUG", help="slug of the cooperative"
+    )
     user = _add(platform, "user", _platform_user, "make a user, or give a new password", settings)
     user.add_argument("user", help="log-in name")
     user.add_argument(
-        "--role", required=True, choices=["farmer", "clerk", "officer", "helper", "admin"]
+        "--role",
+        required=True,
+        choices=["farmer", "clerk", "officer", "helper", "admin"],
+        help="what this person may do",
     )
-    user.add_argument("--cooperative", default="binh-lu", help="slug of the cooperative")
+    user.add_argument(
+        "--cooperative",
+        default="binh-lu",
+        metavar="SLUG",
+        help="slug of the cooperative (default: binh-lu)",
+    )
 
     imports = _group(rooms, "import", "load foreign data")
     readings = _add(
         imports, "readings", _import_readings, "load readings from a CSV (gzip too)", data
     )
-    readings.add_argument("file", type=Path, help="the CSV file")
+    readings.add_argument("file", type=kinds.path, metavar="FILE", help="the CSV file")
     readings.add_argument(
-        "--map", type=Path, required=True, help="TOML: time zone, greenhouse, columns"
+        "--map",
+        type=kinds.path,
+        required=True,
+        metavar="FILE",
+        help="TOML: time zone, greenhouse, columns",
     )
-    readings.add_argument("--settings", type=Path, help="platform.json, if not in --data")
+    readings.add_argument(
+        "--settings", type=kinds.path, metavar="FILE", help="platform.json, if not in --data"
+    )
 
     labels = _group(rooms, "labels", "QR label sheets, without platform or farm")
     _add(labels, "layouts", _labels_layouts, "list the label layouts")
     sheet = _add(labels, "sheet", _labels_sheet, "make a PDF sheet from a CSV with url and text")
-    sheet.add_argument("--layout", default="a4-3x8", help="see: nongso labels layouts")
-    sheet.add_argument("--csv", type=Path, required=True, help="columns: url, text")
-    sheet.add_argument("-o", "--output", type=Path, required=True, help="the PDF to write")
-    sheet.add_argument("--start-cell", type=int, default=1, help="first free label of the sheet")
+    sheet.add_argument(
+        "--layout",
+        default="a4-3x8",
+        metavar="NAME",
+        help="see: nongso labels layouts (default: a4-3x8)",
+    )
+    sheet.add_argument(
+        "--csv", type=kinds.path, required=True, metavar="FILE", help="columns: url, text"
+    )
+    sheet.add_argument(
+        "-o",
+        "--output",
+        type=kinds.path,
+        required=True,
+        metavar="FILE",
+        help="the PDF to write; an older PDF there is replaced",
+    )
+    sheet.add_argument(
+        "--start-cell",
+        type=kinds.number,
+        default=1,
+        metavar="N",
+        help="first free label of the sheet (default: 1)",
+    )
     return top
 
 
 def _group(
-    parent: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, about: str
-) -> "argparse._SubParsersAction[argparse.ArgumentParser]":
+    parent: "argparse._SubParsersAction[Parser]", name: str, about: str
+) -> "argparse._SubParsersAction[Parser]":
     group = parent.add_parser(name, help=about, description=about)
     return group.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
 
 def _add(
-    parent: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    parent: "argparse._SubParsersAction[Parser]",
     name: str,
     command: Command,
     about: str,
     *shared: argparse.ArgumentParser,
-) -> argparse.ArgumentParser:
+) -> Parser:
     made = parent.add_parser(name, help=about, description=about, parents=list(shared))
-    made.set_defaults(command=command)
+    made.set_defaults(command=command, parser=made)
     return made
-
-
-def _port(text: str) -> int:
-    number = int(text) if text.isascii() and text.isdigit() else 0
-    if not 1 <= number <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 1 to 65535")
-    return number
-
-
-def _seconds(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number <= 86400:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time: more than 0, at most 86400 s")
-    return number
-
-
-def _speed(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 1 <= number <= 3600:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a speed: 1 to 3600")
-    return number
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -318,10 +385,15 @@ def main(arguments: list[str] | None = None) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    args = parser().parse_args(arguments)
+    args, unknown = parser().parse_known_args(arguments)
+    if unknown:
+        args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     command: Command = args.command
     try:
         return command(args)
+    except KeyboardInterrupt:
+        print("nongso: interrupted.", file=sys.stderr)
+        return 130
     except ModuleNotFoundError as e:
         if e.name is None or e.name.startswith("nongso"):
             raise

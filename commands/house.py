@@ -1,20 +1,22 @@
-"""The data folder of ``nongso up``: identities kept for ever, and the settings file of each room.
+"""The data folder of ``nongso up``: its lock, its identity, and the settings file of each room.
 
-Secrets and identities are made once and kept in ``house.json``; ports are chosen anew at each
+Secrets and identities are made once (``nongso.commands.identity``); ports are chosen anew at each
 start, so the rooms' settings files are written at each start too. ``docs/contracts.md`` sections
 1, 2, 5 and 6 describe the files.
 """
 
+import errno
 import fcntl
-import json
 import os
-import secrets
-import socket
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
+from nongso.commands import identity
 from nongso.commands.errors import CommandError
+from nongso.commands.jsonfile import write_private
+from nongso.commands.ports import Ports
 
 GATEWAY = "binh-lu"
 NODES = (
@@ -71,40 +73,49 @@ GREENHOUSES: list[dict[str, Any]] = [
 ]
 
 
-@dataclass(frozen=True)
-class Ports:
-    """The loopback ports of one start; only the platform's is chosen by the user."""
+# What a house with its past days fills (measured: 8 MB), and some days' logs and readings.
+FIRST_START_BYTES = 64 << 20
+LITTLE_BYTES = 16 << 20
+_LONGEST_SOCKET = 100  # of the 107 bytes that the address of a Unix socket holds
 
-    platform: int
-    broker: int
-    modbus: int
-    chips: int
-    status: int
+_ADVICE = {
+    errno.EEXIST: "It is a file, not a folder: choose another with --data.",
+    errno.ENOTDIR: "A file stands in its way: choose another with --data.",
+    errno.ENOSPC: "Free some space, or choose another with --data.",
+    errno.EDQUOT: "Free some space, or choose another with --data.",
+    errno.EFBIG: "Free some space, or choose another with --data.",
+    errno.EROFS: "The disk is read-only: choose another with --data.",
+    errno.EACCES: "Change its rights (chown -R), or choose another with --data.",
+    errno.EPERM: "Change its rights (chown -R), or choose another with --data.",
+}
 
 
 class House:
-    """The data folder: its paths, its lock, its identities."""
+    """The data folder: its paths, its lock, its identity. ``say`` hears what was mended."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, say: Callable[[str], None] = lambda text: None) -> None:
         self.folder = folder.absolute()
-        if len(str(self.folder / "gateway" / "valves.sock")) > 100:
+        if len(os.fsencode(self.folder / "gateway" / "valves.sock")) > _LONGEST_SOCKET:
             raise CommandError(
                 f"The path {self.folder} is too long for a Unix socket. Choose a shorter --data."
             )
+        slugs = [node[0] for node in NODES]
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock = (self.folder / "lock").open("a")
+            self._lock = self._take()
             try:
                 self._check_writable()
-                self._take()
-                self.identity = self._identity()
+                self.identity = identity.take_up(
+                    self.folder, ["gateway", "demo", *slugs], [*slugs, BUS_NODE["slug"]], say
+                )
+                self._check_space(say)
             except BaseException:
                 self._lock.close()
                 raise
         except OSError as e:
+            advice = _ADVICE.get(e.errno or 0, "Choose another with --data.")
             raise CommandError(
-                f"The data folder {self.folder} cannot be written ({e.strerror}). "
-                "Free some space, change its rights, or choose another with --data."
+                f"The data folder {self.folder} cannot be written ({e.strerror}). {advice}"
             ) from e
 
     def __enter__(self) -> Self:
@@ -114,47 +125,44 @@ class House:
         """Let go of the folder, so that another may take it."""
         self._lock.close()
 
-    def _take(self) -> None:
+    def _take(self) -> IO[str]:
+        file = self.folder / "lock"
+        if os.path.lexists(file) and not file.is_file():
+            raise CommandError(f"{file} is no ordinary file. Move it away; nongso makes its own.")
+        lock = file.open("a")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            lock.close()
             raise CommandError(
                 f"Another nongso runs on {self.folder}. End it first, or choose another --data."
             ) from None
+        return lock
 
     def _check_writable(self) -> None:
         probe = self.folder / ".probe"
-        probe.write_bytes(b"\0" * 65536)
-        probe.unlink()
+        try:
+            probe.write_bytes(b"\0" * 65536)
+        finally:
+            probe.unlink(missing_ok=True)
 
-    def _identity(self) -> dict[str, Any]:
-        file = self.folder / "house.json"
-        if file.exists():
-            try:
-                kept: dict[str, Any] = json.loads(file.read_text())
-            except ValueError as e:
-                raise CommandError(
-                    f"{file} is damaged ({e}). It holds the keys of this system: restore it from "
-                    "a backup, or begin anew with another --data."
-                ) from e
-            return kept
-        slugs = [n[0] for n in NODES]
-        made = {
-            "seed": secrets.randbelow(1 << 30),
-            "broker": {user: secrets.token_urlsafe(18) for user in ["gateway", "demo", *slugs]},
-            # 02: locally administered, so that no maker's number is taken
-            "eui64": {s: "02" + secrets.token_hex(7) for s in [*slugs, str(BUS_NODE["slug"])]},
-            "gateway_key": secrets.token_hex(32),
-            "platform_secret": secrets.token_hex(32),
-            "history_laid": False,
-        }
-        write_private(file, made)
-        return made
+    def _check_space(self, say: Callable[[str], None]) -> None:
+        free = shutil.disk_usage(self.folder).free
+        if not self.identity["history_laid"] and free < FIRST_START_BYTES:
+            raise CommandError(
+                f"The disk of {self.folder} has {free >> 20} MB left, and a first start needs "
+                f"{FIRST_START_BYTES >> 20} MB. Free some space, or choose another with --data."
+            )
+        if free < LITTLE_BYTES:
+            say(
+                f"WARNING: the disk of {self.folder} has only {free >> 20} MB left. When it is "
+                "full, readings wait in the nodes and the pages cannot record. Free some space."
+            )
 
     def remember(self, key: str, value: object) -> None:
         """Keep a fact about this house for the next start."""
         self.identity[key] = value
-        write_private(self.folder / "house.json", self.identity)
+        identity.keep(self.folder, self.identity)
 
     def path(self, *parts: str) -> Path:
         return self.folder.joinpath(*parts)
@@ -210,14 +218,15 @@ class House:
         }
         return write_private(self.path("farm", "farm.json"), settings)
 
-    def write_gateway(self, ports: Ports) -> Path:
+    def write_gateway(self, ports: Ports, platform_url: str | None = None) -> Path:
+        """Write the gateway's settings; it reaches the platform at ``platform_url``."""
         settings = {
             "gateway": GATEWAY,
             "name": "Tủ điều khiển Bình Lư",
             "simulated": True,
             "broker": self.broker(ports, "gateway"),
             "platform": {
-                "url": f"http://127.0.0.1:{ports.platform}",
+                "url": platform_url or f"http://127.0.0.1:{ports.platform}",
                 "key": self.identity["gateway_key"],
             },
             "status_port": ports.status,
@@ -251,58 +260,22 @@ class House:
         }
         return write_private(self.path("platform", "platform.json"), settings)
 
-    def write_nodes(self, ports: Ports) -> dict[str, Path]:
-        """Write each node's ``config.json``; return the nodes' folders by slug."""
-        folders = {}
-        for slug, farm, _, _, dry, wet in NODES:
-            config = {
-                "farm": farm,
-                "node": slug,
-                "eui64": self.identity["eui64"][slug],
-                "broker": self.broker(ports, slug),
-                "interval_seconds": SAMPLE_SECONDS,
-                "sensors": [
-                    {"chip": "sht4x", "address": 0x44},
-                    {"chip": "bh1750", "address": 0x23},
-                    {"chip": "soil", "pin": 34, "dry": dry, "wet": wet},
-                ],
-                "board": {"simulated": f"127.0.0.1:{ports.chips}"},
-            }
-            folders[slug] = self.path("nodes", slug)
-            write_private(folders[slug] / "config.json", config)
-        return folders
-
-
-def write_private(file: Path, content: object) -> Path:
-    """Write JSON that only this user may read, whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    new = file.with_name(file.name + ".new")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as f:
-        json.dump(content, f, ensure_ascii=False, indent=1)
-        f.flush()
-        os.fsync(f.fileno())
-    new.replace(file)
-    return file
-
-
-def free_ports(platform: int, host: str) -> Ports:
-    """Choose free loopback ports. Raises ``CommandError`` if the platform's is taken."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, platform))
-        except OSError as e:
-            raise CommandError(
-                f"Port {platform} cannot be used ({e.strerror}). "
-                "End the program that uses it, or choose another with --port."
-            ) from e
-    sockets = [socket.socket() for _ in range(4)]
-    try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        broker, modbus, chips, status = (int(s.getsockname()[1]) for s in sockets)
-    finally:
-        for s in sockets:
-            s.close()
-    return Ports(platform, broker, modbus, chips, status)
+    def write_node(self, slug: str, ports: Ports) -> Path:
+        """Write a node's ``config.json``; return its folder."""
+        farm, dry, wet = next((n[1], n[4], n[5]) for n in NODES if n[0] == slug)
+        config = {
+            "farm": farm,
+            "node": slug,
+            "eui64": self.identity["eui64"][slug],
+            "broker": self.broker(ports, slug),
+            "interval_seconds": SAMPLE_SECONDS,
+            "sensors": [
+                {"chip": "sht4x", "address": 0x44},
+                {"chip": "bh1750", "address": 0x23},
+                {"chip": "soil", "pin": 34, "dry": dry, "wet": wet},
+            ],
+            "board": {"simulated": f"127.0.0.1:{ports.chips}"},
+        }
+        folder = self.path("nodes", slug)
+        write_private(folder / "config.json", config)
+        return folder

@@ -1,8 +1,10 @@
 """A household of child processes: started in order, restarted when they fall, ended in reverse.
 
-Knows nothing of farms. Children live in sessions of their own, so that a Ctrl-C in the
-terminal reaches only the parent, which then ends them in the right order; and the kernel
-ends them should the parent be killed (``PR_SET_PDEATHSIG``).
+Knows nothing of farms. What falls is started again, with longer and longer pauses; why it fell
+is said in its own last words, once, and again only when the words change. Children live in
+sessions of their own, so that a Ctrl-C in the terminal reaches only the parent, which then ends
+them in the right order; and the kernel ends them should the parent be killed
+(``PR_SET_PDEATHSIG``).
 """
 
 import contextlib
@@ -15,13 +17,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nongso.commands.lastwords import advice, last_words
+
 PR_SET_PDEATHSIG = 1
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
 GOOD_AFTER_SECONDS = 20.0  # alive this long: the next fall counts as the first again
+SETTLED_SECONDS = 5.0  # alive this long after a fall: it "runs again"
 PATIENCE_SECONDS = 8.0  # for a clean end, before SIGKILL
+LONGEST_LOG = 8 << 20  # a longer one becomes ``….log.1`` when its process starts
 
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+# After a fall: exit status and last words in, what was done about it out (``None``: nothing).
+Remedy = Callable[[int, str], str | None]
 
 
 def _die_with_parent() -> None:
@@ -37,6 +47,7 @@ class Recipe:
     log: Path
     folder: Path | None = None
     env: dict[str, str] = field(default_factory=dict)
+    remedy: Remedy | None = None
 
 
 class Child:
@@ -49,6 +60,8 @@ class Child:
         self.falls = 0
         self.next_start = 0.0
         self.held_until: float | None = None  # stopped on purpose: monotonic time, or infinity
+        self.trouble = ""  # why it does not run, or did not until it has settled again
+        self._log_start = 0
 
     @property
     def is_running(self) -> bool:
@@ -59,9 +72,10 @@ class Child:
         return self.process.pid if self.process is not None and self.is_running else None
 
     def start(self) -> None:
+        """Start the process. Raises ``OSError`` when the machine cannot."""
         recipe = self.recipe
-        recipe.log.parent.mkdir(parents=True, exist_ok=True)
-        with recipe.log.open("ab") as log:
+        log = self._open_log()
+        try:
             self.process = subprocess.Popen(
                 recipe.argv,
                 cwd=recipe.folder,
@@ -72,7 +86,27 @@ class Child:
                 start_new_session=True,
                 preexec_fn=_die_with_parent,
             )
+        finally:
+            os.close(log)
         self.started_at = time.monotonic()
+
+    def _open_log(self) -> int:
+        """Open the log for appending; where that cannot be, nothing is kept, but it starts."""
+        log = self.recipe.log
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            if log.exists() and log.stat().st_size > LONGEST_LOG:
+                log.replace(log.with_name(log.name + ".1"))
+            handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o600)
+            os.set_blocking(handle, True)
+            self._log_start = os.fstat(handle).st_size
+            return handle
+        except OSError:
+            return os.open(os.devnull, os.O_WRONLY)
+
+    def last_words(self) -> str:
+        """What it said last since its start, for people."""
+        return last_words(self.recipe.log, self._log_start)
 
     def end(self) -> None:
         """End the process cleanly, and by force when it does not listen."""
@@ -102,7 +136,7 @@ class Household:
         """Start a process and keep it running from now on."""
         child = Child(recipe)
         self.children[recipe.name] = child
-        child.start()
+        self._begin(child)
         return child
 
     def pids(self) -> dict[str, int]:
@@ -112,32 +146,58 @@ class Household:
     def tend(self) -> bool:
         """Restart what has fallen and is due; return whether anything changed."""
         changed = False
-        now = time.monotonic()
-        for name, child in self.children.items():
+        for child in self.children.values():
+            now = time.monotonic()
             if child.held_until is not None:
                 if now < child.held_until:
                     continue
                 child.held_until = None
                 child.next_start = now
             if child.process is not None and child.process.poll() is not None:
-                status = child.process.returncode
-                child.process = None
-                if now - child.started_at > GOOD_AFTER_SECONDS:
-                    child.falls = 0
-                pause = min(FIRST_PAUSE_SECONDS * 2**child.falls, LONGEST_PAUSE_SECONDS)
-                child.falls += 1
-                child.next_start = now + pause
+                self._fell(child, now)
                 changed = True
-                how = f"by signal {-status}" if status < 0 else f"with status {status}"
-                self._say(
-                    f"{name} ended {how}; starting it again in {pause:.0f} s "
-                    f"(its words: {child.recipe.log})"
-                )
-            if child.process is None and now >= child.next_start:
-                child.start()
-                changed = True
-                self._say(f"{name} runs again")
+            if child.process is None:
+                if now >= child.next_start:
+                    self._begin(child)
+                    changed = True
+            elif child.trouble and now - child.started_at > SETTLED_SECONDS:
+                child.trouble = ""
+                self._say(f"{child.recipe.name} runs again.")
         return changed
+
+    def _begin(self, child: Child) -> None:
+        try:
+            child.start()
+        except OSError as e:
+            reason = e.strerror or str(e)
+            self._note(child, f"cannot be started: {reason}. {advice(reason)}".rstrip())
+
+    def _fell(self, child: Child, now: float) -> None:
+        assert child.process is not None
+        status = child.process.returncode
+        child.process = None
+        words = child.last_words()
+        done = child.recipe.remedy(status, words) if child.recipe.remedy is not None else None
+        if done is not None:
+            self._say(done)
+            child.next_start = now
+            return
+        if now - child.started_at > GOOD_AFTER_SECONDS:
+            child.falls = 0
+        how = f"by signal {-status}" if status < 0 else f"with status {status}"
+        self._note(child, f"ended {how}" + (f": {words}" if words else ""))
+
+    def _note(self, child: Child, why: str) -> None:
+        """Plan the next start, and say why one is needed, unless it was said before."""
+        pause = min(FIRST_PAUSE_SECONDS * 2**child.falls, LONGEST_PAUSE_SECONDS)
+        child.falls += 1
+        child.next_start = time.monotonic() + pause
+        if why != child.trouble:
+            self._say(
+                f"{child.recipe.name} {why} (Started again in {pause:.0f} s, and then in at most "
+                f"{LONGEST_PAUSE_SECONDS:.0f} s each time; all its words: {child.recipe.log})"
+            )
+        child.trouble = why
 
     def hold(self, name: str, seconds: float | None) -> None:
         """End one process and leave it ended, for some seconds or until it is released."""
@@ -146,12 +206,14 @@ class Household:
         child.end()
 
     def release(self, name: str) -> None:
-        """Let a held process run again at once."""
+        """Let a held process run again at once, or one that waits for its next start."""
         child = self.children[name]
+        child.next_start = 0.0
         if child.held_until is not None:
             child.held_until = 0.0
 
     def end(self) -> None:
         """End everything, the last started first."""
         for child in reversed(self.children.values()):
-            child.end()
+            with contextlib.suppress(OSError):
+                child.end()

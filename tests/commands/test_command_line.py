@@ -14,7 +14,9 @@ import pytest
 from nongso.commands.__main__ import main, parser
 from nongso.commands.control import ControlSocket, ask
 from nongso.commands.errors import CommandError
-from nongso.commands.house import House, Ports, write_private
+from nongso.commands.house import House
+from nongso.commands.jsonfile import write_private
+from nongso.commands.ports import Ports
 from nongso.commands.processes import Household
 
 
@@ -148,8 +150,8 @@ def test_asking_where_nothing_runs_says_how_to_start(tmp_path: Path) -> None:
 def test_an_unknown_part_is_answered_with_the_known_ones(tmp_path: Path) -> None:
     control = ControlSocket(tmp_path / "up.sock", Household(print))
     try:
-        assert "no part called" in control._answer('{"do": "stop", "part": "roof"}')["error"]
-        assert control._answer("{")["error"] == "not understood"
-        assert control._answer('{"do": "status"}') == {"parts": {}}
+        assert "no part called" in control._answer(b'{"do": "stop", "part": "roof"}')["error"]
+        assert control._answer(b"{")["error"] == "not understood"
+        assert control._answer(b'{"do": "status"}') == {"parts": {}}
     finally:
         control.close()
