@@ -1,0 +1,215 @@
+"""Decides what is said about one cause: a value and the time in, events out. Pure.
+
+How this works. A *cause* is one thing that can be wrong at one place; what is remembered of it
+is a ``Standing``. It goes through four phases::
+
+    quiet --beyond the limit--> rising --held long enough--> on
+    on --all right again--> falling --held long enough--> quiet     (falling --beyond--> on)
+
+Between the two limits nothing moves. ``None`` as value means that nobody knows: then nothing
+rises, nothing clears, and nothing is repeated, because it may be over.
+
+Messages go to two audiences, ``first`` and ``second``; each has its own count of what it was
+told. A message of a cause is never followed by another one within its gap, whatever happens in
+between, except by the all-clear. Who was told that it began is told that it is over. An
+alert that comes back before its all-clear could be said is the same alert.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from nongso.platform.alerts.rules import Rule
+
+QUIET, RISING, ON, FALLING = "quiet", "rising", "on", "falling"
+FIRST, SECOND = "first", "second"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one audience was told. ``since`` is ``None`` while they know of nothing wrong.
+
+    ``last_at`` outlives the alert, so that a new one keeps its distance.
+    """
+
+    since: int | None = None
+    last_at: int | None = None
+    count: int = 0
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is remembered of a cause. ``raised_at`` names the alert while it stands."""
+
+    phase: str = QUIET
+    since: int = 0
+    raised_at: int | None = None
+    acknowledged_at: int | None = None
+    owes_clear: bool = False
+    first: Told = field(default_factory=Told)
+    second: Told = field(default_factory=Told)
+
+    @property
+    def is_open(self) -> bool:
+        """It stands: raised and not yet over."""
+        return self.phase in (ON, FALLING)
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to an alert.
+
+    ``what``: ``raised``, ``returned`` (before its all-clear was said), ``cleared``, or a message:
+    ``said`` (first), ``repeated``, ``escalated``, ``all_clear``; ``to`` is then the audience.
+    """
+
+    what: str
+    raised_at: int
+    at: int
+    to: str = ""
+
+
+MESSAGES = ("said", "repeated", "escalated", "all_clear")
+
+
+def decide(
+    rule: Rule,
+    standing: Standing,
+    value: float | None,
+    now: int,
+    *,
+    quiet: bool = False,
+    muted: bool = False,
+    gone: bool = False,
+) -> tuple[Standing, tuple[Event, ...]]:
+    """Take one look at a cause; return what to remember and what happened.
+
+    ``quiet``: it is quiet time. ``muted``: a greater cause at this place is said already.
+    ``gone``: the place or the rule is there no more, which ends the alert.
+    """
+    moved, events = _move(rule, standing, value, now, gone)
+    held = quiet and not rule.urgent
+    if moved.is_open and not muted and value is not None and not gone:
+        moved, said = _tell(rule, moved, now, held)
+        events += said
+    if moved.phase in (QUIET, RISING) and moved.owes_clear and not held:
+        moved, said = _tell_clear(moved, now)
+        events += said
+    return moved, events
+
+
+def acknowledge(standing: Standing, now: int) -> Standing:
+    """Somebody has heard: no repeats and no second audience until it is over."""
+    if not standing.is_open or standing.acknowledged_at is not None:
+        return standing
+    return replace(standing, acknowledged_at=now)
+
+
+def may_forget(rule: Rule, standing: Standing, now: int) -> bool:
+    """Say whether nothing of a standing matters any more."""
+    if standing.phase != QUIET or standing.owes_clear:
+        return False
+    last = [told.last_at for told in (standing.first, standing.second) if told.last_at is not None]
+    return all(now - at >= rule.repeat[0] for at in last)
+
+
+def _move(
+    rule: Rule, was: Standing, value: float | None, now: int, gone: bool
+) -> tuple[Standing, tuple[Event, ...]]:
+    is_on = value is not None and not gone and rule.is_on(value)
+    is_off = gone or (value is not None and rule.is_off(value))
+    s, events = was, ()
+    if s.phase == QUIET and is_on:
+        s = replace(s, phase=RISING, since=now)
+    elif s.phase == RISING and (is_off or value is None):
+        s = replace(s, phase=QUIET, since=now)
+    elif s.phase == ON and is_off:
+        s = replace(s, phase=FALLING, since=now)
+    elif s.phase == FALLING and is_on:
+        s = replace(s, phase=ON, since=now)
+    if s.phase == RISING and is_on and now - s.since >= rule.hold_seconds:
+        return _raise(s, now)
+    if s.phase == FALLING and is_off and (gone or now - s.since >= rule.clear_seconds):
+        return _clear(s, now)
+    return s, events
+
+
+def _raise(s: Standing, now: int) -> tuple[Standing, tuple[Event, ...]]:
+    if s.owes_clear and s.raised_at is not None:
+        s = replace(s, phase=ON, since=now, acknowledged_at=None, owes_clear=False)
+        return s, (Event("returned", s.raised_at or now, now),)
+    s = replace(s, phase=ON, since=now, raised_at=now, acknowledged_at=None)
+    return s, (Event("raised", now, now),)
+
+
+def _clear(s: Standing, now: int) -> tuple[Standing, tuple[Event, ...]]:
+    raised_at = s.raised_at if s.raised_at is not None else now
+    was_told = s.first.since is not None or s.second.since is not None
+    s = replace(
+        s,
+        phase=QUIET,
+        since=now,
+        acknowledged_at=None,
+        owes_clear=was_told,
+        raised_at=raised_at if was_told else None,
+    )
+    return s, (Event("cleared", raised_at, now),)
+
+
+def _tell(rule: Rule, s: Standing, now: int, held: bool) -> tuple[Standing, tuple[Event, ...]]:
+    """Say it to whoever is due."""
+    raised_at = s.raised_at
+    if (
+        s.phase != ON
+        or rule.level == "info"
+        or held
+        or s.acknowledged_at is not None
+        or raised_at is None
+    ):
+        return s, ()
+    events: list[Event] = []
+    if _is_due(rule, s.first, now):
+        what = "said" if s.first.since is None else "repeated"
+        events.append(Event(what, raised_at, now, FIRST))
+        s = replace(s, first=_told(s.first, now))
+    begun = s.first.since
+    late = (
+        rule.escalate_seconds is not None
+        and begun is not None
+        and now - begun >= rule.escalate_seconds
+    )
+    if late and _is_due(rule, s.second, now):
+        what = "escalated" if s.second.since is None else "repeated"
+        events.append(Event(what, raised_at, now, SECOND))
+        s = replace(s, second=_told(s.second, now))
+    return s, tuple(events)
+
+
+def _is_due(rule: Rule, told: Told, now: int) -> bool:
+    if told.last_at is None:
+        return True
+    # A new alert so soon after the last message waits for the first gap, too.
+    gap = (
+        rule.repeat[0]
+        if told.since is None
+        else rule.repeat[min(told.count, len(rule.repeat)) - 1]
+    )
+    return now - told.last_at >= gap
+
+
+def _told(told: Told, now: int) -> Told:
+    return Told(told.since if told.since is not None else now, now, told.count + 1)
+
+
+def _tell_clear(s: Standing, now: int) -> tuple[Standing, tuple[Event, ...]]:
+    raised_at = s.raised_at if s.raised_at is not None else now
+    events = []
+    for audience, told in ((FIRST, s.first), (SECOND, s.second)):
+        if told.since is not None:
+            events.append(Event("all_clear", raised_at, now, audience))
+    s = replace(
+        s,
+        owes_clear=False,
+        raised_at=None,
+        first=Told(None, s.first.last_at, 0),
+        second=Told(None, s.second.last_at, 0),
+    )
+    return s, tuple(events)

@@ -1,0 +1,102 @@
+"""What people do with alerts: see them, say that they have heard, choose their ways and limits.
+
+Verbs of the domain, for pages and API alike; who may do it is asked before, in the views.
+"""
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from nongso.platform.accounts import owns, scoped
+from nongso.platform.alerts import sentences
+from nongso.platform.alerts.deciding import acknowledge as decided_acknowledge
+from nongso.platform.alerts.records import (
+    Alert,
+    AlertEvent,
+    AlertStanding,
+    note,
+    standing_from,
+    standing_to,
+)
+from nongso.platform.alerts.rules import LEVELS
+
+MOST_OPEN = 200
+
+
+def open_alerts(session: Session) -> list[Alert]:
+    """Return the alerts that stand and that the asker may see, worst and newest first."""
+    found = list(
+        session.scalars(
+            scoped(select(Alert), Alert.cooperative)
+            .where(Alert.cleared_at.is_(None))
+            .order_by(Alert.raised_at.desc())
+            .limit(MOST_OPEN)
+        )
+    )
+    found.sort(key=lambda one: (one.acknowledged_at is not None, LEVELS.index(one.level)))
+    return found
+
+
+def past_alerts(session: Session, limit: int, before: int | None = None) -> list[Alert]:
+    """Return alerts that are over, newest first."""
+    wanted = scoped(select(Alert), Alert.cooperative).where(Alert.cleared_at.is_not(None))
+    if before is not None:
+        wanted = wanted.where(Alert.raised_at < before)
+    return list(session.scalars(wanted.order_by(Alert.raised_at.desc()).limit(limit)))
+
+
+def alert_of(session: Session, number: str) -> Alert | None:
+    """Return an alert that the asker may see."""
+    found = session.get(Alert, number)
+    return found if found is not None and owns(found.cooperative) else None
+
+
+def events_of(session: Session, number: str) -> list[AlertEvent]:
+    """Return what happened to an alert, in order."""
+    return list(
+        session.scalars(
+            select(AlertEvent).where(AlertEvent.alert == number).order_by(AlertEvent.number)
+        )
+    )
+
+
+def acknowledge(session: Session, number: str, by: str, now: int) -> bool:
+    """Somebody has heard: repeats stop. In the caller's transaction; twice is once.
+
+    Returns ``False`` when the alert is over or was heard before.
+    """
+    alert = session.get(Alert, number, with_for_update=True, populate_existing=True)
+    if alert is None or alert.cleared_at is not None or alert.acknowledged_at is not None:
+        return False
+    alert.acknowledged_at, alert.acknowledged_by = now, by
+    kept = session.scalar(select(AlertStanding).where(AlertStanding.alert == number))
+    if kept is not None:
+        kept.standing = standing_to(decided_acknowledge(standing_from(kept.standing), now))
+    note(session, number, now, "acknowledged", by=by)
+    return True
+
+
+def sentence(alert: Alert, now: int) -> str:
+    """Say an alert: what is wrong, or that it is over."""
+    if alert.cleared_at is not None:
+        return sentences.over(alert.code, alert.values, alert.raised_at, alert.cleared_at, now)
+    return sentences.standing(alert.code, alert.values, now)
+
+
+def described(alert: Alert, now: int) -> dict[str, Any]:
+    """Describe an alert for programs."""
+    return {
+        "id": alert.id,
+        "code": alert.code,
+        "level": alert.level,
+        "greenhouse": alert.greenhouse,
+        "gateway": alert.gateway,
+        "state": "open" if alert.cleared_at is None else "cleared",
+        "raised_at": alert.raised_at,
+        "cleared_at": alert.cleared_at,
+        "acknowledged_at": alert.acknowledged_at,
+        "acknowledged_by": alert.acknowledged_by,
+        "escalated_at": alert.escalated_at,
+        "sentence": sentence(alert, now),
+    }
