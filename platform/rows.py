@@ -54,7 +54,7 @@ class RunBody(msgspec.Struct):
     values: Values = {}
     ended_at: Time | None = None
     seconds: Number = 0
-    litres: Number | None = None
+    litres: Number | None = 0
 
 
 class RunRow(msgspec.Struct):
