@@ -1,0 +1,76 @@
+"""Debian's Chromium as an old phone, before a real server with a farm in it."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not do it
+sys.path.insert(0, str(Path(__file__).parents[1] / "platform"))
+
+from office import open_place
+from phones import Server, log_in, until
+
+from nongso.platform import migrations, people
+from nongso.platform.greenhouse import commands
+from nongso.platform.settings import Settings
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+PHONE = {"width": 360, "height": 740}
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed: apt install chromium")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    hasher = people.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    monkeypatch.setattr(people, "_hasher", hasher)
+    monkeypatch.setattr(commands, "ANSWER_SECONDS", 0.05)
+    settings = Settings(folder=tmp_path / "platform", secret="0123456789abcdef" * 4)
+    settings.folder.mkdir()
+    migrations.upgrade(settings)
+    place = open_place(settings)
+    place.configure()
+    running = Server(place)
+    yield running
+    running.close()
+    place.close()
+
+
+@pytest.fixture
+def phone(browser: Browser, server: Server) -> Iterator[BrowserContext]:
+    """A phone of 360 px that knows nothing yet."""
+    context = browser.new_context(
+        base_url=server.url,
+        viewport=PHONE,
+        device_scale_factor=2,
+        is_mobile=True,
+        has_touch=True,
+        locale="vi-VN",
+        timezone_id="Asia/Ho_Chi_Minh",
+    )
+    context.set_default_timeout(15_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def farmer(phone: BrowserContext) -> Page:
+    """A farmer's phone, logged in, with its service worker at work and its pages kept."""
+    page = phone.new_page()
+    log_in(page)
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    until(page, "localStorage.getItem('kept-farmer')")
+    page.reload()
+    return page

@@ -1,0 +1,44 @@
+"""A server that a browser can reach, and how one logs in on it."""
+
+import threading
+
+import waitress
+from office import PASSWORD, Place
+from playwright.sync_api import Page
+
+
+class Server:
+    """The platform on a port of its own, under the server that it really runs under."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self._server = waitress.create_server(
+            place.app, host="127.0.0.1", port=0, threads=6, ident=None
+        )
+        self.url = f"http://127.0.0.1:{self._server.effective_port}"
+        self._thread = threading.Thread(target=self._server.run)
+        self._thread.start()
+
+    def close(self) -> None:
+        if not self._thread.is_alive():
+            return
+        self._server.close()
+        self._server.task_dispatcher.shutdown()
+        self._thread.join(20)
+
+
+def log_in(page: Page, user: str = "farmer") -> None:
+    page.goto("/login")
+    page.fill("input[name=user]", user)
+    page.fill("input[name=password]", PASSWORD)
+    page.click("main button")
+    page.wait_for_url("**/greenhouses")
+
+
+def until(page: Page, expression: str) -> None:
+    """Wait for something in the page to be true; the pages' own rules forbid ``eval`` there."""
+    for _ in range(300):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"not within 15 s: {expression}")

@@ -1,0 +1,95 @@
+"""The network goes and comes; nothing is done twice, nothing is lost, the page says so."""
+
+import re
+
+from office import Place
+from phones import Server, log_in
+from playwright.sync_api import BrowserContext, Page, expect
+
+from nongso.platform.diary import entries as diary
+
+
+def lines(place: Place) -> list[diary.Line]:
+    with place.records.session() as session:
+        return diary.lines(session, "tan-binh-1")
+
+
+def test_the_last_state_is_shown_with_its_hour_and_says_that_it_is_old(
+    farmer: Page, phone: BrowserContext
+) -> None:
+    phone.set_offline(True)
+    farmer.goto("/greenhouses/tan-binh-1")
+    expect(farmer.locator("#kept")).to_contain_text("Không có mạng. Trang này được lưu lúc")
+    expect(farmer.locator("h1")).to_have_text("Nhà màng Tân Bình 1")
+
+
+def test_a_watering_order_without_network_is_refused_and_never_kept(
+    farmer: Page, phone: BrowserContext, server: Server
+) -> None:
+    farmer.goto("/greenhouses/tan-binh-1")
+    phone.set_offline(True)
+    # Script would refuse the press before it leaves; here the form goes past it.
+    farmer.evaluate("""document.querySelector("form[action*='/water']").submit()""")
+    expect(farmer.locator("main")).to_contain_text(
+        "Điện thoại không có mạng nên chưa tưới. Lệnh này không được giữ lại"
+    )
+    phone.set_offline(False)
+    farmer.goto("/greenhouses")
+    farmer.wait_for_load_state("networkidle")
+    place = server.place
+    assert place.poll() == []
+
+
+def test_an_order_whose_answer_never_came_is_not_called_refused(
+    farmer: Page, server: Server
+) -> None:
+    farmer.goto("/greenhouses/tan-binh-1")
+    server.close()  # the phone still believes that it has a network
+    farmer.get_by_role("button", name="Tưới 10 phút").first.click()
+    expect(farmer.locator("main")).to_contain_text("chưa biết lệnh đã đến chưa")
+
+
+def test_a_diary_line_waits_on_the_phone_and_is_written_once(
+    farmer: Page, phone: BrowserContext, server: Server
+) -> None:
+    place = server.place
+    phone.set_offline(True)
+    for litres in ("120", "80"):
+        farmer.goto("/greenhouses/tan-binh-1/diary/new?kind=watered")
+        farmer.fill("input[name=amount]", litres)
+        farmer.get_by_role("button", name="Ghi", exact=True).click()
+        expect(farmer.locator("main")).to_contain_text("được giữ trong điện thoại")
+    farmer.goto("/greenhouses")
+    expect(farmer.locator("[data-mine]")).to_have_text(re.compile("^2 dòng nhật ký chưa gửi"))
+    assert lines(place) == []
+    phone.set_offline(False)
+    farmer.goto("/greenhouses")
+    expect(farmer.locator("[data-sent]")).to_have_text(re.compile("Đã gửi 2 dòng"))
+    farmer.reload()
+    assert sorted(one.entry.amount or 0 for one in lines(place)) == [80, 120]
+
+
+def test_nobody_elses_waiting_lines_are_sent_in_my_name(
+    farmer: Page, phone: BrowserContext, server: Server
+) -> None:
+    place = server.place
+    phone.set_offline(True)
+    farmer.goto("/greenhouses/tan-binh-1/diary/new?kind=note")
+    farmer.fill("textarea[name=note]", "Lá vàng")
+    farmer.get_by_role("button", name="Ghi", exact=True).click()
+    expect(farmer.locator("main")).to_contain_text("được giữ trong điện thoại")
+    phone.clear_cookies()  # the log-in is over; somebody else takes the phone
+    phone.set_offline(False)
+    log_in(farmer, "helper")
+    expect(farmer.locator("[data-others]")).to_have_text(re.compile("1 dòng nhật ký của người"))
+    assert lines(place) == []
+
+
+def test_pages_of_the_one_before_are_forgotten_at_the_log_in(
+    farmer: Page, phone: BrowserContext
+) -> None:
+    farmer.get_by_role("button", name="Đăng xuất").click()
+    farmer.wait_for_url("**/login*")
+    phone.set_offline(True)
+    farmer.goto("/greenhouses")
+    expect(farmer.locator("main")).to_contain_text("chưa được lưu trong điện thoại")
