@@ -5,6 +5,7 @@ import threading
 import waitress
 from office import PASSWORD, Place
 from playwright.sync_api import Page
+from waitress import wasyncore
 
 
 class Server:
@@ -23,6 +24,7 @@ class Server:
         if not self._thread.is_alive():
             return
         self._server.close()
+        wasyncore.close_all(self._server._map, ignore_all=True)  # phones' open connections too
         self._server.task_dispatcher.shutdown()
         self._thread.join(20)
 
