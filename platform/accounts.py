@@ -4,24 +4,33 @@ Each view says who may: ``@allow("farmer", "clerk")`` or ``@public``. A view tha
 is answered 403 (and fails a test). Who is asking is found once per request: a person by the
 log-in cookie or by ``Authorization: Bearer <API token>``, a gateway by its key.
 
+A rule also has a scope: what an API token must have been given, and what a helper who acts for a
+farmer must have been allowed. Reading is ``read``; a view that changes something names its scope
+(``@allow("farmer", scope="water")``), or no helper and only a token with ``records`` may use it.
+``own`` is a person's own account: never a helper's, never a token's.
+
 Queries are narrowed to the cooperative by ``scoped``: farmers, clerks and helpers see their own,
 officers and administrators see all.
 """
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from flask import Flask, abort, current_app, g, request
 from sqlalchemy import ColumnElement, Select
 from sqlalchemy.orm import InstrumentedAttribute
 
+from nongso.platform.consent import Consent
 from nongso.platform.people import ROLES, ApiToken, LogIn, Person, hashed
 from nongso.platform.store import kept_records, records
 
 COOKIE = "nongso_log_in"
 GATEWAY = "gateway"
+SCOPES = ("read", "stop", "water", "records", "labels", "admin", "own")
+_UNNAMED = "unnamed"  # the scope of a change that no view has named
+_SAFE = ("GET", "HEAD", "OPTIONS")
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 _Query = TypeVar("_Query", bound=Select[*tuple[Any, ...]])
@@ -29,7 +38,12 @@ _Query = TypeVar("_Query", bound=Select[*tuple[Any, ...]])
 
 @dataclass(frozen=True)
 class Identity:
-    """Who is asking. ``via`` is ``cookie``, ``token`` or ``key`` (a gateway)."""
+    """Who is asking. ``via`` is ``cookie``, ``token`` or ``key`` (a gateway).
+
+    While a helper acts for a farmer this is the farmer (``id``, ``user``, ``role``), ``name``
+    says both names, and ``helper`` is the helper's id. ``scopes`` is ``None`` for somebody who
+    may everything that the role may.
+    """
 
     id: str
     user: str
@@ -37,16 +51,34 @@ class Identity:
     role: str
     cooperative: str | None
     via: str
-    log_in: str = ""  # hash of the log-in's secret, for logging out and for form tokens
+    log_in: str = ""  # what form tokens are bound to: the log-in, and the consent if there is one
+    session: str = ""  # hash of the log-in's secret, for ending it
+    scopes: frozenset[str] | None = None
+    helper: str = ""
+    helper_name: str = ""
+    for_name: str = ""  # of the farmer for whom a helper acts
+    until: int = 0  # when the consent ends
+    seen_at: int = 0  # when the log-in was last noted to be in use
 
     @property
     def sees_all(self) -> bool:
         """Officers and administrators look across cooperatives."""
         return self.role in ("officer", "admin")
 
-    def may(self, *roles: str) -> bool:
-        """Say whether the role is one of these; for showing or hiding a button."""
-        return self.role in roles
+    def may(self, *roles: str, scope: str = "") -> bool:
+        """Say whether the role is one of these; for showing or hiding a button.
+
+        With a scope it is also asked whether a helper or a token was given it.
+        """
+        return self.role in roles and (not scope or self.has(scope))
+
+    def has(self, scope: str) -> bool:
+        """Say whether this way of asking includes the scope."""
+        if self.via == "token":
+            if scope == "own":
+                return False
+            scope = {"stop": "water", _UNNAMED: "records"}.get(scope, scope)
+        return self.scopes is None or scope in self.scopes
 
 
 @dataclass(frozen=True)
@@ -56,16 +88,23 @@ class Rule:
     roles: tuple[str, ...]
     public: bool = False
     sets_cookies: bool = True
+    scope: str = ""
+
+    def scope_for(self, method: str) -> str:
+        """Return the scope that a request of this method needs."""
+        return self.scope or ("read" if method in _SAFE else _UNNAMED)
 
 
-def allow(*roles: str) -> Callable[[_View], _View]:
+def allow(*roles: str, scope: str = "") -> Callable[[_View], _View]:
     """Let these roles use the view; nobody else."""
     unknown = set(roles) - {*ROLES, GATEWAY}
     if unknown or not roles:
         raise ValueError(f"unknown roles {sorted(unknown)}" if unknown else "name a role")
+    if scope and scope not in SCOPES:
+        raise ValueError(f"no scope called {scope!r}")
 
     def mark(view: _View) -> _View:
-        view.rule = Rule(roles)  # type: ignore[attr-defined]
+        view.rule = Rule(roles, scope=scope)  # type: ignore[attr-defined]
         return view
 
     return mark
@@ -159,6 +198,9 @@ def _check() -> None:
         abort(401)
     if found.role not in rule.roles:
         abort(403)
+    needed = rule.scope_for(request.method)
+    if not found.has(needed):
+        abort(403, f"the scope {needed!r} was not given")
 
 
 def _find() -> Identity | None:
@@ -181,20 +223,60 @@ def _by_cookie(token_hash: str) -> Identity | None:
     if kept is not None and kept[0] == version and now < kept[1]:
         return kept[2]
     row = records().get(LogIn, token_hash)
-    if row is None or row.expires_at <= now or not row.person.active:
+    if row is None or row.expires_at <= now or row.step or not row.person.active:
         return None
-    found = _identity(row.person, "cookie", token_hash)
+    found, until = _acting(row, now)
+    found = replace(found, seen_at=row.seen_at)
     if len(_kept) >= _MOST_KEPT:
         _kept.clear()
-    _kept[token_hash] = (version, row.expires_at, found)
+    _kept[token_hash] = (version, until, found)
     return found
+
+
+def half_way() -> LogIn | None:
+    """Return the log-in that still waits for its second factor, if the asker has one."""
+    cookie = request.cookies.get(COOKIE)
+    row = records().get(LogIn, hashed(cookie)) if cookie else None
+    if row is None or not row.step or row.expires_at <= time.time() or not row.person.active:
+        return None
+    return row
+
+
+def _acting(row: LogIn, now: int) -> tuple[Identity, int]:
+    """Return who acts in this log-in, and until when that stands."""
+    own = row.person
+    consent = records().get(Consent, row.helping) if row.helping else None
+    if consent is None or not consent.holds(now) or consent.helper_id != own.id:
+        return _identity(own, "cookie", row.token_hash, row.token_hash), row.expires_at
+    farmer = records().get(Person, consent.farmer_id)
+    if farmer is None or not farmer.active or farmer.cooperative != own.cooperative:
+        return _identity(own, "cookie", row.token_hash, row.token_hash), row.expires_at
+    until = consent.ends_at or 0
+    acting = Identity(
+        farmer.id,
+        farmer.user,
+        f"{own.name} (nhập hộ {farmer.name})",
+        farmer.role,
+        farmer.cooperative,
+        "cookie",
+        f"{row.token_hash}:{consent.id}",
+        row.token_hash,
+        frozenset({"read", "stop", *consent.scopes.split()}),
+        own.id,
+        own.name,
+        farmer.name,
+        until,
+    )
+    return acting, min(until, row.expires_at)
 
 
 def _by_token(token_hash: str) -> Identity | None:
     row = records().get(ApiToken, token_hash)
     if row is None or not row.person.active:
         return None
-    return _identity(row.person, "token", "")
+    if row.expires_at is not None and row.expires_at <= time.time():
+        return None
+    return replace(_identity(row.person, "token", ""), scopes=frozenset(row.scopes.split()))
 
 
 def _by_key(key: str) -> Identity | None:
@@ -203,7 +285,7 @@ def _by_key(key: str) -> Identity | None:
     return finder(key) if finder is not None else None
 
 
-def _identity(person: Person, via: str, log_in: str) -> Identity:
+def _identity(person: Person, via: str, log_in: str, session: str = "") -> Identity:
     return Identity(
-        person.id, person.user, person.name, person.role, person.cooperative, via, log_in
+        person.id, person.user, person.name, person.role, person.cooperative, via, log_in, session
     )

@@ -25,6 +25,7 @@ MOST_BYTES = 8 * 1024 * 1024
 # ``accounts.Link`` for the head of every page, and ``prepare(app)``.
 ROOMS = (
     ("nongso.platform.entrance", "blueprint"),
+    ("nongso.platform.members.pages", "blueprint"),
     ("nongso.platform.health", "blueprint"),
     ("nongso.platform.greenhouse.pages", "blueprint"),
     ("nongso.platform.greenhouse.api", "blueprint"),

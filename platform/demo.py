@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from nongso.platform import migrations, people
-from nongso.platform.people import ApiToken, Cooperative, LogIn, Person
+from nongso.platform import migrations, people, second_factor
+from nongso.platform.people import ApiToken, Cooperative, Person
 from nongso.platform.settings import Settings
 from nongso.platform.uplink import register_gateway
 
@@ -36,7 +36,8 @@ def prepare(
     """Make sure that cooperative, people and gateway are there; return how to enter, by role.
 
     ``kept`` is what an earlier call returned. An account whose password and token stand there
-    and still work stays as it is; any other gets new ones.
+    and still work stays as it is; any other gets new ones. Who needs a second factor has its
+    ``totp_secret`` there too, for any authenticator application.
     """
     with migrations.current(settings) as records, records.transaction() as session:
         slug, name = COOPERATIVE
@@ -56,6 +57,8 @@ def make_user(
     """Make a person, or give one a new password and token; return user, password and token.
 
     A person who is there already (``renewed``) keeps name and cooperative; all log-ins end.
+    Clerks and administrators set their second factor up at the first log-in; a renewed one
+    loses the old one, because whoever stands at the server is the last help.
     Officers and administrators belong to no cooperative, so theirs is not looked at.
     Raises ``ValueError`` for a bad name, an unknown role or cooperative, another role or
     cooperative than the person has; ``SchemaError`` for a database of another version.
@@ -83,8 +86,15 @@ def _account(
 ) -> dict[str, str]:
     person = people.find_person(session, user)
     if person is not None and isinstance(kept, dict) and _still_fits(session, person, kept):
-        return {key: str(kept[key]) for key in ("user", "password", "token")}
-    return _renewed(session, person, user, name, role, cooperative)
+        made = {key: str(kept[key]) for key in ("user", "password", "token")}
+    else:
+        made = _renewed(session, person, user, name, role, cooperative)
+        person = people.find_person(session, user)
+    if person is not None and person.needs_second_factor:
+        if person.totp_secret is None:
+            second_factor.set_up(session, person, second_factor.new_secret(), 0)
+        made["totp_secret"] = str(person.totp_secret)
+    return made
 
 
 def _still_fits(session: Session, person: Person, kept: dict[str, Any]) -> bool:
@@ -106,8 +116,8 @@ def _renewed(
     else:
         person.password_hash = people.hash_password(password)
         person.active = True
-        for log_in in session.scalars(select(LogIn).where(LogIn.person_id == person.id)):
-            session.delete(log_in)
+        second_factor.remove(session, person)
+        people.end_log_ins(session, person.id)
     session.flush()
     token = people.new_api_token(session, person, TOKEN)
     return {"user": person.user, "password": password, "token": token}

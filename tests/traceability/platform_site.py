@@ -1,6 +1,7 @@
 """The whole platform on the cooperative's records, and somebody at its pages."""
 
 import re
+import time
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from cooperative import COOP, Farm
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from nongso.platform import people
+from nongso.platform import people, second_factor
 from nongso.platform.app import create_app
 from nongso.platform.greenhouse.records import Greenhouse
 from nongso.platform.telemetry import Row, Series, SqliteTelemetry
@@ -85,10 +86,13 @@ def open_site(farm: Farm) -> Site:
             )
             tokens[role] = people.new_api_token(session, person, "test")
             if role == "clerk":
-                user = person.user
+                user, secret = person.user, second_factor.new_secret()
+                second_factor.set_up(session, person, secret, 0)
         session.add(Greenhouse(slug="tan-binh-1", name="Nhà màng Tân Bình 1", cooperative=COOP))
     app = create_app(farm.settings)
     made = Site(farm, app.test_client(), app.test_client(use_cookies=True), tokens)
     sent = {**made.fields("/login"), "user": user, "password": PASSWORD}
-    assert made.clerk.post("/login", data=sent).status_code == 303
+    assert made.clerk.post("/login", data=sent).location == "/login/second"
+    sent = {**made.fields("/login/second"), "code": second_factor.code(secret, int(time.time()))}
+    assert made.clerk.post("/login/second", data=sent).status_code == 303
     return made
