@@ -75,13 +75,13 @@ def book(slug: str) -> Answer:
         words=sentences,
         iso_day=datetime.date.fromisoformat,
         one_day=datetime.timedelta(days=1),
-        may_write=somebody().may(*WRITERS),
+        may_write=somebody().may(*WRITERS, scope="records"),
         written=request.args.get("written", ""),
     )
 
 
 @blueprint.get("/new")
-@allow(*WRITERS)
+@allow(*WRITERS, scope="records")
 def new(slug: str) -> Answer:
     """The form of a line, filled in as the last line of its kind was."""
     house = _house(slug)
@@ -105,7 +105,7 @@ def _proposed(slug: str, kind: str) -> dict[str, str]:
 
 
 @blueprint.post("")
-@allow(*WRITERS)
+@allow(*WRITERS, scope="records")
 def write(slug: str) -> Answer:
     """Take a line."""
     house = _house(slug)
@@ -125,7 +125,7 @@ def write(slug: str) -> Answer:
 
 
 @blueprint.get("/<uuid:line>/correct")
-@allow(*WRITERS)
+@allow(*WRITERS, scope="records")
 def correction(slug: str, line: uuid.UUID) -> Answer:
     """The form of a correction, filled in with what stands there."""
     house, wrong = _line(slug, str(line))
@@ -135,7 +135,7 @@ def correction(slug: str, line: uuid.UUID) -> Answer:
 
 
 @blueprint.post("/<uuid:line>/correct")
-@allow(*WRITERS)
+@allow(*WRITERS, scope="records")
 def correct(slug: str, line: uuid.UUID) -> Answer:
     """Take a correction, or take the line back."""
     house, wrong = _line(slug, str(line))
@@ -175,7 +175,7 @@ def photo(slug: str, name: str) -> Answer:
 
 
 @blueprint.get("/before")
-@allow(*WRITERS)
+@allow(*WRITERS, scope="records")
 def before(slug: str) -> Answer:
     """The form of how it was before."""
     house = _house(slug)
@@ -191,7 +191,7 @@ def before(slug: str) -> Answer:
 
 
 @blueprint.post("/before")
-@allow(*WRITERS)
+@allow(*WRITERS, scope="records")
 def state_before(slug: str) -> Answer:
     """Take how it was before."""
     house = _house(slug)

@@ -53,7 +53,7 @@ class Stop(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @blueprint.get("/api/v1/greenhouses")
-@allow(*READERS)
+@allow(*READERS, scope="read")
 @operation(answers={200: "greenhouses with zones and latest values", 401: "who are you?"})
 def greenhouses() -> Response:
     """List the greenhouses with their zones and newest values."""
@@ -101,7 +101,7 @@ def _value(value: Value) -> dict[str, Any]:
 
 
 @blueprint.get("/api/v1/series")
-@allow(*READERS)
+@allow(*READERS, scope="read")
 @operation(
     answers={
         200: "series: one entry a sensor (node, eui64, zone, name, origin, points), and points: "
@@ -117,7 +117,7 @@ def series() -> Response:
 
 
 @blueprint.post("/api/v1/zones/<zone_id>/water")
-@allow(*WATERERS)
+@allow(*WATERERS, scope="water")
 @operation(
     body=Water,
     answers={
@@ -181,7 +181,7 @@ def _refused(
 
 
 @blueprint.get("/api/v1/zones/<zone_id>/runs")
-@allow(*READERS)
+@allow(*READERS, scope="read")
 @operation(
     answers={200: "runs and refusals, newest first", 404: "no such zone"},
     query={"since": "Unix seconds, 30 days ago if left out", "limit": "at most 1000"},
@@ -196,7 +196,7 @@ def runs(zone_id: str) -> Response:
 
 
 @blueprint.post("/api/v1/stop")
-@allow(*STOPPERS)
+@allow(*STOPPERS, scope="stop")
 @operation(body=Stop, answers={202: "sent to every gateway; done where it has answered"})
 def stop() -> tuple[Response, int]:
     """Close every valve, or those of one zone."""

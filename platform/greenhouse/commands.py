@@ -18,6 +18,7 @@ from flask import current_app
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from nongso.platform import audit
 from nongso.platform.accounts import Identity
 from nongso.platform.greenhouse.bell import Bell
 from nongso.platform.greenhouse.records import Command, Gateway, Greenhouse, Zone
@@ -96,6 +97,17 @@ def record(
     )
     session.add(command)
     session.flush()
+    audit.note(
+        session,
+        wish.do,
+        person=asker.id,
+        helper=asker.helper,
+        cooperative=gateway.cooperative,
+        subject=wish.zone or gateway.slug,
+        via=asker.via,
+        **({"seconds": wish.seconds} if wish.seconds is not None else {}),
+        **({"mode": wish.mode} if wish.mode is not None else {}),
+    )
     return command
 
 

@@ -88,7 +88,7 @@ def home() -> str:
         now,
         kept_records().lately(),
         telemetry().lately(),
-        asker.may(*WATERERS),
+        asker.may(*WATERERS, scope="water"),
     )
     cards = fragments.get(key, lambda: _cards(now))
     said = _said(None, now)
@@ -106,7 +106,7 @@ def _frame(said: tuple[str, str] | None) -> str:
         cards=CARDS_HERE,
         said=said,
         wish_id=WISH_HERE if said is None else commands.new_id(),
-        may_stop=somebody().may(*STOPPERS),
+        may_stop=somebody().may(*STOPPERS, scope="stop"),
     )
 
 
@@ -122,7 +122,7 @@ def _cards(now: int) -> str:
         houses=found,
         today=today,
         now=now,
-        may_water=somebody().may(*WATERERS),
+        may_water=somebody().may(*WATERERS, scope="water"),
         simulated=any(house.is_simulated for house, _condition in found),
     )
 
@@ -220,8 +220,8 @@ def _made_page(greenhouse: Greenhouse, trouble: Trouble | None = None, wish_id: 
         ],
         said=said,
         trouble=trouble,
-        may_water=somebody().may(*WATERERS) and found.gateway is not None,
-        may_stop=somebody().may(*STOPPERS) and found.gateway is not None,
+        may_water=somebody().may(*WATERERS, scope="water") and found.gateway is not None,
+        may_stop=somebody().may(*STOPPERS, scope="stop") and found.gateway is not None,
         wish_id=wish_id or commands.new_id(),
         minutes=MINUTES,
         modes=commands.MODES,
@@ -269,7 +269,7 @@ def _said(house: HouseNow | None, now: int) -> tuple[str, str] | None:
 
 
 @blueprint.post("/greenhouses/<slug>/water")
-@allow(*WATERERS)
+@allow(*WATERERS, scope="water")
 def water(slug: str) -> Response | tuple[str, int]:
     """Take the press of a water button."""
     greenhouse = _greenhouse(slug)
@@ -306,7 +306,7 @@ def water(slug: str) -> Response | tuple[str, int]:
 
 
 @blueprint.post("/greenhouses/stop")
-@allow(*STOPPERS)
+@allow(*STOPPERS, scope="stop")
 def stop_everything() -> Response:
     """Take the press of "Dừng tất cả" where all greenhouses stand."""
     done = _stop_everything()
@@ -319,7 +319,7 @@ def _stop_everything() -> list[Command]:
 
 
 @blueprint.post("/greenhouses/<slug>/stop")
-@allow(*STOPPERS)
+@allow(*STOPPERS, scope="stop")
 def stop(slug: str) -> Response:
     """Take the press of "Dừng tưới" (one zone) or "Dừng tất cả" (everything)."""
     greenhouse = _greenhouse(slug)
@@ -334,7 +334,7 @@ def stop(slug: str) -> Response:
 
 
 @blueprint.post("/greenhouses/<slug>/mode")
-@allow(*WATERERS)
+@allow(*WATERERS, scope="water")
 def mode(slug: str) -> Response | tuple[str, int]:
     """Take a new watering mode of a zone."""
     greenhouse = _greenhouse(slug)

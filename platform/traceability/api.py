@@ -39,7 +39,7 @@ class Labels(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @blueprint.get("/lots")
-@allow(*READERS)
+@allow(*READERS, scope="read")
 @operation(answers={200: "lots, newest first"}, query={"kind": "only lots of this kind"})
 def lots() -> Response:
     """The newest lots, of one ``kind`` where asked."""
@@ -51,7 +51,7 @@ def lots() -> Response:
 
 
 @blueprint.get("/lots/<code>")
-@allow(*READERS)
+@allow(*READERS, scope="read")
 @operation(answers={200: "state and quantities", 404: "no such lot"})
 def lot(code: str) -> Response:
     """A lot's state and quantities."""
@@ -59,7 +59,7 @@ def lot(code: str) -> Response:
 
 
 @blueprint.get("/lots/<code>/trace")
-@allow(*READERS)
+@allow(*READERS, scope="read")
 @operation(
     answers={200: "lots with their distance, and what flowed between them", 404: "no such lot"},
     query={"direction": "back (the default) or forward"},
@@ -82,7 +82,7 @@ def trace_lot(code: str) -> Response:
 
 
 @blueprint.post("/lots/<code>/labels")
-@allow("clerk")
+@allow("clerk", scope="labels")
 @operation(
     body=Labels,
     answers={
@@ -120,7 +120,7 @@ def issue_labels(code: str) -> tuple[Response, int]:
 
 
 @blueprint.get("/labels/<key>.pdf")
-@allow(*READERS)
+@allow(*READERS, scope="read")
 @operation(
     answers={200: "a checked sheet as PDF", 404: "no such sheet", 409: "the lot was withdrawn"}
 )
