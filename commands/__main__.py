@@ -192,7 +192,7 @@ def parser() -> Parser:
         "--version", action="version", version=kinds.version(), help="print the version and end"
     )
     rooms = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    data = argparse.ArgumentParser(add_help=False)
+    data = Parser(add_help=False)
     data.add_argument(
         "--data",
         type=kinds.path,
@@ -200,7 +200,7 @@ def parser() -> Parser:
         metavar="DIR",
         help="data folder (default: nongso-data)",
     )
-    settings = argparse.ArgumentParser(add_help=False)
+    settings = Parser(add_help=False)
     settings.add_argument(
         "--settings",
         type=kinds.path,
@@ -370,7 +370,7 @@ def _add(
     name: str,
     command: Command,
     about: str,
-    *shared: argparse.ArgumentParser,
+    *shared: Parser,
 ) -> Parser:
     made = parent.add_parser(name, help=about, description=about, parents=list(shared))
     made.set_defaults(command=command, parser=made)

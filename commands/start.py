@@ -85,7 +85,8 @@ class Start:
         self.household = household
         self.say = say
         self.is_to_stop = is_to_stop
-        self.control: ControlSocket | None = None
+        self._control: ControlSocket | None = None
+        self._damaged: set[Path] = set()
         self.url = wishes.url or inner_url(wishes.host, ports.platform)
         self.inner_url = inner_url(wishes.host, ports.platform)
         self.answers = Answers(ports, self.inner_url)
@@ -103,13 +104,18 @@ class Start:
         self._demo_trouble = ""
         self._noted: set[str] = set()
 
-    def bring_up(self) -> None:
+    def look_over(self) -> None:
+        """Look at what lies in the folder before anything is begun in it."""
+        lived_in = bool(self.house.identity["history_laid"])
+        inspection.look_over(self.house.folder, lived_in=lived_in, say=self.say)
+        self.accounts = self._kept_accounts(lived_in)
+        self._damaged = inspection.damaged_ones(self.house.folder)
+
+    def bring_up(self, control: ControlSocket) -> None:
         """Start everything that can be started, and say what could not."""
         began = time.monotonic()
+        self._control = control
         first = not self.house.identity["history_laid"]
-        damaged = inspection.damaged_ones(self.house.folder)
-        inspection.look_over(self.house.folder, lived_in=not first, say=self.say)
-        self.accounts = self._kept_accounts(first)
         for part in ("platform", "broker"):
             self._try(part, self._parts[part])
         waterings: list[Watering] | None = None
@@ -123,8 +129,8 @@ class Start:
         if waterings is not None:
             self._try(PAST, self._finish_history, waterings)
         self.write_demo()
-        for file in sorted(inspection.damaged_ones(self.house.folder) - damaged):
-            self.say(f"WARNING: what was damaged is kept as {file}")
+        for file in sorted(inspection.damaged_ones(self.house.folder) - self._damaged):
+            self.say(f"WARNING: {file.parent.name} has set aside what was damaged: {file}")
         self._sum_up(time.monotonic() - began)
         self._retry_at = time.monotonic() + RETRY_SECONDS
 
@@ -147,15 +153,18 @@ class Start:
 
     def _sum_up(self, seconds: float) -> None:
         trouble = dict(self.left_out)
-        trouble |= {name: c.trouble for name, c in self.household.children.items() if c.trouble}
+        for name, child in self.household.children.items():
+            if child.trouble and (child.pid is None or child.falls > 1):
+                trouble.setdefault(name, child.trouble)
         if trouble:
             self.say(f"Started after {seconds:.0f} s, but NOT COMPLETE:")
             for name, why in trouble.items():
                 self.say(f"  {name}: {why}")
         else:
             self.say(f"Ready after {seconds:.0f} s.")
-        self.say(f"  Open      {self.url}")
-        self.say(f"  Log in    with the accounts in {self.house.path('demo.json')}")
+        if "platform" not in trouble:
+            self.say(f"  Open      {self.url}")
+            self.say(f"  Log in    with the accounts in {self.house.path('demo.json')}")
         self.say("  The farm is SIMULATED: every reading says so. Stop with Ctrl-C.")
 
     # --- going on without ------------------------------------------------------
@@ -184,7 +193,7 @@ class Start:
         if self.is_to_stop():
             raise Stopped
         changed = self.household.tend()
-        if self.control is not None and (self.control.wait(0) or changed):
+        if self._control is not None and (self._control.wait(0) or changed):
             self.write_demo()
 
     def _wait(self, part: str, what: str, is_there: Callable[[], bool]) -> None:
@@ -215,14 +224,21 @@ class Start:
             raise CommandError(trouble)
         settings = self._platform_file()
         self.say("Preparing the platform's database…")
-        self.accounts = apart.do(
-            _platform_prepared,
-            settings,
-            self.house.identity["gateway_key"],
-            self.accounts,
-            log=self.house.path("logs", "platform.log"),
-            meanwhile=self._meanwhile,
-        )
+        try:
+            self.accounts = apart.do(
+                _platform_prepared,
+                settings,
+                self.house.identity["gateway_key"],
+                self.accounts,
+                log=self.house.path("logs", "platform.log"),
+                meanwhile=self._meanwhile,
+            )
+        except CommandError as e:
+            raise CommandError(
+                f"{e} What is in {settings.parent} is left as it is: mend that, or put the last "
+                f"backup in its place. It is tried again every {RETRY_SECONDS} s; meanwhile the "
+                "farm goes on, and its readings wait in the gateway."
+            ) from e
         # At once: a password that is made now must not be lost if the rest fails.
         self.write_demo()
         self._nongso("platform", "platform", "run", "--settings", str(settings))
@@ -236,7 +252,7 @@ class Start:
     def _gateway_file(self) -> Path:
         return self.house.write_gateway(self.ports, self.inner_url)
 
-    def _kept_accounts(self, first: bool) -> dict[str, Any]:
+    def _kept_accounts(self, lived_in: bool) -> dict[str, Any]:
         """Passwords and tokens of an earlier start; a damaged file is kept aside."""
         file = self.house.path("demo.json")
         try:
@@ -245,7 +261,7 @@ class Start:
                 raise Unreadable("it holds no accounts")
             return accounts
         except FileNotFoundError:
-            if not first:
+            if lived_in:
                 self.say(
                     f"WARNING: {file} is missing. The demo's people get new passwords and "
                     "tokens; whoever is logged in must log in again."

@@ -13,6 +13,7 @@ import sys
 from types import FrameType
 from typing import Any, Self
 
+from nongso.commands import leftovers
 from nongso.commands.control import ControlSocket
 from nongso.commands.house import House
 from nongso.commands.ports import free_ports
@@ -44,14 +45,16 @@ def _speak_to_nobody() -> None:
 def run(wishes: Wishes) -> int:
     """Bring everything up, tend it, and end it. Returns the exit status."""
     with _Asked() as asked, House(wishes.data, say) as house:
+        leftovers.wait_for(house.folder, say)
         ports = free_ports(wishes.port, wishes.host)
         household = Household(say)
         control = None
         start = None
         try:
             start = Start(house, ports, wishes, household, say, lambda: asked.to_stop)
-            control = start.control = ControlSocket(house.path("up.sock"), household)
-            start.bring_up()
+            start.look_over()
+            control = ControlSocket(house.path("up.sock"), household)
+            start.bring_up(control)
             while not asked.to_stop:
                 changed = control.wait(TURN_SECONDS)
                 if household.tend() or changed:
