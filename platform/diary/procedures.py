@@ -16,7 +16,7 @@ from typing import Any
 
 from nongso.platform.diary.entries import KINDS, Entry, planting
 
-OURS = Path(__file__).parent / "procedures"
+OURS = Path(__file__).parent / "crops"
 LONGEST_DAYS = 400
 
 
@@ -152,7 +152,8 @@ def _tasks(file: Path, tasks: list[Any]) -> Iterator[Task]:
         text = {language: one.get(language) for language in ("vi", "en")}
         if not all(isinstance(sentence, str) and sentence for sentence in text.values()):
             raise ProcedureError(f"{where}: a sentence is expected in vi and in en")
-        yield Task(f"{file.stem}/{one['id']}", one["kind"], *days, text)
+        first, last, every = days
+        yield Task(f"{file.stem}/{one['id']}", one["kind"], first, last, every, text)
 
 
 def _folded(text: str) -> str:

@@ -5,7 +5,7 @@ import hashlib
 import io
 from pathlib import Path
 
-from flask import Blueprint, Response, abort, current_app, render_template, request
+from flask import Blueprint, Response, abort, current_app, jsonify, render_template, request
 from PIL import Image, ImageDraw
 
 from nongso.platform.accounts import public, public_without_cookies
@@ -33,7 +33,7 @@ LEAF = [
 @public
 def manifest() -> Response:
     """Say how the pages look as an application on the phone."""
-    answer = current_app.json.response(
+    answer = jsonify(
         {
             "id": "/greenhouses",
             "name": _("Nông số: nhà màng của tôi"),
