@@ -3,6 +3,10 @@
 What the supervisor reports is believed over what was planned: seconds and litres of a run are
 the delivered ones. It repeats ended runs and standing alarms until it is told that they were
 heard, so nothing is lost between two processes that restart when they like.
+
+A supervisor that was killed reports nothing. What it left open goes on until the board's pulses
+lapse, one lease after our last line to it, or until its successor has closed everything. So long
+the run is taken to have lasted, and what the meter counted in the gap is its water.
 """
 
 import logging
@@ -21,6 +25,7 @@ HOLD_SECONDS = 0.5  # between two renewals inside a slow piece of work
 SUPERVISOR_ALARM_SECONDS = 10.0
 PROGRESS_SECONDS = 2.0  # so much at most is forgotten when everything loses its power
 CLOSED_UNSEEN_SECONDS = 60.0  # no supervisor for so long: its runs have lapsed, close the book
+METER_BACK_SECONDS = 5.0  # so long a new supervisor may need to read the meter
 
 
 class ValvesLike(Protocol):
@@ -38,12 +43,18 @@ class ValvesLike(Protocol):
 class Supervised:
     """One supervisor, there or gone. Not for two threads at once."""
 
-    def __init__(self, valves: ValvesLike, steady: Callable[[], float]) -> None:
-        self._valves, self._steady = valves, steady
+    def __init__(
+        self, valves: ValvesLike, steady: Callable[[], float], lease_seconds: float
+    ) -> None:
+        self._valves, self._steady, self._lease_seconds = valves, steady, lease_seconds
         self._answer: Body = {}  # its last answer; empty while it is gone
         self._heard: list[str] = []
         self._gone_since: float | None = steady()
         self._renewed_at = self._progress_at = steady()
+        self._supervisor: str | None = None  # which one it is
+        self._left_at = self._met_at = steady()  # last line to its predecessor, first to it
+        self._known: dict[str, tuple[float, float]] = {}  # run: (when, seconds it had run then)
+        self._total: float | None = None  # the meter's counter when it was last told
 
     @property
     def is_there(self) -> bool:
@@ -72,6 +83,8 @@ class Supervised:
             return Reason("supervisor_gone")
         if answer["state"] != "running":
             return Reason(answer["code"], answer["values"])
+        self._renewed_at = self._steady()
+        self._known[run["id"]] = (self._renewed_at, 0.0)
         return None
 
     def stop(self, zone: str | None) -> bool:
@@ -110,15 +123,19 @@ class Supervised:
             self._lost(error)
             self._give_up_lapsed(records)
             return
-        self._renewed_at = self._steady()
+        before, self._renewed_at = self._renewed_at, self._steady()
         if self._gone_since is not None:
             log.info("The valve supervisor answers.")
             self._gone_since = None
+        if answer["supervisor"] != self._supervisor:
+            self._supervisor = answer["supervisor"]
+            self._left_at, self._met_at = before, self._renewed_at
         self._answer = answer
         self._heard = []
         book = records.book
+        heard_at = self._renewed_at
         self._hear_ends(answer["ended"], records)
-        self._follow(answer, records)
+        self._follow(answer, heard_at, records)
         for zone in answer["locked"]:
             if zone in book.zones:
                 book.keep_zone(zones.locked(book.zones[zone]))
@@ -137,19 +154,57 @@ class Supervised:
             except (SupervisorGone, SupervisorRefused) as error:
                 self._lost(error)
 
-    def _follow(self, answer: Body, records: WaterRecords) -> None:
+    def _follow(self, answer: Body, heard_at: float, records: WaterRecords) -> None:
         """Note how far the runs are; one that the supervisor does not know, a restart has cut."""
         book = records.book
         going_on = {run["id"]: run for run in answer["runs"]}
-        for run_id, run in list(book.runs.items()):
-            if run_id in going_on:
-                run["seconds"] = going_on[run_id]["seconds"]
-                run["litres"] = going_on[run_id]["litres"]
-            else:
-                records.run_ended(run_id, "restarted", run["seconds"], run["litres"])
+        cut = [run for run in book.runs.values() if run["id"] not in going_on]
+        if not self._is_meter_awaited(cut, answer["total"]):
+            self._close_cut(cut, answer, records)
+            self._total = answer["total"]
+        for run_id in book.runs.keys() & going_on.keys():
+            run, told = book.runs[run_id], going_on[run_id]
+            run["seconds"], run["litres"] = told["seconds"], told["litres"]
+            self._known[run_id] = (heard_at, told["seconds"])
+        self._known = {
+            run_id: known for run_id, known in self._known.items() if run_id in book.runs
+        }
         if going_on and self._steady() - self._progress_at > PROGRESS_SECONDS:
             self._progress_at = self._steady()
             book.keep_runs()
+
+    def _is_meter_awaited(self, cut: list[Body], total: float | None) -> bool:
+        """Whether the litres of runs that were cut will be known in a moment."""
+        has_counted = any(run["litres"] is not None for run in cut) and self._total is not None
+        return has_counted and total is None and self._steady() - self._met_at < METER_BACK_SECONDS
+
+    def _close_cut(self, cut: list[Body], answer: Body, records: WaterRecords) -> None:
+        """Write down the ends that nobody reported, with the water that the meter saw."""
+        gap = 0.0
+        if self._total is not None and answer["total"] is not None:
+            gap = max(0.0, answer["total"] - self._total)
+        for run in cut:
+            litres = run["litres"]
+            if litres is not None and run["id"] in self._known:
+                litres = round(litres + gap / len(cut), 1)
+            lasted = self._lasted(run, self._left_at, answer["closed_at"])
+            records.run_ended(run["id"], "restarted", lasted, litres)
+
+    def _lasted(self, run: Body, left_at: float, closed_at: float | None) -> float:
+        """Seconds for which a run that a supervisor's death has cut kept its valve open.
+
+        ``left_at`` is when it had our last line, ``closed_at`` when the next supervisor had closed
+        everything, both on the boot clock. A run of a gateway that died too lasted as far as it
+        was noted down.
+        """
+        known = self._known.get(run["id"])
+        if known is None:
+            return float(run["seconds"])
+        at, seconds = known
+        until = left_at + self._lease_seconds
+        if closed_at is not None:
+            until = min(until, closed_at)
+        return float(round(min(run["ordered_seconds"], seconds + max(0.0, until - at)), 1))
 
     def _hear_alarms(self, alarms: list[Body], records: WaterRecords) -> None:
         """It lists what stands; what it lists no more is over."""
@@ -173,7 +228,8 @@ class Supervised:
         book = records.book
         if gone > CLOSED_UNSEEN_SECONDS:
             for run_id, run in list(book.runs.items()):
-                records.run_ended(run_id, "restarted", run["seconds"], run["litres"])
+                lasted = self._lasted(run, self._renewed_at, None)
+                records.run_ended(run_id, "restarted", lasted, run["litres"])
         is_told = any(a["code"] == "supervisor_gone" for a in book.alarms.values())
         if gone > SUPERVISOR_ALARM_SECONDS and not is_told:
             records.alarm_raised("supervisor_gone", None, {})

@@ -56,7 +56,7 @@ class Watering:
             for zone in settings.zones()
         }
         self._latest, self._clock, self._steady, self._boot = latest, clock, steady, boot_id()
-        self._supervised = Supervised(valves, steady)
+        self._supervised = Supervised(valves, steady, settings.bus.lease_seconds)
         self._store = Held(store, self._supervised.hold)
         self._book = WaterBook(settings, self._store)
         self._stops = Stops(self._store, steady)

@@ -50,7 +50,7 @@ class WaterRecords:
             "started_at": self.now(),
             "ended_at": None,
             "seconds": 0.0,
-            "litres": 0.0,
+            "litres": None,  # unknown until a meter has counted
         }
         self.book.begin(run)
         return run
@@ -59,8 +59,11 @@ class WaterRecords:
         """Water runs."""
         self._outbox.record("run", run)
 
-    def run_ended(self, run_id: str, code: str, seconds: float, litres: float) -> None:
-        """The run is over; the command that wished for it is done."""
+    def run_ended(self, run_id: str, code: str, seconds: float, litres: float | None) -> None:
+        """The run is over; the command that wished for it is done.
+
+        ``litres`` is ``None`` where no meter has counted: unknown, which is not nothing.
+        """
         run = self.book.runs[run_id]
         values = {"seconds": seconds, "litres": litres} if code == "done" else {}
         ended = run | {

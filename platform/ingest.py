@@ -27,6 +27,7 @@ from nongso.platform import rows
 from nongso.platform.batches import Batch
 from nongso.platform.greenhouse.commands import take_outcome
 from nongso.platform.greenhouse.records import (
+    END_UNKNOWN,
     Alarm,
     Command,
     Gateway,
@@ -35,6 +36,7 @@ from nongso.platform.greenhouse.records import (
     Refused,
     Run,
     Zone,
+    end_unheard,
 )
 from nongso.platform.storage import trouble_of
 from nongso.platform.store import Records
@@ -188,9 +190,10 @@ class _Keeper:
         kept = self.session.get(Run, found.id)
         if kept is not None and kept.gateway != self.gateway.slug:
             raise RowError("run_of_another", f"run {found.id} belongs to {kept.gateway}")
-        if kept is not None and kept.ended_at is not None:
+        if kept is not None and _is_over(kept, found):
             return
         if kept is None:
+            end_unheard(self.session, self.gateway.slug, found.zone, found.started_at)
             kept = Run(id=found.id, gateway=self.gateway.slug, start_values={})
             self.session.add(kept)
         if found.ended_at is None:
@@ -268,6 +271,8 @@ class _Keeper:
             raise RowError("unknown_zone", f"no zone {found.id} in the configuration")
         if found.at < zone.state_at:
             return
+        if found.state != "running":
+            end_unheard(self.session, self.gateway.slug, zone.id, found.at)
         zone.state, zone.state_at = found.state, found.at
         zone.code, zone.values = found.code, found.values
         if found.mode is not None:
@@ -353,3 +358,8 @@ class _Keeper:
             kept.gateway = self.gateway.slug
             if words.greenhouse:
                 self.placed.append((words.eui64, words.greenhouse, words.zone or ""))
+
+
+def _is_over(kept: Run, found: rows.RunBody) -> bool:
+    """Say whether a run has ended, so that a row changes nothing; a true end beats a guess."""
+    return kept.ended_at is not None and (kept.code != END_UNKNOWN or found.ended_at is None)

@@ -48,7 +48,7 @@ class Coils:
         self._pump, self._main, self._renew_seconds = pump, main, renew_seconds
         self.seen: list[bool | None] = [None] * count
         self.stuck: set[int] = set()
-        self.is_ready = False  # everything was read back as off once since the start
+        self.ready_at: float | None = None  # everything was first read back as off
         self.silent_since: float | None = now  # the bus does not answer since then
         self.last_on_at = now
         self.pump_since: float | None = None
@@ -63,6 +63,11 @@ class Coils:
         self._look_at = now
 
     # --- what is known ---------------------------------------------------------------------
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether everything was read back as off once since the start."""
+        return self.ready_at is not None
 
     def is_surely_off(self, coils: Iterable[int]) -> bool:
         """Whether these were written off and read back as off."""
@@ -170,7 +175,8 @@ class Coils:
                     newly_stuck.append(coil)
             elif coil in written or coil not in self._unsure:
                 self._went_off(coil)
-        self.is_ready = self.is_ready or not self._unsure
+        if self.ready_at is None and not self._unsure:
+            self.ready_at = now
         return newly_stuck
 
     def failed(self, action: Action, now: float) -> None:

@@ -112,6 +112,8 @@ class Desk:
         now = self.clock()
         return {
             "supervisor": self.supervisor,
+            "closed_at": self.plan.coils.ready_at,
+            "total": self._sensed(now).get("water_total"),
             "bus": "ok" if self.plan.has_bus() else "silent",
             "auto_off": self.plan.layout.auto_off,
             "runs": [_run(r, now) | {"left": round(r.left(now), 1)} for r in self.plan.runs],
@@ -125,12 +127,8 @@ class Desk:
 
     def _read(self) -> Answer:
         now = self.clock()
-        values: dict[str, float] = {}
-        errors = {}
-        for sensor in self.work.sensors:
-            values |= sensor.fresh(now)
-            if sensor.error is not None:
-                errors[sensor.role] = sensor.error
+        values = self._sensed(now)
+        errors = {s.role: s.error for s in self.work.sensors if s.error is not None}
         if self.work.error is not None:
             errors["relay"] = self.work.error
         return {
@@ -140,6 +138,10 @@ class Desk:
             "coils": self.plan.coils.seen,
             "errors": errors,
         }
+
+    def _sensed(self, now: float) -> dict[str, float]:
+        """What meter and tank said lately."""
+        return {name: v for sensor in self.work.sensors for name, v in sensor.fresh(now).items()}
 
 
 def _seconds(asked: object) -> float | None:
@@ -160,7 +162,7 @@ def _run(run: Run, now: float) -> Answer:
         "id": run.id,
         "zone": run.zone,
         "seconds": round(run.ran(now), 1),
-        "litres": round(run.litres, 1),
+        "litres": None if run.litres is None else round(run.litres, 1),
     }
 
 

@@ -24,6 +24,7 @@ MAIN_LAG_SECONDS = 0.2  # boards round pulses to tenths: the main valve must not
 RELAY_ALARM_SECONDS = 5.0
 LAST_METER_SECONDS = 1.0
 METER_GAP_SECONDS = 3.0  # counted so long before a run began: other water than the run's
+METER_SILENT_SECONDS = 15.0  # a run that ends so long after the meter's last word: litres unknown
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class Plan:
         """The gateway has these ended runs on its disk."""
         self.ended = {i: r for i, r in self.ended.items() if i not in ids}
 
-    def credit(self, litres: float, since: float) -> None:
+    def credit(self, litres: float, since: float, now: float) -> None:
         """Share what the meter counted since ``since`` equally among the runs that were open.
 
         A meter that was away and comes back in a run counts for those that ran all the time.
@@ -129,7 +130,12 @@ class Plan:
         begun = [(r, r.started_at) for r in self.runs if r.started_at is not None]
         for run, started_at in begun:
             if started_at - since <= METER_GAP_SECONDS:
-                run.litres += litres / len(begun)
+                run.litres = (run.litres or 0.0) + litres / len(begun)
+                run.metered_at = now
+        self.end_closed()
+
+    def end_closed(self) -> None:
+        """What is closed is over: the meter has had its last word, or has none."""
         for run in self._in(CLOSED):
             self._end(run)
 
@@ -281,6 +287,9 @@ class Plan:
     def _end(self, run: Run) -> None:
         run.to(ENDED)
         self.runs.remove(run)
+        silent = (run.closed_at or 0.0) - (run.metered_at or 0.0)
+        if silent > METER_SILENT_SECONDS:
+            run.litres = None
         if not run.refused:
             self.ended[run.id] = run
 

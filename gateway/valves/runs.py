@@ -40,7 +40,8 @@ class Run:
     started_at: float | None = None  # when the board took the first pulse
     closed_at: float | None = None
     code: str = ""  # how it ended, a word of nongso.wire.reasons.ENDED
-    litres: float = 0.0
+    litres: float | None = None  # unknown until a meter has counted
+    metered_at: float | None = None
     unopened_looks: int = 0  # read back as off in a row although pulsed
     refused: bool = False  # never really began: nobody is told of its end
 

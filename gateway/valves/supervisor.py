@@ -133,14 +133,14 @@ class Supervisor:
         if meter is not None and "water_total" in meter.values:
             self._metered(meter.values["water_total"])
         else:
-            self.plan.credit(0.0, self.clock())
+            self.plan.end_closed()
 
     def _metered(self, total: float) -> None:
         now = self.clock()
         plan, alarms = self.plan, self.plan.alarms
         verdict = self.water.metered(total, now, plan.coils.pump_since, plan.quiet_seconds(now))
         zones = [r.zone for r in plan.runs if r.started_at is not None]
-        plan.credit(verdict.litres, verdict.since)
+        plan.credit(verdict.litres, verdict.since, now)
         if verdict.no_flow:
             for zone in plan.stop(None, "no_flow", now):
                 log.error("No water flows in %s although it is open; it is closed.", zone)
@@ -230,8 +230,8 @@ class Supervisor:
 def _say_what_is_missing(settings: GatewaySettings) -> None:
     if settings.bus.meter is None:
         log.warning(
-            "No meter in the settings (bus.meter): litres are not counted, and neither a leak nor"
-            " a run without flow is noticed."
+            "No meter in the settings (bus.meter): litres are not counted and recorded as unknown,"
+            " and neither a leak nor a run without flow is noticed."
         )
     if settings.bus.tank is None:
         log.warning(

@@ -18,9 +18,11 @@ from nongso.platform.greenhouse import commands, operations, readings, sentences
 from nongso.platform.greenhouse.commands import Wish, WishError
 from nongso.platform.greenhouse.now import HouseNow, Value, gather
 from nongso.platform.greenhouse.records import (
+    END_UNKNOWN,
     Command,
     Gateway,
     Greenhouse,
+    Run,
     Zone,
     greenhouse_of_zone,
 )
@@ -31,6 +33,8 @@ from nongso.platform.telemetry import telemetry
 from nongso.wire import marks
 
 blueprint = Blueprint("greenhouse_api", __name__)
+
+_STOP_STATES = ("refused", "expired", "sent", "queued", "running", "done")  # the worst first
 
 READERS = ("farmer", "clerk", "helper", "officer", "admin")
 WATERERS = ("farmer", "clerk", "admin")
@@ -121,7 +125,8 @@ def series() -> Response:
 @operation(
     body=Water,
     answers={
-        202: "running, queued, or sent when the gateway has not answered within 5 s",
+        202: "running, queued or done; sent, with code unanswered, when the gateway has not "
+        "answered within 5 s",
         400: "the wish cannot be read",
         404: "no such zone",
         409: "refused, with the reason's code and a sentence",
@@ -161,14 +166,24 @@ def _answer(command: Command, zone: Zone, now: int) -> tuple[Response, int]:
         raise _refused(
             command.code, command.values, {zone.id: zone.name}, id=command.id, state=state
         )
+    code, detail = command.code, operations.answer_sentence(command, None, now)[1]
+    if state == "sent":
+        code = "unanswered"
+    elif state == "running":
+        run = records().get(Run, command.id)
+        if run is not None and run.is_end_unknown(now):
+            state, code = "done", END_UNKNOWN
+        elif run is None or run.ended_at is None:
+            detail = operations.begun_sentence(zone.name, command.seconds or 0)
     body: dict[str, Any] = {
         "id": command.id,
         "zone": zone.id,
         "state": state,
         "seconds": command.seconds,
         "expires": command.expires_at,
-        "code": command.code,
+        "code": code,
         "values": command.values,
+        "detail": detail,
     }
     return jsonify(body), 202
 
@@ -197,7 +212,13 @@ def runs(zone_id: str) -> Response:
 
 @blueprint.post("/api/v1/stop")
 @allow(*STOPPERS, scope="stop")
-@operation(body=Stop, answers={202: "sent to every gateway; done where it has answered"})
+@operation(
+    body=Stop,
+    answers={
+        202: "done; or sent, with code unanswered, where a gateway has not answered within 5 s",
+        409: "a gateway could not close its valves or never answered: code, sentence, commands",
+    },
+)
 def stop() -> tuple[Response, int]:
     """Close every valve, or those of one zone."""
     wished = _body(Stop, Stop())
@@ -207,17 +228,38 @@ def stop() -> tuple[Response, int]:
     else:
         gateways = records().scalars(scoped(select(Gateway.slug), Gateway.cooperative))
         done = operations.stop_all(list(gateways), None, wished.id)
-    state = "done" if done and all(c.state == "done" for c in done) else "sent"
-    answer = [
-        {
-            "id": c.id,
-            "gateway": c.gateway,
-            "state": c.state,
-            "detail": operations.stop_sentence(c, c.state)[1],
-        }
-        for c in done
-    ]
-    return jsonify(state=state, commands=answer), 202
+    return _stopped(done, int(time.time()))
+
+
+def _stopped(done: list[Command], now: int) -> tuple[Response, int]:
+    """Say what became of a stop at all gateways; the worst of them speaks for all."""
+    answers = []
+    for command in done:
+        state = commands.expire(command, now)
+        code = {"sent": "unanswered", "expired": "expired"}.get(state, command.code)
+        answers.append(
+            {
+                "id": command.id,
+                "gateway": command.gateway,
+                "state": state,
+                "code": code,
+                "values": command.values,
+                "detail": operations.stop_sentence(command, state)[1],
+            }
+        )
+    if not answers:
+        nothing = _("Chưa có tủ điều khiển nào, nên không có gì để dừng.")
+        return jsonify(state="done", code=None, detail=nothing, commands=[]), 202
+    worst = min(answers, key=lambda a: _STOP_STATES.index(a["state"]))
+    if worst["state"] in ("refused", "expired"):
+        raise Problem(
+            409,
+            str(worst["code"] or "refused"),
+            str(worst["detail"]),
+            state=worst["state"],
+            commands=answers,
+        )
+    return jsonify(**{k: worst[k] for k in ("state", "code", "detail")}, commands=answers), 202
 
 
 def _zone(zone_id: str) -> tuple[Zone, Greenhouse]:

@@ -11,7 +11,13 @@ from typing import TypedDict
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from nongso.platform.greenhouse.records import Gateway, Greenhouse, Zone, runs_of
+from nongso.platform.greenhouse.records import (
+    END_UNKNOWN,
+    Gateway,
+    Greenhouse,
+    Zone,
+    runs_of,
+)
 from nongso.platform.languages import ZONE, day_of
 from nongso.platform.telemetry import Series, Summary, Telemetry
 from nongso.wire import marks
@@ -35,6 +41,8 @@ class GrowingRecord(TypedDict):
 
     ``days`` are the farm's calendar days that the time touches, ``missing_days`` those of them
     without readings (ISO dates), ``missing_hours`` the hours without any, those days included.
+    ``litres`` sums up the waterings that a meter has counted and is ``None`` if none was;
+    ``unmetered`` is how many of the waterings were not counted.
     """
 
     greenhouse: str
@@ -49,8 +57,9 @@ class GrowingRecord(TypedDict):
     metrics: dict[str, Span]
     readings: int
     suspect: int
-    litres: float
+    litres: float | None
     waterings: int
+    unmetered: int
 
 
 def greenhouses(session: Session, cooperative: str) -> Sequence[Greenhouse]:
@@ -90,7 +99,12 @@ def growing_record(
     for hour in measured:
         per_day[day_of(hour)] = per_day.get(day_of(hour), 0) + 1
     zones = list(session.scalars(select(Zone.id).where(Zone.greenhouse == greenhouse)))
-    runs = [run for run in runs_of(session, zones, since, until, 100_000) if run.seconds > 0]
+    runs = [
+        run
+        for run in runs_of(session, zones, since, until, 100_000)
+        if run.seconds > 0 or run.code == END_UNKNOWN
+    ]
+    counted = [run.litres for run in runs if run.litres is not None]
     origins = telemetry.origins(list(series), since, until)
     return GrowingRecord(
         greenhouse=greenhouse,
@@ -105,8 +119,9 @@ def growing_record(
         metrics={metric: span for metric in METRICS if (span := _span(hours[metric]))},
         readings=sum(h.good for found in hours.values() for h in found),
         suspect=sum(h.suspect for found in hours.values() for h in found),
-        litres=round(sum(run.litres for run in runs), 1),
+        litres=round(sum(counted), 1) if counted or not runs else None,
         waterings=len(runs),
+        unmetered=len(runs) - len(counted),
     )
 
 

@@ -15,6 +15,7 @@ from nongso.platform.greenhouse.commands import Wish
 from nongso.platform.greenhouse.condition import running_sentence
 from nongso.platform.greenhouse.now import HouseNow, ZoneNow
 from nongso.platform.greenhouse.records import (
+    END_UNKNOWN,
     Command,
     Gateway,
     Greenhouse,
@@ -81,7 +82,7 @@ def stop_all(
 def history(zone: Zone, since: int, now: int) -> list[dict[str, Any]]:
     """Return runs, and wishes that came to nothing, newest first."""
     names = {zone.id: zone.name}
-    made = [_run(run, names) for run in runs_of(records(), [zone.id], since)]
+    made = [_run(run, names, now) for run in runs_of(records(), [zone.id], since)]
     ran = {run["id"] for run in made}
     wishes = records().scalars(
         select(Command)
@@ -93,29 +94,31 @@ def history(zone: Zone, since: int, now: int) -> list[dict[str, Any]]:
     return sorted(made, key=lambda run: run["at"], reverse=True)
 
 
-def _run(run: Run, names: dict[str, str]) -> dict[str, Any]:
+def _run(run: Run, names: dict[str, str], now: int) -> dict[str, Any]:
     refused = run.state == "refused"
+    is_lost = not refused and run.is_end_unknown(now)
+    code = END_UNKNOWN if is_lost else run.code
     return {
         "id": run.id,
         "at": run.started_at,
-        "state": run.state,
+        "state": "done" if is_lost else run.state,
         "zone": run.zone,
         "cause": run.cause,
         "by": run.by,
-        "code": run.code,
-        "values": run.values,
+        "code": code,
+        "values": {} if is_lost else run.values,
         "detail": sentences.refusal(run.code, run.values, names)
         if refused
-        else sentences.end(run.code, _measured(run), names)
-        if run.ended_at is not None
+        else sentences.end(code, _measured(run), names)
+        if is_lost or run.ended_at is not None
         else "",
         "why": ""
         if refused
         else sentences.start(run.start_code, run.start_values, names, run.cause, run.by),
         "ordered_seconds": run.ordered_seconds,
         "started_at": None if refused else run.started_at,
-        "ended_at": run.ended_at,
-        "seconds": run.seconds,
+        "ended_at": None if is_lost else run.ended_at,
+        "seconds": None if is_lost else run.seconds,
         "litres": run.litres,
     }
 
@@ -189,15 +192,22 @@ def answer_sentence(command: Command, house: HouseNow | None, now: int) -> tuple
     run = records().get(Run, command.id)
     if run is not None and run.ended_at is None and was_stopped(records(), run):
         return "good", sentences.end("stopped", {}, names)
+    if run is not None and run.is_end_unknown(now):
+        return "attention", sentences.end(END_UNKNOWN, {}, names)
     if state == "running" and (run is None or run.ended_at is None):
-        return "good", _(
-            "Đang tưới %(zone)s. Nước sẽ tự tắt sau %(time)s.",
-            zone=sentences.within(zone.zone.name if zone else ""),
-            time=duration(command.seconds or 0),
-        )
+        return "good", begun_sentence(zone.zone.name if zone else "", command.seconds or 0)
     if run is not None:
         return "good", sentences.end(run.code, _measured(run), names)
     return "good", _("Đã làm xong.")
+
+
+def begun_sentence(zone_name: str, seconds: int) -> str:
+    """Say that water has begun to run in a zone."""
+    return _(
+        "Đang tưới %(zone)s. Nước sẽ tự tắt sau %(time)s.",
+        zone=sentences.within(zone_name),
+        time=duration(seconds),
+    )
 
 
 def stop_sentence(command: Command, state: str) -> tuple[str, str]:

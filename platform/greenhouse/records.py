@@ -14,6 +14,8 @@ from nongso.platform.people import Cooperative
 from nongso.platform.store import Base
 
 AWAY_SECONDS = 90  # a gateway asks every 20 s, which is noted down every 40 s
+UNHEARD_SECONDS = 60  # a run is over so long after its ordered end, heard or not
+END_UNKNOWN = "end_unknown"  # the code of a run whose end no gateway has told
 
 
 class Gateway(Base):
@@ -92,7 +94,9 @@ class Node(Base):
 class Run(Base):
     """One watering as the gateway recorded it.
 
-    ``code`` and ``values`` tell how it ended once it has; why it began is kept beside them.
+    ``code`` and ``values`` tell how it ended once it has; why it began is kept beside them. Where
+    it is over and the gateway knows it no more (its disk was lost), ``code`` is ``end_unknown``
+    and ``ended_at`` the latest time that it can have lasted to.
     """
 
     __tablename__ = "run"
@@ -113,6 +117,12 @@ class Run(Base):
     ended_at: Mapped[int | None]
     seconds: Mapped[float]
     litres: Mapped[float | None]  # unknown where no meter has counted
+
+    def is_end_unknown(self, now: int) -> bool:
+        """Say whether it is surely over, while nobody has told how it ended."""
+        if self.ended_at is not None:
+            return self.code == END_UNKNOWN
+        return now > self.started_at + self.ordered_seconds + UNHEARD_SECONDS
 
 
 class Command(Base):
@@ -184,6 +194,20 @@ def greenhouse_of_zone(session: Session, zone_id: str) -> tuple[Zone, Greenhouse
         .where(Zone.id == zone_id, Zone.gone.is_(False))
     ).first()
     return None if row is None else (row[0], row[1])
+
+
+def end_unheard(session: Session, gateway: str, zone: str, before: int) -> None:
+    """Close the zone's runs that began earlier: the gateway says that they go on no more.
+
+    Should it tell their true ends after all, those count.
+    """
+    for run in session.scalars(
+        select(Run)
+        .where(Run.gateway == gateway, Run.zone == zone, Run.ended_at.is_(None))
+        .where(Run.started_at < before, Run.state != "refused")
+    ):
+        run.state, run.code, run.values = "done", END_UNKNOWN, {}
+        run.ended_at = min(before, run.started_at + run.ordered_seconds)
 
 
 def was_stopped(session: Session, run: Run) -> bool:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from nongso.platform.greenhouse.records import END_UNKNOWN
 from nongso.platform.languages import NO_BREAK, _, duration, moment, number, quantity
 
 Names = Mapping[str, str]  # zone id -> its name; a node's id -> its slug
@@ -25,6 +26,10 @@ class _Words:
         self._values = values
         self._names = names
         self._now = now
+
+    def has(self, name: str) -> bool:
+        """Whether the value is known; a missing one is an error, ``None`` is an answer."""
+        return self._values[name] is not None
 
     def percent(self, name: str) -> str:
         return quantity(float(self._values[name]), "%")
@@ -205,12 +210,19 @@ STARTED: dict[str, _Sentence] = {
 
 # --- how a run ended -------------------------------------------------------------------------
 
-ENDED: dict[str, _Sentence] = {
-    "done": lambda w: _(
+
+def _done(w: _Words) -> str:
+    if not w.has("litres"):
+        return _("Đã tưới xong %(time)s.", time=w.time("seconds"))
+    return _(
         "Đã tưới xong %(time)s, nước chảy %(water)s.",
         time=w.time("seconds"),
         water=w.water("litres"),
-    ),
+    )
+
+
+ENDED: dict[str, _Sentence] = {
+    "done": _done,
     "stopped": lambda w: _("Đã dừng theo yêu cầu, van đã đóng."),
     "gateway_lost": lambda w: _("Nước đã tự tắt vì tủ điều khiển ngừng chạy."),
     "bus_lost": lambda w: _(
@@ -225,6 +237,11 @@ ENDED: dict[str, _Sentence] = {
     ),
     "valve_not_closed": lambda w: _(
         "Van không đóng được. Đã tắt bơm và khóa van tổng. Xin ra xem ngay."
+    ),
+    # the platform's own: no gateway will tell any more
+    END_UNKNOWN: lambda w: _(
+        "Không biết lần tưới này dừng lúc nào vì tủ điều khiển không báo lại. "
+        "Van tự đóng, chậm nhất là khi hết giờ đã đặt."
     ),
 }
 
@@ -336,9 +353,20 @@ def start(
 
 
 def end(code: str | None, values: Mapping[str, Any] | None, names: Names) -> str:
-    """Say how a run ended."""
+    """Say how a run ended, and that nobody counted its water where ``litres`` is ``None``."""
     general = _("Đã tưới xong (mã %(code)s).", code=code or "?")
-    return _say(ENDED, code, values, names, 0, general)
+    said = _say(ENDED, code, values, names, 0, general)
+    found = values or {}
+    is_unmetered = "litres" in found and found["litres"] is None and found.get("seconds")
+    if code == END_UNKNOWN or not is_unmetered:
+        return said
+    return (
+        said
+        + " "
+        + _(
+            "Không biết đã chảy bao nhiêu lít vì không có đồng hồ nước hoặc đồng hồ không trả lời."
+        )
+    )
 
 
 def alarm(code: str, values: Mapping[str, Any] | None, names: Names, now: float) -> str:

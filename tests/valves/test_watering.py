@@ -32,7 +32,7 @@ def test_a_wish_runs_and_is_written_down(farm: Farm) -> None:
         "started_at": begun["started_at"],
         "ended_at": None,
         "seconds": 0.0,
-        "litres": 0.0,
+        "litres": None,
     }
     assert (ended["state"], ended["code"], ended["cause"]) == ("done", "done", "wished")
     assert ended["seconds"] == pytest.approx(30, abs=0.3)
