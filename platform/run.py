@@ -17,6 +17,8 @@ import waitress  # type: ignore[import-untyped]  # has no annotations
 from sqlalchemy import func, select
 
 from nongso.platform import settings as settings_of
+from nongso.platform.alerts import watch as alerts
+from nongso.platform.alerts.settings import AlertSettingsError
 from nongso.platform.app import create_app
 from nongso.platform.greenhouse.bell import Bell
 from nongso.platform.greenhouse.records import Gateway
@@ -45,7 +47,7 @@ def run(settings_file: Path) -> int:
         settings.files_folder.mkdir(parents=True, exist_ok=True)
         app = create_app(settings)
         threads = threads_for(settings, app.extensions["nongso.records"])
-    except (SettingsError, SchemaError, TelemetryError) as error:
+    except (SettingsError, SchemaError, TelemetryError, AlertSettingsError) as error:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
@@ -66,6 +68,7 @@ def run(settings_file: Path) -> int:
         **_behind_proxy(settings.proxy),
     )
     _end_on_signals(app.extensions["nongso.bell"])
+    watching = alerts.start(app)
     log.info("serving %s with %d threads", settings.url, threads)
     try:
         server.run()
@@ -73,6 +76,7 @@ def run(settings_file: Path) -> int:
         pass
     finally:
         server.close()
+        watching.stop()
         app.extensions["nongso.records"].close()
         app.extensions["nongso.telemetry"].close()
     log.info("ended")

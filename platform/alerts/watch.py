@@ -14,7 +14,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,7 @@ from nongso.platform.alerts.deciding import (
     may_forget,
 )
 from nongso.platform.alerts.findings import Finding, look
+from nongso.platform.alerts.outbox import Outbox
 from nongso.platform.alerts.plans import Plans
 from nongso.platform.alerts.records import (
     Alert,
@@ -59,6 +60,7 @@ TICK_SECONDS = 10.0
 SOONEST_SECONDS = 2.0  # between two looks, however many readings come in
 LEASE_SECONDS = 30
 LEASE = "watch"
+SEND_EVERY_SECONDS = 1.0
 REFRESH_SECONDS = 60  # how often the numbers of an alert that stands are written anew
 
 
@@ -377,58 +379,79 @@ def _standings(session: Session) -> dict[str, Standing]:
 
 
 class Running:
-    """The thread around a watch, and what it wakes up for."""
+    """The two threads: one watches, one sends what the watch has written down."""
 
     def __init__(self, app: Flask) -> None:
         self.watch = Watch(app)
+        self.outbox = Outbox(app, app.extensions["nongso.ways"])
+        self.failing: set[str] = set()
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
-        self._failing = False
+        self._threads = [
+            threading.Thread(target=self._watch, name="alerts", daemon=True),
+            threading.Thread(target=self._send, name="notices", daemon=True),
+        ]
 
     def start(self) -> None:
         """Begin; nothing starts on import."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        """End and wait for the look that is under way."""
+        """End, and wait for what is under way."""
         self._end.set()
-        self._thread.join(timeout=15)
-
-    def _run(self) -> None:
-        while not self._end.is_set():
-            began = time.monotonic()
-            seen = self.watch.telemetry.lately()
-            try:
-                self.watch.tick(int(time.time()))
-                if self._failing:
-                    log.info("alerts are watched again")
-                self._failing = False
-            except (SQLAlchemyError, TelemetryError, OSError) as error:
-                self._say_once("the watch cannot look: %s", error)
-            except Exception as error:  # a mistake of ours must not silence all alerts for good
-                self._say_once("the watch failed: %r", error)
-            self._sleep(began, seen)
+        for thread in self._threads:
+            thread.join(timeout=15)
         try:
             self.watch.let_go(int(time.time()))
         except SQLAlchemyError as error:
             log.info("the lease ends by itself: %s", error)
 
-    def _say_once(self, text: str, error: Exception) -> None:
-        if not self._failing:
-            log.error(text, error, exc_info=error)
-        self._failing = True
+    def _watch(self) -> None:
+        while not self._end.is_set():
+            began, seen = time.monotonic(), self._version()
+            self._guarded("watching", lambda: self.watch.tick(int(time.time())))
+            self._sleep(began, seen)
 
-    def _sleep(self, began: float, seen: tuple[int, int]) -> None:
+    def _send(self) -> None:
+        while not self._end.wait(SEND_EVERY_SECONDS):
+            self._guarded("sending", self._send_due)
+
+    def _send_due(self) -> None:
+        now = int(time.time())
+        while not self._end.is_set() and self.watch.hold(now) and self.outbox.send_due(now):
+            now = int(time.time())
+
+    def _guarded(self, what: str, do: Callable[[], object]) -> None:
+        """Do it; a failure is said once, and nothing ends the threads but ``stop``."""
+        try:
+            do()
+        except Exception as error:  # a mistake of ours must not silence all alerts for good
+            if what not in self.failing:
+                log.error("%s of alerts failed: %s", what, error, exc_info=error)
+            self.failing.add(what)
+        else:
+            if what in self.failing:
+                log.info("%s of alerts works again", what)
+            self.failing.discard(what)
+
+    def _sleep(self, began: float, seen: tuple[int, int] | None) -> None:
         """Sleep until the next look: soon after readings came in, else at the next tick."""
         while not self._end.wait(0.5):
             passed = time.monotonic() - began
             if passed >= TICK_SECONDS:
                 return
-            if passed >= SOONEST_SECONDS and self._has_news(seen):
+            if passed >= SOONEST_SECONDS and self._version() != seen:
                 return
 
-    def _has_news(self, seen: tuple[int, int]) -> bool:
+    def _version(self) -> tuple[int, int] | None:
         try:
-            return self.watch.telemetry.lately() != seen
+            return self.watch.telemetry.lately()
         except TelemetryError:
-            return False
+            return None
+
+
+def start(app: Flask) -> Running:
+    """Start watching and sending, for the server process."""
+    running = Running(app)
+    running.start()
+    return running

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from nongso.platform.alerts import operations
 from nongso.platform.alerts.records import Alert, AlertEvent, AlertPlan, Notice, Way
 from nongso.platform.alerts.rules import HOUR, MINUTE
-from nongso.platform.alerts.watch import LEASE_SECONDS, Watch
+from nongso.platform.alerts.watch import LEASE_SECONDS, Running, Watch
 from nongso.platform.greenhouse.records import Gateway
 from nongso.platform.people import Person
 
@@ -330,8 +330,6 @@ def test_a_greenhouse_that_is_taken_away_ends_its_alerts_honestly(night: Night) 
 def test_a_broken_store_of_readings_does_not_end_the_watch(
     night: Night, settings: object, tmp_path: Path, wait_for: Callable[..., None]
 ) -> None:
-    from nongso.platform.alerts.watch import Running
-
     running = Running(night.farm.app)
     working = running.watch.telemetry.series
     broken = [True]
@@ -343,12 +341,12 @@ def test_a_broken_store_of_readings_does_not_end_the_watch(
 
     running.watch.telemetry.series = series  # type: ignore[method-assign]
     running.start()
-    wait_for("the failure to be noticed", lambda: running._failing)
+    wait_for("the failure to be noticed", lambda: "watching" in running.failing)
     broken[0] = False
     night.measure()
-    wait_for("the watch to look again", lambda: not running._failing)
+    wait_for("the watch to look again", lambda: "watching" not in running.failing)
     running.stop()
-    assert not running._thread.is_alive()
+    assert not any(thread.is_alive() for thread in running._threads)
 
 
 @pytest.fixture
