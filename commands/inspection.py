@@ -141,8 +141,15 @@ def database_trouble(folder: Path, *, lived_in: bool) -> str | None:
     What is in the databases is the platform's own concern.
     """
     for name in DATABASES:
+        if name == DATABASES[1] and os.environ.get("NONGSO_TELEMETRY"):
+            continue  # readings are in a store elsewhere
         file = folder / name
         kind = _kind(file)
+        if kind == "file" and not _may_use(file):
+            return (
+                f"{file} cannot be read and written by this user. Give it back with: "
+                f"sudo chown -R {os.geteuid()} {folder}"
+            )
         if kind not in ("file", "nothing", "unknown"):
             return f"{file} is a {kind}. Move it away and put the last backup in its place."
         if lived_in and kind != "unknown" and not _size(file):
