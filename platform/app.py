@@ -28,6 +28,7 @@ ROOMS = (
     ("nongso.platform.members.pages", "blueprint"),
     ("nongso.platform.health", "blueprint"),
     ("nongso.platform.greenhouse.pages", "blueprint"),
+    ("nongso.platform.greenhouse.stations", "blueprint"),
     ("nongso.platform.greenhouse.api", "blueprint"),
     ("nongso.platform.alerts.pages", "blueprint"),
     ("nongso.platform.alerts.api", "blueprint"),

@@ -3,6 +3,7 @@
 Reads records and telemetry and decides nothing; ``condition`` judges what is gathered here.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -18,7 +19,7 @@ from nongso.platform.greenhouse.records import (
     Zone,
     was_stopped,
 )
-from nongso.platform.telemetry import Telemetry
+from nongso.platform.telemetry import Series, Telemetry
 from nongso.wire import marks
 from nongso.wire.metrics import Metric, metric_of
 
@@ -26,7 +27,6 @@ STALE_SECONDS = 900  # three missed readings of a node that measures every five 
 HEADLINE = ("air_temperature", "soil_moisture", "air_humidity", "light")
 METER_SECONDS = 60  # a meter's reading so long before a run is where its count begins
 AFTERFLOW_SECONDS = 5  # a run whose valve had to lapse gives water so long after its known end
-UNHEARD_SECONDS = 60  # a run is over so long after its ordered end, heard or not
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def gather(
         own = [zone for zone in zones if zone.greenhouse == house.slug]
         if gateway is not None and gateway.slug not in shared:
             shared[gateway.slug] = _shared_values(telemetry, gateway, nodes)
-        values = tuple(_values(telemetry, telemetry.series(greenhouse=house.slug), nodes))
+        values = tuple(values_of(telemetry, telemetry.series(greenhouse=house.slug), nodes))
         found.append(
             HouseNow(
                 greenhouse=house,
@@ -148,7 +148,10 @@ def gather(
     return found
 
 
-def _values(telemetry: Telemetry, series: dict, nodes: list[Node]) -> list[Value]:  # type: ignore[type-arg]
+def values_of(
+    telemetry: Telemetry, series: dict[int, Series], nodes: list[Node]
+) -> list[Value]:
+    """Return the newest value of each series, with its station's name where one is listed."""
     slugs = {node.eui64: node.slug for node in nodes}
     latest = telemetry.latest(series)
     found = []
@@ -161,7 +164,7 @@ def _values(telemetry: Telemetry, series: dict, nodes: list[Node]) -> list[Value
             Value(
                 name=one.name,
                 metric=metric,
-                value=point.value,
+                value=point.value if math.isfinite(point.value or 0.0) else None,
                 at=point.at,
                 mark=point.mark,
                 node=slugs.get(one.node, one.node),
@@ -176,7 +179,7 @@ def _shared_values(telemetry: Telemetry, gateway: Gateway, nodes: list[Node]) ->
         value
         for node in nodes
         if node.gateway == gateway.slug and node.greenhouse is None
-        for value in _values(telemetry, telemetry.series(node=node.eui64), nodes)
+        for value in values_of(telemetry, telemetry.series(node=node.eui64), nodes)
     )
 
 
@@ -203,8 +206,7 @@ def _zone_now(
     )
     if run is not None and (
         run.ended_at is not None
-        # a run whose end we have not heard of cannot last longer than was ordered
-        or now > run.started_at + run.ordered_seconds + UNHEARD_SECONDS
+        or run.is_end_unknown(now)  # it cannot last longer than was ordered
         or was_stopped(session, run)
     ):
         run = None
