@@ -36,6 +36,7 @@ FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 30.0
 LONGEST_RETRY_AFTER_SECONDS = 300.0
 REFUSED_ALARM_SECONDS = 3600.0
+NO_STORE = "none"  # names the store while its file cannot be opened
 MOST_FORGED_OUTCOMES = 20  # recorded in a life of the process; further ones are counted
 
 Order = Callable[[dict[str, Any]], dict[str, Any]]
@@ -285,6 +286,7 @@ class Poller(_Thread):
             *(command["id"], command.get("do"), command.get("by")),
             *(outcome.get("state"), outcome.get("code")),
         )
+        self._say(outcome)
 
     def _refuse(self, error: CommandRefused) -> None:
         """Say no, and write it down; an id that was carried out keeps its true outcome."""
@@ -302,6 +304,24 @@ class Poller(_Thread):
             "at": int(time.time()),
         }
         self._store.record("command", outcome)
+        self._say(outcome)
+
+    def _say(self, outcome: dict[str, Any]) -> None:
+        """Tell an outcome that the disk does not take, so that people do not wait in vain.
+
+        Its row is sent again when the disk takes it, which changes nothing.
+        """
+        if self._store.is_writable():
+            return
+        row = Row(0, "command", as_json({"kind": "command", "command": outcome}))
+        gateway, store_id = self._settings.gateway, self._store.report()["store"]
+        try:
+            self._link.post(
+                f"/api/v1/gateways/{gateway}/batch",
+                batch_text(gateway, store_id or NO_STORE, [row]),
+            )
+        except PlatformRefused as error:
+            log.warning("the platform did not take an outcome from memory: %s", error)
 
 
 class Uplink:

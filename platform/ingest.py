@@ -54,6 +54,7 @@ class RowError(Exception):
         self.code = code
 
 
+NO_STORE = "none"  # a gateway whose disk cannot be opened, speaking from memory
 _WIDE = (rows.ConfigurationRow,)  # touch many records: all or nothing
 
 
@@ -116,7 +117,8 @@ class _Keeper:
         self.stored: list[int] = []
         self.readings: list[tuple[int, list[Row]]] = []  # by the number of their row
         self.placed: list[tuple[str, str, str]] = []
-        if gateway.store != batch.store:  # a new disk: its row numbers begin anew
+        # A new disk: its row numbers begin anew.
+        if batch.store not in (gateway.store, NO_STORE):
             gateway.store, gateway.configured_row = batch.store, None
         gateway.seen_at = now
         self._takers: dict[type, Any] = {

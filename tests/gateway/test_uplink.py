@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 from control_box import KEY, NODES, Box, until
 from hypothesis import given, settings
@@ -368,6 +369,47 @@ def test_a_command_is_carried_out_and_its_outcome_comes_back_at_once(
     assert [done["seconds"] for done in valves.done] == [20]
     arrived = next(at for at, row in office.arrived if row["kind"] == "command")
     assert arrived - asked < 2.0
+
+
+@pytest.mark.parametrize("fault", ["never opened", "locked"])
+def test_an_outcome_that_the_disk_does_not_take_is_told_all_the_same(
+    box: Box, office: Office, tmp_path: Path, fault: str
+) -> None:
+    """Else the phone would say for minutes that water may still come."""
+    file = tmp_path / "bad" / "store.sqlite"
+    (file if fault == "never opened" else file.parent).mkdir(parents=True)
+    store = Store(file)
+    other = None
+    if fault == "locked":
+        other = apsw.Connection(str(file))
+        other.execute("BEGIN IMMEDIATE")
+        store.record_soon("alarm", {}, {})
+        until(lambda: not store.is_writable(), "the disk is missed")
+    check_told_from_memory(box, office, store)
+    if other is not None:
+        other.close()
+    named = {store_id for store_id, _ in office.rows}
+    assert (named == {"none"}) == (fault == "never opened")
+
+
+def check_told_from_memory(box: Box, office: Office, store: Store) -> None:
+    def order(wish: Row) -> Row:
+        outcome = {"id": wish["id"], "state": "refused", "code": "cannot_record", "values": {}}
+        store.record("command", {**outcome, "at": 1})
+        return {**outcome, "at": 1}
+
+    uplink = Uplink(box.settings, store, order)
+    uplink.start()
+    try:
+        until(lambda: office.polls, "the gateway asks")
+        wish = command()
+        office.offer(wish)
+        until(lambda: wish["id"] in outcomes(office), "the outcome")
+        assert outcomes(office)[wish["id"]] == ("refused", "cannot_record")
+        assert not store.is_writable()
+    finally:
+        uplink.stop(2.0)
+        store.close(0.1)
 
 
 def test_each_poll_has_a_number_of_its_own(office: Office, start: Start) -> None:

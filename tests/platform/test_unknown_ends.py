@@ -11,7 +11,7 @@ from test_stopping import K1, K2, PAGE, later, page, run_row, zone_row
 from test_watering import ZONE, gateway, press, said, wish
 
 from nongso.platform.greenhouse.journal import growing_record
-from nongso.platform.greenhouse.records import UNHEARD_SECONDS
+from nongso.platform.greenhouse.records import UNHEARD_SECONDS, Gateway
 
 ENDED = "Không biết lần tưới này dừng lúc nào vì tủ điều khiển không báo lại."
 UNMETERED = "không có đồng hồ nước"
@@ -200,3 +200,19 @@ def test_a_wish_that_cannot_be_written_down_is_refused_in_words(
     assert (answer.status_code, answer.json["code"]) == (409, "cannot_record")
     assert "bộ nhớ của tủ điều khiển bị đầy hoặc hỏng" in answer.json["detail"]
     assert "mở van bằng tay" in spoken
+
+
+def test_a_gateway_that_speaks_from_memory_keeps_its_place(farm: Place) -> None:
+    """Its disk cannot be opened: the outcome counts, and nothing of its store is forgotten."""
+    wished = wish()
+    farm.ask(ZONE + "/water", wished)
+    with farm.records.session() as session:
+        before = session.get_one(Gateway, "binh-lu")
+        known = (before.store, before.configured_row)
+    at = int(time.time())
+    outcome = {"id": wished["id"], "state": "refused", "code": "cannot_record", "at": at}
+    farm.bring({"id": 0, "kind": "command", "command": outcome}, store="none")
+    assert farm.ask(ZONE + "/water", wished).json["code"] == "cannot_record"
+    with farm.records.session() as session:
+        after = session.get_one(Gateway, "binh-lu")
+        assert (after.store, after.configured_row) == known
