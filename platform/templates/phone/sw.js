@@ -1,6 +1,7 @@
 // Keeps the last pages on the phone and answers from them without network. A watering order is
 // never kept: it is refused with a sentence. A diary line is kept and sent later by phone.js.
 "use strict";
+importScripts("/static/push-part.js"); // messages of alerts
 var VERSION = {{ version|tojson }};
 var FILES = {{ files|tojson }};
 var SHELL = "shell-" + VERSION, PAGES = "pages";
