@@ -7,12 +7,14 @@ a sentence that names the file and the field.
 
 import ipaddress
 import json
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 SHORTEST_SECRET = 32  # characters; `secrets.token_hex(32)` gives 64
+TELEMETRY_VARIABLE = "NONGSO_TELEMETRY"  # goes before the file: a token need not stand in it
 _KNOWN_SECRETS = ("secret", "changeme", "change-me", "default", "nongso", "password", "dev")
 
 
@@ -28,6 +30,8 @@ class Settings:
     (shorter, kept for years). ``threads`` is the least number of threads that answer requests;
     the server adds one for each gateway that waits for commands. ``proxy`` is the IP address of
     the reverse proxy in front, whose word about the asker's address is believed; empty if none.
+    ``telemetry`` names the store of readings (``nongso.platform.telemetry.address``); empty means
+    a SQLite file in the folder.
     """
 
     folder: Path
@@ -38,6 +42,7 @@ class Settings:
     label_url: str = "http://127.0.0.1:8080"
     threads: int = 8
     proxy: str = ""
+    telemetry: str = field(default="", repr=False)  # may hold a token
 
     @property
     def records_file(self) -> Path:
@@ -75,7 +80,17 @@ def load(path: Path) -> Settings:
 
 def checked(found: dict[str, Any], where: str = "settings") -> Settings:
     """Make settings from decoded JSON, field by field. Raises ``SettingsError``."""
-    known = {"folder", "secret", "host", "port", "url", "label_url", "threads", "proxy"}
+    known = {
+        "folder",
+        "secret",
+        "host",
+        "port",
+        "url",
+        "label_url",
+        "threads",
+        "proxy",
+        "telemetry",
+    }
     unknown = sorted(set(found) - known)
     if unknown:
         raise SettingsError(
@@ -125,4 +140,6 @@ def checked(found: dict[str, Any], where: str = "settings") -> Settings:
         label_url=address("label_url", url),
         threads=number("threads", 8, 1, 256),
         proxy=ip_address("proxy"),
+        telemetry=os.environ.get(TELEMETRY_VARIABLE)
+        or text("telemetry", "sqlite:///telemetry.sqlite"),
     )

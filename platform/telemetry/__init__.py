@@ -9,6 +9,8 @@ from typing import cast
 from flask import Flask, Response, current_app
 
 from nongso.platform.settings import Settings
+from nongso.platform.telemetry import address as address_of
+from nongso.platform.telemetry.address import AddressError
 from nongso.platform.telemetry.answers import answer_away
 from nongso.platform.telemetry.interface import (
     DAY,
@@ -48,7 +50,19 @@ __all__ = [
 
 def open_telemetry(settings: Settings) -> Telemetry:
     """Open the store of readings. Raises ``TelemetryError``."""
-    return SqliteTelemetry(settings.telemetry_file)
+    try:
+        address = address_of.read(settings.telemetry)
+    except AddressError as error:
+        raise TelemetryError(f"telemetry (or NONGSO_TELEMETRY): {error}") from error
+    if address.kind == address_of.INFLUXDB:
+        from nongso.platform.telemetry.influx import InfluxTelemetry
+
+        return InfluxTelemetry(address)
+    if address.kind == address_of.VICTORIA:
+        from nongso.platform.telemetry.victoria import VictoriaTelemetry
+
+        return VictoriaTelemetry(address)
+    return SqliteTelemetry(settings.folder / address.file)
 
 
 def install(app: Flask, settings: Settings) -> Telemetry:

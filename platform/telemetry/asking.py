@@ -1,0 +1,104 @@
+"""Asks an engine over HTTP: one kept connection a thread, a time limit, errors with our names."""
+
+import base64
+import http.client
+import json
+import ssl
+import threading
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from nongso.platform.telemetry.address import Address
+from nongso.platform.telemetry.interface import TelemetryAway, TelemetryError
+
+SECONDS = 30.0
+
+
+class Refused(TelemetryError):
+    """The engine answered 4xx: asking again will not help."""
+
+
+class Asker:
+    """Sends queries. Safe for many threads."""
+
+    def __init__(self, address: Address, seconds: float = SECONDS) -> None:
+        self.name = f"{address.kind} at {address.url}"
+        parts = urlsplit(address.url)
+        self._host, self._port = parts.hostname or "", parts.port
+        self._tls = parts.scheme == "https"
+        self._seconds = seconds
+        self.answers = 0  # how often the engine answered as it should
+        self._local = threading.local()
+        self._all: list[http.client.HTTPConnection] = []
+        self._headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        if address.user:
+            both = base64.b64encode(f"{address.user}:{address.token}".encode()).decode()
+            self._headers["Authorization"] = f"Basic {both}"
+        elif address.token and address.kind == "influxdb":
+            self._headers["Authorization"] = f"Token {address.token}"
+        elif address.token:
+            self._headers["Authorization"] = f"Bearer {address.token}"
+
+    def get(self, path: str) -> str:
+        """Fetch a text."""
+        return self._ask("GET", path, None).decode()
+
+    def post(self, path: str, fields: Iterable[tuple[str, str]]) -> bytes:
+        """Send a query as a form; long lists of series do not fit into an address."""
+        return self._ask("POST", path, urlencode(list(fields)).encode())
+
+    def json(self, path: str, fields: Iterable[tuple[str, str]]) -> Any:
+        """Send a query and decode the answer."""
+        try:
+            return json.loads(self.post(path, fields))
+        except ValueError as error:
+            raise TelemetryAway(f"{self.name} answered {path} with no JSON") from error
+
+    def _ask(self, method: str, path: str, body: bytes | None) -> bytes:
+        for is_last in (False, True):  # a kept connection may have been closed meanwhile
+            connection, was_used = self._connection()
+            try:
+                connection.request(method, path, body, self._headers)
+                answer = connection.getresponse()
+                found = answer.read()
+            except (OSError, http.client.HTTPException) as error:
+                connection.close()
+                self._local.connection = None
+                if was_used and not is_last and not isinstance(error, TimeoutError):
+                    continue
+                said = str(error) or type(error).__name__
+                raise TelemetryAway(f"{self.name} cannot be reached: {said}") from error
+            if answer.status < 300:
+                self.answers += 1
+                return found
+            said = " ".join(found.decode(errors="replace").split())[:300]
+            if answer.status in (401, 403):
+                raise TelemetryAway(f"{self.name} refuses our token or password: {said}")
+            if answer.status in (408, 429) or answer.status >= 500:
+                raise TelemetryAway(f"{self.name} answered {answer.status}: {said}")
+            raise Refused(f"{self.name} answered {answer.status}: {said}")
+        raise AssertionError
+
+    def _connection(self) -> tuple[http.client.HTTPConnection, bool]:
+        kept: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        if kept is not None:
+            return kept, True
+        made: http.client.HTTPConnection
+        if self._tls:
+            made = http.client.HTTPSConnection(
+                self._host,
+                self._port,
+                timeout=self._seconds,
+                context=ssl.create_default_context(),
+            )
+        else:
+            made = http.client.HTTPConnection(self._host, self._port, timeout=self._seconds)
+        self._local.connection = made
+        self._all.append(made)
+        return made, False
+
+    def close(self) -> None:
+        """Close every connection."""
+        for connection in self._all:
+            connection.close()
