@@ -4,6 +4,7 @@ Ctrl-C in the terminal does not reach it; whoever waits for it is asked whether 
 waiting, and tends the farm meanwhile.
 """
 
+import contextlib
 import ctypes
 import multiprocessing
 import os
@@ -86,8 +87,9 @@ def reason(error: Exception, log: Path | None = None) -> str:
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}. {advice(error.strerror)}".rstrip()
-    traceback.print_exception(error, file=sys.stderr)
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        traceback.print_exception(error, file=sys.stderr)
+        sys.stderr.flush()
     first = (str(error).splitlines() or [""])[0]
     more = f" (more in {log})" if log is not None else ""
     return f"{type(error).__name__}: {first}{more}. {advice(first)}".rstrip()

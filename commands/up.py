@@ -34,11 +34,9 @@ def say(text: str) -> None:
 
 def _speak_to_nobody() -> None:
     """Let further words go nowhere, so that none fails at the interpreter's end either."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
-                os.dup2(nowhere, stream.fileno())
+        os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
 
 

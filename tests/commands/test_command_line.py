@@ -11,48 +11,171 @@ from pathlib import Path
 
 import pytest
 
+from nongso.commands import house as house_of
 from nongso.commands.__main__ import main, parser
 from nongso.commands.control import ControlSocket, ask
 from nongso.commands.errors import CommandError
 from nongso.commands.house import House
 from nongso.commands.jsonfile import write_private
-from nongso.commands.ports import Ports
+from nongso.commands.ports import Ports, inner_url
 from nongso.commands.processes import Household
 
 
-def all_commands(p: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> Iterator[list[str]]:
-    groups = [a for a in p._actions if isinstance(a, argparse._SubParsersAction)]
-    for group in groups:
-        for name, child in group.choices.items():
-            yield from all_commands(child, (*path, name))
-    if not groups:
-        yield list(path)
+def all_parsers(p: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """The command itself, its groups, and every command in them."""
+    yield p
+    for action in p._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for child in action.choices.values():
+                yield from all_parsers(child)
 
 
-@pytest.mark.parametrize("words", list(all_commands(parser())), ids=" ".join)
-def test_every_command_has_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+PARSERS = {p.prog: p for p in all_parsers(parser())}
+
+
+@pytest.mark.parametrize("prog", PARSERS)
+def test_every_command_has_whole_help(prog: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
-        main([*words, "--help"])
+        main([*prog.split()[1:], "--help"])
     assert end.value.code == 0
-    assert "usage: nongso " + " ".join(words) in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert f"usage: {prog}" in shown.out
+    assert shown.err == ""
+    assert PARSERS[prog].description
+    for action in PARSERS[prog]._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            named = {choice.dest: choice.help for choice in action._choices_actions}
+            assert set(named) == set(action.choices)
+            assert all(named.values())
+        else:
+            assert action.help, f"{prog}: {action.dest} is not explained"
+            has_default = action.default not in (None, argparse.SUPPRESS, False)
+            assert not has_default or "default" in action.help, f"{prog}: {action.dest}"
+
+
+@pytest.mark.parametrize("prog", PARSERS)
+def test_an_unknown_option_ends_with_status_2_and_a_way_to_help(
+    prog: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([*prog.split()[1:], "--colour", "red"])
+    assert end.value.code == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert f"Help: {prog} --help" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["upp"], "Perhaps: nongso up\n"),
+        (["labels", "shet"], "Perhaps: nongso labels sheet\n"),
+        (["up", "--sped", "3"], "Perhaps: nongso up --speed\n"),
+        (["up", "--prot=80"], "Perhaps: nongso up --port\n"),
+        (["demo", "stp"], "Perhaps: nongso demo stop\n"),
+        (["xyzzy"], "invalid choice: 'xyzzy' (choose from"),
+    ],
+)
+def test_a_slip_of_the_fingers_gets_a_hint(
+    words: list[str], hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert end.value.code == 2
+    assert hint in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     "words",
     [
         ["up", "--port", "0"],
+        ["up", "--port", "99999"],
         ["up", "--port", "many"],
+        ["up", "--port", "-1"],
+        ["up", "--port", "\u0663"],
+        ["up", "--speed", "0"],
         ["up", "--speed", "0.5"],
         ["up", "--speed", "3601"],
+        ["up", "--speed", "nan"],
+        ["up", "--speed", "inf"],
+        ["up", "--data", ""],
+        ["up", "--data", " "],
+        ["up", "--data", "a\nlistener 1883"],
+        ["up", "--host", ""],
+        ["up", "--host", "two words"],
+        ["up", "--url", "nongso.example.vn"],
+        ["up", "--url", "http://"],
+        ["up", "--url", "http://a:99999"],
+        ["up", "--url", "ftp://a"],
+        ["up", "--url", "http://a/?b"],
+        ["demo", "stop"],
+        ["demo", "start"],
+        ["demo", "status", "broker"],
+        ["demo", "status", "--for", "3"],
+        ["demo", "start", "broker", "--for", "3"],
         ["demo", "stop", "broker", "--for", "-3"],
+        ["demo", "stop", "broker", "--for", "nan"],
+        ["demo", "stop", "broker", "--for", "soon"],
+        ["demo", "stop", "broker", "gateway"],
+        ["labels", "sheet", "--csv", "", "-o", "a.pdf"],
+        ["labels", "sheet", "--csv", "a", "-o", ""],
+        ["labels", "sheet", "--csv", "a", "-o", "b", "--start-cell", "0"],
+        ["gateway", "run", "--settings", ""],
         ["fly"],
         [],
     ],
 )
-def test_words_that_make_no_sense_end_with_status_2(words: list[str]) -> None:
+def test_words_that_make_no_sense_end_with_status_2(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as end:
         main(words)
     assert end.value.code == 2
+    assert "Help: nongso" in capsys.readouterr().err
+
+
+def test_ctrl_c_in_any_command_is_a_word_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from nongso.labels import csvsheet
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(csvsheet, "make_sheet", interrupted)
+    assert main(["labels", "sheet", "--csv", "a", "-o", "b"]) == 130
+    assert capsys.readouterr().err == "nongso: interrupted.\n"
+
+
+@pytest.mark.parametrize("host", ["999.1.1.1", "192.0.2.7", "2001:db8::7"])
+def test_an_address_that_this_machine_has_not_is_said(
+    host: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["up", "--data", str(tmp_path / "d"), "--host", host]) == 1
+    said = capsys.readouterr().err
+    assert "is no address of this machine" in said
+    assert "--host 0.0.0.0" in said
+
+
+def test_the_machine_itself_reaches_the_platform_wherever_it_listens() -> None:
+    assert inner_url("127.0.0.1", 80) == "http://127.0.0.1:80"
+    assert inner_url("0.0.0.0", 80) == "http://127.0.0.1:80"
+    assert inner_url("192.168.1.5", 80) == "http://192.168.1.5:80"
+    assert inner_url("::", 80) == "http://[::1]:80"
+    assert inner_url("::1", 80) == "http://[::1]:80"
+
+
+def test_a_small_disk_is_said_before_a_first_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(house_of, "FIRST_START_BYTES", 1 << 60)
+    with pytest.raises(CommandError, match=r"a first start needs .* Free some space"):
+        House(tmp_path)
+
+
+def test_a_path_in_vietnamese_is_measured_as_the_machine_does(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="too long for a Unix socket"):
+        House(tmp_path / ("ữ" * 40))
 
 
 def test_a_port_in_use_is_said_before_anything_starts(

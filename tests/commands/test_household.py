@@ -58,6 +58,101 @@ def test_a_part_that_is_held_stays_away_until_it_is_released(
     assert child.is_running
 
 
+def failing(words: str, status: int = 1) -> list[str]:
+    return [sys.executable, "-c", f"import sys; print({words!r}); sys.exit({status})"]
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setattr(processes, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(processes, "LONGEST_PAUSE_SECONDS", 0.05)
+    return []
+
+
+def test_why_a_part_falls_is_said_once_in_its_own_words(said: list[str], tmp_path: Path) -> None:
+    home = Household(said.append)
+    child = home.start(Recipe("gateway", failing("bus.port is missing"), tmp_path / "gateway.log"))
+    until(lambda: home.tend() and child.falls >= 4)
+    home.end()
+    assert len(said) == 1
+    assert said[0].startswith("gateway ended with status 1: bus.port is missing (Started again")
+    assert str(tmp_path / "gateway.log") in said[0]
+    assert child.trouble == "ended with status 1: bus.port is missing"
+
+
+def test_a_part_that_settles_is_said_to_run_again(
+    said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "SETTLED_SECONDS", 0.1)
+    home = Household(said.append)
+    child = home.start(Recipe("gateway", SLEEPER, tmp_path / "gateway.log"))
+    os.kill(home.pids()["gateway"], signal.SIGKILL)
+
+    def both_are_said() -> bool:
+        home.tend()
+        return len(said) == 2
+
+    until(both_are_said)
+    home.end()
+    assert [line.split(" (")[0] for line in said] == [
+        "gateway ended by signal 9",
+        "gateway runs again.",
+    ]
+    assert child.trouble == ""
+
+
+def test_a_remedy_is_applied_before_the_next_start(said: list[str], tmp_path: Path) -> None:
+    stone = tmp_path / "stone"
+    stone.touch()
+    trips = f"import os, sys, time; os.path.exists({str(stone)!r}) and sys.exit('a stone')"
+
+    def remedy(status: int, words: str) -> str | None:
+        if not stone.exists():
+            return None
+        assert (status, words) == (1, "a stone")
+        stone.unlink()
+        return "the stone was put away"
+
+    home = Household(said.append)
+    argv = [sys.executable, "-c", f"{trips}; time.sleep(300)"]
+    child = home.start(Recipe("broker", argv, tmp_path / "broker.log", remedy=remedy))
+    until(lambda: home.tend() and child.is_running)
+    home.end()
+    assert said == ["the stone was put away"]
+
+
+@pytest.mark.parametrize("obstacle", ["no such program", "no such folder", "log is a folder"])
+def test_what_the_machine_cannot_start_stops_no_other_part(
+    obstacle: str, said: list[str], tmp_path: Path
+) -> None:
+    log, argv, folder = tmp_path / "x.log", SLEEPER, tmp_path
+    if obstacle == "no such program":
+        argv = [str(tmp_path / "none")]
+    elif obstacle == "no such folder":
+        folder = tmp_path / "none"
+    else:
+        log.mkdir()
+    home = Household(said.append)
+    home.start(Recipe("farm", argv, log, folder))
+    home.start(Recipe("valves", SLEEPER, tmp_path / "valves.log"))
+    home.tend()
+    assert "valves" in home.pids()
+    assert ("farm" in home.pids()) == (obstacle == "log is a folder")
+    home.end()
+    assert all("cannot be started: No such file" in line for line in said)
+
+
+def test_a_log_does_not_grow_for_ever(
+    household: Household, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "LONGEST_LOG", 100)
+    log = tmp_path / "farm.log"
+    log.write_text("x" * 101)
+    household.start(Recipe("farm", SLEEPER, log))
+    assert log.read_text() == ""
+    assert (tmp_path / "farm.log.1").read_text() == "x" * 101
+
+
 def test_a_stopped_process_is_ended_too(household: Household, tmp_path: Path) -> None:
     household.start(Recipe("valves", SLEEPER, tmp_path / "valves.log"))
     pid = household.pids()["valves"]
