@@ -153,6 +153,6 @@ def standing_of(session: Session, alerts: Sequence[Alert]) -> dict[str, tuple[in
     for alert, state in session.execute(
         select(Notice.alert, Notice.state).where(Notice.alert.in_([a.id for a in alerts]))
     ):
-        sent, waiting = counts.get(alert, (0, 0))
-        counts[alert] = (sent + (state == "sent"), waiting + (state == "waiting"))
+        sent, waiting = counts.get(alert or "", (0, 0))
+        counts[alert or ""] = (sent + (state == "sent"), waiting + (state == "waiting"))
     return counts

@@ -354,11 +354,11 @@ def limits_of(kind: str, slug: str) -> str:
 
 
 def _place(kind: str, slug: str) -> Greenhouse | Gateway:
-    table: type[Greenhouse] | type[Gateway] | None = {
-        "greenhouse": Greenhouse,
-        "gateway": Gateway,
-    }.get(kind)  # type: ignore[assignment]
-    found = records().get(table, slug) if table is not None else None
+    found: Greenhouse | Gateway | None = None
+    if kind == "greenhouse":
+        found = records().get(Greenhouse, slug)
+    elif kind == "gateway":
+        found = records().get(Gateway, slug)
     if found is None or not owns(found.cooperative):
         abort(404)
     return found

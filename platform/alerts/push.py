@@ -8,6 +8,7 @@ subscribe anew. What is sent is encrypted for the phone; the push service cannot
 import base64
 import json
 import os
+import uuid
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -44,8 +45,7 @@ def keys(folder: Path) -> Vapid02:
         made = Vapid02()
         made.generate_keys()
         pem = made.private_pem()
-        part = folder / f"{KEY_FILE}.{os.getpid()}"
-        part.unlink(missing_ok=True)
+        part = folder / f"{KEY_FILE}.{uuid.uuid4().hex}"
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
             out.write(pem)
             out.flush()
