@@ -2,21 +2,20 @@
 
 How this works. The map (``nongso.platform.columns``) says what the columns are. Every line read
 ends in exactly one of three counts: *stored* (at least one of its cells was new), *already
-there* (it has readings, none is new), *refused* (with its reason and line number); cells are
-counted apart. Running it twice stores nothing twice, because a reading is identified by series
-and time.
+there* (some of its cells are, none is new), *refused* (with its reason and line number); cells
+are counted apart. Running it twice stores nothing twice, because a reading is identified by
+series and time; two at once share the work.
 
 A cell that is not a number refuses that cell, not its line. What a metric cannot be is stored
 with a mark and never used. Two values for one series and time: the first stays, the other is
-kept aside and counted as refused.
+kept aside and counted as refused. A file that cannot be read to its end is loaded up to there,
+and said. A map under which no line can be used makes nothing, not even the greenhouse.
 """
 
 import math
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import select
@@ -24,8 +23,9 @@ from sqlalchemy.orm import Session
 
 from nongso.platform import columns, migrations
 from nongso.platform.columns import Map, MapError
-from nongso.platform.foreign_file import Clock, Source
-from nongso.platform.greenhouse.records import Greenhouse
+from nongso.platform.foreign_file import Broken, Clock, FileError, Source, read_cell
+from nongso.platform.greenhouse.records import Greenhouse, Zone
+from nongso.platform.import_count import Count, say
 from nongso.platform.people import Cooperative
 from nongso.platform.settings import Settings
 from nongso.platform.store import Records
@@ -34,66 +34,32 @@ from nongso.wire import marks
 from nongso.wire.metrics import is_possible, metric_of
 
 ROWS_A_WRITE = 20_000
-MOST_EXAMPLES = 20  # of refused lines and cells that are kept word for word
-
+LARGEST = 1e12  # a value beyond is no reading of anything, not even a wrong one
 Progress = Callable[[int, int], None]
-
-
-@dataclass
-class Count:
-    """What became of everything that was read. ``refusals`` are (line, reason)."""
-
-    lines: int = 0
-    stored: int = 0
-    already: int = 0
-    refused: int = 0
-    cells: int = 0
-    cells_stored: int = 0
-    cells_suspect: int = 0
-    cells_already: int = 0
-    cells_empty: int = 0
-    cells_refused: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
-    refusals: list[tuple[int, str]] = field(default_factory=list)
-    repeated_hour: int = 0
-
-    def refuse_line(self, line: int, kind: str, detail: str) -> None:
-        """Count a refused line."""
-        self.refused += 1
-        self._note(line, kind, detail)
-
-    def refuse_cell(self, line: int, kind: str, detail: str) -> None:
-        """Count a refused cell."""
-        self.cells_refused += 1
-        self._note(line, kind, detail)
-
-    def _note(self, line: int, kind: str, detail: str) -> None:
-        self.reasons[kind] += 1
-        if len(self.refusals) < MOST_EXAMPLES:
-            self.refusals.append((line, detail))
-
-    def closes(self) -> bool:
-        """Say whether the sums are right, as they must be."""
-        cells = self.cells_stored + self.cells_suspect + self.cells_already
-        return (
-            self.stored + self.already + self.refused == self.lines
-            and cells + self.cells_empty + self.cells_refused == self.cells
-        )
 
 
 def import_readings(
     settings: Settings, file: Path, map_file: Path, on_progress: Progress | None = None
 ) -> Count:
-    """Load a file; returns the count. Raises ``MapError``, ``FileError``, ``SchemaError``."""
+    """Load a file; returns the count. Raises ``MapError``, ``FileError``, ``SchemaError``.
+
+    ``FileError`` is for a file of which nothing can be read.
+    """
     wanted = columns.load(map_file)
     records = Records(settings.records_file)
     telemetry = open_telemetry(settings)
     try:
         migrations.check(settings, records)
         with Source(file, wanted) as source:
-            with records.transaction() as session:
-                _make_greenhouse(session, wanted, map_file)
-            return _load(source, wanted, telemetry, on_progress or (lambda done, total: None))
+            with records.session() as session:
+                cooperative = _check_place(session, wanted, map_file)
+
+            def make_place() -> None:
+                with records.transaction() as session:
+                    _make_greenhouse(session, wanted, cooperative)
+
+            load = _Load(wanted, source, telemetry, make_place)
+            return load.run(on_progress or (lambda done, total: None))
     finally:
         telemetry.close()
         records.close()
@@ -104,26 +70,8 @@ def command(settings: Settings, file: Path, map_file: Path) -> int:
     began = time.monotonic()
     count = import_readings(settings, file, map_file, _progress_bar())
     seconds = time.monotonic() - began
-    print(f"{file}: {count.lines} lines read in {seconds:.1f} s")
-    print(
-        f"  lines: {count.stored} stored + {count.already} already there + "
-        f"{count.refused} refused = {count.lines}"
-    )
-    print(
-        f"  cells: {count.cells_stored} stored, {count.cells_suspect} stored and marked as "
-        f"suspect, {count.cells_already} already there, {count.cells_empty} empty, "
-        f"{count.cells_refused} refused; {count.cells} in all"
-    )
-    if count.repeated_hour:
-        print(f"  {count.repeated_hour} lines lie in an hour that the clock passed twice")
-    for reason, often in count.reasons.most_common():
-        print(f"  refused: {reason}: {often}")
-    for line, detail in count.refusals:
-        print(f"    line {line}: {detail}")
-    left = sum(count.reasons.values()) - len(count.refusals)
-    if left > 0:
-        print(f"    and {left} more")
-    return 0 if count.closes() else 1
+    say(count, file, map_file, seconds)
+    return 0 if count.is_done else 1
 
 
 def _progress_bar() -> Progress:
@@ -145,107 +93,168 @@ def _progress_bar() -> Progress:
     return report
 
 
-def _make_greenhouse(session: Session, wanted: Map, map_file: Path) -> None:
-    there = session.get(Greenhouse, wanted.greenhouse)
-    if there is not None:
-        return
+def _check_place(session: Session, wanted: Map, map_file: Path) -> str:
+    """Check greenhouse, cooperative and zones; return whose it is, or will be."""
     known = list(session.scalars(select(Cooperative.slug)))
-    slug = wanted.cooperative or (known[0] if len(known) == 1 else None)
-    if slug not in known:
+    if wanted.cooperative is not None and wanted.cooperative not in known:
         raise MapError(
-            f"{map_file}: greenhouse {wanted.greenhouse!r} is new, so the map must name its "
-            f"cooperative; there are: {', '.join(known) or 'none yet'}"
+            f"{map_file}: there is no cooperative {wanted.cooperative[:60]!r}; there are: "
+            f"{', '.join(known) or 'none yet'}"
         )
-    session.add(
-        Greenhouse(
-            slug=wanted.greenhouse, name=wanted.name, cooperative=slug, gateway=None, imported=True
-        )
-    )
-
-
-def _load(source: Source, wanted: Map, telemetry: Telemetry, on_progress: Progress) -> Count:
-    count = Count()
-    clock = Clock(wanted)
-    at_cell = source.head.index(wanted.time_column)
-    cells = [
-        (
-            source.head.index(column.name),
-            column,
-            Series(wanted.greenhouse, column.zone, column.node, column.metric),
-        )
-        for column in wanted.columns
-    ]
-    waiting: list[list[tuple[int, Row]]] = []
-    pending = 0
-    for line, row in source.lines():
-        count.lines += 1
-        if len(row) != len(source.head):
-            count.refuse_line(
-                line,
-                "wrong number of cells",
-                f"{len(row)} cells, the head has {len(source.head)}",
+    there = session.get(Greenhouse, wanted.greenhouse)
+    if there is None:
+        slug = wanted.cooperative or (known[0] if len(known) == 1 else None)
+        if slug is None:
+            raise MapError(
+                f"{map_file}: greenhouse {wanted.greenhouse!r} is new, so the map must name its "
+                f"cooperative; there are: {', '.join(known) or 'none yet'}"
             )
-            continue
+    elif wanted.cooperative not in (None, there.cooperative):
+        raise MapError(
+            f"{map_file}: greenhouse {wanted.greenhouse!r} belongs to cooperative "
+            f"{there.cooperative!r}, not to {wanted.cooperative!r}"
+        )
+    else:
+        slug = there.cooperative
+    zones = list(session.scalars(select(Zone.id).where(Zone.greenhouse == wanted.greenhouse)))
+    for column in wanted.columns:
+        if column.zone and column.zone not in zones:
+            near = f"nearest: {columns.nearest(column.zone, zones)}" if zones else "it has none"
+            raise MapError(
+                f"{map_file}: column {column.name[:80]!r}: greenhouse {wanted.greenhouse!r} has "
+                f"no zone {column.zone[:60]!r}; {near}"
+            )
+    return slug
+
+
+def _make_greenhouse(session: Session, wanted: Map, cooperative: str) -> None:
+    if session.get(Greenhouse, wanted.greenhouse) is None:
+        session.add(
+            Greenhouse(
+                slug=wanted.greenhouse,
+                name=wanted.name,
+                cooperative=cooperative,
+                gateway=None,
+                imported=True,
+            )
+        )
+
+
+class _Load:
+    """One file on its way into telemetry."""
+
+    def __init__(
+        self,
+        wanted: Map,
+        source: Source,
+        telemetry: Telemetry,
+        make_place: Callable[[], None],
+    ) -> None:
+        self.count = Count()
+        self._wanted, self._source, self._telemetry = wanted, source, telemetry
+        self._make_place: Callable[[], None] | None = make_place
+        self._clock = Clock(wanted)
+        self._time_cell = source.head.index(wanted.time_column)
+        self._cells = [
+            (
+                source.head.index(column.name),
+                column,
+                Series(wanted.greenhouse, column.zone, column.node, column.metric),
+            )
+            for column in wanted.columns
+        ]
+        self._waiting: list[list[tuple[int, Row]]] = []
+
+    def run(self, on_progress: Progress) -> Count:
+        """Read to the end, or as far as it can be read."""
+        pending = 0
         try:
-            at = clock.read(row[at_cell])
+            for line, row in self._source.lines():
+                pending += self._take(line, row)
+                if pending >= ROWS_A_WRITE:
+                    self._write()
+                    pending = 0
+                    on_progress(self._source.done, self._source.size)
+        except FileError as error:
+            self.count.broke_off = str(error)
+        self._write()
+        on_progress(self._source.size, self._source.size)
+        return self.count
+
+    def _take(self, line: int, row: list[str] | Broken) -> int:
+        """Take a line; return how many readings of it wait to be written."""
+        count = self.count
+        if isinstance(row, Broken):
+            count.lines += row.lines
+            count.refuse_line(line, row.kind, row.why, row.lines)
+            return 0
+        count.lines += 1
+        if len(row) != len(self._source.head):
+            has = f"{len(row)} cells, the head has {len(self._source.head)}"
+            count.refuse_line(line, "wrong number of cells", has)
+            return 0
+        try:
+            at = self._clock.read(row[self._time_cell])
         except ValueError as error:
             count.refuse_line(line, "time", str(error))
-            continue
-        count.repeated_hour += clock.was_repeated
+            return 0
+        count.repeated_hour += self._clock.was_repeated
         readings = []
-        for place, column, series in cells:
+        for place, column, series in self._cells:
             count.cells += 1
-            found = _cell(row[place].strip(), column, wanted, count, line)
+            found = self._cell(row[place].strip(), column, line)
             if found is not None:
                 readings.append((line, Row(series, at, *found)))
         if readings:
-            waiting.append(readings)
-            pending += len(readings)
+            self._waiting.append(readings)
         else:
             count.refuse_line(line, "nothing to load", "no reading in any mapped column")
-        if pending >= ROWS_A_WRITE:
-            _write(telemetry, waiting, count)
-            waiting, pending = [], 0
-            on_progress(source.done, source.size)
-    _write(telemetry, waiting, count)
-    on_progress(source.size, source.size)
-    return count
+        return len(readings)
 
+    def _cell(self, text: str, column: columns.Column, line: int) -> tuple[float, int] | None:
+        if text in self._wanted.empty:
+            self.count.cells_empty += 1
+            return None
+        metric = metric_of(column.metric)
+        try:
+            value = read_cell(text, self._wanted.decimal) * column.factor + column.offset
+        except ValueError:
+            value = math.nan
+        if metric is None or not abs(value) <= LARGEST:
+            self.count.refuse_cell(line, "not a number", self._no_number(text, column))
+            return None
+        value = round(value, metric.decimals) + 0.0  # no minus zero
+        mark = marks.GOOD if is_possible(metric, value) else marks.IMPOSSIBLE
+        return value, mark | marks.IMPORTED
 
-def _cell(
-    text: str, column: columns.Column, wanted: Map, count: Count, line: int
-) -> tuple[float, int] | None:
-    if text in wanted.empty:
-        count.cells_empty += 1
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        count.refuse_cell(line, "not a number", f"{column.name!r}: {text[:40]!r} is not a number")
-        return None
-    metric = metric_of(column.metric)
-    if metric is None or not math.isfinite(value):
-        count.refuse_cell(line, "not a number", f"{column.name!r}: {text[:40]!r} is not finite")
-        return None
-    value = round(value * column.factor + column.offset, metric.decimals)
-    mark = marks.GOOD if is_possible(metric, value) else marks.IMPOSSIBLE
-    return value, mark | marks.IMPORTED
+    def _no_number(self, text: str, column: columns.Column) -> str:
+        said = f"{column.name[:80]!r}: {text[:40]!r} is not a number"
+        if self._wanted.decimal == "." and _with_comma(text):
+            said += '; where a comma stands before the decimals, the map says decimal = ","'
+        return said
 
+    def _write(self) -> None:
+        """Store what has gathered, and find out what became of each line."""
+        if not self._waiting:
+            return
+        if self._make_place is not None:
+            self._make_place()
+            self._make_place = None
+        waiting, self._waiting = self._waiting, []
+        rows = [row for readings in waiting for _line, row in readings]
+        outcomes = iter(self._telemetry.write_each(rows))
+        for readings in waiting:
+            self._settle([(line, row, next(outcomes)) for line, row in readings])
 
-def _write(telemetry: Telemetry, waiting: list[list[tuple[int, Row]]], count: Count) -> None:
-    """Store what has gathered, and find out what became of each line."""
-    rows = [row for readings in waiting for _line, row in readings]
-    outcomes = iter(telemetry.write_each(rows))
-    for readings in waiting:
-        new = False
-        for line, row in readings:
-            outcome = next(outcomes)
-            if outcome == "stored":
-                new = True
-                if marks.is_good(row.mark):
-                    count.cells_stored += 1
-                else:
-                    count.cells_suspect += 1
+    def _settle(self, readings: list[tuple[int, Row, str]]) -> None:
+        """Count a line by what became of its readings."""
+        count = self.count
+        line = readings[0][0]
+        for _, row, outcome in readings:
+            if outcome == "stored" and marks.is_good(row.mark):
+                count.cells_stored += 1
+            elif outcome == "stored":
+                count.cells_suspect += 1
             elif outcome == "already":
                 count.cells_already += 1
             else:
@@ -255,7 +264,18 @@ def _write(telemetry: Telemetry, waiting: list[list[tuple[int, Row]]], count: Co
                     f"{row.series.node} {row.series.name}: {row.value} at {row.at}, but another "
                     "value is stored for that time",
                 )
-        if new:
+        outcomes = {outcome for _, _, outcome in readings}
+        if "stored" in outcomes:
             count.stored += 1
-        else:
+        elif "already" in outcomes:
             count.already += 1
+        else:
+            count.refuse_line(line, "nothing to load", "every reading has another value already")
+
+
+def _with_comma(text: str) -> bool:
+    try:
+        read_cell(text, ",")
+    except ValueError:
+        return False
+    return "," in text

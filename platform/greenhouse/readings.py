@@ -5,6 +5,7 @@ of that cabinet. What is asked for and does not exist is said, never answered wi
 """
 
 import heapq
+import math
 from typing import Any
 
 from flask import request
@@ -156,7 +157,12 @@ def _too_many() -> Problem:
 
 
 def _point(point: Point) -> list[Any]:
-    return [point.at, point.value, marks.quality(point.mark)]
+    return [point.at, finite(point.value), marks.quality(point.mark)]
+
+
+def finite(value: float | None) -> float | None:
+    """Return the value, if JSON can say it; what an older import stored as infinite is none."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def whole(name: str, default: int) -> int:
