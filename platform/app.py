@@ -34,6 +34,7 @@ ROOMS = (
     ("nongso.platform.alerts.api", "blueprint"),
     ("nongso.platform.diary.pages", "blueprint"),
     ("nongso.platform.phone.pages", "blueprint"),
+    ("nongso.platform.voices.pages", "blueprint"),
     ("nongso.platform.overview.pages", "blueprint"),
     ("nongso.platform.overview.feed", "blueprint"),
     ("nongso.platform.uplink", "blueprint"),
@@ -46,7 +47,7 @@ ROOMS = (
 # No third party, no inline script or style. Pages of ours are never framed.
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; "
+    "font-src 'self'; media-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
 HEADERS = {

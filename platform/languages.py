@@ -35,6 +35,7 @@ NO_BREAK = "\u00a0"
 __all__ = [
     "LANGUAGES",
     "ZONE",
+    "Said",
     "_",
     "age",
     "clock",
@@ -49,9 +50,18 @@ __all__ = [
 ]
 
 
+class Said(str):
+    """A sentence that was said; ``source`` is the sentence before its values were filled in."""
+
+    __slots__ = ("source",)
+    source: str
+
+
 def _(text: str, /, **values: object) -> str:
     """Say a sentence in the language of the answer, with its values filled in."""
-    return str(_gettext(text, **values))
+    said = Said(_gettext(text, **values))
+    said.source = text
+    return said
 
 
 class _Catalogues(Domain):  # type: ignore[misc]

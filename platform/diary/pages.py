@@ -9,6 +9,7 @@ import datetime
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 from flask import (
@@ -338,7 +339,8 @@ def _photo(form: Form) -> str:
     sent = request.files.get("photo")
     if sent is None or not sent.filename:
         return ""
-    data = sent.stream.read(MOST_PHOTO_BYTES + 1)
+    with closing(sent):
+        data = sent.stream.read(MOST_PHOTO_BYTES + 1)
     try:
         if len(data) > MOST_PHOTO_BYTES:
             raise photos.BadPhoto("huge")

@@ -49,6 +49,7 @@ from nongso.platform.languages import (
 from nongso.platform.store import kept_records, records
 from nongso.platform.telemetry import telemetry
 from nongso.platform.typed_numbers import LONGEST, TwoWays, Unreadable
+from nongso.platform.voices.pages import hearing
 
 blueprint = Blueprint("greenhouse", __name__)
 
@@ -89,6 +90,7 @@ def home() -> str:
         kept_records().lately(),
         telemetry().lately(),
         asker.may(*WATERERS, scope="water"),
+        hearing(),
     )
     cards = fragments.get(key, lambda: _cards(now))
     said = _said(None, now)
@@ -174,6 +176,7 @@ def house(slug: str) -> str:
         int(time.time()),
         kept_records().lately(),
         telemetry().lately(),
+        hearing(),
     )
     fragments: Fragments = current_app.extensions["nongso.fragments"]
     made = fragments.get(key, lambda: _made_page(_greenhouse(slug), wish_id=WISH_HERE))
