@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from nongso.gateway.waterbook import StateStore
 
-UNNUMBERED_SECONDS = 10.0
+UNNUMBERED_SECONDS = 3.0
 HIGHEST_NUMBER = 1 << 53
 _KEY = "water.stops"
 _EVERYTHING = ""

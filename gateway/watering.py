@@ -6,8 +6,9 @@ a command comes in ``order``.
 
 A command has been verified and is fresh when it comes here (the uplink's work). The id of a wish
 is on the disk before anything opens, so one wish waters once, whatever happens in between; while
-the disk takes nothing, wishes for water are refused. A stop needs no disk and is done each time it
-arrives; what was wished before it opens nothing any more (``stops.py``).
+the disk takes nothing, and when it was lost since the wish was made (``remembering.py``), the
+wish is refused. A stop needs no disk and is done each time it arrives; what was wished before it
+opens nothing any more (``stops.py``).
 """
 
 import threading
@@ -20,6 +21,7 @@ from typing import Any, Protocol
 from nongso.gateway.irrigation import zone as zones
 from nongso.gateway.irrigation.facts import Band, Known, Reason, Zone
 from nongso.gateway.irrigation.gate import Wish, refusal
+from nongso.gateway.remembering import Remembering, age_of
 from nongso.gateway.settings import GatewaySettings
 from nongso.gateway.stops import Stops, number_of
 from nongso.gateway.supervised import Supervised, ValvesLike
@@ -60,6 +62,7 @@ class Watering:
         self._store = Held(store, self._supervised.hold)
         self._book = WaterBook(settings, self._store)
         self._stops = Stops(self._store, steady)
+        self._remembering = Remembering(self._store, store.report()["store"], self._moment)
         self._records = WaterRecords(self._book, self._store, self._moment)
         self._reasons: dict[str, Reason] = {}  # why each closed zone is closed
         self._lock = threading.RLock()
@@ -149,6 +152,8 @@ class Watering:
         brings_water = do == "water" or (do == "mode" and command["mode"] == "band")
         if brings_water and self._stops.came_after(zone_id, number):
             return "refused", Reason("stopped_meanwhile")
+        if do == "water" and not self._remembering.reaches(age_of(command)):
+            return "refused", Reason("interrupted")
         if do == "mode":
             done = self._set_mode(zone_id, command["mode"], command.get("band"))
             if command["mode"] == "off":

@@ -201,6 +201,7 @@ def signed(command: Command, key: str, poll: str, now: int) -> dict[str, str]:
         "gateway": command.gateway,
         "poll": poll,
         "ttl": command.expires_at - now,
+        "age": max(0, now - command.created_at),
         "do": command.do,
         "by": command.by,
     }

@@ -95,7 +95,7 @@ class Farm:
 
     def order(self, **command: Any) -> dict[str, Any]:
         number = next(self._numbers)
-        body = {"id": f"order-{number}", "number": number, "gateway": "binh-lu"}
+        body = {"id": f"order-{number}", "number": number, "age": 0, "gateway": "binh-lu"}
         return self.watering.order(body | {"by": "Lò Văn Páo"} | command)
 
     def rows(self, kind: str) -> list[dict[str, Any]]:
