@@ -7,7 +7,8 @@ log-in cookie or by ``Authorization: Bearer <API token>``, a gateway by its key.
 A rule also has a scope: what an API token must have been given, and what a helper who acts for a
 farmer must have been allowed. Reading is ``read``; a view that changes something names its scope
 (``@allow("farmer", scope="water")``), or no helper and only a token with ``records`` may use it.
-``own`` is a person's own account: never a helper's, never a token's.
+``own`` is a person's own account: never a helper's, never a token's. A helper for whom nobody
+has given consent sees nothing but the own account, and may stop water.
 
 Queries are narrowed to the cooperative by ``scoped``: farmers, clerks and helpers see their own,
 officers and administrators see all.
@@ -30,6 +31,7 @@ COOKIE = "nongso_log_in"
 GATEWAY = "gateway"
 SCOPES = ("read", "stop", "water", "records", "labels", "admin", "own")
 _UNNAMED = "unnamed"  # the scope of a change that no view has named
+_HELPER_ALONE = frozenset({"own", "stop"})
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 _View = TypeVar("_View", bound=Callable[..., Any])
@@ -276,7 +278,10 @@ def _by_token(token_hash: str) -> Identity | None:
         return None
     if row.expires_at is not None and row.expires_at <= time.time():
         return None
-    return replace(_identity(row.person, "token", ""), scopes=frozenset(row.scopes.split()))
+    scopes = frozenset(row.scopes.split())
+    if row.person.role == "helper":
+        scopes &= {"water"}  # of which the role leaves stopping
+    return replace(_identity(row.person, "token", ""), scopes=scopes)
 
 
 def _by_key(key: str) -> Identity | None:
@@ -287,5 +292,13 @@ def _by_key(key: str) -> Identity | None:
 
 def _identity(person: Person, via: str, log_in: str, session: str = "") -> Identity:
     return Identity(
-        person.id, person.user, person.name, person.role, person.cooperative, via, log_in, session
+        person.id,
+        person.user,
+        person.name,
+        person.role,
+        person.cooperative,
+        via,
+        log_in,
+        session,
+        _HELPER_ALONE if person.role == "helper" else None,
     )

@@ -24,13 +24,17 @@ def asker(session: Session | None = None) -> Person:
 
 
 def note(session: Session, what: str, subject: str | None = None, **details: Any) -> None:
-    """Write a deed of the asker into the audit."""
+    """Write a deed of the asker into the audit.
+
+    ``cooperative`` says whose audit it belongs to, where that is not the asker's own.
+    """
     found = somebody()
+    cooperative = details.pop("cooperative", None) or found.cooperative
     audit.note(
         session,
         what,
         person=found.id,
-        cooperative=found.cooperative or details.pop("cooperative", None),
+        cooperative=cooperative,
         subject=subject,
         via=found.via,
         helper=found.helper,

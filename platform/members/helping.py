@@ -150,7 +150,7 @@ def begin_by_code() -> Page:
             guesses.was_right(session, tried)
             return _begin(session, found, helper, now)
         note(session, "help_failed")
-    return _help_page(_("Mã không đúng hoặc đã hết hạn. Xin bà con tạo mã mới."), 401)
+    return _help_page(_("Mã không đúng hoặc đã hết hạn. Xin bà con tạo mã mới."), 422)
 
 
 @blueprint.post("/help/pin")
@@ -186,7 +186,7 @@ def begin_by_pin() -> Page:
             made, _code = consent.offer(session, farmer, *wish, now)
             return _begin(session, made, asker(session), now)
         note(session, "help_failed", farmer.id if farmer is not None else None)
-    return _help_page(_("Tên hoặc mã PIN của bà con không đúng. Xin nhập lại."), 401)
+    return _help_page(_("Tên hoặc mã PIN của bà con không đúng. Xin nhập lại."), 422)
 
 
 def _tried(session: Session, kind: str, person: Person, now: int) -> guesses.Try:

@@ -133,7 +133,7 @@ def own_secret_trouble(typed: str) -> tuple[str, int]:
     if tried.wait_seconds:
         return wait_sentence(tried.wait_seconds), 429
     if not people.password_fits(person, typed):
-        return _("Mật khẩu hiện nay không đúng. Xin nhập lại."), 401
+        return _("Mật khẩu hiện nay không đúng. Xin nhập lại."), 422
     with transaction() as session:
         guesses.was_right(session, tried)
     return "", 200

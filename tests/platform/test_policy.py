@@ -4,9 +4,9 @@ import re
 import uuid
 
 import pytest
-from office import KEY, PASSWORD, ROLES, Place, form_token
+from office import KEY, PASSWORD, Place, form_token
 
-from nongso.platform.accounts import Rule, rule_of
+from nongso.platform.accounts import rule_of
 
 OURS = ("accounts", "greenhouse", "greenhouse_api", "health", "openapi", "uplink")
 
@@ -26,32 +26,6 @@ def test_a_view_that_says_nothing_is_closed_to_everybody(place: Place) -> None:
         assert place.client(user).get("/forgotten").status_code == 403
 
 
-def test_every_role_meets_every_view_as_its_rule_says(farm: Place) -> None:
-    """The matrix of our own views: method, role and what is answered before the view runs."""
-    cells = 0
-    for url in farm.app.url_map.iter_rules():
-        if url.endpoint.split(".")[0] not in OURS or url.endpoint == "accounts.log_out":
-            continue
-        rule = rule_of(farm.app, url.endpoint)
-        assert isinstance(rule, Rule)
-        path = re.sub(r"<[^>]+>", lambda m: _filled(m.group(0)), url.rule)
-        for method in sorted((url.methods or set()) & {"GET", "POST"}):
-            for role in (None, *ROLES):
-                headers = {"Authorization": "Bearer " + farm.tokens[role]} if role else {}
-                answer = farm.app.test_client().open(path, method=method, headers=headers)
-                cells += 1
-                if rule.public or role in rule.roles:
-                    # POST /login of a stranger fails at its form token, not at the policy
-                    assert answer.status_code not in (401, 403) or path == "/login"
-                elif role is None:
-                    assert answer.status_code in (401, 303), (method, path)
-                    if answer.status_code == 303:
-                        assert answer.location.startswith("/login?next=")
-                else:
-                    assert answer.status_code == 403, (method, path, role)
-    assert cells > 60
-
-
 def _filled(part: str) -> str:
     return {
         "<slug>": "tan-binh-1",
@@ -61,7 +35,7 @@ def _filled(part: str) -> str:
     }[part]
 
 
-@pytest.mark.parametrize("user", ["farmer-bac-ha", "clerk-bac-ha", "helper-bac-ha"])
+@pytest.mark.parametrize("user", ["farmer-bac-ha", "clerk-bac-ha"])
 def test_another_cooperatives_greenhouse_is_not_there(farm: Place, user: str) -> None:
     wish = {"seconds": 20, "id": str(uuid.uuid4())}
     assert farm.ask("/api/v1/greenhouses", user=user).json == {"greenhouses": []}
@@ -69,8 +43,7 @@ def test_another_cooperatives_greenhouse_is_not_there(farm: Place, user: str) ->
         farm.ask("/api/v1/series?greenhouse=tan-binh-1&metric=light", user=user).status_code == 404
     )
     assert farm.ask("/api/v1/zones/tan-binh-1-k1/runs", user=user).status_code == 404
-    if not user.startswith("helper"):
-        assert farm.ask("/api/v1/zones/tan-binh-1-k1/water", wish, user=user).status_code == 404
+    assert farm.ask("/api/v1/zones/tan-binh-1-k1/water", wish, user=user).status_code == 404
     assert farm.ask("/api/v1/stop", {"zone": "tan-binh-1-k1"}, user=user).status_code == 404
     assert farm.client(user).get("/greenhouses/tan-binh-1").status_code == 404
     assert "Tân Bình" not in farm.client(user).get("/greenhouses").text

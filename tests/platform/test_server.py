@@ -170,7 +170,7 @@ def test_it_answers_people_while_many_gateways_wait(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("proxy", ["", "127.0.0.1"])
 def test_only_a_named_proxy_is_believed_about_who_asks(tmp_path: Path, proxy: str) -> None:
-    """Thirty wrong guesses that claim thirty addresses: a stranger's claim counts for nothing."""
+    """Fifty wrong guesses that claim fifty addresses: a stranger's claim counts for nothing."""
     file = write(tmp_path, proxy=proxy)
     migrations.upgrade(settings_of.load(file))
     statuses = []
@@ -180,7 +180,7 @@ def test_only_a_named_proxy_is_believed_about_who_asks(tmp_path: Path, proxy: st
             text = page.read().decode()
         found = re.search(r'name="form_token" value="(\w+)"', text)
         assert found is not None
-        for n in range(30):
+        for n in range(50):
             body = f"user=u{n}&password=wrong-{n}&form_token={found.group(1)}".encode()
             headers = {"Cookie": cookie, "X-Forwarded-For": f"198.51.100.{n}"}
             request = urllib.request.Request(url + "/login", body, headers)
@@ -189,7 +189,7 @@ def test_only_a_named_proxy_is_believed_about_who_asks(tmp_path: Path, proxy: st
             except urllib.error.HTTPError as refused:
                 statuses.append(refused.code)
                 refused.close()
-    assert len(statuses) == 30
+    assert len(statuses) == 50
     assert (429 in statuses) == (not proxy)
 
 
