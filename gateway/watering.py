@@ -64,6 +64,8 @@ class Watering:
         self._stops = Stops(self._store, steady)
         self._remembering = Remembering(self._store, store.report()["store"], self._moment)
         self._records = WaterRecords(self._book, self._store, self._moment)
+        # Outcomes of an earlier life, which may have ended before their rows were written.
+        self._maybe_untold = set(self._book.outcomes)
         self._reasons: dict[str, Reason] = {}  # why each closed zone is closed
         self._lock = threading.RLock()
         self._is_ending = False
@@ -76,6 +78,9 @@ class Watering:
             command_id = str(command["id"])
             known = self._book.outcomes.get(command_id)
             if known is not None:
+                if command_id in self._maybe_untold:
+                    self._maybe_untold.discard(command_id)
+                    self._records.tell_again(known)
                 return known
             is_stop = command.get("do") == "stop"  # to do it twice harms nobody
             if not is_stop and self._store.seen_command(command_id):

@@ -95,6 +95,10 @@ class WaterRecords:
         self._outbox.record("command", outcome)
         return outcome
 
+    def tell_again(self, outcome: Body) -> None:
+        """What became of a command that the platform still asks about."""
+        self._outbox.record("command", outcome)
+
     def alarm_raised(
         self, code: str, zone: str | None, values: Body, alarm_id: str | None = None
     ) -> None:
