@@ -102,9 +102,13 @@ def _found(limit: int) -> Sequence[Deed]:
         person=wish.get("person") or None,
         since=_day(wish.get("since", "")) or 0,
         until=_day(wish.get("until", ""), 1),
-        before=int(wish["before"]) if wish.get("before", "").isdecimal() else None,
+        before=int(wish["before"]) if _is_number(wish.get("before", "")) else None,
         limit=limit,
     )
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 18
 
 
 def _day(text: str, more: int = 0) -> int | None:

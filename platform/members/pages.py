@@ -2,6 +2,7 @@
 
 from flask import Flask
 
+from nongso.platform import pins
 from nongso.platform.members import (
     audit_pages,
     entry,
@@ -29,5 +30,6 @@ __all__ = [
 
 
 def prepare(app: Flask) -> None:
-    """Have what helpers do written down."""
+    """Have what helpers do written down; let the greenhouse's forms ask for the PIN."""
     helping.prepare_helping(app)
+    app.jinja_env.globals["asks_pin"] = pins.is_asked
