@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # rooms are imported when they are started
     from nongso.gateway.simulated.past import Watering
 
 READY_SECONDS = 60
-RETRY_SECONDS = 60
+RETRY_SECONDS = 30
 HISTORY_DAYS = 30
 PAST = "the past days"
 HOPELESS_FALLS = 3  # a part that falls so often while it is waited for is not waited for longer
@@ -149,6 +149,7 @@ class Start:
             self._try(part, begin, said=before)
             if part in self.household.children:
                 self.say(f"{part} could be started now.")
+                self.write_demo()
         self._retry_at = time.monotonic() + RETRY_SECONDS
 
     def _sum_up(self, seconds: float) -> None:
