@@ -118,7 +118,7 @@ def _operation(
             "content": {"application/json": {"schema": schema}},
         }
     if rule is not None and not rule.public:
-        described["security"] = [{"token": []}]
+        described["security"] = [{"token": [rule.scope] if rule.scope else []}]
         described["description"] = (
             "For gateways, with the gateway's key."
             if rule.roles == (GATEWAY,)

@@ -19,7 +19,7 @@ MOST = 200
 
 
 @blueprint.get("/api/v1/alerts")
-@allow(*READERS)
+@allow(*READERS, scope="read")
 @operation(
     answers={
         200: "alerts with code, level, sentence and times; those that stand, worst first, or "

@@ -24,7 +24,7 @@ from markupsafe import Markup
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
-from nongso.platform import typed_numbers
+from nongso.platform import pins, typed_numbers
 from nongso.platform.accounts import Link, allow, owns, scoped, somebody
 from nongso.platform.greenhouse import commands, operations, sentences
 from nongso.platform.greenhouse.commands import Wish, WishError
@@ -294,6 +294,8 @@ def water(slug: str) -> Response | tuple[str, int]:
             sentence = _("Xin nhập số phút lớn hơn 0.")
     if sentence:
         return _made_page(greenhouse, Trouble(sentence, zone.id, text[:LONGEST])), 400
+    if refused := pins.trouble():
+        return _made_page(greenhouse, Trouble(refused, zone.id)), 403
     # Each button is its own wish: the same one twice is one watering, another one is another.
     wish_id = _wish_id(f"{zone.id}:{seconds}")
     expires = int(time.time()) + commands.DEFAULT_EXPIRY_SECONDS
@@ -345,6 +347,8 @@ def mode(slug: str) -> Response | tuple[str, int]:
     wished = request.form.get("mode", "")
     if wished not in commands.MODES:
         abort(400)
+    if wished != "off" and (refused := pins.trouble()):
+        return _made_page(greenhouse, Trouble(refused, zone.id)), 403
     wish_id = _wish_id(f"{zone.id}:{wished}")
     expires = int(time.time()) + commands.DEFAULT_EXPIRY_SECONDS
     wish = Wish("mode", zone=zone.id, mode=wished, band=zone.band)
