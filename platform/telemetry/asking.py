@@ -10,12 +10,12 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from nongso.platform.telemetry.address import Address
-from nongso.platform.telemetry.interface import TelemetryAway, TelemetryError
+from nongso.platform.telemetry.interface import TelemetryAway
 
 SECONDS = 30.0
 
 
-class Refused(TelemetryError):
+class Refused(TelemetryAway):
     """The engine answered 4xx: asking again will not help."""
 
 

@@ -28,6 +28,7 @@ from nongso.platform.telemetry.address import Address
 from nongso.platform.telemetry.asking import Asker
 from nongso.platform.telemetry.directory import Directory
 from nongso.platform.telemetry.interface import (
+    DAY,
     HOUR,
     Health,
     Point,
@@ -50,6 +51,7 @@ SETTLED_SECONDS = 60  # a step that ended so long ago may be added up by the eng
 PING_SECONDS = 5.0
 MOST_RECENT = 300_000
 MOST_RANGES = 16
+LOOK_BACK = (2 * DAY, 40 * DAY, 20_000 * DAY)  # for the newest reading: most are young
 
 Kept = dict[int, dict[int, tuple[float | None, int]]]  # id: {at: (value, mark)}
 
@@ -108,8 +110,6 @@ class EngineTelemetry(ABC):
             self.close()
             raise
 
-    # --- what each engine does its own way --------------------------------------------------
-
     @abstractmethod
     def _prepare(self) -> None:
         """Make the engine ready. Raises ``TelemetryError`` when its settings will not do."""
@@ -140,11 +140,13 @@ class EngineTelemetry(ABC):
     def _can_hold(self, at: int, now: int) -> bool:
         """Say whether the engine takes a reading of this time."""
 
-    def _was_restarted(self, *, look: bool) -> bool:
-        """Say whether the engine began anew; asks it seldom unless told to ``look``."""
+    def _was_restarted(self, *, now: bool = False) -> bool:
+        """Say whether the engine began anew; asks it seldom, unless it must know ``now``."""
         return False
 
-    # --- how it is --------------------------------------------------------------------------
+    @abstractmethod
+    def _show(self) -> None:
+        """Let the engine show what it has confirmed."""
 
     @contextmanager
     def _noted(self) -> Iterator[None]:
@@ -191,7 +193,7 @@ class EngineTelemetry(ABC):
         """Close every connection."""
         if self._recent:
             try:
-                self._repeat_after_restart(look=True)
+                self._repeat_after_restart(self._was_restarted(now=True))
             except TelemetryError as error:
                 log.error("closed without knowing whether the last seconds are safe: %s", error)
         self._writer.close()
@@ -207,8 +209,6 @@ class EngineTelemetry(ABC):
             if time.monotonic() - self._refreshed >= REFRESH_SECONDS:
                 self._directory.take(self._known())
                 self._refreshed = time.monotonic()
-
-    # --- writing ----------------------------------------------------------------------------
 
     def write(self, rows: Sequence[Row]) -> Written:
         """Store readings; returns when the engine has them."""
@@ -239,7 +239,7 @@ class EngineTelemetry(ABC):
         try:
             with self._noted():
                 self._refresh()
-                self._repeat_after_restart(look=had_trouble)
+                self._repeat_after_restart(had_trouble)
                 outcomes = self._store(rows, moved=moved)
             self._unheard = False
             return outcomes
@@ -331,8 +331,6 @@ class EngineTelemetry(ABC):
                 self._directory.place(number, series)
             self._own += 1
 
-    # --- the last seconds -------------------------------------------------------------------
-
     def _remember(self, rows: Sequence[Row]) -> None:
         if not self.recent_seconds:
             return
@@ -342,21 +340,25 @@ class EngineTelemetry(ABC):
             of = self._overlay.setdefault(lines.id_of(row.series), {})
             of[row.at] = row.value, row.mark
 
-    def _repeat_after_restart(self, *, look: bool) -> None:
+    def _repeat_after_restart(self, is_suspected: bool) -> None:
         """Bring again what the engine confirmed but may have lost; forget what is safe by now."""
         if not self._recent:
             return
         began = time.monotonic()
-        if self._was_restarted(look=look):
-            lost = [row for _at, row in self._recent]
-            self._recent.clear()
-            self._overlay = {}
+        if self._was_restarted() or is_suspected:
+            self._show()
+            kept, self._recent = self._recent, deque()
+            overlay, self._overlay = self._overlay, {}
             log.warning(
-                "%s began anew; the last %d readings are compared and brought again",
+                "%s may have begun anew; the last %d readings are compared and brought again",
                 self._asker.name,
-                len(lost),
+                len(kept),
             )
-            self._store(lost, moved=False)
+            try:
+                self._store([row for _at, row in kept], moved=False)
+            except TelemetryError:
+                self._recent, self._overlay = kept, overlay  # they are still to be brought
+                raise
         while self._recent and (
             began - self._recent[0][0] > self.recent_seconds or len(self._recent) > MOST_RECENT
         ):
@@ -375,8 +377,6 @@ class EngineTelemetry(ABC):
             of = self._overlay.get(number)
             if of:
                 kept.setdefault(number, {}).update(dict(of))
-
-    # --- reading ----------------------------------------------------------------------------
 
     def series(
         self, *, greenhouse: str | None = None, node: str | None = None

@@ -4,12 +4,13 @@ How this works. InfluxDB shows at once what it has confirmed and has it on disk 
 must be bridged. Hours and days are added up by the engine when they are asked for.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nongso.platform.telemetry import lines
 from nongso.platform.telemetry.asking import Refused
-from nongso.platform.telemetry.engine import EngineTelemetry, Stream, Sum
+from nongso.platform.telemetry.engine import LOOK_BACK, EngineTelemetry, Stream, Sum
 from nongso.platform.telemetry.interface import TelemetryAway
 from nongso.wire import marks
 
@@ -31,6 +32,9 @@ class InfluxTelemetry(EngineTelemetry):
             self._ask(f'CREATE DATABASE "{name}"')
         except Refused:
             self._ask(f'SELECT "value" FROM "{lines.READING}" LIMIT 1')
+
+    def _show(self) -> None:
+        """What is confirmed shows at once."""
 
     def _ask(self, *statements: str) -> list[list[dict[str, Any]]]:
         """Ask and return the series of each statement."""
@@ -72,13 +76,24 @@ class InfluxTelemetry(EngineTelemetry):
         yield from _as_streams(without, False)
 
     def _newest(self, ids: Sequence[int], *, only_good: bool) -> Iterator[Stream]:
+        """Look back two days, then farther for the series that were silent so long."""
         quality = "= 'good'" if only_good else "!= 'untimed'"
-        rest = f'FROM "{lines.READING}" WHERE {_of(ids)} AND "quality" {quality} GROUP BY {_TAGS}'
-        with_value, without = self._ask(
-            f'SELECT last("value") {rest}', f'SELECT last("none") {rest}'
-        )
-        yield from _as_streams(with_value, True)
-        yield from _as_streams(without, False)
+        now = int(time.time())
+        missing = list(ids)
+        for seconds in LOOK_BACK:
+            if not missing:
+                return
+            rest = (
+                f'FROM "{lines.READING}" WHERE {_of(missing)} AND "quality" {quality} '
+                f"AND time >= {now - seconds}s AND time < {_LAST}s GROUP BY {_TAGS}"
+            )
+            asked = [f'SELECT last("{field}") {rest}' for field in lines.FIELDS]
+            heard = set()
+            for field, series in zip(lines.FIELDS, self._ask(*asked), strict=True):
+                for stream in _as_streams(series, field == "value"):
+                    heard.add(int(stream.tags["id"], 16))
+                    yield stream
+            missing = [one for one in missing if one not in heard]
 
     def _sums(self, ids: Sequence[int], since: int, until: int, step: int) -> Iterator[Sum]:
         rest = (

@@ -175,8 +175,6 @@ class SqliteTelemetry:
             carried=carried,
         )
 
-    # --- errors ----------------------------------------------------------------------------
-
     @contextmanager
     def _named(self) -> Iterator[None]:
         """Give SQLite's errors our names; shut the store when the file is damaged."""
@@ -241,8 +239,6 @@ class SqliteTelemetry:
             )
             log.error("%s", self._trouble)
             raise TelemetryDamaged(self._trouble)
-
-    # --- writing ---------------------------------------------------------------------------
 
     def write(self, rows: Sequence[Row]) -> Written:
         """Store readings in one transaction; returns after the commit."""
@@ -359,8 +355,6 @@ class SqliteTelemetry:
             )
             self._ids.clear()
 
-    # --- what a damaged file still gives ---------------------------------------------------
-
     def carry_over(self) -> None:
         """Take over, in the background, what can be read of damaged files beside this one."""
         ended = {row[0] for row in self._ask("SELECT file FROM carried WHERE ended_at NOT NULL")}
@@ -394,8 +388,6 @@ class SqliteTelemetry:
                 "readings = max(readings, excluded.readings), ended_at = excluded.ended_at",
                 (file.name, count, ended_at),
             )
-
-    # --- reading ---------------------------------------------------------------------------
 
     def series(
         self, *, greenhouse: str | None = None, node: str | None = None

@@ -21,7 +21,7 @@ from typing import Any
 
 from nongso.platform.telemetry import lines
 from nongso.platform.telemetry.asking import Refused
-from nongso.platform.telemetry.engine import EngineTelemetry, Stream, Sum
+from nongso.platform.telemetry.engine import LOOK_BACK, EngineTelemetry, Stream, Sum
 from nongso.platform.telemetry.interface import DAY, TelemetryAway, TelemetryError
 from nongso.wire import marks
 
@@ -30,7 +30,6 @@ MOST_STEPS = 10_000  # the engine gives up to 30,000 points a query
 _YEAR = 365.25 * DAY
 _UNITS = {"h": 3600.0, "d": DAY, "w": 7 * DAY, "y": _YEAR, "": _YEAR / 12}
 _ORIGIN = {"simulated": marks.SIMULATED, "imported": marks.IMPORTED}
-_LOOK_BACK = (2 * DAY, 40 * DAY, 40_000 * DAY)
 
 
 class VictoriaTelemetry(EngineTelemetry):
@@ -81,12 +80,12 @@ class VictoriaTelemetry(EngineTelemetry):
         except Refused:
             self._notes = (*self._notes, "the engine does not let us see the last seconds")
 
-    def _was_restarted(self, *, look: bool) -> bool:
-        now = time.monotonic()
-        if not look and now - self._looked_at < CHECK_SECONDS:
+    def _was_restarted(self, *, now: bool = False) -> bool:
+        clock = time.monotonic()
+        if not now and clock - self._looked_at < CHECK_SECONDS:
             return False
         was, self._was = self._was, self._life()
-        self._looked_at = now
+        self._looked_at = clock
         return was[0] != self._was[0] or (self._was[1] >= 0 and self._was[1] < was[1])
 
     def _known(self) -> Iterator[tuple[str, Mapping[str, str]]]:
@@ -122,7 +121,7 @@ class VictoriaTelemetry(EngineTelemetry):
         """Look back two days, then farther for the series that were silent so long."""
         quality = ',quality="good"' if only_good else ',quality!="untimed"'
         missing = list(ids)
-        for seconds in _LOOK_BACK:
+        for seconds in LOOK_BACK:
             if not missing:
                 return
             heard = set()
@@ -199,7 +198,7 @@ class VictoriaTelemetry(EngineTelemetry):
     def _edges(self, ids: Sequence[int]) -> tuple[int, int] | None:
         at = int(time.time()) + DAY
         parts = [
-            f"{which}_over_time({_selector(f'{lines.READING}_{field}', ids)}[{_LOOK_BACK[-1]}s])"
+            f"{which}_over_time({_selector(f'{lines.READING}_{field}', ids)}[{LOOK_BACK[-1]}s])"
             for field in lines.FIELDS
             for which in ("tfirst", "tlast")
         ]
