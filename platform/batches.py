@@ -5,6 +5,7 @@ number cannot be read, and the others go on: one row that some disk has garbled 
 an alarm for ever. Nothing is stored here; what rows look like is in ``nongso.platform.rows``.
 """
 
+import re
 import zlib
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,8 @@ from nongso.platform import jsonparts, rows
 MOST_PACKED = 1024 * 1024
 MOST_UNPACKED = 8 * 1024 * 1024
 MOST_ROWS = 20_000
+
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # databases end a text there, or refuse it
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)  # a ValidationError is a DecodeError
 
@@ -123,6 +126,9 @@ def _read_row(batch: Batch, place: int, raw: bytes) -> None:
     decoder = _ROWS.get(head.kind)
     if decoder is None:
         batch.refuse(head.id, "unknown_kind", f"no kind of row is called {head.kind[:60]!r}")
+        return
+    if head.kind != "refused" and _NUL.search(raw) is not None:
+        batch.refuse(head.id, "broken_row", "a text holds a NUL character")
         return
     try:
         batch.rows.append((head.id, decoder.decode(raw)))

@@ -258,10 +258,10 @@ class _Keeper:
                 gateway=self.gateway.slug,
                 store=self.batch.store,
                 row=number,
-                topic=found.topic[:200],
-                code=found.code[:60],
-                detail=found.detail[:500],
-                node=found.node,
+                topic=_shown(found.topic, 200),
+                code=_shown(found.code, 60),
+                detail=_shown(found.detail, 500),
+                node=None if found.node is None else _shown(found.node, 100),
                 at=found.at,
             )
         )
@@ -365,3 +365,8 @@ class _Keeper:
 def _is_over(kept: Run, found: rows.RunBody) -> bool:
     """Say whether a run has ended, so that a row changes nothing; a true end beats a guess."""
     return kept.ended_at is not None and (kept.code != END_UNKNOWN or found.ended_at is None)
+
+
+def _shown(text: str, most: int) -> str:
+    """Cut a text that anybody may have sent, and leave out what databases refuse."""
+    return text.replace("\x00", "")[:most]

@@ -12,7 +12,7 @@ from office import KEY, NODE_1, Place, configuration
 from sqlalchemy import text
 
 from nongso.platform import jsonparts
-from nongso.platform.greenhouse.records import Run
+from nongso.platform.greenhouse.records import Refused, Run
 
 NOW = int(time.time())
 DEEP = "[" * 100_000 + "]" * 100_000
@@ -227,6 +227,15 @@ def test_a_row_that_only_the_database_refuses_is_set_aside(farm: Place) -> None:
     assert [(row["id"], row["code"]) for row in answer["refused"]] == [(2, "not_storable")]
     with farm.records.session() as session:
         assert [session.get(Run, f"r-{n}") is not None for n in (1, 2, 3)] == [True, False, True]
+
+
+def test_a_report_about_rubbish_is_kept_without_its_rubbish(farm: Place) -> None:
+    body = {"topic": "a\x00b", "code": "not_json", "detail": "\x00" * 9 + "x" * 9999, "at": NOW}
+    row = json.dumps({"id": 7, "kind": "refused", "refused": body})
+    assert check_good_rows_survive(farm, [row])["refused"] == []
+    with farm.records.session() as session:
+        (kept,) = session.query(Refused).all()
+        assert (kept.topic, len(kept.detail)) == ("ab", 500)
 
 
 def test_a_reading_from_far_ahead_is_not_the_newest(farm: Place) -> None:
