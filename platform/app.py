@@ -27,6 +27,7 @@ ROOMS = (
     ("nongso.platform.entrance", "blueprint"),
     ("nongso.platform.members.pages", "blueprint"),
     ("nongso.platform.health", "blueprint"),
+    ("nongso.platform.wellknown", "blueprint"),
     ("nongso.platform.greenhouse.pages", "blueprint"),
     ("nongso.platform.greenhouse.stations", "blueprint"),
     ("nongso.platform.greenhouse.api", "blueprint"),

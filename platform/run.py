@@ -16,6 +16,7 @@ from typing import Any
 import waitress  # type: ignore[import-untyped]  # has no annotations
 from sqlalchemy import func, select
 
+from nongso.platform import selfcheck
 from nongso.platform import settings as settings_of
 from nongso.platform.alerts import watch as alerts
 from nongso.platform.alerts.settings import AlertSettingsError
@@ -46,6 +47,8 @@ def run(settings_file: Path) -> int:
         settings = settings_of.load(settings_file)
         settings.files_folder.mkdir(parents=True, exist_ok=True)
         app = create_app(settings)
+        selfcheck.refuse_unsafe(settings_file, app)
+        selfcheck.warn_unwise(settings)
         threads = threads_for(settings, app.extensions["nongso.records"])
     except (SettingsError, SchemaError, TelemetryError, AlertSettingsError) as error:
         print(error, file=sys.stderr)

@@ -8,6 +8,7 @@ a sentence that names the file and the field.
 import ipaddress
 import json
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ class Settings:
     threads: int = 8
     proxy: str = ""
     telemetry: str = field(default="", repr=False)  # may hold a token
+    security_contact: str = ""  # mailto:, tel: or https://, for /.well-known/security.txt
 
     @property
     def records_file(self) -> Path:
@@ -90,6 +92,7 @@ def checked(found: dict[str, Any], where: str = "settings") -> Settings:
         "threads",
         "proxy",
         "telemetry",
+        "security_contact",
     }
     unknown = sorted(set(found) - known)
     if unknown:
@@ -114,6 +117,14 @@ def checked(found: dict[str, Any], where: str = "settings") -> Settings:
         if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc:
             raise SettingsError(f"{where}: {name} must be an http or https address, not {value!r}")
         return value
+
+    def contact() -> str:
+        value = found.get("security_contact", "")
+        if value and not re.fullmatch(r"(mailto:|https://|tel:)[!-~]{3,300}", str(value)):
+            raise SettingsError(
+                f"{where}: security_contact must begin with mailto:, tel: or https://"
+            )
+        return str(value)
 
     def ip_address(name: str) -> str:
         value = found.get(name, "")
@@ -142,4 +153,5 @@ def checked(found: dict[str, Any], where: str = "settings") -> Settings:
         proxy=ip_address("proxy"),
         telemetry=os.environ.get(TELEMETRY_VARIABLE)
         or text("telemetry", "sqlite:///telemetry.sqlite"),
+        security_contact=contact(),
     )

@@ -39,6 +39,7 @@ def write(folder: Path, **other: object) -> Path:
     file = folder / "platform.json"
     found = {"folder": str(folder), "secret": SECRET, "port": free_port(), "threads": 4}
     file.write_text(json.dumps(found | other))
+    file.chmod(0o600)
     return file
 
 
