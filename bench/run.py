@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SCRIPTS = ("ingest.py", "page.py", "labels.py", "memory.py", "telemetry.py")
+SCRIPTS = ("ingest.py", "page.py", "labels.py", "memory.py", "telemetry.py", "alerts.py")
 
 
 def main() -> int:

@@ -141,7 +141,7 @@ def _event_words(what: str, body: dict[str, object]) -> str:
         "not_sent": _("Chưa gửi được qua %(kind)s, sẽ gửi lại.", kind=kind_word(kind)),
         "given_up": _("Không gửi được qua %(kind)s.", kind=kind_word(kind)),
     }
-    if what in ("said", "repeated", "escalated", "all_clear") and not people:
+    if what in ("said", "repeated", "escalated", "all_clear") and not body.get("ways"):
         return _("Chỉ hiện trên trang, vì chưa có ai nhận tin.")
     return words.get(what, "")
 
