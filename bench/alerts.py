@@ -108,9 +108,8 @@ def main() -> int:
         )
         app.extensions["nongso.records"].close()
         app.extensions["nongso.telemetry"].close()
-    print(
-        f"ratio of a look to reading the newest values: {steady / least:.2f} (at most {MOST_RATIO})"
-    )
+    ratio = steady / least
+    print(f"ratio of a look to reading the newest values: {ratio:.2f} (at most {MOST_RATIO})")
     worst = max(first, raised, steady)
     print(f"slowest look: {worst:.2f} s (at most {MOST_SECONDS:.0f} s)")
     return 0 if ratio <= MOST_RATIO and worst <= MOST_SECONDS else 1
