@@ -1,4 +1,4 @@
-"""``/.well-known/security.txt`` (RFC 9116): whom to tell about a fault that an attacker could use."""
+"""``/.well-known/security.txt`` (RFC 9116): whom to tell about a fault."""
 
 import datetime
 import time

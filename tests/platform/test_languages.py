@@ -73,7 +73,7 @@ def test_vietnamese_marks_stand_as_the_communes_write_them() -> None:
 
 def test_no_visible_text_of_our_pages_bypasses_the_catalogues() -> None:
     letters = re.compile(r"[A-Za-zÀ-ỹ]{2,}")
-    for folder in ("accounts", "greenhouse"):
+    for folder in ("accounts", "greenhouse", "members"):
         for file in (PLATFORM / "templates" / folder).glob("*.html"):
             text = re.sub(r"{%.*?%}|{{.*?}}|{#.*?#}", "", file.read_text(), flags=re.DOTALL)
             text = re.sub(r"&\w+;", "", re.sub(r"<[^>]+>", "", text))
