@@ -24,6 +24,10 @@ MODES = ("off", "manual", "band")
 FRAMINGS = ("tcp", "rtu")
 SHORTEST_KEY = 32
 COILS = 256
+LONGEST_TEXT = 500
+MOST_NUMBER = 1e12
+DAY = 86400
+MOST_AREA_M2 = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +184,11 @@ def load(path: Path) -> GatewaySettings:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from None
     try:
-        found = json.loads(text)
+        found = json.loads(text, object_pairs_hook=_object)
+    except RecursionError:
+        raise SettingsError(f"{path} is nested too deeply. Correct the file.") from None
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from None
     except ValueError as error:
         raise SettingsError(f"{path} is not JSON: {error}. Correct the file.") from None
     if not isinstance(found, dict):
@@ -196,6 +204,16 @@ def load(path: Path) -> GatewaySettings:
     if path.stat().st_mode & 0o077:
         log.warning("%s holds keys and others can read it: chmod 600 %s", path, path)
     return settings
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its pairs; of a key that stands twice JSON itself would take the last."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise SettingsError(f"the key {twice!r} stands twice in one object")
+    return found
 
 
 def _kind(value: Any) -> str:
@@ -216,11 +234,18 @@ def _read(wanted: Any, value: Any, key: str) -> Any:
             raise SettingsError(f"{key} must be a list, not {_kind(value)}")
         inner = typing.get_args(wanted)[0]
         return tuple(_read(inner, item, f"{key}[{n}]") for n, item in enumerate(value))
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+    if wanted is float and type(value) is int and abs(value) <= MOST_NUMBER:
         return float(value)
     if type(value) is not wanted:
         words = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
-        raise SettingsError(f"{key} must be {words[wanted]}, not {value!r}")
+        raise SettingsError(f"{key} must be {words[wanted]}, not {value!r:.60}")
+    if wanted is str:
+        good = 0 < len(value) <= LONGEST_TEXT and value.isprintable()
+        _need(
+            good, key, f"must be a text of 1 to {LONGEST_TEXT} letters without control characters"
+        )
+    elif wanted in (int, float):
+        _need(abs(value) <= MOST_NUMBER, key, f"must be a number up to {MOST_NUMBER:g}")
     return value
 
 
@@ -265,22 +290,39 @@ def _port(port: int, key: str) -> None:
     _need(0 < port < 65536, key, f"must be a port from 1 to 65535, not {port}")
 
 
+def _is_address(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return (
+            url.scheme in ("http", "https")
+            and bool(url.hostname)
+            and url.port != 0
+            and url.username is None
+            and not url.query
+            and not url.fragment
+            and " " not in text
+        )
+    except ValueError:  # a bracket or a port that is none
+        return False
+
+
 def _check(settings: GatewaySettings) -> None:
     """Refuse what has the right types and cannot be meant."""
     _slug(settings.gateway, "gateway")
     _port(settings.broker.port, "broker.port")
     _port(settings.status_port, "status_port")
     _need(settings.store_megabytes >= 8, "store_megabytes", "must be 8 or more")
-    url = urlsplit(settings.platform.url)
     _need(
-        url.scheme in ("http", "https") and bool(url.hostname) and not url.query,
+        _is_address(settings.platform.url),
         "platform.url",
         f"must look like https://nongso.example.vn, not {settings.platform.url!r}",
     )
     _need(
-        len(settings.platform.key) >= SHORTEST_KEY and settings.platform.key.isascii(),
+        len(settings.platform.key) >= SHORTEST_KEY
+        and all("!" <= letter <= "~" for letter in settings.platform.key),
         "platform.key",
-        f"must have at least {SHORTEST_KEY} characters; copy it from the platform",
+        f"must have at least {SHORTEST_KEY} characters, letters, digits and marks without spaces; "
+        "copy it from the platform",
     )
     farms: set[Any] = set()
     for n, farm in enumerate(settings.farms):
@@ -317,7 +359,7 @@ def _check_greenhouses(settings: GatewaySettings, farms: set[Any]) -> None:
         _slug(house.slug, key + ".slug")
         _once(houses, house.slug, key + ".slug")
         _need(house.farm in farms, key + ".farm", f"is {house.farm!r}, which is not under farms")
-        _need(house.area_m2 > 0, key + ".area_m2", "must be more than 0")
+        _check_area(house.area_m2, key)
         for m, zone in enumerate(house.zones):
             inner = f"{key}.zones[{m}]"
             _slug(zone.id, inner + ".id")
@@ -327,10 +369,22 @@ def _check_greenhouses(settings: GatewaySettings, farms: set[Any]) -> None:
             _check_zone(zone, inner)
 
 
+def _check_area(area_m2: float, key: str) -> None:
+    _need(
+        0 < area_m2 <= MOST_AREA_M2,
+        key + ".area_m2",
+        f"must be more than 0 and at most {MOST_AREA_M2:,.0f}",
+    )
+
+
 def _check_zone(zone: Zone, key: str) -> None:
-    _need(zone.area_m2 > 0, key + ".area_m2", "must be more than 0")
+    _check_area(zone.area_m2, key)
     _need(zone.mode in MODES, key + ".mode", f"must be one of {', '.join(MODES)}")
-    _need(zone.max_run_seconds > 0, key + ".max_run_seconds", "must be more than 0")
+    _need(
+        0 < zone.max_run_seconds <= DAY,
+        key + ".max_run_seconds",
+        f"must be more than 0 and at most {DAY}, a day",
+    )
     _need(
         zone.max_day_seconds >= zone.max_run_seconds,
         key + ".max_day_seconds",
@@ -345,7 +399,11 @@ def _check_zone(zone: Zone, key: str) -> None:
             key + ".band.run_seconds",
             "must lie between 1 and max_run_seconds",
         )
-        _need(band.soak_seconds >= 0, key + ".band.soak_seconds", "must be 0 or more")
+        _need(
+            0 <= band.soak_seconds <= 7 * DAY,
+            key + ".band.soak_seconds",
+            "must be 0 or more and at most a week",
+        )
 
 
 def _check_nodes(settings: GatewaySettings, farms: set[Any]) -> None:

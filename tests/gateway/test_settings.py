@@ -74,6 +74,25 @@ def zone(found: dict[str, Any]) -> dict[str, Any]:
         (lambda f: f["nodes"][0].update(zone="tan-binh-1-k9"), "no zone of tan-binh-1"),
         (lambda f: f.update(nodes={}), "nodes must be a list"),
         (lambda f: f.update(store_megabytes=1), "store_megabytes must be 8 or more"),
+        (lambda f: zone(f).update(area_m2=float("inf")), "area_m2 must be a number up to"),
+        (lambda f: zone(f).update(area_m2=float("nan")), "area_m2 must be a number up to"),
+        (lambda f: zone(f).update(area_m2=10**400), "area_m2 must be a number"),
+        (lambda f: zone(f).update(area_m2=1e9), "area_m2 must be more than 0 and at most"),
+        (lambda f: zone(f).update(max_run_seconds=10**9), "max_run_seconds must be more than 0"),
+        (lambda f: zone(f)["band"].update(soak_seconds=10**9), "band.soak_seconds"),
+        (lambda f: f["platform"].update(url="http://["), "platform.url must look like"),
+        (lambda f: f["platform"].update(url="http://a:b"), "platform.url must look like"),
+        (lambda f: f["platform"].update(url="http://a:99999"), "platform.url must look like"),
+        (lambda f: f["platform"].update(url="http://a b"), "platform.url must look like"),
+        (lambda f: f["platform"].update(url="http://u:p@a"), "platform.url must look like"),
+        (lambda f: f["platform"].update(key="a" * 40 + " b"), "platform.key must have at least"),
+        (lambda f: f["platform"].update(key="a" * 40 + "\n"), "platform.key must be a text"),
+        (lambda f: f["broker"].update(host=""), "broker.host must be a text of 1 to"),
+        (
+            lambda f: f["broker"].update(password="\ud800"),
+            "broker.password must be a text of 1 to",
+        ),
+        (lambda f: f.update(name="x" * 10_000), "name must be a text of 1 to"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_its_key(file: Path, how: Change, says: str) -> None:
@@ -88,7 +107,14 @@ def test_a_node_may_speak_for_the_whole_greenhouse(file: Path) -> None:
     assert load(file).nodes[0].zone is None
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '"x"', "\xff"])
+def test_of_two_ends_of_a_run_none_is_taken_in_silence(file: Path) -> None:
+    text = file.read_text().replace('"max_run_seconds"', '"max_run_seconds": 9, "max_run_seconds"')
+    file.write_text(text)
+    with pytest.raises(SettingsError, match="'max_run_seconds' stands twice"):
+        load(file)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '"x"', "\xff", "[" * 100_000])
 def test_a_file_that_is_no_settings_says_so(file: Path, text: str) -> None:
     file.write_text(text, "latin-1")
     with pytest.raises(SettingsError, match=r"gateway\.json"):
