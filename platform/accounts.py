@@ -136,7 +136,7 @@ class Link:
 def links_for(links: list[Link]) -> list[Link]:
     """Return the entries that the asker may use."""
     found = who()
-    return [link for link in links if found is not None and found.role in link.roles]
+    return [link for link in links if found is not None and found.may(*link.roles, scope="read")]
 
 
 def rule_of(app: Flask, endpoint: str | None) -> Rule | None:
