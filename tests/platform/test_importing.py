@@ -498,6 +498,7 @@ def test_a_month_of_a_real_glasshouse_loads_once_and_opens(
     assert command(place.settings, file, map_file) == 0
     said = capsys.readouterr()
     assert "8641 stored + 0 already there + 3 refused = 8644" in said.out
+    assert " 90 stored and marked as suspect," in said.out, "the CO₂ sensor was dead for a morning"
     assert "100 %" in said.err
     assert command(place.settings, file, map_file) == 0
     assert "0 stored + 8641 already there + 3 refused = 8644" in capsys.readouterr().out

@@ -84,6 +84,14 @@ def test_what_cannot_be_is_impossible():
         assert not metrics.is_possible(moisture, value)
 
 
+def test_air_without_carbon_dioxide_is_a_broken_sensor():
+    co2 = metrics.METRICS["co2"]
+    for ppm in (120, 250, 415, 1200, 5000):
+        assert metrics.is_possible(co2, ppm), "a tight house at noon, outdoors, a closed night"
+    for ppm in (0, 5, 80, 65535):
+        assert not metrics.is_possible(co2, ppm)
+
+
 def test_a_mark_tells_quality_and_origin():
     assert marks.quality(marks.FAILED | marks.SIMULATED) == "failed"
     assert marks.origin(marks.FAILED | marks.SIMULATED) == "simulated"

@@ -22,7 +22,11 @@ _CATALOGUE = (
     Metric("soil_temperature", "°C", "Cel", 1, 2, -20.0, 70.0),
     Metric("soil_ec", "mS/cm", "S/m", 10, 3, 0.0, 20.0),
     Metric("soil_ph", "", "pH", 1, 2, 0.0, 14.0),
-    Metric("co2", "ppm", "ppm", 1, 0, 0.0, 10000.0),
+    # Outdoor air has had more than 350 ppm since 1988 (NOAA, Mauna Loa). A crop in a closed house
+    # draws it down by day, but no leaf of ours below its compensation point, some 45 ppm at 25 °C
+    # (Bernacchi et al. 2001, doi 10.1111/j.1365-3040.2001.00668.x), and growth all but ends
+    # well above it. A sensor that says less than 100 is broken, or has lost its calibration.
+    Metric("co2", "ppm", "ppm", 1, 0, 100.0, 10000.0),
     Metric("par", "µmol/m²s", "umol/m2/s", 1, 1, 0.0, 3000.0),
     Metric("solar_radiation", "W/m²", "W/m2", 1, 1, 0.0, 1500.0),
     Metric("air_pressure", "hPa", "Pa", 0.01, 1, 500.0, 1100.0),
