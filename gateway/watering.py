@@ -157,8 +157,6 @@ class Watering:
         brings_water = do == "water" or (do == "mode" and command["mode"] == "band")
         if brings_water and self._stops.came_after(zone_id, number):
             return "refused", Reason("stopped_meanwhile")
-        if do == "water" and not self._remembering.reaches(age_of(command)):
-            return "refused", Reason("interrupted")
         if do == "mode":
             done = self._set_mode(zone_id, command["mode"], command.get("band"))
             if command["mode"] == "off":
@@ -168,11 +166,11 @@ class Watering:
             seconds = command["seconds"]
             if isinstance(seconds, bool) or not isinstance(seconds, int):
                 raise ValueError("seconds must be a whole number")
-            return self._water(command_id, zone_id, seconds, command.get("by"))
+            return self._water(command_id, zone_id, seconds, command.get("by"), age_of(command))
         raise ValueError(f"do is {do!r}; it can be water, stop or mode")
 
     def _water(
-        self, command_id: str, zone_id: str, seconds: int, by: str | None
+        self, command_id: str, zone_id: str, seconds: int, by: str | None, age: float | None
     ) -> tuple[str, Reason]:
         if not self._supervised.is_there:
             self._supervised.hear(self._records)  # it may have come back this second
@@ -180,6 +178,8 @@ class Watering:
         refused = refusal(Wish(seconds), zone, self._known(zone_id))
         if refused is None and not self._store.has_on_disk(command_id):
             refused = Reason("cannot_record")
+        if refused is None and not self._remembering.reaches(age):
+            refused = Reason("interrupted")
         if refused is None:
             refused = self._open(command_id, zone_id, seconds, "wished", Reason("wished"), by)
         if refused is not None:

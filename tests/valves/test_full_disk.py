@@ -1,10 +1,11 @@
 """A gateway whose disk is full opens nothing that it could forget, and stops all the same."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from farm_house import wait_for
+from farm_house import K1, House, free_port, wait_for
 from full_disk import Disk, small_disk
 from watered_farm import Farm
 
@@ -93,3 +94,41 @@ def test_a_refusal_on_a_full_disk_stays_one_when_there_is_room(farm: Farm, disk:
     farm.turn(1)
     assert farm.order(do="water", zone="k1", seconds=5, id="wish") == refused
     assert farm.openings() == 0
+
+
+# A gateway's process whose store cannot even be opened: it is asked for water, then to stop.
+GATEWAY = """
+import sys, threading
+from pathlib import Path
+from nongso.gateway import run
+from nongso.gateway.settings import load
+gateway = run.Gateway(load(Path(sys.argv[1])))
+gateway.start()
+there = threading.Event()
+while not there.wait(0.05) and not gateway.watering._supervised.has_bus:
+    pass
+body = {"gateway": "binh-lu", "zone": sys.argv[2], "by": "Páo", "age": 0}
+for number, do in enumerate(("water", "stop"), 1):
+    outcome = gateway.watering.order(
+        body | {"id": f"wish-{number}", "number": number, "do": do, "seconds": 60}
+    )
+    print(outcome["state"], outcome["code"], flush=True)
+gateway.stop()
+"""
+
+
+def test_a_gateway_without_a_disk_waters_for_nobody_and_stops_for_everybody(
+    house: House,
+) -> None:
+    settings = json.loads(house.gateway_file.read_text())
+    settings["status_port"] = free_port()
+    settings["broker"]["port"] = 1
+    settings["platform"] = {"url": "http://127.0.0.1:1", "key": "k" * 43}
+    house.gateway_file.write_text(json.dumps(settings))
+    (house.folder / "store.sqlite").mkdir()
+    house.start_farm()
+    house.start_supervisor()
+    gateway = house.start(GATEWAY, str(house.gateway_file), K1)
+    said, complaints = gateway.communicate(timeout=30)
+    assert said.splitlines() == ["refused cannot_record", "done stopped"], complaints
+    assert not any(edge["on"] for edge in house.edges())
