@@ -36,14 +36,9 @@ from nongso.gateway.ledger import (
     put_alarm,
 )
 from nongso.gateway.retention import Retention
-from nongso.gateway.storefile import (
-    OWN_STATE,
-    Row,
-    StoreFile,
-    check_sqlite,
-    glimpse,
-    sqlite_version,
-)
+from nongso.gateway.storefile import Row, StoreFile, glimpse
+from nongso.gateway.storeopening import Replaced, check_sqlite, sqlite_version
+from nongso.gateway.storeschema import OWN_STATE
 from nongso.wire.payload import Reading
 
 __all__ = ("PROTECTED", "TELEMETRY", "Accepted", "Message", "Refusal", "Row", "Store")
@@ -60,6 +55,7 @@ MOST_JOBS_A_COMMIT = 256
 RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0)
 SAVE_LATEST_SECONDS = 5.0
 CONFLICT_ALARM_SECONDS = 3600.0
+DAMAGED_AGAIN_SECONDS = 600.0  # opened anew, found sound and damaged again: it is not believed
 
 
 class _Job:
@@ -111,6 +107,9 @@ class Store:
         self._wake = threading.Condition()
         self._messages_waiting = self._rows_waiting = 0
         self._trouble: str | None = None
+        self._damaged_at = -1e9
+        self._suspect: str | None = None  # what went wrong with a file that looks sound
+        self._replaced: Replaced | None = None
         self._failures = 0
         self._stopping = self._is_closed = False
         self._saved_at = time.monotonic()
@@ -166,11 +165,11 @@ class Store:
         While the disk takes nothing it is remembered in memory only; ask ``has_on_disk``.
         """
         now = int(time.time())
-        job = _Job(
-            lambda file: file.add_command(command_id, now),
-            lambda _: self._unwritten_commands.pop(command_id, None),
-            rows=1,
-        )
+
+        def written(_: Any) -> None:
+            self._unwritten_commands.pop(command_id, None)
+
+        job = _Job(lambda file: file.add_command(command_id, now), written, rows=1)
         with self._wake:
             if command_id in self._commands:
                 return True
@@ -239,17 +238,32 @@ class Store:
                 return "", []
             try:
                 return self._file.store_id, self._file.rows(protected, most_rows, most_bytes)
-            except (StoreUnwritable, StoreDamaged) as error:
+            except StoreUnwritable as error:
                 log.warning("the outbox cannot be read now: %s", error)
-                return "", []
+            except StoreDamaged as error:
+                self._look_through(self._file, error)
+            return "", []
 
     def has_waiting(self, kind: str) -> bool:
         """Say whether a protected row of a kind has not been named yet."""
         with self._file_lock:
             try:
                 return self._file is None or self._file.has_protected(kind)
-            except (StoreUnwritable, StoreDamaged):
+            except StoreUnwritable:
                 return True  # not known now
+            except StoreDamaged as error:
+                if self._file is not None:
+                    self._look_through(self._file, error)
+                return True
+
+    def _look_through(self, damaged: StoreFile, error: StoreDamaged) -> None:
+        """Have the writer open the file anew, which looks through the whole of it."""
+
+        def work(file: StoreFile) -> None:
+            if file is damaged:
+                raise error
+
+        self._queue(_Job(work))
 
     def named(
         self,
@@ -292,6 +306,7 @@ class Store:
             "conflicts": self.conflicts,
             "rows_lost": self.rows_lost,
             "telemetry_dropped": self._retention.dropped,
+            "damage": _damage(self._replaced),
         }
 
     def is_writable(self) -> bool:
@@ -413,6 +428,11 @@ class Store:
             file.rollback()
         except (StoreUnwritable, StoreDamaged) as second:
             log.warning("rolling back failed too: %s", second)
+        if isinstance(error, StoreDamaged):
+            now = time.monotonic()
+            if now - self._damaged_at < DAMAGED_AGAIN_SECONDS:
+                self._suspect = str(error)
+            self._damaged_at = now
         if isinstance(error, StoreDamaged) or file.is_read_only:
             with self._file_lock:  # to be opened anew
                 self._file = None
@@ -476,16 +496,17 @@ class Store:
     def _opened(self) -> StoreFile:
         if self._file is not None:
             return self._file
-        file = StoreFile(self.path)
-        if file.set_aside_as is not None:
-            log.error(
-                "the store %s was damaged or foreign. It is kept as %s, a new one was begun and "
-                "%d rows of its outbox were taken over",
-                self.path,
-                file.set_aside_as,
-                file.salvaged,
+        file = StoreFile(self.path, self._suspect)
+        self._suspect = None
+        if file.replaced is not None:
+            replaced = self._replaced = file.replaced
+            log.log(
+                logging.WARNING if replaced.is_older else logging.ERROR,
+                "the store %s cannot be used as it is (%s). It is kept as %s and a new one was "
+                "begun; %s",
+                *(self.path, replaced.why, replaced.name, replaced.salvage),
             )
-            self._queue(_Job(lambda opened: self._start_anew(opened, file.set_aside_as)))
+            self._queue(_Job(lambda opened: self._start_anew(opened, replaced)))
         self._state = {**file.all_state(), **self._state}
         self._commands |= file.commands()
         saved, bodies = file.latest()
@@ -498,14 +519,16 @@ class Store:
             self._file = file
         return file
 
-    def _start_anew(self, file: StoreFile, aside: str | None) -> None:
+    def _start_anew(self, file: StoreFile, replaced: Replaced) -> None:
         """Write down what was in memory when a file was set aside, and say that it was."""
         for key, value in self._state.items():
             file.set_state(key, value)
         now = int(time.time())
         for command in self._commands:
             file.add_command(command, now)
-        put_alarm(file, "store_damaged", {"file": aside})
+        if not replaced.is_older:
+            count = replaced.salvage.unreadable.total()
+            put_alarm(file, "store_damaged", {"file": replaced.name, "count": count})
 
     # around the transaction
 
@@ -542,6 +565,22 @@ class Store:
                     message.eui64,
                     *message.key[1:],
                 )
+
+
+def _damage(replaced: Replaced | None) -> dict[str, Any] | None:
+    """Tell what became of a damaged file, for the status page."""
+    if replaced is None or replaced.is_older:
+        return None
+    salvage = replaced.salvage
+    return {
+        "file": replaced.name,
+        "why": replaced.why,
+        "taken_over": dict(salvage.taken),
+        "unreadable": dict(salvage.unreadable),
+        "names": salvage.names,
+        "is_disordered": salvage.is_disordered,
+        "stayed": salvage.stayed,
+    }
 
 
 def _glimpse(path: Path) -> dict[str, str]:
