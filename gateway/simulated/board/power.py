@@ -1,7 +1,7 @@
 """The switch of a simulated board: the process is asked to end.
 
-MicroPython has no signals, so ``nongso.gateway.simulated.switch`` starts it with a pipe into
-which SIGTERM writes a byte, and names the pipe in NONGSO_SWITCH. Without it (plain
+MicroPython has no signals, so ``nongso.gateway.simulated.switch`` starts it with a handle from
+which SIGTERM and Ctrl-C can be read, and names it in NONGSO_SWITCH. Without it (plain
 ``micropython main.py``) SIGTERM ends the board as pulling its plug does.
 """
 
@@ -9,14 +9,16 @@ import asyncio
 import os
 import sys
 
+_SIGNAL_BYTES = 128  # a signal as Linux tells it; less must not be asked for
+
 
 async def switched_off() -> None:
     """Return when the board is switched off."""
     if sys.implementation.name == "micropython":
-        pipe = os.getenv("NONGSO_SWITCH")
-        if pipe:
-            with open("/dev/fd/" + pipe, "rb") as switch:
-                await asyncio.StreamReader(switch).read(1)  # type: ignore[arg-type]
+        handle = os.getenv("NONGSO_SWITCH")
+        if handle:
+            with open(int(handle), "rb") as switch:
+                await asyncio.StreamReader(switch).read(_SIGNAL_BYTES)  # type: ignore[arg-type]
         else:
             while True:
                 await asyncio.sleep(3600)
