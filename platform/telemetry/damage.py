@@ -30,7 +30,14 @@ MOST_IN_AN_HOUR = 5
 OTHER_FILES = ("-journal", "-wal", "-shm")
 _TABLES = {"series", "reading", "conflict", "tally"}
 _HIGHEST_VERSION = 999  # more is no version of ours but a damaged header
-_WORDS = ("Could not decode to UTF-8", "no such table", "no such column", "unsupported file")
+NOT_OURS = "a value of a type that is never written"
+_WORDS = (
+    NOT_OURS,
+    "Could not decode to UTF-8",
+    "no such table",
+    "no such column",
+    "unsupported file",
+)
 _CHUNK = 1000
 _LAST = 1 << 40
 

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ from nongso.wire import marks
 log = logging.getLogger(__name__)
 
 _VERSION = 2
+_NUMBERS: frozenset[type] = frozenset({int, float, type(None)})
+_NAMES: frozenset[type] = frozenset({int, str, type(None)})
 CARRY_PAUSE_SECONDS = 0.05  # between chunks, so that gateways are not kept waiting
 
 _TABLES = (
@@ -164,9 +167,10 @@ class SqliteTelemetry:
         """Say how the store is; never raises."""
         carried = ""
         with suppress(TelemetryAway):
+            found = self._ask("SELECT file, readings, ended_at FROM carried", (), _NAMES)
             carried = "; ".join(
                 f"{count} readings of {name} carried over" + ("" if ended else ", going on")
-                for name, count, ended in self._ask("SELECT file, readings, ended_at FROM carried")
+                for name, count, ended in found
             )
         return Health(
             kind="sqlite",
@@ -198,9 +202,15 @@ class SqliteTelemetry:
             log.error("%s", self._trouble)
         return TelemetryDamaged(self._trouble)
 
-    def _ask(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+    def _ask(
+        self, sql: str, values: Sequence[Any] = (), types: frozenset[type] = _NUMBERS
+    ) -> list[Any]:
+        """Ask, and look at the types: SQLite gives a damaged number as text or bytes."""
         with self._named():
-            return self._reader.execute(sql, values).fetchall()
+            rows = self._reader.execute(sql, values).fetchall()
+            if not types.issuperset(map(type, chain.from_iterable(rows))):
+                raise sqlite3.DatabaseError(damage.NOT_OURS)
+            return rows
 
     @property
     def _reader(self) -> sqlite3.Connection:
@@ -357,7 +367,8 @@ class SqliteTelemetry:
 
     def carry_over(self) -> None:
         """Take over, in the background, what can be read of damaged files beside this one."""
-        ended = {row[0] for row in self._ask("SELECT file FROM carried WHERE ended_at NOT NULL")}
+        found = self._ask("SELECT file FROM carried WHERE ended_at NOT NULL", (), _NAMES)
+        ended = {row[0] for row in found}
         waiting = [p for p in damage.all_set_aside(self.file) if p.name not in ended]
         if waiting and self._carrier is None:
             self._carrier = threading.Thread(
@@ -403,6 +414,7 @@ class SqliteTelemetry:
             + " AND ".join(wanted)
             + " ORDER BY node, name, id",
             values,
+            _NAMES,
         )
         return {number: Series(*rest) for number, *rest in rows}
 
@@ -502,7 +514,7 @@ class SqliteTelemetry:
             "ON reading.series = hour.series "
             f"AND reading.at >= hour.at AND reading.at < hour.at + {HOUR} "
             f"WHERE hour.series IN ({_places(series)}) AND hour.suspect > 0 "
-            "AND hour.at > ? AND hour.at < ? AND reading.at >= ? AND reading.at < ? "
+            "AND hour.at > ? AND hour.at < ? AND +reading.at >= ? AND +reading.at < ? "
             f"AND NOT {GOOD} ORDER BY reading.at DESC LIMIT ?",
             (*series, since - HOUR, until, since, until, limit),
         )
@@ -542,7 +554,7 @@ class SqliteTelemetry:
 
     def tally(self) -> dict[str, int]:
         """Return how many readings were ever stored, suspect, and in conflict."""
-        return dict(self._ask("SELECT what, count FROM tally"))
+        return dict(self._ask("SELECT what, count FROM tally", (), _NAMES))
 
 
 def _places(series: Sequence[int]) -> str:
