@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from typing import TypedDict
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -10,12 +11,36 @@ from nongso.platform.alerts import operations
 from nongso.platform.alerts.pages import HEARERS, READERS
 from nongso.platform.errors import Problem
 from nongso.platform.languages import _
-from nongso.platform.openapi import operation
+from nongso.platform.openapi import one_of, operation, whole
 from nongso.platform.store import records, transaction
 
 blueprint = Blueprint("alerts_api", __name__)
 
 MOST = 200
+
+
+class AlertAnswer(TypedDict):
+    """An alert: what, where, since when, and the sentence that people read."""
+
+    id: str
+    code: str
+    level: str
+    greenhouse: str | None
+    gateway: str | None
+    state: str
+    raised_at: int
+    cleared_at: int | None
+    acknowledged_at: int | None
+    acknowledged_by: str | None
+    escalated_at: int | None
+    sentence: str
+
+
+class AlertsAnswer(TypedDict):
+    """Alerts; ``next`` is a value for ``before`` if there are more, else null."""
+
+    alerts: list[AlertAnswer]
+    next: int | None
 
 
 @blueprint.get("/api/v1/alerts")
@@ -24,24 +49,25 @@ MOST = 200
     answers={
         200: "alerts with code, level, sentence and times; those that stand, worst first, or "
         "those that are over, newest first, and next (a value for before) if there are more",
-        400: "bad query",
     },
+    answer=AlertsAnswer,
     query={
-        "state": "open (the default) or cleared",
-        "limit": f"of those that are over, at most {MOST}; 50 if left out",
-        "before": "only alerts that were raised before this Unix time",
+        "state": one_of("which alerts; open if left out", "open", "cleared"),
+        "limit": whole("of those that are over; 50 if left out", 1, MOST),
+        "before": whole("only alerts that were raised before this Unix time", 0, 10**12 - 1),
     },
 )
 def alerts() -> Response:
     """List alerts."""
     now, state = int(time.time()), request.args.get("state", "open")
+    limit, before = _whole("limit", 50) or 0, _whole("before", None)
+    if not 1 <= limit <= MOST:
+        raise Problem(400, "bad_query", _("limit phải từ 1 đến %(most)s.", most=MOST))
     if state == "open":
         found = operations.open_alerts(records())
         return jsonify(alerts=[operations.described(alert, now) for alert in found], next=None)
     if state != "cleared":
         raise Problem(400, "bad_query", _("state phải là open hoặc cleared."))
-    limit, before = _whole("limit", 50) or 50, _whole("before", None)
-    limit = max(1, min(limit, MOST))
     past = operations.past_alerts(records(), limit + 1, before)
     following = past[limit - 1].raised_at if len(past) > limit else None
     return jsonify(
@@ -56,7 +82,8 @@ def alerts() -> Response:
         200: "the alert; pressing twice is pressing once",
         404: "no such alert",
         409: "it is over already",
-    }
+    },
+    answer=AlertAnswer,
 )
 def acknowledge(number: uuid.UUID) -> Response:
     """Say that somebody has heard: repeats stop until it is over."""

@@ -26,14 +26,24 @@ from nongso.platform.greenhouse.records import (
     Zone,
     greenhouse_of_zone,
 )
+from nongso.platform.greenhouse.shapes import (
+    HouseAnswer,
+    HousesAnswer,
+    RunsAnswer,
+    SeriesAnswer,
+    StopAnswer,
+    ValueAnswer,
+    WaterAnswer,
+)
 from nongso.platform.languages import _
-from nongso.platform.openapi import operation
+from nongso.platform.openapi import WholeNumber, operation, whole
 from nongso.platform.store import records
 from nongso.platform.telemetry import telemetry
 from nongso.wire import marks
 
 blueprint = Blueprint("greenhouse_api", __name__)
 
+MOST_RUNS = 1000
 _STOP_STATES = ("refused", "expired", "sent", "queued", "running", "done")  # the worst first
 
 READERS = ("farmer", "clerk", "helper", "officer", "admin")
@@ -44,9 +54,9 @@ STOPPERS = ("farmer", "clerk", "helper", "admin")
 class Water(msgspec.Struct, forbid_unknown_fields=True):
     """A wish for water. ``expires`` is a Unix time; five minutes from now if left out."""
 
-    seconds: int
+    seconds: WholeNumber
     id: uuid.UUID
-    expires: int | None = None
+    expires: float | None = None
 
 
 class Stop(msgspec.Struct, forbid_unknown_fields=True):
@@ -58,7 +68,7 @@ class Stop(msgspec.Struct, forbid_unknown_fields=True):
 
 @blueprint.get("/api/v1/greenhouses")
 @allow(*READERS, scope="read")
-@operation(answers={200: "greenhouses with zones and latest values", 401: "who are you?"})
+@operation(answers={200: "greenhouses with zones and latest values"}, answer=HousesAnswer)
 def greenhouses() -> Response:
     """List the greenhouses with their zones and newest values."""
     houses = records().scalars(
@@ -68,7 +78,7 @@ def greenhouses() -> Response:
     return jsonify(greenhouses=[_house(house) for house in found])
 
 
-def _house(now: HouseNow) -> dict[str, Any]:
+def _house(now: HouseNow) -> HouseAnswer:
     house = now.greenhouse
     latest = {value.name: value for value in now.shared} | now.best
     return {
@@ -92,7 +102,7 @@ def _house(now: HouseNow) -> dict[str, Any]:
     }
 
 
-def _value(value: Value) -> dict[str, Any]:
+def _value(value: Value) -> ValueAnswer:
     return {
         "value": value.value,
         "unit": value.metric.unit,
@@ -110,9 +120,9 @@ def _value(value: Value) -> dict[str, Any]:
     answers={
         200: "series: one entry a sensor (node, eui64, zone, name, origin, points), and points: "
         "those of all of them in time order; each point is [unix seconds, value, quality]",
-        400: "bad query",
         404: "no such greenhouse, zone or node",
     },
+    answer=SeriesAnswer,
     query=readings.QUERY,
 )
 def series() -> Response:
@@ -124,6 +134,7 @@ def series() -> Response:
 @allow(*WATERERS, scope="water")
 @operation(
     body=Water,
+    answer=WaterAnswer,
     answers={
         202: "running, queued or done; sent, with code unanswered, when the gateway has not "
         "answered within 5 s",
@@ -137,20 +148,16 @@ def water(zone_id: str) -> tuple[Response, int]:
     zone, house = _zone(zone_id)
     wished = _body(Water)
     now = int(time.time())
-    expires = (
-        wished.expires if wished.expires is not None else now + commands.DEFAULT_EXPIRY_SECONDS
-    )
-    if wished.seconds < commands.SHORTEST_RUN_SECONDS:
-        raise Problem(400, "bad_request", _("Số giây phải lớn hơn 0."))
+    expires = now + commands.DEFAULT_EXPIRY_SECONDS if wished.expires is None else wished.expires
     if not now < expires <= now + commands.LONGEST_EXPIRY_SECONDS:
         raise Problem(
-            400,
+            409,
             "bad_expiry",
             _("expires phải là thời điểm Unix sắp tới, muộn nhất là một giờ nữa."),
         )
-    wish = Wish("water", zone=zone.id, seconds=wished.seconds)
+    wish = Wish("water", zone=zone.id, seconds=int(wished.seconds))
     try:
-        command = operations.give(zone, house, wish, str(wished.id), expires)
+        command = operations.give(zone, house, wish, str(wished.id), int(expires))
     except WishError as error:
         raise _refused(error.code, error.values, {zone.id: zone.name}) from error
     return _answer(command, zone, now)
@@ -175,7 +182,7 @@ def _answer(command: Command, zone: Zone, now: int) -> tuple[Response, int]:
             state, code = "done", END_UNKNOWN
         elif run is None or run.ended_at is None:
             detail = operations.begun_sentence(zone.name, command.seconds or 0)
-    body: dict[str, Any] = {
+    body: WaterAnswer = {
         "id": command.id,
         "zone": zone.id,
         "state": state,
@@ -199,23 +206,34 @@ def _refused(
 @allow(*READERS, scope="read")
 @operation(
     answers={200: "runs and refusals, newest first", 404: "no such zone"},
-    query={"since": "Unix seconds, 30 days ago if left out", "limit": "at most 1000"},
+    answer=RunsAnswer,
+    query={
+        "since": whole("Unix seconds, 30 days ago if left out"),
+        "until": whole("Unix seconds: only what began before"),
+        "limit": whole("how many, 200 if left out", 1, MOST_RUNS),
+    },
 )
 def runs(zone_id: str) -> Response:
     """List what ran, when, why, how long and how much; and what was refused and why."""
     zone, _house_of_it = _zone(zone_id)
     now = int(time.time())
-    limit = min(readings.whole("limit", 200), 1000)
+    limit = readings.whole("limit", 200, 1, MOST_RUNS)
     since = readings.whole("since", now - 30 * 86400)
-    return jsonify(runs=operations.history(zone, since, now)[:limit])
+    until = readings.whole("until", now + 3600)
+    found = [run for run in operations.history(zone, since, now) if run["at"] < until]
+    following = found[limit - 1]["at"] if len(found) > limit else None
+    return jsonify(runs=found[:limit], next=following)
 
 
 @blueprint.post("/api/v1/stop")
 @allow(*STOPPERS, scope="stop")
 @operation(
     body=Stop,
+    body_needed=False,
+    answer=StopAnswer,
     answers={
         202: "done; or sent, with code unanswered, where a gateway has not answered within 5 s",
+        404: "no such zone",
         409: "a gateway could not close its valves or never answered: code, sentence, commands",
     },
 )

@@ -61,7 +61,8 @@ def stop_all(
     """
     now = int(time.time())
     base = id or uuid.uuid4()
-    ids = {slug: str(uuid.uuid5(base, slug)) for slug in gateways}
+    # One zone and everything are two orders, also under one number: a stop is never refused.
+    ids = {slug: str(uuid.uuid5(base, f"{slug}/{zone or ''}")) for slug in gateways}
     with transaction() as session:
         for slug, own_id in ids.items():
             if session.get(Command, own_id) is None:  # the same stop again takes nothing back

@@ -6,6 +6,7 @@ of that cabinet. What is asked for and does not exist is said, never answered wi
 
 import heapq
 import math
+import re
 from typing import Any
 
 from flask import request
@@ -15,20 +16,29 @@ from nongso.platform.accounts import owns
 from nongso.platform.errors import Problem
 from nongso.platform.greenhouse.records import Greenhouse, Node, Zone
 from nongso.platform.languages import _
+from nongso.platform.openapi import pattern, text_of
+from nongso.platform.openapi import whole as whole_number
 from nongso.platform.store import records
 from nongso.platform.telemetry import Point, Series, telemetry
 from nongso.wire import marks
 from nongso.wire.metrics import METRICS, metric_of
 
 MOST_POINTS = 500_000
+LONGEST_STEP = 366 * 86400
 QUERY = {
-    "greenhouse": "slug",
-    "metric": "metric name, or series name such as soil_moisture.2",
-    "since": "Unix seconds, a day ago if left out",
-    "until": "Unix seconds, now if left out",
-    "step": "seconds; then each point is the mean of the good readings of a step",
-    "zone": "only this zone's",
-    "node": "only this node's: its slug or EUI-64",
+    "greenhouse": text_of("slug", needed=True),
+    "metric": pattern(
+        "metric name, or series name such as soil_moisture.2",
+        f"^({'|'.join(METRICS)})([.][1-9][0-9]?)?$",
+        needed=True,
+    ),
+    "since": whole_number("Unix seconds, a day ago if left out"),
+    "until": whole_number("Unix seconds, now if left out"),
+    "step": whole_number(
+        "seconds; then each point is the mean of the good readings of a step", 0, LONGEST_STEP
+    ),
+    "zone": text_of("only this zone's"),
+    "node": text_of("only this node's: its slug or EUI-64"),
 }
 
 
@@ -54,7 +64,7 @@ def answer(now: int) -> dict[str, Any]:
     if house is None or not owns(house.cooperative):
         raise Problem(404, "unknown_greenhouse", _("Không có nhà màng %(name)s.", name=slug))
     since, until = whole("since", now - 86400), whole("until", now + 3600)
-    step = whole("step", 0)
+    step = whole("step", 0, 0, LONGEST_STEP)
     slugs, found = _measured(house)
     chosen = {
         number: one
@@ -165,15 +175,14 @@ def finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def whole(name: str, default: int) -> int:
+def whole(name: str, default: int, low: int = 0, high: int = (1 << 40) - 1) -> int:
     """Return a whole number of the query. Raises ``Problem``."""
     text = request.args.get(name)
-    if text is None or text == "":
+    if text is None:
         return default
-    try:
-        found = int(text)
-    except ValueError:
-        raise Problem(400, "not_a_number", _("%(name)s phải là số nguyên.", name=name)) from None
-    if not 0 <= found < 1 << 40:
+    if not re.fullmatch("-?[0-9]{1,20}", text):
+        raise Problem(400, "not_a_number", _("%(name)s phải là số nguyên.", name=name))
+    found = int(text)
+    if not low <= found <= high:
         raise Problem(400, "out_of_range", _("%(name)s nằm ngoài khoảng cho phép.", name=name))
     return found

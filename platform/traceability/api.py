@@ -2,7 +2,6 @@
 
 import time
 import uuid
-from typing import Annotated, Any
 
 import msgspec
 from flask import Blueprint, Response, jsonify, request, url_for
@@ -11,8 +10,9 @@ from sqlalchemy import select
 from nongso.labels.errors import LabelError
 from nongso.platform.accounts import allow, scoped
 from nongso.platform.errors import Problem, unreadable
+from nongso.platform.greenhouse.readings import whole as whole_of
 from nongso.platform.languages import _
-from nongso.platform.openapi import operation
+from nongso.platform.openapi import WholeNumber, one_of, operation, whole
 from nongso.platform.store import records, transaction
 from nongso.platform.traceability import epcis, labelling, sentences
 from nongso.platform.traceability.desk import READERS, desk, settings
@@ -20,39 +20,60 @@ from nongso.platform.traceability.errors import Refused
 from nongso.platform.traceability.identifiers import lot_id
 from nongso.platform.traceability.labeltext import texts_of
 from nongso.platform.traceability.lot_pages import file_answer, own_issue
-from nongso.platform.traceability.records import Flow, Lot
+from nongso.platform.traceability.records import LOT_KINDS, Flow, Lot
+from nongso.platform.traceability.shapes import (
+    FlowAnswer,
+    LabelsAnswer,
+    LotAnswer,
+    LotsAnswer,
+    TraceAnswer,
+)
 from nongso.platform.traceability.trace import DIRECTIONS, trace
 
 blueprint = Blueprint("lots_api", __name__, url_prefix="/api/v1")
 
 MOST_LOTS = 1000
-_FROM_ONE = msgspec.Meta(ge=1, le=1_000_000)
 
 
 class Labels(msgspec.Struct, forbid_unknown_fields=True):
     """A wish for labels. The same ``id`` twice is one issue; give it to be able to send again."""
 
-    count: Annotated[int, _FROM_ONE]
+    count: WholeNumber
     layout: str = labelling.DEFAULT_LAYOUT
-    start_cell: Annotated[int, _FROM_ONE] = 1
+    start_cell: WholeNumber = 1
     id: uuid.UUID | None = None
 
 
 @blueprint.get("/lots")
 @allow(*READERS, scope="read")
-@operation(answers={200: "lots, newest first"}, query={"kind": "only lots of this kind"})
+@operation(
+    answers={200: "lots, newest first"},
+    answer=LotsAnswer,
+    query={
+        "kind": one_of("only lots of this kind", *LOT_KINDS),
+        "limit": whole("how many, 200 if left out", 1, MOST_LOTS),
+        "before": whole("what next said: only lots that were recorded before"),
+    },
+)
 def lots() -> Response:
     """The newest lots, of one ``kind`` where asked."""
-    wanted = scoped(select(Lot), Lot.cooperative).order_by(Lot.at.desc(), Lot.code)
+    limit = whole_of("limit", 200, 1, MOST_LOTS)
+    before = whole_of("before", (1 << 40) - 1)
+    wanted = scoped(select(Lot), Lot.cooperative).order_by(Lot.born_number.desc())
+    wanted = wanted.where(Lot.born_number < before)
     if "kind" in request.args:
+        if request.args["kind"] not in LOT_KINDS:
+            known = ", ".join(LOT_KINDS)
+            raise Problem(400, "bad_kind", _("kind phải là một trong: %(known)s.", known=known))
         wanted = wanted.where(Lot.kind == request.args["kind"])
-    found = records().scalars(wanted.limit(MOST_LOTS))
-    return jsonify({"lots": [_lot(lot) for lot in found]})
+    found = records().scalars(wanted.limit(limit + 1)).all()
+    following = found[limit - 1].born_number if len(found) > limit else None
+    return jsonify({"lots": [_lot(lot) for lot in found[:limit]], "next": following})
 
 
 @blueprint.get("/lots/<code>")
 @allow(*READERS, scope="read")
-@operation(answers={200: "state and quantities", 404: "no such lot"})
+@operation(answers={200: "state and quantities", 404: "no such lot"}, answer=LotAnswer)
 def lot(code: str) -> Response:
     """A lot's state and quantities."""
     return jsonify(_lot(_own(code)))
@@ -62,7 +83,8 @@ def lot(code: str) -> Response:
 @allow(*READERS, scope="read")
 @operation(
     answers={200: "lots with their distance, and what flowed between them", 404: "no such lot"},
-    query={"direction": "back (the default) or forward"},
+    answer=TraceAnswer,
+    query={"direction": one_of("where to look; back if left out", *DIRECTIONS)},
 )
 def trace_lot(code: str) -> Response:
     """The tree of lots behind a lot (``back``) or made of it (``forward``)."""
@@ -85,6 +107,7 @@ def trace_lot(code: str) -> Response:
 @allow("clerk", scope="labels")
 @operation(
     body=Labels,
+    answer=LabelsAnswer,
     answers={
         201: "range, codes and the address of the PDF",
         400: "the wish cannot be read",
@@ -96,7 +119,7 @@ def issue_labels(code: str) -> tuple[Response, int]:
     """Issue labels and print them; the same ``id`` again is the same issue."""
     found = _own(code)
     asked = _asked()
-    wish = labelling.Wish(found.code, asked.count, asked.layout, asked.start_cell)
+    wish = labelling.Wish(found.code, int(asked.count), asked.layout, int(asked.start_cell))
     id_ = str(asked.id or uuid.uuid4())
     try:
         with transaction() as session:
@@ -122,7 +145,8 @@ def issue_labels(code: str) -> tuple[Response, int]:
 @blueprint.get("/labels/<key>.pdf")
 @allow(*READERS, scope="read")
 @operation(
-    answers={200: "a checked sheet as PDF", 404: "no such sheet", 409: "the lot was withdrawn"}
+    answers={200: "a checked sheet as PDF", 404: "no such sheet", 409: "the lot was withdrawn"},
+    media="application/pdf",
 )
 def labels_pdf(key: str) -> Response:
     """A checked sheet."""
@@ -152,7 +176,7 @@ def _kg(grams: int | None) -> float | None:
     return None if grams is None else grams / 1000
 
 
-def _lot(lot: Lot) -> dict[str, Any]:
+def _lot(lot: Lot) -> LotAnswer:
     product = lot.product
     return {
         "lot": lot.code,
@@ -161,8 +185,9 @@ def _lot(lot: Lot) -> dict[str, Any]:
         "name": lot.name,
         "at": lot.at,
         "state": _state(lot),
-        "product": product
-        and {
+        "product": None
+        if product is None
+        else {
             "id": product.id,
             "name": product.name,
             "kind": product.kind,
@@ -180,7 +205,9 @@ def _lot(lot: Lot) -> dict[str, Any]:
             "left": lot.labels_left,
         },
         "demonstration": lot.demonstration,
-        "withdrawn": lot.withdrawn_at and {"at": lot.withdrawn_at, "why": lot.withdrawn_why},
+        "withdrawn": None
+        if lot.withdrawn_at is None
+        else {"at": lot.withdrawn_at, "why": lot.withdrawn_why},
     }
 
 
@@ -196,7 +223,7 @@ def _state(lot: Lot) -> str:
     return "in_stock" if lot.left_grams else "used_up"
 
 
-def _flow(flow: Flow) -> dict[str, Any]:
+def _flow(flow: Flow) -> FlowAnswer:
     return {
         "from": flow.source,
         "to": flow.target,

@@ -215,7 +215,7 @@ def test_another_cooperatives_lot_and_labels_are_not_found(site: Site, farm: Far
     body = {"count": 1}
     answer = site.stranger.post(f"/api/v1/lots/{lot}/labels", json=body, headers=headers)
     assert answer.status_code == 404
-    assert site.stranger.get("/api/v1/lots", headers=headers).json == {"lots": []}
+    assert site.stranger.get("/api/v1/lots", headers=headers).json["lots"] == []
 
 
 def test_the_sheet_is_the_same_file_each_time(site: Site, farm: Farm) -> None:

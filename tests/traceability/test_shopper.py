@@ -6,8 +6,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from babel.messages.extract import extract_from_dir
-from babel.messages.pofile import read_po
 from cooperative import COOP, Farm
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -174,30 +172,6 @@ def test_the_products_page_lists_what_is_packed(site: Site, lot: str) -> None:
     page = site.stranger.get("/").text
     assert "Miến dong Bình Lư" in page
     assert f"/t/{lot}" in page
-
-
-def test_every_sentence_has_its_english() -> None:
-    """The catalogue is complete, and names no value that the sentence does not have."""
-    folder = ROOT / "platform"
-    method = [
-        ("traceability/*.py", "python"),
-        ("templates/traceability/*.html", "jinja2"),
-    ]
-    found = {
-        message
-        for _, _, message, _, _ in extract_from_dir(
-            folder,
-            method_map=method,
-            options_map={"*": {"newstyle_gettext": "true"}},
-            keywords={"_": None, "later": None},
-        )
-    }
-    with (folder / "translations" / "en" / "traceability.po").open("rb") as file:
-        catalogue = {m.id: m.string for m in read_po(file) if m.id}
-    assert found - set(catalogue) == set()
-    assert set(catalogue) - found == set()
-    for source, english in catalogue.items():
-        assert set(re.findall(r"%\(\w+\)s", source)) == set(re.findall(r"%\(\w+\)s", english))
 
 
 def test_a_serial_alone_or_a_whole_address_finds_the_pack(
