@@ -160,6 +160,7 @@ class Courier(_Thread):
         self._news = threading.Event()
         self._may_send = protected  # telemetry waits until the platform knows the nodes
         self._alarmed_at = -REFUSED_ALARM_SECONDS
+        self.on_damage: Callable[[], None] = lambda: None
         self.refused = 0
 
     def notice(self) -> None:
@@ -186,6 +187,7 @@ class Courier(_Thread):
         if damaged:
             self._store.named(store_id, self._protected, [], damaged)
             self._complain(damaged, {row.id: row.kind for row in rows})
+            self.on_damage()
             return
         try:
             answer = self._link.post(self._path, batch_text(self._gateway, store_id, rows))
@@ -334,6 +336,8 @@ class Uplink:
         self._urgent = Courier(settings, store, self.line, protected=True)
         self._telemetry = Courier(settings, store, self.line, protected=False)
         self._poller = Poller(settings, store, self.line, order)
+        # Without the configuration the platform takes no row that names a zone.
+        self._urgent.on_damage = self.introduce
         store.on_rows = self._notice
 
     def introduce(self) -> None:
