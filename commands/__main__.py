@@ -10,10 +10,14 @@ import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nongso.commands import arguments as kinds
 from nongso.commands.arguments import Parser
 from nongso.commands.errors import CommandError
+
+if TYPE_CHECKING:
+    from nongso.platform.settings import Settings
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -151,7 +155,19 @@ def _platform_user(args: argparse.Namespace) -> int:
 
 
 def _import_readings(args: argparse.Namespace) -> int:
-    from nongso.platform import importing, settings
+    from nongso.platform import importing
+
+    return importing.command(_platform_of(args), args.file, args.map)
+
+
+def _import_remove(args: argparse.Namespace) -> int:
+    from nongso.platform import foreign_house
+
+    return foreign_house.command(_platform_of(args), args.greenhouse, args.yes)
+
+
+def _platform_of(args: argparse.Namespace) -> "Settings":
+    from nongso.platform import settings
 
     file = args.settings or args.data / "platform" / "platform.json"
     if not file.exists():
@@ -159,7 +175,7 @@ def _import_readings(args: argparse.Namespace) -> int:
             f"{file} is not there. Start nongso once on this data folder, or name the platform's "
             "settings with --settings."
         )
-    return importing.command(settings.load(file), args.file, args.map)
+    return settings.load(file)
 
 
 def _labels_sheet(args: argparse.Namespace) -> int:
@@ -324,9 +340,19 @@ def parser() -> Parser:
         metavar="FILE",
         help="TOML: time zone, greenhouse, columns",
     )
-    readings.add_argument(
-        "--settings", type=kinds.path, metavar="FILE", help="platform.json, if not in --data"
+    gone = _add(
+        imports, "remove", _import_remove, "remove a greenhouse that was only imported", data
     )
+    gone.add_argument(
+        "--greenhouse", required=True, metavar="SLUG", help="its slug, as in the import's map"
+    )
+    gone.add_argument(
+        "--yes", action="store_true", help="really remove it; without, it is only counted"
+    )
+    for loads in (readings, gone):
+        loads.add_argument(
+            "--settings", type=kinds.path, metavar="FILE", help="platform.json, if not in --data"
+        )
 
     labels = _group(rooms, "labels", "QR label sheets, without platform or farm")
     _add(labels, "layouts", _labels_layouts, "list the label layouts")
