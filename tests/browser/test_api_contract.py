@@ -32,7 +32,7 @@ def filled(server: Server) -> Server:
 
 @pytest.mark.parametrize("role", ["clerk", "farmer"])
 def test_a_foreign_program_finds_no_answer_that_was_not_described(
-    server: Server, role: str
+    server: Server, role: str, tmp_path: Path
 ) -> None:
     place = filled(server).place
     done = subprocess.run(
@@ -54,6 +54,7 @@ def test_a_foreign_program_finds_no_answer_that_was_not_described(
         text=True,
         timeout=SECONDS,
         check=False,
+        cwd=tmp_path,  # it keeps notes where it runs
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-1000:]
 
