@@ -121,7 +121,9 @@ def test_64_wishes_and_stops_while_everything_is_killed_in_turn(way: WaterWay) -
     person = threading.Thread(target=people)
     person.start()
     struck, fate = 0, random.Random(8)
-    while not over.wait(fate.uniform(1.0, 4.0)):
+    while not over.is_set():
+        goal = len(wishes) + fate.randint(1, 4)
+        wait_for(lambda n=goal: over.is_set() or len(wishes) >= n, "more wishes", 200)
         room = fate.choice(list(ROOMS))
         way.kill(room)
         way.start(room)
