@@ -10,9 +10,14 @@ from pathlib import Path
 MOST_BYTES = 8192
 MOST_LETTERS = 300
 MOST_LINES = 2
+LATELY_LINES = 6  # among which a complaint counts more than what came after it
 
-_STAMP = re.compile(r"^\d{4}-\d\d-\d\d[T ][\d:,.]+:?\s+")
+_STAMP = re.compile(r"^(\d{4}-\d\d-\d\d[T ][\d:,.]+Z?|\d{10}):?\s+")
 _LEVEL = re.compile(r"^(INFO|DEBUG|WARNING|ERROR|CRITICAL) [\w.]+: ")
+_BAD_NEWS = re.compile(
+    r"error|cannot|can't|couldn't|unable|fail|refus|denied|missing|must|no such|invalid|damaged",
+    re.IGNORECASE,
+)
 _NO_NEWS = re.compile(r"^(INFO|DEBUG) |^Warning: Mosquitto should not be run as root")
 _ADVICE = (
     ("No space left on device|disk is full|disk full", "Free some space on the disk."),
@@ -21,6 +26,8 @@ _ADVICE = (
     ("Read-only file system", "The disk takes nothing: see 'dmesg', it may be failing."),
     ("Address already in use", "Another program uses the port: end it, and start nongso again."),
     ("Too many open files", "Raise the limit of open files (ulimit -n)."),
+    (r"mosquitto\.conf|\b(config|farm|gateway|platform)\.json\b", "Settings files are written "
+     "anew when nongso starts: end it, and start it again."),
     ("MemoryError|Cannot allocate memory", "The machine has too little free memory."),
 )  # fmt: skip
 
@@ -52,7 +59,9 @@ def told(text: str) -> str:
         if _NO_NEWS.match(line):
             continue
         lines.append(_LEVEL.sub("", line)[:MOST_LETTERS])
-    words = " ".join(lines[-MOST_LINES:])
+    lately = lines[-LATELY_LINES:]
+    complaints = [line for line in lately if _BAD_NEWS.search(line)]
+    words = " ".join((complaints or lately)[-MOST_LINES:])
     return f"{words} {advice(words)}".rstrip() if words else ""
 
 

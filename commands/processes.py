@@ -27,6 +27,8 @@ SETTLED_SECONDS = 5.0  # alive this long after a fall: it "runs again"
 PATIENCE_SECONDS = 8.0  # for a clean end, before SIGKILL
 LONGEST_LOG = 8 << 20  # a longer one becomes ``….log.1`` when its process starts
 
+_FROM_OUTSIDE = (signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -184,6 +186,8 @@ class Household:
             return
         if now - child.started_at > GOOD_AFTER_SECONDS:
             child.falls = 0
+        if -status in _FROM_OUTSIDE:
+            words = ""  # what it said last has nothing to do with its end
         how = f"by signal {-status}" if status < 0 else f"with status {status}"
         self._note(child, f"ended {how}" + (f": {words}" if words else ""))
 

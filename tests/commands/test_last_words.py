@@ -40,6 +40,15 @@ def test_a_rooms_own_sentence_is_told_as_it_is() -> None:
     )
 
 
+def test_a_complaint_counts_more_than_the_chatter_after_it() -> None:
+    words = told(
+        "1795317652: Error found at /d/broker/mosquitto.conf:1.\n"
+        "1795317652: New connection from 127.0.0.1:55894 on port 34987.\n"
+    )
+    assert words.startswith("Error found at /d/broker/mosquitto.conf:1. ")
+    assert words.endswith("end it, and start it again.")
+
+
 def test_good_news_are_no_reason() -> None:
     assert told("2026-11-22 02:16:23,123 INFO nongso.platform.run: serving\n\n") == ""
 
