@@ -27,6 +27,7 @@ READERS = ("officer", "admin")
 NAVIGATION = (Link("overview.today", later("Tổng quan"), READERS),)
 MONTH_SECONDS = 30 * 86400
 QUARTERS_SHOWN = 4
+FIRST_QUARTER = Quarter(2020, 1)  # nobody has figures from before
 MOST = 1e12
 
 Answer = str | Response | tuple[str, int]
@@ -78,7 +79,7 @@ def report() -> Answer:
     now = int(time.time())
     this = quarter_of(day_of(now))
     wanted = read(request.args["quarter"]) if "quarter" in request.args else this
-    if wanted is None or wanted > this or wanted.year < 2020:
+    if wanted is None or wanted > this or wanted < FIRST_QUARTER:
         abort(404)
     quarters = back_from(wanted, QUARTERS_SHOWN)
     lines = [indicators.indicators(records(), telemetry(), one, now) for one in quarters]
@@ -91,7 +92,7 @@ def report() -> Answer:
         quality=quality_of(records(), telemetry(), houses, wanted.since, wanted.until, now),
         words=indicators,
         iso_day=datetime.date.fromisoformat,
-        before=wanted.before,
+        before=wanted.before if wanted > FIRST_QUARTER else None,
         after=wanted.next if wanted < this else None,
         now=now,
         may_state=somebody().may(*READERS),
@@ -114,7 +115,7 @@ def state() -> Answer:
     id_ = form.id()
     name = form.choice("name", stated.NAMES)
     value = form.count("value", 0, int(MOST))
-    day = form.day("day", day_of(time.time()), earliest=Quarter(2020, 1).first)
+    day = form.day("day", day_of(time.time()), earliest=FIRST_QUARTER.first)
     source = form.text("source", 200)
     if not form.ok:
         return _figures(form)
