@@ -62,9 +62,12 @@ def _platform_prepared(
 
 def _lots_laid(settings_file: Path) -> None:
     from nongso.platform import settings
+    from nongso.platform.diary import demo as diaries
     from nongso.platform.traceability import demo
 
-    demo.lay_down(settings.load(settings_file))
+    loaded = settings.load(settings_file)
+    demo.lay_down(loaded)
+    diaries.lay_down(loaded, "nguoitrong")
 
 
 class Start:

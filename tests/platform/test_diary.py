@@ -272,3 +272,14 @@ def test_every_kind_of_line_has_its_form(farm: Place) -> None:
         assert phone.get(f"{BOOK}/new?kind={kind}").status_code == 200
     assert phone.get(f"{BOOK}/new").status_code == 200
     assert phone.get(f"{BOOK}/new?kind=x").status_code == 404
+
+
+def test_the_demonstration_keeps_a_diary_and_lays_it_down_once(farm: Place) -> None:
+    from nongso.platform.diary import demo
+
+    now = int(time.time())
+    assert demo.lay_down(farm.settings, "farmer", now) == len(demo.GREENS)
+    assert demo.lay_down(farm.settings, "farmer", now + 3 * 86400) == 0
+    page = farm.client("farmer").get(BOOK).text
+    assert "Vụ này: Rau cải" in page
+    assert "trước đây mỗi tuần" in page
