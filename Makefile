@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo setup links check lint types test quick bench lock
+.PHONY: help demo setup links check lint types test quick bench lock pictures
 
 DATA ?= nongso-data
 PORT ?= 8080
@@ -39,6 +39,9 @@ lint: links
 
 types: links
 	$(bin)/mypy
+
+pictures: setup ## draw the handbook's pictures anew from a running demo (DATA=folder)
+	$(bin)/python tools/pictures.py --data "$(DATA)"
 
 lock: ## pin all packages anew
 	tools/lock.sh
