@@ -1,5 +1,6 @@
 """Debian's Chromium as an old phone, before a real server with a farm in it."""
 
+import contextlib
 import shutil
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,10 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PHONE = {"width": 360, "height": 740}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--shots", help="folder for pictures of every page")
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
@@ -33,19 +38,34 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    hasher = people.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    monkeypatch.setattr(people, "_hasher", hasher)
-    monkeypatch.setattr(commands, "ANSWER_SECONDS", 0.05)
-    settings = Settings(folder=tmp_path / "platform", secret="0123456789abcdef" * 4)
-    settings.folder.mkdir()
-    migrations.upgrade(settings)
-    place = open_place(settings)
-    place.configure()
-    running = Server(place)
-    yield running
-    running.close()
-    place.close()
+def server(tmp_path: Path) -> Iterator[Server]:
+    with serving(tmp_path / "platform") as running:
+        running.place.configure()
+        yield running
+
+
+@pytest.fixture(scope="module")
+def module_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server for tests that only look."""
+    with serving(tmp_path_factory.mktemp("looked at") / "platform") as running:
+        yield running
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[Server]:
+    """A platform with its people, served on a port of its own."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        hasher = people.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+        monkeypatch.setattr(people, "_hasher", hasher)
+        monkeypatch.setattr(commands, "ANSWER_SECONDS", 0.05)
+        settings = Settings(folder=folder, secret="0123456789abcdef" * 4)
+        settings.folder.mkdir()
+        migrations.upgrade(settings)
+        place = open_place(settings)
+        running = Server(place)
+        yield running
+        running.close()
+        place.close()
 
 
 @pytest.fixture

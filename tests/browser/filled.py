@@ -1,0 +1,230 @@
+"""A farm with something on every page, and every page of it, with who may see it."""
+
+import io
+import re
+import time
+import uuid
+from dataclasses import dataclass
+
+from flask.testing import FlaskClient
+from office import NODE_1, NODE_2, PASSWORD, Place, form_token
+from PIL import Image
+from sqlalchemy import text
+from werkzeug.routing import Rule
+
+from nongso.platform import consent, people
+from nongso.platform.alerts.watch import Watch
+from nongso.platform.people import LogIn
+from nongso.platform.traceability import demo
+from nongso.platform.voices.texts import key_of, sentences
+
+HOUSE = "tan-binh-1"
+# Whose eyes see a page: the first of these who may.
+EYES = ("farmer", "clerk", "admin", "officer", "helper", "")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A page: where it is and whose eyes see it; ``eyes`` is empty for somebody unknown."""
+
+    path: str
+    eyes: str
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.eyes or 'anybody'})"
+
+
+class Filled:
+    """The place with its people logged in, each once."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.clients: dict[str, FlaskClient] = {"": place.app.test_client()}
+        place.configure()
+        now = int(time.time())
+        self._measure(now)
+        demo.lay_down(place.settings, now)
+        for user in ("farmer", "clerk", "admin", "officer", "helper"):
+            self.clients[user] = place.client(user)
+        self._water(now)
+        self.line = self._write()
+        self._speak()
+        self._freeze(now)
+        self._half_ways()
+        self._help(now)
+        self.filled = self._names()
+
+    def _measure(self, now: int) -> None:
+        for node in (NODE_1, NODE_2):
+            past = [
+                [name, at, base + at // 600 % 7, 0]
+                for at in range(now - 86400, now - 30, 600)
+                for name, base in (
+                    ("air_temperature", 20),
+                    ("air_humidity", 70),
+                    ("soil_moisture", 45),
+                    ("light", 9000),
+                )
+            ]
+            self.place.bring(
+                self.place.readings(node, *past, ["soil_moisture", now - 60, None, 3])
+            )
+
+    def _water(self, now: int) -> None:
+        """A watering that ended, and one that was refused."""
+        for zone, state, code in (("k1", "done", None), ("k2", "refused", "tank_low")):
+            body = {"seconds": 300, "id": str(uuid.uuid4())}
+            self.place.ask(f"/api/v1/zones/{HOUSE}-{zone}/water", body)
+            self.place.outcome(body["id"], state, code)
+
+    def _write(self) -> str:
+        """A diary line with a photo."""
+        picture, line = io.BytesIO(), str(uuid.uuid4())
+        Image.new("RGB", (640, 480), (40, 120, 60)).save(picture, "JPEG")
+        picture.seek(0)
+        phone = self.clients["farmer"]
+        page = phone.get(f"/greenhouses/{HOUSE}/diary/new?kind=problem")
+        day = re.search(r'name="day"[^>]*value="([\d-]+)"', page.text)
+        assert day is not None
+        for fields in (
+            {"id": str(uuid.uuid4()), "kind": "planted", "crop": "Rau cải"},
+            {"id": str(uuid.uuid4()), "kind": "watered", "amount": "120"},
+            {"id": line, "kind": "problem", "note": "Lá vàng", "photo": (picture, "a.jpg")},
+        ):
+            sent = {"form_token": form_token(page), "day": day[1], **fields}
+            answer = phone.post(f"/greenhouses/{HOUSE}/diary", data=sent)
+            assert answer.status_code == 303, answer.text
+        return line
+
+    def _speak(self) -> None:
+        """Somebody has said a sentence of frost aloud."""
+        desk = self.clients["clerk"]
+        token = form_token(desk.get("/greenhouses"))
+        self.sentence = key_of(next(s for s in sentences().values() if "đóng bạt" in s))
+        sound = (io.BytesIO(b"OggS" + bytes(200)), "a.ogg")
+        sent = {"sound": sound, "form_token": token}
+        answer = desk.post(f"/voices/record/vi/{self.sentence}", data=sent)
+        assert answer.status_code == 303, answer.text
+
+    def _freeze(self, now: int) -> None:
+        watch = Watch(self.place.app)
+        for at in (now - 300, now - 200, now - 100):
+            reading = ["air_temperature", at, 2.0, 0]
+            self.place.bring(self.place.readings(NODE_1, reading))
+            watch.tick(at + 1)
+        watch.tick(now)
+
+    def _help(self, now: int) -> None:
+        """The farmer lets the helper write in the own name."""
+        helping = self.clients["helping"] = self.place.client("helper")
+        cookie = helping.get_cookie("nongso_log_in")
+        assert cookie is not None
+        with self.place.records.transaction() as session:
+            farmer = people.find_person(session, "farmer")
+            helper = people.find_person(session, "helper")
+            assert farmer is not None
+            assert helper is not None
+            made, _code = consent.offer(session, farmer, 8, ["records"], now)
+            log_in = session.get_one(LogIn, people.hashed(cookie.value))
+            consent.take_up(session, made, helper, log_in, now)
+
+    def _half_ways(self) -> None:
+        """One who has still to type a second factor, one who has still to set it up."""
+        with self.place.records.transaction() as session:
+            people.add_person(session, "newcomer", "Newcomer", "clerk", "binh-lu", PASSWORD)
+        for name, user in (("half", "clerk"), ("new", "newcomer")):
+            client = self.place.app.test_client()
+            token = form_token(client.get("/login"))
+            sent = {"user": user, "password": PASSWORD, "form_token": token}
+            assert client.post("/login", data=sent).location.startswith("/login/")
+            self.clients[name] = client
+
+    def _names(self) -> dict[str, str]:
+        """What stands for the names in addresses."""
+        with self.place.records.session() as session:
+
+            def one(sql: str) -> str:
+                return str(session.execute(text(sql)).scalar_one())
+
+            spare = people.find_person(session, "farmer")
+            assert spare is not None
+            label = session.execute(text("SELECT id, lot FROM label_issue LIMIT 1")).one()
+            photo = re.search(r"/diary/photo/(\w+)", self._book())
+            assert photo is not None
+            return {
+                "slug": HOUSE,
+                "zone_id": f"{HOUSE}-k1",
+                "gateway": "binh-lu",
+                "filename": "nongso.css",
+                "lot": label.lot,
+                "code": label.lot,
+                "serial": "1",
+                "secret": "not-a-secret-that-was-made",
+                "line": self.line,
+                "name": photo[1],
+                "number": one("SELECT id FROM alert LIMIT 1"),
+                "gtin": "08930000000000",
+                "alerts:kind": "greenhouse",
+                "size": "192",
+                "what": "water",
+                "key": label.id,
+                "members:key": spare.id,
+                "voices:key": self.sentence,
+                "records.producer:key": one("SELECT id FROM producer LIMIT 1"),
+                "records.product:key": one("SELECT id FROM product LIMIT 1"),
+            }
+
+    def _book(self) -> str:
+        return str(self.clients["farmer"].get(f"/greenhouses/{HOUSE}/diary").text)
+
+    def path(self, rule: Rule) -> str:
+        """The address of a route, with things of this farm in its places."""
+
+        def fill(found: re.Match[str]) -> str:
+            converter, _, name = found[1].rpartition(":")
+            if converter.startswith("any("):
+                return converter[4:-1].split(",")[0]
+            room = rule.endpoint.split(".")[0]
+            for key in (f"{rule.endpoint}:{name}", f"{room}:{name}", name):
+                if key in self.filled:
+                    return self.filled[key]
+            raise AssertionError(f"{rule.rule}: say in `filled` what stands for <{name}>")
+
+        return re.sub(r"<([^>]+)>", fill, rule.rule)
+
+    def pages(self) -> list[Seen]:
+        """Every address that answers a GET with a page, and whose eyes see it."""
+        found = []
+        for rule in sorted(self.place.app.url_map.iter_rules(), key=lambda one: one.rule):
+            if "GET" in (rule.methods or ()) and rule.endpoint not in ("uplink.offer",):
+                found += self._seen(rule)
+        for what in ("stop", "mode", "unsure", "other", "page", "line"):
+            found.append(Seen(f"/offline/{what}", ""))
+        found += [
+            Seen("/records/batch/noodles", "clerk"),
+            Seen("/voices/record/hmn", "clerk"),
+            Seen("/alerts/limits/gateway/binh-lu", "clerk"),
+            Seen(f"/greenhouses/{HOUSE}", "officer"),
+            Seen(f"/greenhouses/{HOUSE}", "helping"),
+            Seen(f"/greenhouses/{HOUSE}?days=30", "farmer"),
+            Seen("/nowhere", "farmer"),
+            Seen("/people", "farmer"),
+            *(
+                Seen(f"/greenhouses/{HOUSE}/diary/new?kind={kind}", "farmer")
+                for kind in ("planted", "sprayed", "harvested", "note")
+            ),
+        ]
+        return found
+
+    def _seen(self, rule: Rule) -> list[Seen]:
+        path = self.path(rule)
+        if rule.endpoint in ("accounts.second", "accounts.set_up"):
+            return [Seen(path, "half" if rule.endpoint.endswith("second") else "new")]
+        for eyes in EYES:
+            answer = self.clients[eyes].get(path)
+            kind, status = answer.mimetype, answer.status_code
+            answer.close()
+            if status == 200:
+                return [Seen(path, eyes)] if kind == "text/html" else []
+        # A page that nobody sees is a code used up, an address that leads on: a page all the same.
+        return [Seen(path, "")] if kind == "text/html" and status == 404 else []
