@@ -100,13 +100,14 @@ def _gateway_close(args: argparse.Namespace) -> int:
 def _platform_run(args: argparse.Namespace) -> int:
     from nongso.platform import run
 
-    return run.run(args.settings)
+    return run.run(args.settings, args.host)
 
 
 def _platform_upgrade(args: argparse.Namespace) -> int:
     from nongso.platform import migrations, settings
 
-    print("Database is at", migrations.upgrade(settings.load(args.settings)))
+    loaded = settings.load(args.settings)
+    print("Database is at", migrations.upgrade(loaded, new_records=args.new_records))
     return 0
 
 
@@ -126,7 +127,9 @@ def _platform_init(args: argparse.Namespace) -> int:
 def _platform_cooperative(args: argparse.Namespace) -> int:
     from nongso.platform import installation, settings
 
-    installation.add_cooperative(settings.load(args.settings), args.cooperative, args.name)
+    installation.add_cooperative(
+        settings.load(args.settings), args.cooperative, args.name, rename=args.rename
+    )
     print(f"Cooperative {args.cooperative}: {args.name}")
     return 0
 
@@ -303,11 +306,26 @@ def parser() -> Parser:
         metavar="DIR",
         help="for the data (default: beside the settings)",
     )
-    _add(platform, "run", _platform_run, "serve the pages and the API", settings)
-    _add(platform, "upgrade", _platform_upgrade, "bring the database to this version", settings)
+    serve = _add(platform, "run", _platform_run, "serve the pages and the API", settings)
+    serve.add_argument(
+        "--host",
+        type=kinds.host,
+        help="address to listen on, instead of the settings' (0.0.0.0 or ::: the whole network)",
+    )
+    upgrade = _add(
+        platform, "upgrade", _platform_upgrade, "bring the database to this version", settings
+    )
+    upgrade.add_argument(
+        "--new-records",
+        action="store_true",
+        help="begin with empty records where those of this platform are gone for good",
+    )
     coop = _add(platform, "cooperative", _platform_cooperative, "add a cooperative", settings)
     coop.add_argument("cooperative", help="its slug, e.g. binh-lu")
     coop.add_argument("name", help="its name for people")
+    coop.add_argument(
+        "--rename", action="store_true", help="give a cooperative that is there this name"
+    )
     door = _add(platform, "gateway", _platform_gateway, "let a gateway in; key on stdin", settings)
     door.add_argument("gateway", help="the gateway's slug")
     door.add_argument(

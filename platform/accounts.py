@@ -25,6 +25,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from nongso.platform.consent import Consent
 from nongso.platform.people import ROLES, ApiToken, LogIn, Person, hashed
+from nongso.platform.remembered import Remembered
 from nongso.platform.store import kept_records, records
 
 COOKIE = "nongso_log_in"
@@ -151,9 +152,18 @@ def rule_of(app: Flask, endpoint: str | None) -> Rule | None:
 def who() -> Identity | None:
     """Return who is asking, or ``None`` for a stranger."""
     if "who" not in g:
-        g.who = _find()
+        secret = bearer() or request.cookies.get(COOKIE, "")
+        memory: Remembered[Identity] = current_app.extensions["nongso.remembered"]
+        g.who = memory.find(hashed(secret), _find) if secret else None
     found: Identity | None = g.who
     return found
+
+
+def shown() -> Identity | None:
+    """Return who it probably is, while the database cannot be asked; only for a page's head."""
+    secret = bearer() or request.cookies.get(COOKIE, "")
+    memory: Remembered[Identity] = current_app.extensions["nongso.remembered"]
+    return memory.shown(hashed(secret)) if secret else None
 
 
 def somebody() -> Identity:
@@ -184,6 +194,7 @@ def bearer() -> str | None:
 
 def install(app: Flask) -> None:
     """Put the policy before every view."""
+    app.extensions["nongso.remembered"] = Remembered[Identity]()
     app.before_request(_check)
 
 

@@ -76,6 +76,7 @@ def create_app(settings: Settings) -> Flask:
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions["nongso.settings"] = settings
+    migrations.check_file(settings)
     kept = store.install(app, settings)
     try:
         migrations.check(settings, kept)
@@ -83,7 +84,7 @@ def create_app(settings: Settings) -> Flask:
     except BaseException:
         kept.close()
         raise
-    app.extensions["nongso.bell"] = Bell()
+    app.extensions["nongso.bell"] = Bell(settings.threads)
     accounts.install(app)
     csrf.install(app, settings.secret, settings.secure_cookies)
     languages.install(app, settings.secure_cookies)
@@ -123,10 +124,17 @@ def _asset(folder: Path) -> Callable[[str], str]:
     return asset
 
 
+def own_headers(settings: Settings) -> dict[str, str]:
+    """Return the headers of answers that the server makes without the application."""
+    return _headers(settings.secure_cookies) | {"Cache-Control": "no-store"}
+
+
+def _headers(tls: bool) -> dict[str, str]:
+    return HEADERS | ({"Strict-Transport-Security": "max-age=31536000"} if tls else {})
+
+
 def _with_headers(tls: bool) -> Callable[[Response], Response]:
-    headers = dict(HEADERS)
-    if tls:
-        headers["Strict-Transport-Security"] = "max-age=31536000"
+    headers = _headers(tls)
 
     def add(answer: Response) -> Response:
         own = {name.lower() for name in answer.headers.keys()}  # noqa: SIM118  (not a dict)

@@ -11,7 +11,6 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, current_app, g, redirect, render_template, request
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -21,6 +20,7 @@ from nongso.platform.languages import _, duration
 from nongso.platform.people import LogIn, Person, hashed
 from nongso.platform.qr import picture
 from nongso.platform.settings import Settings
+from nongso.platform.storage import StorageError
 from nongso.platform.store import records, transaction
 
 blueprint = Blueprint("accounts", __name__)
@@ -295,7 +295,7 @@ def _note_seen(answer: Response) -> Response:
     now = int(time.time())
     if found is None or not found.session or now - found.seen_at < SEEN_EVERY_SECONDS:
         return answer
-    with suppress(DBAPIError), transaction() as session:
+    with suppress(StorageError), transaction() as session:
         row = session.get(LogIn, found.session)
         if row is not None:
             row.seen_at = now

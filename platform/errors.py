@@ -2,6 +2,9 @@
 
 A page says what happened and what to do next, never "system error". Programs under ``/api/``
 and ``/epcis/`` get RFC 9457 problem details, with a ``code`` where there is one.
+
+Trouble with the disk or a database is 503 and says which trouble. Such a page is made without
+asking the database for anything, not even for who is asking.
 """
 
 import json
@@ -10,13 +13,16 @@ import re
 from typing import Any
 
 import msgspec
-from flask import Flask, Response, redirect, render_template, request, url_for
+from flask import Flask, Response, current_app, g, redirect, render_template, request, url_for
 from werkzeug.exceptions import HTTPException
 
+from nongso.platform.accounts import shown
 from nongso.platform.languages import _
+from nongso.platform.storage import Trouble, trouble_of
 
 log = logging.getLogger(__name__)
 
+RETRY_SECONDS = 30
 MACHINE_PATHS = ("/api/", "/epcis/", "/log/", "/metrics", "/healthz")
 
 
@@ -107,6 +113,36 @@ def sentence(status: int) -> tuple[str, str]:
     )
 
 
+def trouble_sentence(trouble: Trouble) -> tuple[str, str]:
+    """Return title and advice for trouble with the disk, for a press or for a look."""
+    title = {
+        Trouble.FULL: _("Máy chủ hết chỗ lưu"),
+        Trouble.READ_ONLY: _("Máy chủ không ghi được"),
+        Trouble.BUSY: _("Máy chủ đang bận ghi số liệu"),
+        Trouble.DAMAGED: _("Tệp dữ liệu của máy chủ bị hỏng"),
+        Trouble.BROKEN: _("Ổ đĩa của máy chủ gặp sự cố"),
+    }[trouble]
+    is_press = request.method not in ("GET", "HEAD")
+    if trouble is Trouble.BUSY and is_press:
+        return title, _("Chưa ghi gì cả. Xin thử lại sau một phút.")
+    if trouble is Trouble.BUSY:
+        return title, _("Trang này chưa mở được. Xin thử lại sau một phút.")
+    if not is_press:
+        return title, _(
+            "Trang này chưa mở được. Việc tưới ở nhà màng không bị ảnh hưởng. "
+            "Xin báo người phụ trách máy."
+        )
+    if trouble is Trouble.BROKEN:  # whether it was written before the disk failed, nobody knows
+        return title, _(
+            "Việc vừa bấm có thể chưa ghi được. Xin báo người phụ trách máy, rồi xem lại trước "
+            "khi bấm lần nữa."
+        )
+    return title, _(
+        "Chưa ghi gì cả. Xin báo người phụ trách máy, khi sửa xong thì làm lại. "
+        "Nút Dừng tất cả vẫn dùng được."
+    )
+
+
 def wants_problem() -> bool:
     """Say whether the asker is a program."""
     return request.path.startswith(MACHINE_PATHS)
@@ -119,6 +155,20 @@ def answer(status: int, detail: str | None = None) -> Response:
         return problem(status, f"http_{status}", detail or title)
     page = render_template("error.html", title=title, advice=advice, status=status)
     return Response(page, status, content_type="text/html; charset=utf-8")
+
+
+def answer_trouble(trouble: Trouble) -> Response:
+    """Make the answer for trouble with the disk, without asking the disk."""
+    if "who" not in g:
+        g.who = shown()
+    title, advice = trouble_sentence(trouble)
+    if wants_problem():
+        made = problem(503, trouble.value, f"{title}. {advice}")
+    else:
+        page = render_template("error.html", title=title, advice=advice, status=503)
+        made = Response(page, 503, content_type="text/html; charset=utf-8")
+    made.headers["Retry-After"] = str(RETRY_SECONDS)
+    return made
 
 
 def install(app: Flask) -> None:
@@ -142,6 +192,10 @@ def install(app: Flask) -> None:
         return problem(error.status, error.code, error.detail, **error.more)
 
     def on_bug(error: Exception) -> Response:
+        trouble = trouble_of(error, current_app.extensions["nongso.settings"].folder)
+        if trouble is not None:
+            log.error("%s %s: %s (%s)", request.method, request.path, trouble.value, error)
+            return answer_trouble(trouble)
         log.error("%s %s failed", request.method, request.path, exc_info=error)
         return answer(500)
 

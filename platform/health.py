@@ -1,19 +1,25 @@
 """Is the server well? ``/healthz`` for people and supervisors, ``/metrics`` for Prometheus."""
 
 import sqlite3
+import tempfile
 import time
 from contextlib import suppress
+from pathlib import Path
+from threading import Lock
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Flask, Response, current_app, jsonify
 from sqlalchemy import text
 
 from nongso.platform import migrations, store
 from nongso.platform.accounts import public
+from nongso.platform.storage import StorageError, Trouble, trouble_of
 from nongso.platform.telemetry import TelemetryAway, telemetry
 
 blueprint = Blueprint("health", __name__)
 
 SILENT_SECONDS = 300
+PROBE_SECONDS = 5.0
+PROBE_BYTES = 256 * 1024  # what a batch of readings may need
 
 _started = time.monotonic()
 
@@ -21,19 +27,67 @@ _started = time.monotonic()
 @blueprint.get("/healthz")
 @public
 def healthz() -> Response:
-    """Answer 200 when the databases can be read; 503 and why while readings cannot."""
-    store.records().execute(text("SELECT 1"))
+    """Answer 200 when everything can be read and written; else 503, what is wrong, what to do."""
+    probe: Probe = current_app.extensions["nongso.probe"]
+    troubles = probe.look(store.kept_records())
     readings = telemetry().health()
+    words = {where: trouble.words for where, trouble in troubles.items()}
+    status = next((t.value for t in troubles.values()), None)
     made = jsonify(
-        status="readings_away" if readings.trouble else "ok",
+        status=status or ("readings_away" if readings.trouble else "ok"),
+        troubles=words | ({"readings": readings.trouble} if readings.trouble else {}),
         readings=readings._asdict(),
         schema=sorted(migrations.heads()),
         sqlite=sqlite3.sqlite_version,
         journal=store.journal_mode(),
         seconds=int(time.monotonic() - _started),
     )
-    made.status_code = 503 if readings.trouble else 200
+    made.status_code = 503 if troubles or readings.trouble else 200
     return made
+
+
+class Probe:
+    """Tries the disk, at most every ``PROBE_SECONDS``: anybody may ask for ``/healthz``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = Lock()
+        self._next = 0.0
+        self._disk: Trouble | None = None
+
+    def look(self, kept: store.Records) -> dict[str, Trouble]:
+        """Return what is wrong now, by file; ``disk`` is the folder's own."""
+        if self._lock.acquire(blocking=False):  # whoever comes meanwhile hears of the last time
+            try:
+                if time.monotonic() >= self._next:
+                    self._next = time.monotonic() + PROBE_SECONDS
+                    self._try(kept)
+            finally:
+                self._lock.release()
+        found = kept.watchman.troubles()
+        return found | ({} if self._disk is None else {"disk": self._disk})
+
+    def _try(self, kept: store.Records) -> None:
+        with suppress(StorageError):  # noted where it was raised
+            with kept.session() as session:
+                session.execute(text("SELECT count(*) FROM person"))
+            kept.try_to_write()
+        self._disk = self._try_disk()
+
+    def _try_disk(self) -> Trouble | None:
+        try:
+            with tempfile.TemporaryFile(dir=self._folder) as file:
+                file.write(bytes(PROBE_BYTES))
+                file.flush()
+        except OSError as error:
+            return trouble_of(error) or Trouble.BROKEN
+        return None
+
+
+def prepare(app: Flask) -> None:
+    """Give the application its probe, and pages the trouble that they tell of."""
+    app.extensions["nongso.probe"] = Probe(app.extensions["nongso.settings"].folder)
+    app.jinja_env.globals["storage_trouble"] = store.disk_trouble
 
 
 @blueprint.get("/metrics")

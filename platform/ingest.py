@@ -38,6 +38,7 @@ from nongso.platform.greenhouse.records import (
     Zone,
     end_unheard,
 )
+from nongso.platform.greenhouse.unwritten import unwritten
 from nongso.platform.storage import trouble_of
 from nongso.platform.store import Records
 from nongso.platform.telemetry import Row, Series, Telemetry, Written
@@ -92,6 +93,7 @@ def _store(
 ) -> Taken:
     taken = Taken(refused=batch.refused)
     with records.transaction() as session:
+        written = unwritten().write_down(session, now)  # before a word about them is taken
         keeper = _Keeper(session, session.get_one(Gateway, batch.gateway), batch, now)
         keeper.take_all(row_by_row)
         session.flush()
@@ -102,6 +104,7 @@ def _store(
             keeper.write_each(telemetry)
         else:
             taken.readings = telemetry.write([row for _, some in keeper.readings for row in some])
+    unwritten().forget(written)
     taken.stored = keeper.stored
     return taken
 

@@ -14,6 +14,8 @@ from nongso.platform.settings import Settings, checked
 from nongso.platform.uplink import register_gateway
 from nongso.wire.topics import TopicError, check_slug
 
+LONGEST_NAME = 200
+
 
 class InstallationError(Exception):
     """It cannot be set up so; the text says what to change."""
@@ -50,10 +52,26 @@ def write_settings(file: Path, url: str, label_url: str | None, folder: Path | N
     return settings
 
 
-def add_cooperative(settings: Settings, slug: str, name: str) -> None:
-    """Add a cooperative, or give one that is there another name."""
+def add_cooperative(settings: Settings, slug: str, name: str, *, rename: bool = False) -> None:
+    """Add a cooperative; with ``rename``, give one that is there another name.
+
+    The name stands on labels and on shoppers' pages, so it never changes by a mistyped slug.
+    """
     _check(slug)
+    if not name.strip() or len(name) > LONGEST_NAME or "\x00" in name:
+        raise InstallationError(f"The name must have 1 to {LONGEST_NAME} characters")
     with migrations.current(settings) as records, records.transaction() as session:
+        there = session.get(Cooperative, slug)
+        if there is None and rename:
+            raise InstallationError(
+                f"There is no cooperative {slug!r} to rename. To add it, leave --rename out."
+            )
+        if there is not None and there.name != name and not rename:
+            raise InstallationError(
+                f"The cooperative {slug!r} is there already and is called {there.name!r}. Its "
+                "name stands on labels and pages; to change it, add --rename. For another "
+                "cooperative, choose another slug."
+            )
         session.merge(Cooperative(slug=slug, name=name))
 
 

@@ -6,21 +6,20 @@ minute; so there is a thread for each registered gateway on top of those that an
 
 import logging
 import signal
-import socket
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import waitress  # type: ignore[import-untyped]  # has no annotations
 from sqlalchemy import func, select
 
-from nongso.platform import selfcheck
+from nongso.platform import selfcheck, serving
 from nongso.platform import settings as settings_of
 from nongso.platform.alerts import watch as alerts
 from nongso.platform.alerts.settings import AlertSettingsError
-from nongso.platform.app import create_app
+from nongso.platform.app import create_app, own_headers
 from nongso.platform.greenhouse.bell import Bell
 from nongso.platform.greenhouse.records import Gateway
 from nongso.platform.migrations import SchemaError
@@ -31,11 +30,12 @@ from nongso.platform.telemetry import TelemetryError
 log = logging.getLogger(__name__)
 
 GATEWAYS_TO_COME = 4  # threads for gateways that are registered while the server runs
+MOST_IN_MEMORY = 8 * 1024 * 1024  # of an answer; a larger one needs room on the disk
 MOST_BODY = 9 * 1024 * 1024  # a little over what the application itself refuses with a page
 
 
-def run(settings_file: Path) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit status."""
+def run(settings_file: Path, host: str | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status. ``host`` overrides the settings."""
     logging.basicConfig(
         level=logging.INFO,
         stream=sys.stderr,
@@ -45,6 +45,8 @@ def run(settings_file: Path) -> int:
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each waiting request
     try:
         settings = settings_of.load(settings_file)
+        if host is not None:
+            settings = replace(settings, host=host)
         settings.files_folder.mkdir(parents=True, exist_ok=True)
         app = create_app(settings)
         selfcheck.refuse_unsafe(settings_file, app)
@@ -56,16 +58,20 @@ def run(settings_file: Path) -> int:
     except OSError as error:
         print(f"The data folder cannot be used: {error}", file=sys.stderr)
         return 1
-    listener = _listen(settings.host, settings.port)
-    if listener is None:
+    try:
+        sockets = serving.listen(settings.host, settings.port)
+    except serving.ListenError as error:
+        print(error, file=sys.stderr)
         return 1
-    server = waitress.create_server(
+    server = serving.create_server(
         app,
-        sockets=[listener],
+        sockets,
+        own_headers(settings),
         threads=threads,
         connection_limit=1000,
         channel_timeout=60,
         max_request_body_size=MOST_BODY,
+        outbuf_overflow=MOST_IN_MEMORY,
         ident=None,
         clear_untrusted_proxy_headers=True,
         **_behind_proxy(settings.proxy),
@@ -103,26 +109,6 @@ def threads_for(settings: Settings, records: Records) -> int:
     with records.session() as session:
         gateways = session.scalar(select(func.count()).select_from(Gateway)) or 0
     return max(settings.threads, 4) + gateways + GATEWAYS_TO_COME
-
-
-def _listen(host: str, port: int) -> socket.socket | None:
-    """Open the port, or say clearly why not."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(1024)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        print(
-            f"Cannot listen on {host} port {port}: {error}. End the program that uses the port, "
-            "or choose another one in platform.json.",
-            file=sys.stderr,
-        )
-        return None
-    listener.setblocking(False)
-    return listener
 
 
 def _end_on_signals(bell: Bell) -> None:

@@ -146,6 +146,13 @@ class Watchman:
         if before is not trouble:
             log.error("%s: %s", file, trouble.words)
 
+    def noted(self, file: str, error: BaseException, folder: Path) -> Trouble | None:
+        """Take note of the trouble behind an error, and return it."""
+        trouble = trouble_of(error, folder)
+        if trouble is not None:
+            self.note(file, trouble)
+        return trouble
+
     def wrote(self, file: str) -> None:
         """Take note that writing has succeeded."""
         if file not in self._troubles:  # no lock for what happens all the time

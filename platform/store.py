@@ -31,7 +31,7 @@ from threading import Lock
 from typing import Any, cast
 
 from flask import current_app, g
-from sqlalchemy import Connection, ExceptionContext, MetaData, create_engine, event
+from sqlalchemy import Connection, ExceptionContext, MetaData, create_engine, event, text
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import QueuePool
 
@@ -39,6 +39,7 @@ from nongso.platform.settings import Settings
 from nongso.platform.storage import StorageError, Trouble, Watchman, trouble_of
 
 GLANCE_SECONDS = 0.02
+TRIAL_SECONDS = 0.5  # that /healthz waits for somebody who writes
 BUSY_SECONDS = 10.0  # how long a writer waits for another one before it gives up
 
 _EXTENSION = "nongso.records"
@@ -111,9 +112,10 @@ class Records:
             pool_size=8,
             max_overflow=256,
             connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
-            json_deserializer=_read_json,
+            json_deserializer=self._read_json,
         )
         event.listen(self.engine, "connect", _connected)
+        event.listen(self.engine, "checkin", _back)
         event.listen(self.engine, "begin", _begin)
         event.listen(self.engine, "handle_error", self._named)
         self._sessions = sessionmaker(
@@ -133,13 +135,21 @@ class Records:
         with self._sessions() as session, writing(session, patience_seconds):
             yield session
 
+    def try_to_write(self) -> None:
+        """Where writing has failed, see whether it works again: write what is there already."""
+        trouble = self.watchman.troubles().get(self.file.name)
+        if trouble is None or trouble is Trouble.DAMAGED:
+            return
+        with self.transaction(TRIAL_SECONDS) as session:
+            connection = session.connection()
+            version = connection.exec_driver_sql("PRAGMA user_version").scalar()
+            connection.exec_driver_sql(f"PRAGMA user_version = {version}")
+
     def _named(self, context: ExceptionContext) -> StorageError | None:
         """Let trouble with the storage fly under its own name."""
-        trouble = trouble_of(context.original_exception, self.file.parent)
-        if trouble is None:
-            return None
-        self.watchman.note(self.file.name, trouble)
-        return StorageError(trouble, f"{self.file.name}: {context.original_exception}")
+        error = context.original_exception
+        trouble = self.watchman.noted(self.file.name, error, self.file.parent)
+        return None if trouble is None else StorageError(trouble, f"{self.file.name}: {error}")
 
     @property
     def is_damaged(self) -> bool:
@@ -148,23 +158,35 @@ class Records:
 
     def version(self) -> tuple[int, int]:
         """Return what changes whenever anybody, in any process, has written."""
-        return self._watch.version()
+        with self._naming():
+            return self._watch.version()
 
     def lately(self) -> tuple[int, int]:
         """Return the version as ``Watch.lately`` sees it, for what is asked very often."""
-        return self._watch.lately()
+        with self._naming():
+            return self._watch.lately()
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            trouble = self.watchman.noted(self.file.name, error, self.file.parent)
+            if trouble is None:
+                raise
+            raise StorageError(trouble, f"{self.file.name}: {error}") from error
+
+    def _read_json(self, text: str) -> Any:
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError) as error:  # nobody but a bad disk writes such a thing
+            self.watchman.note(self.file.name, Trouble.DAMAGED)
+            raise StorageError(Trouble.DAMAGED, f"a value is no JSON any more: {error}") from error
 
     def close(self) -> None:
         """Close every connection."""
         self._watch.close()
         self.engine.dispose()
-
-
-def _read_json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:  # nobody but a bad disk writes such a thing
-        raise StorageError(Trouble.DAMAGED, f"a value is not JSON any more: {error}") from error
 
 
 class Watch:
@@ -223,6 +245,11 @@ class Watch:
 def _connected(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves, in _begin
     prepare_connection(connection)
+
+
+def _back(connection: sqlite3.Connection | None, _record: object) -> None:
+    if connection is not None:  # whoever was in a hurry has given it back
+        connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
 
 
 def _begin(connection: Connection) -> None:
@@ -286,6 +313,28 @@ def records() -> Session:
     if session is None:
         session = g.records = kept_records().session()
     return session
+
+
+def hurry(patience_seconds: float) -> None:
+    """Let the reading of this request wait no longer than this for somebody who writes."""
+    with suppress(StorageError):  # what is read next says it again
+        records().connection().exec_driver_sql(
+            f"PRAGMA busy_timeout = {int(patience_seconds * 1000)}"
+        )
+
+
+def disk_trouble() -> Trouble | None:
+    """Return what keeps the records from being written, as far as anybody has noticed."""
+    return next(iter(kept_records().watchman.troubles().values()), None)
+
+
+def can_read() -> bool:
+    """Say whether the records can be read at this moment."""
+    try:
+        records().execute(text("SELECT count(*) FROM person"))
+    except StorageError:
+        return False
+    return True
 
 
 @contextmanager

@@ -8,20 +8,22 @@ import logging
 import math
 import re
 import time
-from threading import BoundedSemaphore
+from contextlib import suppress
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from nongso.platform import batches, ingest
+from nongso.platform import batches, ingest, rows
 from nongso.platform.accounts import GATEWAY, Identity, allow, somebody
 from nongso.platform.errors import Problem, problem
 from nongso.platform.greenhouse import commands
 from nongso.platform.greenhouse.records import Command, Gateway
-from nongso.platform.storage import trouble_of
-from nongso.platform.store import kept_records, records, transaction
+from nongso.platform.greenhouse.unwritten import Known, UnwrittenStops, unwritten
+from nongso.platform.remembered import without_disk
+from nongso.platform.storage import StorageError, trouble_of
+from nongso.platform.store import hurry, kept_records, records, transaction
 from nongso.platform.telemetry import TelemetryAway, TelemetryDamaged, telemetry
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ blueprint = Blueprint("uplink", __name__)
 LONGEST_WAIT_SECONDS = 30
 SEEN_EVERY_SECONDS = 30
 RETRY_SECONDS = 5
+PATIENCE_SECONDS = 1.0  # of a poll with the disk: a stop may come at any moment
 MOST_REFUSED_TOLD = 20  # in the log, of one batch
 _POLL = re.compile(r"[0-9a-f]{32}")
 
@@ -65,13 +68,7 @@ def prepare(app: Flask) -> None:
     """Let the policy recognise gateways; keep some threads free of waiting gateways."""
     app.extensions["nongso.gateways"] = _by_key
     app.extensions["nongso.offers"] = commands.Offers()
-    threads = app.extensions["nongso.settings"].threads
-    app.extensions["nongso.waiting"] = BoundedSemaphore(waiting_places(threads))
-
-
-def waiting_places(threads: int) -> int:
-    """How many gateways may wait at once: never the threads that answer people."""
-    return max(1, threads - 4)
+    app.extensions["nongso.unwritten"] = UnwrittenStops()
 
 
 def _by_key(key: str) -> Identity | None:
@@ -84,7 +81,10 @@ def _by_key(key: str) -> Identity | None:
         )
         .first()
     )
-    return None if row is None else Identity(row[0], row[0], row[1], GATEWAY, row[2], "key")
+    if row is None:
+        return None
+    unwritten().meet(Known(row.slug, row.cooperative, key))
+    return Identity(row.slug, row.slug, row.name, GATEWAY, row.cooperative, "key")
 
 
 def _own(gateway: str) -> str:
@@ -95,6 +95,7 @@ def _own(gateway: str) -> str:
 
 @blueprint.post("/api/v1/gateways/<gateway>/batch")
 @allow(GATEWAY)
+@without_disk
 def batch(gateway: str) -> Response:
     """Store a batch of a gateway's rows; the answer names those that are on disk."""
     _own(gateway)
@@ -106,6 +107,7 @@ def batch(gateway: str) -> Response:
         raise Problem(error.status, error.code, str(error)) from error
     if brought.gateway != gateway:
         raise Problem(400, "other_gateway", f"the batch is of gateway {brought.gateway!r}")
+    _hear(gateway, brought)
     try:
         taken = ingest.store(brought, kept_records(), telemetry(), int(time.time()))
     except Exception as error:
@@ -129,8 +131,18 @@ def batch(gateway: str) -> Response:
     return jsonify(stored=taken.stored, refused=taken.refused)
 
 
+def _hear(gateway: str, brought: batches.Batch) -> None:
+    """Listen for words about stops that wait in memory, before the disk is asked for anything."""
+    for _number, row in brought.rows:
+        if isinstance(row, rows.OutcomeRow):
+            word = row.command
+            unwritten().hear(gateway, word.id, word.state, word.code, word.at)
+    commands.bell().ring()
+
+
 @blueprint.get("/api/v1/gateways/<gateway>/commands")
 @allow(GATEWAY)
+@without_disk
 def offer(gateway: str) -> Response:
     """Hand out what this gateway shall do; waits until there is something or the time is over."""
     _own(gateway)
@@ -139,26 +151,30 @@ def offer(gateway: str) -> Response:
         raise Problem(400, "no_poll", "poll must be 32 hex digits, new each time")
     seconds = _wait_seconds(request.args.get("wait", "0"))
     _note_seen(gateway)
+    hurry(PATIENCE_SECONDS)
     offers: commands.Offers = current_app.extensions["nongso.offers"]
-    places: BoundedSemaphore = current_app.extensions["nongso.waiting"]
     session = records()
 
     def look() -> list[Command] | None:
-        session.expire_all()
-        return offers.due(commands.waiting_for(session, gateway, int(time.time()))) or None
-
-    found = look()
-    if found is None and places.acquire(blocking=False):
+        now = int(time.time())
+        stops = offers.due(unwritten().offers(gateway, now))
+        if stops:  # without asking a disk that may be the reason why they are here
+            return stops
         try:
-            found = commands.bell().wait_for(look, seconds)
-        finally:
-            places.release()
-    due = found or []
+            session.expire_all()
+            return offers.due(commands.waiting_for(session, gateway, now)) or None
+        except StorageError:  # noted where it was raised; a stop may still come
+            return None
+
+    bell = commands.bell()
+    due = bell.wait_for(look, seconds, bell.gateways) or []
     offers.note(due)
-    key = session.get_one(Gateway, gateway).key
+    known = unwritten().known(gateway)
     now = int(time.time())
     made: list[dict[str, Any]] = [
-        commands.signed(command, key, poll, now) for command in due if command.expires_at > now
+        commands.signed(command, known.key, poll, now)
+        for command in due
+        if known is not None and command.expires_at > now
     ]
     return jsonify(commands=made)
 
@@ -176,7 +192,8 @@ def _wait_seconds(text: str) -> float:
 
 def _note_seen(gateway: str) -> None:
     now = int(time.time())
-    seen = records().scalar(select(Gateway.seen_at).where(Gateway.slug == gateway))
-    if seen is None or now - seen >= SEEN_EVERY_SECONDS:
-        with transaction() as session:
-            session.execute(update(Gateway).where(Gateway.slug == gateway).values(seen_at=now))
+    with suppress(StorageError):  # a gateway is heard although that cannot be written down
+        seen = records().scalar(select(Gateway.seen_at).where(Gateway.slug == gateway))
+        if seen is None or now - seen >= SEEN_EVERY_SECONDS:
+            with transaction(PATIENCE_SECONDS) as session:
+                session.execute(update(Gateway).where(Gateway.slug == gateway).values(seen_at=now))

@@ -20,7 +20,6 @@ from nongso.platform.greenhouse.now import HouseNow, Value, gather
 from nongso.platform.greenhouse.records import (
     END_UNKNOWN,
     Command,
-    Gateway,
     Greenhouse,
     Run,
     Zone,
@@ -37,7 +36,8 @@ from nongso.platform.greenhouse.shapes import (
 )
 from nongso.platform.languages import _
 from nongso.platform.openapi import WholeNumber, operation, whole
-from nongso.platform.store import records
+from nongso.platform.remembered import without_disk
+from nongso.platform.store import can_read, hurry, records
 from nongso.platform.telemetry import telemetry
 from nongso.wire import marks
 
@@ -227,6 +227,7 @@ def runs(zone_id: str) -> Response:
 
 @blueprint.post("/api/v1/stop")
 @allow(*STOPPERS, scope="stop")
+@without_disk
 @operation(
     body=Stop,
     body_needed=False,
@@ -240,12 +241,12 @@ def runs(zone_id: str) -> Response:
 def stop() -> tuple[Response, int]:
     """Close every valve, or those of one zone."""
     wished = _body(Stop, Stop())
-    if wished.zone is not None:
+    hurry(operations.PATIENCE_SECONDS)
+    if wished.zone is not None and can_read():  # else everything: better than nothing
         zone, _house_of_it = _zone(wished.zone)
         done = operations.stop_all([zone.gateway], zone.id, wished.id)
     else:
-        gateways = records().scalars(scoped(select(Gateway.slug), Gateway.cooperative))
-        done = operations.stop_all(list(gateways), None, wished.id)
+        done = operations.stop_everything(wished.id)
     return _stopped(done, int(time.time()))
 
 

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import BoundedSemaphore
 from typing import Any
 
 from flask import current_app
@@ -155,15 +156,23 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
-def wait_for_answer(session: Session, ids: Sequence[str], seconds: float) -> list[Command]:
-    """Wait until the gateway has answered all of these, or the time is over."""
+def wait_for_answer(
+    session: Session,
+    ids: Sequence[str],
+    seconds: float,
+    places: Sequence[BoundedSemaphore] = (),
+) -> list[Command]:
+    """Wait until the gateway has answered all of these, or the time is over.
+
+    Where too many wait already, the wishes are returned as they are.
+    """
 
     def answered() -> list[Command] | None:
         session.expire_all()
         found = [session.get_one(Command, i) for i in ids]
         return found if all(command.state != "sent" for command in found) else None
 
-    bell().wait_for(answered, seconds)
+    bell().wait_for(answered, seconds, places or bell().wishes)
     return [session.get_one(Command, i) for i in ids]
 
 

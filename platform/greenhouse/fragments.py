@@ -1,7 +1,8 @@
 """Pieces of pages that are asked for again and again, made once.
 
 The key of a piece holds everything that it shows depends on, the versions of the databases and
-the second among them, so that a kept piece is never stale: it is simply not found any more.
+the second among them, so that a kept piece is never stale: it is simply not found any more. What
+every page shows (that the disk is full) belongs to every key by itself.
 Whoever asks for a piece that is being made waits for it instead of making it too.
 """
 
@@ -14,13 +15,15 @@ MOST_KEPT = 400  # of some 10 kB
 class Fragments:
     """Some finished pieces of HTML by key; the oldest make room."""
 
-    def __init__(self) -> None:
+    def __init__(self, shown_everywhere: Callable[[], Hashable] = lambda: None) -> None:
+        self._shown_everywhere = shown_everywhere
         self._kept: dict[Hashable, str] = {}
         self._making: dict[Hashable, Lock] = {}
         self._lock = Lock()
 
     def get(self, key: Hashable, make: Callable[[], str]) -> str:
         """Return the piece, making it if it is not there."""
+        key = (self._shown_everywhere(), key)
         found = self._kept.get(key)
         if found is not None:
             return found

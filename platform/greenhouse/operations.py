@@ -3,13 +3,16 @@
 For the pages and for the API alike. Checks of who may come before (``@allow``, ``owns``).
 """
 
+import logging
 import time
 import uuid
 from typing import Any
 
-from sqlalchemy import select
+from flask import request
+from sqlalchemy import func, select
 
-from nongso.platform.accounts import somebody
+from nongso.platform.accounts import scoped, somebody
+from nongso.platform.audit import near
 from nongso.platform.greenhouse import commands, sentences
 from nongso.platform.greenhouse.commands import Wish
 from nongso.platform.greenhouse.condition import running_sentence
@@ -24,14 +27,21 @@ from nongso.platform.greenhouse.records import (
     runs_of,
     was_stopped,
 )
+from nongso.platform.greenhouse.unwritten import unwritten
 from nongso.platform.languages import _, duration, moment
-from nongso.platform.store import records, transaction
+from nongso.platform.storage import StorageError
+from nongso.platform.store import can_read, hurry, records, transaction
+
+log = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 1.0  # that a stop has with the disk and with other writers
 
 
 def give(zone: Zone, house: Greenhouse, wish: Wish, id: str, expires: int) -> Command:  # noqa: A002
     """Write a wish for a zone down and wait for the gateway's word. Raises ``WishError``."""
     now = int(time.time())
     with transaction() as session:
+        written = unwritten().write_down(session, now)  # an earlier stop is numbered before this
         gateway = session.get_one(Gateway, zone.gateway)
         if session.get(Command, id) is None and wish.do == "water":
             commands.check_water(zone, house, gateway, wish.seconds or 0, now)
@@ -44,8 +54,22 @@ def give(zone: Zone, house: Greenhouse, wish: Wish, id: str, expires: int) -> Co
             expires_at=expires,
             now=now,
         )
+    unwritten().forget(written)
     commands.bell().ring()
     return commands.wait_for_answer(records(), [id], commands.ANSWER_SECONDS)[0]
+
+
+def stop_everything(id: uuid.UUID | None = None) -> list[Command]:  # noqa: A002
+    """Stop all water that the asker may stop; even if nothing can be read or written."""
+    hurry(PATIENCE_SECONDS)
+    try:
+        wanted = scoped(select(Gateway.slug), Gateway.cooperative)
+        gateways = list(records().scalars(wanted))
+    except StorageError as error:
+        log.error("stopping by what is remembered: %s", error)
+        asker = somebody()
+        gateways = unwritten().gateways(None if asker.sees_all else asker.cooperative)
+    return stop_all(gateways, None, id)
 
 
 def stop_all(
@@ -57,13 +81,24 @@ def stop_all(
     """Give every one of these gateways the order to stop, and wait for their word.
 
     Earlier wishes for water that no gateway has answered are taken back, so that none of them
-    runs after the stop.
+    runs after the stop. A stop that cannot be written down is handed to the gateways all the same.
     """
     now = int(time.time())
     base = id or uuid.uuid4()
     # One zone and everything are two orders, also under one number: a stop is never refused.
     ids = {slug: str(uuid.uuid5(base, f"{slug}/{zone or ''}")) for slug in gateways}
-    with transaction() as session:
+    try:
+        _write_stops(ids, zone, now)
+    except StorageError as error:
+        log.error("a stop is handed over without being written: %s", error)
+        return _stop_unwritten(ids, zone, now, seconds)
+    commands.bell().ring()
+    return commands.wait_for_answer(records(), list(ids.values()), seconds, commands.bell().stops)
+
+
+def _write_stops(ids: dict[str, str], zone: str | None, now: int) -> None:
+    with transaction(PATIENCE_SECONDS) as session:
+        written = unwritten().write_down(session, now)
         for slug, own_id in ids.items():
             if session.get(Command, own_id) is None:  # the same stop again takes nothing back
                 commands.drop_unanswered(session, slug, zone, now)
@@ -76,8 +111,53 @@ def stop_all(
                 expires_at=now + commands.DEFAULT_EXPIRY_SECONDS,
                 now=now,
             )
-    commands.bell().ring()
-    return commands.wait_for_answer(records(), list(ids.values()), seconds)
+    unwritten().forget(written)
+
+
+def _stop_unwritten(
+    ids: dict[str, str], zone: str | None, now: int, seconds: float
+) -> list[Command]:
+    asker = somebody()
+    made = []
+    for slug, own_id in ids.items():
+        known = unwritten().known(slug)
+        stop = Command(
+            id=own_id,
+            gateway=slug,
+            number=_last_number(slug, now),
+            cooperative=known.cooperative if known is not None else asker.cooperative,
+            do="stop",
+            zone=zone,
+            by=asker.name,
+            person_id=asker.id,
+            created_at=now,
+            expires_at=now + commands.DEFAULT_EXPIRY_SECONDS,
+            state="sent",
+            values={},
+        )
+        made.append(unwritten().keep(stop, asker, near(request.remote_addr or "")))
+    bell = commands.bell()
+    bell.ring()
+
+    def answered() -> bool | None:
+        return True if all(stop.state != "sent" for stop in made) else None
+
+    bell.wait_for(answered, seconds, bell.stops)
+    return made
+
+
+def _last_number(gateway: str, now: int) -> int:
+    """Return a number above all that the gateway was given, as far as they can be read."""
+    try:
+        last = records().scalar(select(func.max(Command.number)).where(Command.gateway == gateway))
+    except StorageError:
+        return now * 1000 + 999  # above all wishes of this second
+    return max((last or 0) + 1, now * 1000)
+
+
+def find(id: str) -> Command | None:  # noqa: A002
+    """Return a wish, written or not."""
+    return unwritten().find(id) or records().get(Command, id)
 
 
 def history(zone: Zone, since: int, now: int) -> list[dict[str, Any]]:
@@ -228,7 +308,7 @@ def stop_sentence(command: Command, state: str) -> tuple[str, str]:
     )
     if command.zone is not None:
         resting = resting.where(Zone.id == command.zone)
-    if records().scalar(resting.limit(1)) is None:
+    if not can_read() or records().scalar(resting.limit(1)) is None:
         return "good", _("Đã dừng. Các van đã đóng, nước không chảy nữa.")
     return "good", _(
         "Đã dừng. Các van đã đóng, nước không chảy nữa. Khu tự tưới theo độ ẩm đất đang tạm nghỉ; "

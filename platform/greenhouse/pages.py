@@ -34,7 +34,6 @@ from nongso.platform.greenhouse.fragments import Fragments
 from nongso.platform.greenhouse.now import HouseNow, gather
 from nongso.platform.greenhouse.records import (
     Command,
-    Gateway,
     Greenhouse,
     Zone,
     greenhouse_of_zone,
@@ -46,7 +45,9 @@ from nongso.platform.languages import (
     language,
     later,
 )
-from nongso.platform.store import kept_records, records
+from nongso.platform.remembered import without_disk
+from nongso.platform.storage import StorageError
+from nongso.platform.store import can_read, disk_trouble, hurry, kept_records, records
 from nongso.platform.telemetry import telemetry
 from nongso.platform.typed_numbers import LONGEST, TwoWays, Unreadable
 from nongso.platform.voices.pages import hearing
@@ -65,7 +66,7 @@ WISH_HERE = "<!-- wish -->"  # a kept page gets a new wish number each time it g
 
 def prepare(app: Flask) -> None:
     """Give the pages their fragment cache and their words."""
-    app.extensions["nongso.fragments"] = Fragments()
+    app.extensions["nongso.fragments"] = Fragments(disk_trouble)
     app.jinja_env.globals.update(
         level_word=level_word,
         metric_word=sentences.metric_word,
@@ -262,7 +263,7 @@ def _days() -> int:
 def _said(house: HouseNow | None, now: int) -> tuple[str, str] | None:
     """Return level and sentence of the wish that was just pressed; of several, the worst."""
     wishes = request.args.getlist("said")[:20]
-    found = [records().get(Command, wish) for wish in wishes]
+    found = [operations.find(wish) for wish in wishes]
     said = [
         operations.answer_sentence(command, house, now)
         for command in found
@@ -312,24 +313,51 @@ def water(slug: str) -> Response | tuple[str, int]:
 
 @blueprint.post("/greenhouses/stop")
 @allow(*STOPPERS, scope="stop")
-def stop_everything() -> Response:
+@without_disk
+def stop_everything() -> Response | str:
     """Take the press of "Dừng tất cả" where all greenhouses stand."""
     done = _stop_everything()
+    if not can_read():
+        return _stopped_blindly(done)
     return redirect(url_for("greenhouse.home", said=[c.id for c in done]), 303)
 
 
 def _stop_everything() -> list[Command]:
-    gateways = records().scalars(scoped(select(Gateway.slug), Gateway.cooperative))
-    return operations.stop_all(list(gateways), None, uuid.UUID(_wish_id("stop:")))
+    return operations.stop_everything(uuid.UUID(_wish_id("stop:")))
+
+
+def _stopped_blindly(done: list[Command]) -> str:
+    """Say at once what became of a stop, because no page can be read now."""
+    words = [operations.stop_sentence(c, commands.expire(c, int(time.time()))) for c in done]
+    nobody = (
+        "urgent",
+        _("Chưa dừng được: máy chủ đang gặp sự cố. Xin ra đóng van bằng tay."),
+    )
+    level, sentence = min(words or [nobody], key=lambda pair: LEVELS.index(pair[0]))
+    return render_template(
+        "error.html",
+        title=_("Dừng tất cả"),
+        advice=sentence,
+        level=level,
+        status=200,
+    )
 
 
 @blueprint.post("/greenhouses/<slug>/stop")
 @allow(*STOPPERS, scope="stop")
-def stop(slug: str) -> Response:
-    """Take the press of "Dừng tưới" (one zone) or "Dừng tất cả" (everything)."""
-    greenhouse = _greenhouse(slug)
-    if request.form.get("zone"):
-        zone = _zone(greenhouse)
+@without_disk
+def stop(slug: str) -> Response | str:
+    """Take the press of "Dừng tưới" (one zone) or "Dừng tất cả" (everything).
+
+    Where nobody can read which zone it is, everything stops: too much is better than nothing.
+    """
+    hurry(operations.PATIENCE_SECONDS)
+    try:
+        greenhouse = _greenhouse(slug)
+        zone = _zone(greenhouse) if request.form.get("zone") else None
+    except StorageError:
+        return _stopped_blindly(_stop_everything())
+    if zone is not None:
         base = uuid.UUID(_wish_id("stop:" + zone.id))
         done = operations.stop_all([zone.gateway], zone.id, base)
     else:

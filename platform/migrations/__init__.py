@@ -3,10 +3,15 @@
 Each half of the platform grows its own branch of revisions on the common ground (accounts,
 events): a new revision names its parent in ``down_revision``. Revisions are never edited once
 they have been released.
+
+Before anything is written, the file is checked (``nongso.platform.soundness``). Damaged records
+are never touched and never replaced by empty ones: they are the cooperative's, and only people
+can say which backup takes their place.
 """
 
 import functools
 import logging
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +22,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection
-from sqlalchemy.exc import DatabaseError
 
+from nongso.platform import soundness
 from nongso.platform.settings import Settings
+from nongso.platform.storage import StorageError, Trouble, trouble_of
 from nongso.platform.store import Records
 
 
@@ -46,16 +52,20 @@ def found(connection: Connection) -> frozenset[str]:
     return frozenset(MigrationContext.configure(connection).get_current_heads())
 
 
-def upgrade(settings: Settings) -> str:
+def upgrade(settings: Settings, *, new_records: bool = False) -> str:
     """Bring the database to this version and return its revisions as a text.
 
     All steps happen in one transaction, so that a killed upgrade leaves the old schema.
-    Raises ``SchemaError`` when the file is of a newer version of the program.
+    Raises ``SchemaError`` when the file is of a newer version of the program, is damaged, or is
+    missing where a platform has already worked; ``new_records`` says that this is meant.
     """
     logging.getLogger("alembic").setLevel(logging.WARNING)  # its steps are no news for people
     if not settings.folder.exists():
         settings.folder.mkdir(parents=True)
         settings.folder.chmod(0o700)  # readings and keys are nobody else's; mkdir heeds the umask
+    _check_sound(settings)
+    if not new_records:
+        _check_not_lost(settings)
     kept = Records(settings.records_file)
     try:
         with kept.engine.connect().execution_options(writes=True) as connection:
@@ -66,8 +76,8 @@ def upgrade(settings: Settings) -> str:
                 raise _newer(settings) from error
             connection.commit()
             return ", ".join(sorted(found(connection)))
-    except DatabaseError as error:
-        raise _damaged(settings, error) from error
+    except StorageError as error:
+        raise _unusable(settings, error) from error
     finally:
         kept.close()
 
@@ -75,11 +85,7 @@ def upgrade(settings: Settings) -> str:
 @contextmanager
 def current(settings: Settings) -> Iterator[Records]:
     """Open the records for a command and close them. Raises ``SchemaError`` as ``check`` does."""
-    if not settings.records_file.exists():
-        raise SchemaError(
-            f"The database {settings.records_file} is not there yet. "
-            "Make it with: nongso platform upgrade --settings <platform.json>"
-        )
+    _check_present(settings)
     records = Records(settings.records_file)
     try:
         check(settings, records)
@@ -93,8 +99,8 @@ def check(settings: Settings, records: Records) -> None:
     try:
         with records.engine.connect() as connection:
             at = found(connection)
-    except DatabaseError as error:
-        raise _damaged(settings, error) from error
+    except StorageError as error:
+        raise _unusable(settings, error) from error
     if at == heads():
         return
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
@@ -107,10 +113,56 @@ def check(settings: Settings, records: Records) -> None:
     )
 
 
-def _damaged(settings: Settings, error: DatabaseError) -> SchemaError:
+def check_file(settings: Settings) -> None:
+    """Raise ``SchemaError`` if the file is missing or damaged. Reads all of it."""
+    _check_present(settings)
+    _check_sound(settings)
+
+
+def _check_present(settings: Settings) -> None:
+    if not settings.records_file.exists():
+        raise SchemaError(
+            f"The database {settings.records_file} is not there yet. "
+            "Make it with: nongso platform upgrade --settings <platform.json>"
+        )
+
+
+def _check_sound(settings: Settings) -> None:
+    try:
+        why = soundness.damage_in(settings.records_file)
+    except (sqlite3.Error, OSError) as error:
+        raise _unusable(settings, error) from error
+    if why:
+        raise _damaged(settings, why)
+
+
+def _check_not_lost(settings: Settings) -> None:
+    """Do not begin with empty records where a platform has worked before."""
+    file = settings.records_file
+    is_there = file.exists() and file.stat().st_size > 0
+    if not is_there and settings.telemetry_file.exists():
+        raise SchemaError(
+            f"{file} is {'empty' if file.exists() else 'missing'}, but "
+            f"{settings.telemetry_file.name} beside it shows that a platform has worked here. "
+            "Put the last backup of the records in its place. If you want to begin with empty "
+            "records, without people, commands and lots: nongso platform upgrade --new-records "
+            "--settings <platform.json>"
+        )
+
+
+def _unusable(settings: Settings, error: Exception) -> SchemaError:
+    trouble = trouble_of(error, settings.folder)
+    if trouble is Trouble.DAMAGED:
+        return _damaged(settings, str(error))
+    words = trouble.words if trouble is not None else "it cannot be used"
+    return SchemaError(f"{settings.records_file}: {words} ({error}).")
+
+
+def _damaged(settings: Settings, why: str) -> SchemaError:
     return SchemaError(
-        f"The database {settings.records_file} cannot be used: {error.orig}. If it is damaged, "
-        "set the file aside (do not delete it) and put the last backup in its place."
+        f"The records {settings.records_file} are damaged: {why}. Nothing was changed. Set the "
+        "file aside together with its journal (do not delete them, a specialist may save more of "
+        "it), put the last backup in its place and start the platform again."
     )
 
 

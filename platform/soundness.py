@@ -1,0 +1,85 @@
+"""Is the file of records sound? Asked before anything is written to it.
+
+SQLite's quick check reads every page; then every value is asked whether it is of its column's
+kind, because a flipped bit can make text out of a number. The file is only read. What this
+cannot see is a changed letter inside a text: SQLite keeps no checksums.
+"""
+
+import logging
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+CHECK_SECONDS = 60.0
+JOURNALS = ("-journal", "-wal")
+
+_OTHER_KINDS = {
+    "text": "typeof({0}) NOT IN ('text', 'null')",
+    "whole": "typeof({0}) NOT IN ('integer', 'null')",
+    "number": "typeof({0}) NOT IN ('integer', 'real', 'null')",
+    "json": "CASE typeof({0}) WHEN 'null' THEN 0 WHEN 'text' THEN NOT json_valid({0}) ELSE 1 END",
+}
+
+
+def damage_in(file: Path) -> str:
+    """Return what is wrong with the file; empty if it is sound, or new.
+
+    Errors that are no damage (rights, a full disk, a lock) fly as ``sqlite3.Error``.
+    """
+    if not file.exists():
+        beside = [Path(f"{file}{end}") for end in JOURNALS]
+        left = next((b for b in beside if b.exists() and b.stat().st_size), None)
+        return f"it is gone, and only its journal {left.name} is there" if left else ""
+    if file.stat().st_size == 0:
+        return ""
+    # Not read-only: what a crash has left in the journal must be taken back before the check.
+    with closing(sqlite3.connect(file, timeout=10, isolation_level=None)) as connection:
+        return _checked(connection, file)
+
+
+def _checked(connection: sqlite3.Connection, file: Path) -> str:
+    deadline = time.monotonic() + CHECK_SECONDS
+    connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+    try:
+        rows = connection.execute("PRAGMA quick_check(1)").fetchall()
+        if rows != [("ok",)]:
+            return " ".join(str(rows[0][0]).split()) if rows else "the check says nothing"
+        return _values_of_other_kinds(connection)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        log.warning(
+            "%s is too large to be checked in %d s; used unchecked", file, int(CHECK_SECONDS)
+        )
+        return ""
+
+
+def _values_of_other_kinds(connection: sqlite3.Connection) -> str:
+    tables = connection.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    ).fetchall()
+    for (table,) in tables:
+        columns = connection.execute("SELECT name, type FROM pragma_table_info(?)", (table,))
+        wrong = [
+            _OTHER_KINDS[kind].format(f'"{name}"')
+            for name, declared in columns
+            if (kind := _kind(declared)) is not None
+        ]
+        if not wrong:
+            continue
+        found = connection.execute(
+            f'SELECT count(*) FROM "{table}" WHERE ' + " OR ".join(wrong)
+        ).fetchone()[0]
+        if found:
+            return f"{found} rows of {table} hold values of another kind"
+    return ""
+
+
+def _kind(declared: str) -> str | None:
+    name = declared.upper().split("(")[0]
+    kinds = {"VARCHAR": "text", "TEXT": "text", "FLOAT": "number", "REAL": "number"}
+    kinds |= {"INTEGER": "whole", "BIGINT": "whole", "BOOLEAN": "whole", "JSON": "json"}
+    return kinds.get(name)
