@@ -4,9 +4,14 @@
 same three. Passwords are hashed here in Mosquitto's own PBKDF2 format, so that none stands on a
 command line and the embedded broker, which has no ``mosquitto_passwd``, takes the same file.
 
-Who may what: a node writes its own ``up`` and ``status`` and reads its own ``ack`` and ``down``;
-``gateway`` reads and writes everything of its farms; ``demo`` everything under ``nongso/``.
-Under MQTT 3.1.1 a forbidden publish still gets a PUBACK: only the gateway's ack proves anything.
+Who may what: a node writes ``up`` and ``status`` under its own name, of whatever farm and
+version of the protocol, and reads its own ``ack`` and ``down``; ``gateway`` reads everything
+under ``nongso/`` and tells the nodes of its farms; ``demo`` may do everything under ``nongso/``.
+So a node whose farm or version is wrong is seen, counted and named by the gateway, and none can
+speak as another. A node under a wrong name of its own is refused by the broker, which tells
+nobody: under MQTT 3.1.1 a forbidden publish still gets a PUBACK, and Mosquitto writes "Denied
+PUBLISH" only with ``log_type debug``. Such a node says at its start that its name is not its
+user's, and the gateway tells of the silent node.
 
 Size. A message of ours has at most 4 KiB. Packets up to 2 MiB pass the broker on purpose: the
 gateway then refuses them where people look (log and a ``refused`` record), and acknowledges them
@@ -28,6 +33,7 @@ from typing import Any
 
 from nongso.wire.topics import PREFIX, check_slug, topic
 
+ROOT = PREFIX.split("/")[0]
 MAX_PACKET_BYTES = 2 * 1024 * 1024
 _ITERATIONS = 101  # Mosquitto's default; the passwords are 144 random bits
 _SALT_BYTES = 12  # what Mosquitto 2.0 expects
@@ -50,6 +56,7 @@ persistent_client_expiration 14d
 
 # The gateway acknowledges in groups, after its commit; a group must fit in flight.
 max_inflight_messages 1000
+max_inflight_bytes 8388608
 # While the gateway is away. What does not fit is dropped here and kept on the node.
 max_queued_messages 20000
 max_queued_bytes 67108864
@@ -82,15 +89,17 @@ def rights(users: Mapping[str, str], nodes: Sequence[Mapping[str, Any]]) -> dict
         farm, slug = str(node["farm"]), str(node["slug"])
         if slug in users:
             found[slug] = Rights(
-                (topic(farm, slug, "up"), topic(farm, slug, "status")),
+                (f"{ROOT}/+/+/{slug}/up", f"{ROOT}/+/+/{slug}/status"),
                 (topic(farm, slug, "ack"), topic(farm, slug, "down")),
             )
     if "gateway" in users:
         farms = sorted({check_slug(str(node["farm"])) for node in nodes})
-        everything = tuple(f"{PREFIX}/{farm}/#" for farm in farms)
-        found["gateway"] = Rights(everything, everything)
+        found["gateway"] = Rights(
+            tuple(f"{PREFIX}/{farm}/+/{leaf}" for farm in farms for leaf in ("ack", "down")),
+            (f"{ROOT}/#",),
+        )
     if "demo" in users:
-        found["demo"] = Rights(("nongso/#",), ("nongso/#",))
+        found["demo"] = Rights((f"{ROOT}/#",), (f"{ROOT}/#",))
     unknown = set(users) - set(found)
     if unknown:
         raise BrokerError(f"No rights are known for the broker's users {sorted(unknown)}.")

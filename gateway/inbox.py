@@ -6,11 +6,16 @@ hands it to the store. After the commit the store calls back, and the same threa
 acknowledgement per node and contiguous range, and only then sends the broker its PUBACKs
 (``manual_ack``): what is not committed stays with the broker and on the node.
 
+It listens to everything under ``nongso/``, so that a node with a wrong farm or another version of
+the protocol is counted and named instead of vanishing; what the gateway itself says to nodes comes
+back with the rest and is passed over.
+
 When the store cannot keep up nothing more is read; when that lasts, the inbox leaves the broker,
 which keeps messages for it (lasting session), and comes back when there is room.
 """
 
 import contextlib
+import hashlib
 import logging
 import random
 import secrets
@@ -20,19 +25,20 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from nongso.gateway.budget import Budget
 from nongso.gateway.complaints import Complaints
 from nongso.gateway.errors import StoreBusy
-from nongso.gateway.intake import Intake, Letter, Sender, make_message, number_of
+from nongso.gateway.intake import ROOT, Intake, Letter, Sender, make_message, number_of
 from nongso.gateway.ledger import Accepted, Message, Refusal
 from nongso.gateway.settings import GatewaySettings
 from nongso.gateway.store import Store
 from nongso.wire import ack, topics
-from nongso.wire.payload import Reading
+from nongso.wire.payload import MAX_BYTES, Reading
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +49,19 @@ CONNECT_SECONDS = 2.0
 LEAVE_AFTER_SECONDS = 5.0
 LONGEST_WAIT_SECONDS = 10.0  # between two tries to reach the broker
 TOLD_AN_HOUR = 30  # refusals of one cause that the platform hears of
+MOST_LATELY = 30  # causes of refusals that the status page shows
+SHORT_SECONDS = 30.0  # a connection that the broker ends sooner was perhaps taken by another
 _STATES = {topics.ONLINE: "online", topics.OFFLINE: "offline"}
+
+
+class _Arrived(NamedTuple):
+    """What the broker delivered; of a message that is too long only the beginning is kept."""
+
+    mid: int  # 0 where the broker waits for no PUBACK
+    topic: str
+    raw: bytes
+    size: int
+    is_retained: bool
 
 
 class _Burst:
@@ -67,7 +85,8 @@ class Inbox:
         self._intake = Intake(settings)
         self._complaints = Complaints(log)
         self._told: dict[str, tuple[float, int]] = {}
-        self._arrived: list[tuple[int, str, bytes]] = []
+        self._budget = Budget()
+        self._arrived: list[_Arrived] = []
         self._committed: deque[_Burst] = deque()
         self._outstanding = 0
         self._full_since: float | None = None
@@ -87,11 +106,18 @@ class Inbox:
         self._nodes = {
             topics.topic(node.farm, node.slug, "status"): node for node in settings.nodes
         }
+        self._own_words = {
+            topics.topic(node.farm, node.slug, leaf)
+            for node in settings.nodes
+            for leaf in ("ack", "down")
+        }
         self._lost_told: dict[str, int] = {}
         self._is_subscribed = False
+        self._short_connections = 0
         self.connected_since: float | None = None
         self.heard_at: dict[str, float] = {}  # monotonic, by eui64
         self.refused: Counter[str] = Counter()
+        self.refused_lately: dict[str, dict[str, Any]] = {}  # by cause, the newest last
         self.accepted = self.not_stored = 0
         self._client = self._make_client()
 
@@ -138,7 +164,7 @@ class Inbox:
         broker = self._settings.broker
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
-            client_id=f"gateway-{self._settings.gateway}",
+            client_id=_client_id(self._settings),
             clean_session=False,
             manual_ack=True,
             reconnect_on_failure=False,
@@ -273,23 +299,28 @@ class Inbox:
             log.warning("the broker lets us in again")
         self._failures = 0
         self.connected_since = time.time()
-        wanted = [
-            (f"{topics.PREFIX}/{farm.slug}/+/{leaf}", 1)
-            for farm in self._settings.farms
-            for leaf in ("up", "status")
-        ]
-        if wanted:
-            client.subscribe(wanted)
+        client.subscribe(f"{ROOT}/#", 1)
 
     def _on_disconnect(
         self, client: mqtt.Client, userdata: Any, flags: Any, reason: Any, properties: Any
     ) -> None:
-        was_connected, self.connected_since = self.is_connected(), None
+        since, self.connected_since = self.connected_since, None
         self._is_subscribed = False
         self._session += 1
         if self._stopping or self._full_since is not None:
             return
-        self._failed(f"connection lost: {reason}" if was_connected else str(reason))
+        if since is None:
+            self._failed(str(reason))
+            return
+        is_short = time.time() - since < SHORT_SECONDS
+        self._short_connections = self._short_connections + 1 if is_short else 0
+        if self._short_connections >= 3:
+            self._complaints.say(
+                "short",
+                f"the broker has hung up {self._short_connections} times soon after it let us in: "
+                "does a second gateway run with this gateway.json? Stop one of them",
+            )
+        self._failed(f"connection lost: {reason}")
 
     def _on_subscribe(
         self, client: mqtt.Client, userdata: Any, mid: int, codes: Any, properties: Any
@@ -297,7 +328,7 @@ class Inbox:
         refused = [code for code in codes if code.is_failure]
         if refused:
             log.error(
-                "the broker does not let %s listen to its farms (%s); check the broker's rights",
+                "the broker does not let %s listen to nongso/# (%s); check the broker's rights",
                 self._settings.broker.user,
                 refused[0],
             )
@@ -308,25 +339,25 @@ class Inbox:
             topic = message.topic
         except UnicodeDecodeError:
             topic = ""
-        self._arrived.append((message.mid if message.qos else 0, topic, message.payload))
+        raw = message.payload
+        if topic in self._own_words:
+            raw = b""
+        mid = message.mid if message.qos else 0
+        self._arrived.append(
+            _Arrived(mid, topic, raw[: MAX_BYTES + 1], len(raw), bool(message.retain))
+        )
 
     # messages
 
-    def _take(self, arrived: list[tuple[int, str, bytes]]) -> None:
+    def _take(self, arrived: list[_Arrived]) -> None:
         now = int(time.time())
-        judge = self._intake.judge
         letters: list[Letter] = []
         messages: list[Message] = []
         refusals: list[Refusal] = []
-        for _, topic, raw in arrived:
-            if topic.endswith("/status"):
-                self._status(topic, raw, now)
+        for one in arrived:
+            letter = self._judge(one, now)
+            if letter is None:
                 continue
-            try:
-                letter = judge(topic, raw, now)
-            except Exception as error:  # a hole in the rules must not stop the other nodes
-                log.exception("a message on %s could not be judged", topic)
-                letter = Letter(Refusal(topic, "not_understood", str(error), raw), None, 0, 0)
             kept = letter.kept
             if isinstance(kept, Message):
                 messages.append(kept)
@@ -340,7 +371,7 @@ class Inbox:
         heard_at = time.monotonic()
         for message in messages:
             self.heard_at[message.eui64] = heard_at
-        burst = _Burst(self._session, [mid for mid, _, _ in arrived if mid], letters)
+        burst = _Burst(self._session, [one.mid for one in arrived if one.mid], letters)
         self._outstanding += burst.size
         self.accepted += len(messages)
 
@@ -362,17 +393,58 @@ class Inbox:
             self._complaints.say("busy", f"messages stay with the broker: {error}")
             self._client.disconnect()  # it sends them again when we come back
 
-    def _refuse(self, refusal: Refusal, is_acked: bool) -> list[Refusal]:
-        """Count and complain; the platform and the disk hear of a limited number.
+    def _judge(self, one: _Arrived, now: int) -> Letter | None:
+        """Say what becomes of one message; ``None`` when there is nothing to keep of it."""
+        if one.topic in self._own_words:
+            return None
+        if one.topic.endswith("/status") and self._intake.misplaced(one.topic) is None:
+            self._status(one.topic, one.raw, now)
+            return None
+        sender = self._intake.sender(one.topic)
+        if one.is_retained:
+            return _unheard(
+                one,
+                "retained",
+                "what the broker kept is no news, and nodes send nothing to keep; to remove it: "
+                f"mosquitto_pub -r -n -t '{one.topic[:100]}'",
+            )
+        if sender is not None and not self._budget.allows(sender.eui64, time.monotonic()):
+            self._count(
+                Refusal(one.topic, "too_many", f"node {sender.slug} sends more than is taken", b"")
+            )
+            return None
+        try:
+            return self._intake.judge(one.topic, one.raw, now, one.size)
+        except Exception as error:  # a hole in the rules must not stop the other nodes
+            log.exception("a message on %.100s could not be judged", one.topic)
+            return _unheard(one, "not_understood", str(error))
 
-        What is acknowledged is always kept: the node forgets it.
-        """
+    def _count(self, refusal: Refusal) -> str:
+        """Count a refusal, complain, and show it; returns its cause."""
         self.refused[refusal.code] += 1
         cause = f"{refusal.code} {refusal.topic[:100]}"
         self._complaints.say(
             cause,
             f"a message on {refusal.topic[:100]!r} was refused ({refusal.code}): {refusal.detail}",
         )
+        shown = self.refused_lately.pop(cause, None) or {"count": 0}
+        self.refused_lately[cause] = {
+            "topic": refusal.topic[:100],
+            "code": refusal.code,
+            "detail": refusal.detail[:300],
+            "count": shown["count"] + 1,
+            "at": int(time.time()),
+        }
+        if len(self.refused_lately) > MOST_LATELY:
+            del self.refused_lately[next(iter(self.refused_lately))]
+        return cause
+
+    def _refuse(self, refusal: Refusal, is_acked: bool) -> list[Refusal]:
+        """Count and complain; the platform and the disk hear of a limited number.
+
+        What is acknowledged is always kept: the node forgets it.
+        """
+        cause = self._count(refusal)
         if len(self._told) > 500:
             self._told.clear()
         since, count = self._told.get(cause, (time.monotonic(), 0))
@@ -385,13 +457,17 @@ class Inbox:
 
     def _status(self, topic: str, raw: bytes, now: int) -> None:
         """A node came or went; only a change becomes a row."""
+        if not raw:
+            return  # somebody took the retained word away
         node = self._nodes.get(topic)
         state = _STATES.get(raw)
-        if node is None or state is None:
-            what = "an unknown node" if node is None else f"{raw[:20]!r}, not online or offline,"
-            self._complaints.say(
-                f"status {topic}", f"{what} on {topic[:100]!r} is not listened to"
-            )
+        if node is None:
+            detail = f"no node of gateway.json speaks on {topic[:100]!r}"
+            self._count(Refusal(topic, "unknown_node", detail, raw))
+            return
+        if state is None:
+            detail = f"{raw[:20]!r} is neither online nor offline"
+            self._count(Refusal(topic, "unknown_status", detail, raw))
             return
         key = f"node:{node.eui64}"
         if self._store.state(key) != state:
@@ -453,6 +529,20 @@ def _acks(bursts: Sequence[_Burst]) -> list[tuple[str, bytes]]:
             last = seq
         found.append((ack_topic, ack.encode(boot, first, last)))
     return found
+
+
+def _client_id(settings: GatewaySettings) -> str:
+    """Return an id that is the same after each restart and that no node can guess.
+
+    Who connects under an id takes its session over, whatever user it is.
+    """
+    key = f"{settings.gateway} {settings.broker.password}".encode()
+    return f"gateway-{settings.gateway}-{hashlib.blake2b(key, digest_size=6).hexdigest()}"
+
+
+def _unheard(one: _Arrived, code: str, detail: str) -> Letter:
+    """Refuse a message without a word to its sender."""
+    return Letter(Refusal(one.topic, code, detail, one.raw), None, 0, 0)
 
 
 def _send_at_once(client: mqtt.Client, userdata: Any, sock: Any) -> None:

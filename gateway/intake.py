@@ -16,6 +16,8 @@ from nongso.wire import payload, topics
 
 _decode = msgspec.json.Decoder().decode  # refuses NaN and Infinity
 _encode = msgspec.json.Encoder().encode
+ROOT, VERSION = topics.PREFIX.split("/")
+MOST_TOPIC = 200  # characters of a topic that are looked at and kept
 _ORIGIN = ~15  # a mark without its quality, which depends on the receiver's clock
 
 
@@ -75,6 +77,7 @@ class Intake:
     def __init__(self, settings: GatewaySettings) -> None:
         self._by_topic: dict[str, Sender] = {}
         self._slugs: dict[str, str] = {}
+        self._farms = sorted({farm.slug for farm in settings.farms})
         everyone: list[Node | BusNode] = [*settings.nodes, settings.bus_node]
         for node in everyone:
             sender = Sender(
@@ -86,20 +89,54 @@ class Intake:
             self._by_topic[topics.topic(node.farm, node.slug, "up")] = sender
             self._slugs[node.eui64] = node.slug
 
-    def judge(self, topic: str, raw: bytes, now: int) -> Letter:
-        """Say what becomes of a message that came on a topic ``…/up``."""
+    def sender(self, topic: str) -> Sender | None:
+        """Return the node whose messages come on a topic."""
+        return self._by_topic.get(topic)
+
+    def misplaced(self, topic: str) -> tuple[str, str] | None:
+        """Say what is wrong with a topic that nobody here listens to: a code and a sentence."""
+        topic = topic[:MOST_TOPIC]
+        levels = topic.split("/")
+        if levels[0] == ROOT and len(levels) > 1 and levels[1] != VERSION:
+            return (
+                "wrong_version",
+                f"{topic!r} is of another version of the protocol than {VERSION}: the node or the "
+                "gateway needs an update",
+            )
+        try:
+            farm, _, leaf = topics.parse(topic)
+        except topics.TopicError as error:
+            return "wrong_topic", str(error)
+        if farm not in self._farms:
+            return (
+                "wrong_farm",
+                f"farm {farm} is not served here ({', '.join(self._farms)[:200]} are): check farm "
+                "in the node's config.json and farms in gateway.json",
+            )
+        if leaf not in ("up", "status"):
+            return "wrong_topic", f"{topic!r} is for what the gateway tells a node"
+        return None
+
+    def judge(self, topic: str, raw: bytes, now: int, size: int = 0) -> Letter:
+        """Say what becomes of a message that is no status.
+
+        ``size`` is its length where ``raw`` is only its beginning.
+        """
         sender = self._by_topic.get(topic)
-        if len(raw) > payload.MAX_BYTES:
-            detail = f"{len(raw)} bytes, at most {payload.MAX_BYTES}"
+        misplaced = None if sender is not None else self.misplaced(topic)
+        size = max(size, len(raw))
+        if size > payload.MAX_BYTES:
+            detail = f"{size} bytes, at most {payload.MAX_BYTES}"
             return _refused(sender, topic, raw, "too_long", detail)
         try:
             pack = _decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return _refused(sender, topic, raw, "not_json", str(error))
-        try:
             who = payload.identify(pack)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return _refused(sender, topic, raw, *(misplaced or ("not_json", str(error))))
         except payload.PayloadError as error:
-            return _refused(sender, topic, raw, error.code, str(error))
+            return _refused(sender, topic, raw, *(misplaced or (error.code, str(error))))
+        if misplaced is not None:
+            return _refused(None, topic, raw, *misplaced, who)
         if sender is None:
             return self._stranger(topic, raw, who)
         if who.eui64 != sender.eui64:

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from nongso.gateway.storefile import Ledgered, StoreFile
+from nongso.gateway.storefile import MOST_TOPIC, Ledgered, StoreFile
 from nongso.wire.payload import Reading
 
 
@@ -142,7 +142,7 @@ def _keep_refusal(file: StoreFile, refusal: Refusal, now: int) -> int:
     if not refusal.told:
         return 0
     told = {
-        "topic": refusal.topic,
+        "topic": refusal.topic[:MOST_TOPIC],
         "code": refusal.code,
         "detail": detail,
         "node": refusal.node,

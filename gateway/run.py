@@ -106,6 +106,7 @@ class Gateway:
             "platform": self.uplink.report(),
             "outbox": {name: rows.get(name, 0) for name in ("protected", "telemetry")},
             "refused": dict(self.inbox.refused),
+            "refused_lately": list(reversed(list(self.inbox.refused_lately.values()))),
             "inbox": {"accepted": self.inbox.accepted, "not_stored": self.inbox.not_stored},
             "store": store,
             "nodes": {

@@ -18,6 +18,7 @@ import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from amqtt.broker import Broker  # type: ignore[import-untyped]
 from amqtt.contexts import Action, BaseContext, BrokerConfig, ListenerConfig  # type: ignore[import-untyped]
@@ -130,6 +131,17 @@ class Topics(BaseTopicPlugin):  # type: ignore[misc]
         return any(covers(right, topic) for right in allowed)
 
 
+class _Subscriptions(dict[str, list[tuple[Session, int]]]):
+    """Who listens to what; may change while a message is being handed out.
+
+    amqtt 0.12.1 walks through the live dictionary and waits in between: whoever subscribes at that
+    moment ends the walk with a RuntimeError, and the message reaches nobody else.
+    """
+
+    def items(self) -> Any:
+        return [(filter_, list(listeners)) for filter_, listeners in super().items()]
+
+
 def _port(folder: Path) -> int:
     for line in (folder / "mosquitto.conf").read_text("utf-8").splitlines():
         if line.startswith("listener "):
@@ -148,6 +160,7 @@ async def _serve(folder: Path, port: int) -> None:
             plugins={f"{__name__}.Passwords": here, f"{__name__}.Topics": here},
         )
     )
+    broker._subscriptions = _Subscriptions()
     await broker.start()
     print(f"Embedded broker ready on 127.0.0.1:{port}.", flush=True)
     await stop.wait()

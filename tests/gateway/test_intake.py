@@ -96,7 +96,13 @@ def test_what_cannot_be_taken_is_refused_with_its_reason(
     [
         ("nongso/1/tan-binh/tb-09/up", None, "unknown_node"),
         ("nongso/1/tan-binh/tb-09/up", "tb-01", "wrong_topic"),
-        ("nongso/1/hung-binh/tb-01/up", "tb-01", "wrong_topic"),
+        ("nongso/1/hung-binh/tb-01/up", "tb-01", "wrong_farm"),
+        ("nongso/2/tan-binh/tb-01/up", "tb-01", "wrong_version"),
+        ("nongso/1/tan-binh/tb-01/upp", "tb-01", "wrong_topic"),
+        ("nongso/1/tan-binh/tb-01/ack", "tb-01", "wrong_topic"),
+        ("nongso/1/tan-binh/up", "tb-01", "wrong_topic"),
+        ("nongso/1/Tân Bình/tb-01/up", "tb-01", "wrong_topic"),
+        ("nongso", "tb-01", "wrong_topic"),
         ("", "tb-01", "wrong_topic"),
     ],
 )
