@@ -94,22 +94,22 @@ def home() -> str:
         hearing(),
     )
     cards = fragments.get(key, lambda: _cards(now))
-    said = _said(None, now)
+    said, is_empty = _said(None, now), "<article" not in cards  # then there is nothing to stop
     if said is not None:
-        return _frame(said).replace(CARDS_HERE, cards)
+        return _frame(said, is_empty).replace(CARDS_HERE, cards)
     # What stands around the cards is the same as long as the log-in lasts.
-    around = ("frame", asker.via, asker.log_in, asker.user, asker.role, language())
-    frame = fragments.get(around, lambda: _frame(None))
+    around = ("frame", asker.via, asker.log_in, asker.user, asker.role, language(), is_empty)
+    frame = fragments.get(around, lambda: _frame(None, is_empty))
     return frame.replace(CARDS_HERE, cards).replace(WISH_HERE, commands.new_id())
 
 
-def _frame(said: tuple[str, str] | None) -> str:
+def _frame(said: tuple[str, str] | None, is_empty: bool) -> str:
     return render_template(
         "greenhouse/home.html",
         cards=CARDS_HERE,
         said=said,
         wish_id=WISH_HERE if said is None else commands.new_id(),
-        may_stop=somebody().may(*STOPPERS, scope="stop"),
+        may_stop=somebody().may(*STOPPERS, scope="stop") and not is_empty,
     )
 
 

@@ -148,8 +148,13 @@ def _yield(lot: Lot, taken: list[int | None]) -> float | None:
 def labels(code: str) -> Answer:
     """Show the form for printing: as many labels as packs are left without one."""
     found = own_lot(code)
-    proposed = {"layout": labelling.DEFAULT_LAYOUT, "start_cell": "1"}
-    return _labels(Form(new_form(**proposed, count=str(found.labels_left))), found)
+    return _labels(_proposed(found), Form(new_form()), found)
+
+
+def _proposed(lot: Lot) -> Form:
+    """As many labels as packs are left without one, as far as one issue goes."""
+    count = str(min(lot.labels_left, labelling.MOST_AT_ONCE))
+    return Form(new_form(layout=labelling.DEFAULT_LAYOUT, start_cell="1", count=count))
 
 
 @blueprint.post("/lots/<code>/labels")
@@ -171,15 +176,16 @@ def print_labels(code: str) -> Answer:
             return redirect(url_for("records.issue", key=made.id), 303)  # type: ignore[return-value]
         except Refused as e:
             refuse(form, e)
-    return _labels(form, found)
+    return _labels(form, Form(new_form()), found)
 
 
-def _labels(form: Form, lot: Lot) -> Answer:
+def _labels(form: Form, spoiled: Form, lot: Lot) -> Answer:
     found = [(name, layouts.find(name)) for name in layouts.names()]
     base = settings().label_url
     return page(
         "labels.html",
         form,
+        spoiled=spoiled,
         lot=lot,
         layouts=found,
         address=printed_address(base, lot.code, None, lot.product.gtin if lot.product else None),
@@ -198,9 +204,9 @@ def _no_label(lot: Lot) -> str:
     return sentences.refusal(TooManyLabels(lot.packs, lot.labels - lot.spoiled, 0, 1))
 
 
-@blueprint.post("/lots/<code>/spoiled")
+@blueprint.post("/lots/<code>/spoiled", endpoint="spoiled")
 @allow("clerk")
-def spoiled(code: str) -> Answer:
+def report_spoiled(code: str) -> Answer:
     """Report labels that came out badly; as many may be printed again."""
     found = own_lot(code)
     form = Form(request.form)
@@ -223,8 +229,9 @@ def spoiled(code: str) -> Answer:
             return redirect(url_for("records.labels", code=found.code), 303)  # type: ignore[return-value]
     except Refused as e:
         refuse(form, e)
-    form.values |= {"layout": labelling.DEFAULT_LAYOUT, "start_cell": "1", "count": "0"}
-    return _labels(form, found)
+    answer = make_response(_labels(_proposed(found), form, found))
+    answer.status_code = 422
+    return answer
 
 
 def own_issue(key: str) -> LabelIssue:

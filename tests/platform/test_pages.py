@@ -339,3 +339,10 @@ def test_a_wrong_number_of_minutes_stays_in_its_field_with_the_sentence_beside_i
     assert "<details open>" in card
     assert 'value="1.250" aria-invalid="true" aria-describedby="said"' in card
     assert card.index('name="other"') < card.index("Chưa rõ 1.250 là bao nhiêu phút")
+
+
+def test_where_there_is_no_greenhouse_there_is_nothing_to_stop(farm: Place) -> None:
+    fresh(farm)
+    client = farm.client("farmer-bac-ha")
+    assert "Dừng tất cả" not in client.get("/greenhouses").text
+    assert "Dừng tất cả" in farm.client("farmer").get("/greenhouses").text

@@ -369,3 +369,29 @@ def test_a_lot_that_is_no_longer_in_stock_is_named(site: Site) -> None:
     lot = site.made("/records/intake", output="600")
     answer = site.send("/records/batch/starch", **{f"take-{lot}": "5", "take-ZZZZZZ": "5"})
     assert "Không có lô ZZZZZZ trong sổ của hợp tác xã." in answer.text
+
+
+def test_a_wrong_number_of_a_spoiled_label_is_told_where_it_was_typed(
+    site: Site, farm: Farm
+) -> None:
+    labels = f"/records/lots/{farm.packed(30).code}/labels"
+    assert site.send(labels, count="10").status_code == 303
+    sent = {**site.fields(labels), "serials": "ABC"}
+    answer = site.clerk.post(labels.replace("/labels", "/spoiled"), data=sent)
+    assert answer.status_code == 422
+    printing, spoiled = answer.text.split('id="spoiled"')
+    assert "Chưa ghi. Xin xem lại các ô có chữ đỏ." in spoiled
+    assert "Chưa ghi." not in printing
+    assert 'name="count" type="text" value="20"' in printing, "what may still be printed"
+    assert ">ABC</textarea>" in spoiled
+
+
+def test_one_issue_is_proposed_as_large_as_it_can_be(site: Site, farm: Farm) -> None:
+    fields = site.fields(f"/records/lots/{farm.packed(6000).code}/labels")
+    assert fields["count"] == "5000"
+
+
+def test_an_empty_book_says_first_what_to_do_first(site: Site) -> None:
+    page = site.clerk.get("/records/").text
+    first = page.index("Sổ còn trống.")
+    assert first < page.index("/records/producers") < page.index("/records/intake")
