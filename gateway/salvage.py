@@ -23,6 +23,7 @@ from pathlib import Path
 import apsw
 
 from nongso.gateway.carving import carve
+from nongso.gateway.storelog import lost_commits, mended
 from nongso.gateway.storeschema import (
     LARGEST_ID,
     OLD_TABLES,
@@ -80,7 +81,7 @@ def take_over(old: Path, new: apsw.Connection) -> Salvage:
         if db is None:
             found.miss("store", "as a whole")
             return found
-        found.is_disordered = not _is_in_order(db)
+        found.is_disordered = not _is_in_order(db) or _is_log_damaged(old, db)
         _take_state(old, db, tables, new, found)
         for table in tables.values():  # the needed ones first
             if table.name in ("state", "state_again"):
@@ -225,6 +226,15 @@ def _is_in_order(db: apsw.Connection) -> bool:
         return False
 
 
+def _is_log_damaged(old: Path, db: apsw.Connection) -> bool:
+    """Say whether SQLite leaves out some of what lies in the file's log."""
+    try:
+        used_frames = db.execute("PRAGMA wal_checkpoint(NOOP)").get[1]
+    except _UNREADABLE:
+        used_frames = 0
+    return lost_commits(Path(f"{old}-wal"), max(0, used_frames)) > 1
+
+
 def _plain(key: Cells | None) -> str:
     """Name a key, whatever it has become."""
     if key is None:
@@ -243,7 +253,8 @@ def _opened(old: Path) -> Iterator[tuple[apsw.Connection | None, dict[str, Table
     db = _connect(old, apsw.SQLITE_OPEN_READONLY) if old.stat().st_size else None
     try:
         tables = _tables_of(db)
-        if db is not None and tables is not None and (_is_in_order(db) or tables is OLD_TABLES):
+        is_whole = db is not None and _is_in_order(db) and not _is_log_damaged(old, db)
+        if db is not None and tables is not None and (is_whole or tables is OLD_TABLES):
             yield db, tables
             return
         with _with_new_first_page(old) as copy:
@@ -295,9 +306,9 @@ def _with_new_first_page(old: Path) -> Iterator[apsw.Connection | None]:
             has_log = Path(f"{old}-wal").exists()
             room = shutil.disk_usage(old.parent).free - RESERVE_BYTES
             if (size > len(page) or has_log) and room > 3 * size:
-                for end in ("", "-wal"):
-                    with suppress(FileNotFoundError):
-                        shutil.copyfile(f"{old}{end}", f"{copy}{end}")
+                shutil.copyfile(old, copy)
+                if has_log:
+                    Path(f"{copy}-wal").write_bytes(mended(Path(f"{old}-wal").read_bytes()))
                 with open(copy, "r+b") as file:
                     file.write(page)
                 db = _connect(copy, apsw.SQLITE_OPEN_READWRITE)

@@ -68,6 +68,9 @@ def metrics_text(report: Report) -> str:
     add("messages_accepted_total", "counter", [({}, float(inbox["accepted"]))])
     for name in ("duplicates", "conflicts", "rows_lost", "telemetry_dropped"):
         add(f"store_{name}_total", "counter", [({}, float(store[name]))])
+    damage = store["damage"]
+    unreadable = sum(damage["unreadable"].values()) if damage else 0
+    add("store_rows_unreadable", "gauge", [({}, float(unreadable))])
     values, times = [], []
     for node, found in report["nodes"].items():
         for series, reading in found["latest"].items():

@@ -21,6 +21,7 @@ import apsw
 
 from nongso.gateway.errors import StoreDamaged, StoreError, StoreUnwritable
 from nongso.gateway.salvage import Salvage, take_over
+from nongso.gateway.storelog import lost_commits
 from nongso.gateway.storeschema import (
     APPLICATION_ID,
     LARGEST_ID,
@@ -193,6 +194,12 @@ def _check(db: apsw.Connection, path: Path) -> None:
     """Look through the whole file; 0.3 s for 190 MB on a PC (measured)."""
     if db.pragma("application_id") != APPLICATION_ID:
         raise StoreDamaged(f"{path.name} is not a store of this gateway")
+    used_frames = db.execute("PRAGMA wal_checkpoint(NOOP)").get[1]
+    lost = lost_commits(Path(f"{path}-wal"), max(0, used_frames))
+    if lost > 1:
+        raise StoreDamaged(
+            f"{path.name}: {lost} transactions lie behind a damaged place in its log"
+        )
     version = db.pragma("user_version")
     verdict = db.execute("PRAGMA integrity_check(1)").get
     if verdict != "ok":

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import time
@@ -213,3 +214,62 @@ def test_a_store_of_the_version_before_is_taken_over_without_an_alarm(
         assert len(list(tmp_path.glob("store.sqlite.version-1-*Z"))) == 1
     finally:
         store.close(2.0)
+
+
+@pytest.fixture(scope="module")
+def cut(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
+    """File and log of a store whose power went: 30 transactions lie in the log alone."""
+    path = tmp_path_factory.mktemp("cut") / "store.sqlite"
+    StoreFile(path).close()
+    file = StoreFile(path)
+    for n in range(30):
+        file.begin()
+        body = b'{"kind":"readings","node":"x","readings":[],"seq":%d}' % n
+        file.add_messages([(1, 7, n, n, n, n)], [body])
+        file.set_state("mode", str(n))
+        file.put("run", b'{"kind":"run","n":%d}' % n, True)
+        file.commit()
+    found = path.read_bytes(), Path(f"{path}-wal").read_bytes()
+    file.close()
+    return found
+
+
+def test_a_flipped_bit_in_the_log_costs_no_later_transaction(
+    tmp_path: Path, cut: tuple[bytes, bytes]
+) -> None:
+    """SQLite by itself ends its reading there, and all that was acknowledged since is gone."""
+    last_commit = len(cut[1]) - 8 * 4120  # some pages of the last transaction lie behind it
+    for trial in range(60):
+        chance = random.Random(trial)
+        log, place = bytearray(cut[1]), chance.randrange(last_commit)
+        log[place] ^= 1 << chance.randrange(8)
+        path = tmp_path / str(trial) / "store.sqlite"
+        path.parent.mkdir()
+        path.write_bytes(cut[0])
+        Path(f"{path}-wal").write_bytes(log)
+        file = StoreFile(path)
+        assert seqs(file) == list(range(30)), f"trial {trial}"
+        assert file.all_state() == {"mode": "29"}, f"trial {trial}"
+        assert len(file.rows(True, 99, 1 << 20)) == 30, f"trial {trial}"
+        if file.replaced is not None:
+            aside = path.parent / file.replaced.name
+            assert aside.read_bytes() == cut[0]
+            assert Path(f"{aside}-wal").read_bytes() == log
+        file.close()
+
+
+def test_a_log_that_ends_within_a_transaction_is_no_damage(
+    tmp_path: Path, cut: tuple[bytes, bytes]
+) -> None:
+    for trial in range(20):
+        path = tmp_path / str(trial) / "store.sqlite"
+        path.parent.mkdir()
+        path.write_bytes(cut[0])
+        length = random.Random(trial).randrange(4200, len(cut[1]))
+        Path(f"{path}-wal").write_bytes(cut[1][:length])
+        file = StoreFile(path)
+        found = seqs(file)
+        assert found == list(range(len(found)))
+        assert file.replaced is None
+        assert file.all_state() == ({"mode": str(found[-1])} if found else {})
+        file.close()

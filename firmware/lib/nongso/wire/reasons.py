@@ -70,7 +70,7 @@ ALARMS = {
     "bus_silent": ("device",),
     "node_silent": ("node", "since"),
     "message_conflict": ("node", "boot", "seq"),
-    "store_damaged": ("file",),
+    "store_damaged": ("file", "count"),
     "telemetry_dropped": ("count",),
     "pump_not_stopped": (),
     "supervisor_gone": (),
