@@ -14,7 +14,7 @@ from nongso.platform.languages import _, language
 blueprint = Blueprint("phone", __name__)
 
 # What happens to a press that finds no network; each has its own page, fetched beforehand.
-OUTCOMES = ("water", "stop", "mode", "unsure", "other", "page", "line")
+OUTCOMES = ("water", "stop", "mode", "unsure", "maybe", "other", "page", "line")
 KEPT = ("nongso.css", "diary.css", "live.js", "phone.js", "days.js", "diary.js")
 SIZES = (192, 512)
 GREEN, PAPER = (29, 107, 58), (251, 250, 246)

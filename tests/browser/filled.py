@@ -198,7 +198,7 @@ class Filled:
         for rule in sorted(self.place.app.url_map.iter_rules(), key=lambda one: one.rule):
             if "GET" in (rule.methods or ()) and rule.endpoint not in ("uplink.offer",):
                 found += self._seen(rule)
-        for what in ("stop", "mode", "unsure", "other", "page", "line"):
+        for what in ("stop", "mode", "unsure", "maybe", "other", "page", "line"):
             found.append(Seen(f"/offline/{what}", ""))
         found += [
             Seen("/records/batch/noodles", "clerk"),

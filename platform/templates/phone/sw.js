@@ -142,8 +142,9 @@ function sent(request, address) {
         return hold(address.pathname, fields);
       }).then(function () { return outcome("line"); }, function () { return outcome("other"); });
     }
-    if (/^\/greenhouses\//.test(address.pathname)) {
-      if (!surely) { return outcome("unsure"); }
+    var order = /^\/greenhouses\//.test(address.pathname) && !/\/diary\//.test(address.pathname);
+    if (!surely) { return outcome(order ? "unsure" : "maybe"); }
+    if (order) {
       var last = address.pathname.split("/").pop();
       return outcome(last === "water" || last === "stop" || last === "mode" ? last : "other");
     }
