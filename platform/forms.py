@@ -93,9 +93,9 @@ class Form:
         seen = typed[: 8 * longest].translate(_UNSEEN)
         text = " ".join(unicodedata.normalize("NFC", seen).split())
         if needed and not text:
-            self.wrong(name, _("Xin ghi ô này."))
+            self.wrong(name, _("Ô này còn trống, xin ghi vào."))
         if len(text) > longest or len(typed) > 8 * longest:
-            self.wrong(name, _("Dài quá: nhiều nhất %(most)s ký tự.", most=longest))
+            self.wrong(name, _("Chữ dài quá, nhiều nhất %(most)s ký tự.", most=longest))
         if any(unicodedata.category(letter)[0] == "C" for letter in text):
             self.wrong(name, _("Ô này có ký tự lạ. Xin gõ lại."))
         return text
@@ -120,7 +120,7 @@ class Form:
             )
             return None
         except Unreadable:
-            self.wrong(name, _("Không đọc được số này. Xin ghi như 12,5."))
+            self.wrong(name, _("Không đọc được số này. Xin ghi số, ví dụ 12,5."))
             return None
         if grams > MOST_GRAMS:
             self.wrong(name, _("Số này lớn quá. Xin xem lại."))
@@ -134,7 +134,7 @@ class Form:
         """A number above 0 with or without decimals; ``None`` when the field is empty or wrong."""
         if not self[name].strip():
             if needed:
-                self.wrong(name, _("Xin ghi ô này."))
+                self.wrong(name, _("Ô này còn trống, xin ghi vào."))
             return None
         try:
             found = float(typed_numbers.read(self[name]))
@@ -150,7 +150,7 @@ class Form:
             )
             return None
         except Unreadable:
-            self.wrong(name, _("Không đọc được số này. Xin ghi như 12,5."))
+            self.wrong(name, _("Không đọc được số này. Xin ghi số, ví dụ 12,5."))
             return None
         if not 0 < found <= most:
             self.wrong(name, _("Xin ghi số lớn hơn 0, nhiều nhất %(most)s.", most=number(most)))
@@ -181,12 +181,12 @@ class Form:
         """A day, from a date field or typed as 21/11/2026."""
         found = _read_day(self[name].strip())
         if found is None:
-            self.wrong(name, _("Xin ghi ngày như 21/11/2026."))
+            self.wrong(name, _("Không đọc được ngày này. Xin ghi ngày, ví dụ 21/11/2026."))
             return earliest
         if latest is not None and found > latest:
             self.wrong(name, _("Ngày này chưa đến. Hôm nay là %(day)s.", day=date(latest)))
         elif found < earliest:
-            self.wrong(name, _("Ngày này quá xa: sớm nhất là %(day)s.", day=date(earliest)))
+            self.wrong(name, _("Ngày này xa quá, sớm nhất là %(day)s.", day=date(earliest)))
         return found
 
     def choice(self, name: str, among: Collection[str]) -> str:

@@ -18,7 +18,7 @@ def kind_of_lot(kind: str) -> str:
     """What a lot is."""
     return {
         records.PLANTING: _("lứa đang trồng"),
-        records.CROP: _("rau đã thu hoạch"),
+        records.CROP: _("rau, quả đã thu hoạch"),
         records.ROOTS: _("củ dong"),
         records.STARCH: _("mẻ bột"),
         records.NOODLES: _("mẻ miến"),

@@ -130,14 +130,14 @@ def test_a_spraying_without_its_interval_is_asked_back(farm: Place) -> None:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"kind": "harvested"}, "Xin ghi ô này."),
+        ({"kind": "harvested"}, "Ô này còn trống, xin ghi vào."),
         ({"kind": "harvested", "amount": "1.250"}, "có thể là"),
         ({"kind": "harvested", "amount": "nan"}, "Không đọc được số này"),
         ({"kind": "harvested", "amount": "0"}, "lớn hơn 0"),
-        ({"kind": "note"}, "Xin ghi ô này."),
+        ({"kind": "note"}, "Ô này còn trống, xin ghi vào."),
         ({"kind": "note", "note": "x", "day": "2999-01-01"}, "Ngày này chưa đến"),
         ({"kind": "note", "note": "x", "minutes": "-5"}, "Xin ghi một số"),
-        ({"kind": "planted"}, "Xin ghi ô này."),
+        ({"kind": "planted"}, "Ô này còn trống, xin ghi vào."),
         (
             {"kind": "note", "note": "x", "photo": (io.BytesIO(b"no picture"), "a.jpg")},
             "Không đọc được ảnh",
