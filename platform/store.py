@@ -130,7 +130,7 @@ class Records:
         return self._sessions()
 
     @contextmanager
-    def transaction(self, patience_seconds: float = BUSY_SECONDS) -> Iterator[Session]:
+    def transaction(self, patience_seconds: float | None = None) -> Iterator[Session]:
         """Open a session, write with it, commit it, close it."""
         with self._sessions() as session, writing(session, patience_seconds):
             yield session
@@ -255,7 +255,8 @@ def _back(connection: sqlite3.Connection | None, _record: object) -> None:
 def _begin(connection: Connection) -> None:
     options = connection.get_execution_options()
     if options.get("writes", False):
-        patience = options.get("patience_seconds", BUSY_SECONDS)
+        patience = options.get("patience_seconds")
+        patience = BUSY_SECONDS if patience is None else patience
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(patience * 1000)}")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
@@ -267,11 +268,11 @@ def _before_flush(session: Session, _context: object, _instances: object) -> Non
 
 
 @contextmanager
-def writing(session: Session, patience_seconds: float = BUSY_SECONDS) -> Iterator[Session]:
+def writing(session: Session, patience_seconds: float | None = None) -> Iterator[Session]:
     """Make the session write: commit at the end, take everything back on an error.
 
-    Waits for another writer as long as ``patience_seconds``. Inside another ``writing`` of the
-    same session it joins that one. Raises ``StorageError``.
+    Waits for another writer as long as ``patience_seconds``, or ``BUSY_SECONDS``. Inside another
+    ``writing`` of the same session it joins that one. Raises ``StorageError``.
     """
     if session.info.get("writing"):
         yield session
@@ -338,7 +339,7 @@ def can_read() -> bool:
 
 
 @contextmanager
-def transaction(patience_seconds: float = BUSY_SECONDS) -> Iterator[Session]:
+def transaction(patience_seconds: float | None = None) -> Iterator[Session]:
     """Write with the session of this request."""
     with writing(records(), patience_seconds) as session:
         yield session

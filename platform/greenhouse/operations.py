@@ -76,7 +76,7 @@ def stop_all(
     gateways: list[str],
     zone: str | None,
     id: uuid.UUID | None = None,  # noqa: A002
-    seconds: float = commands.ANSWER_SECONDS,
+    seconds: float | None = None,
 ) -> list[Command]:
     """Give every one of these gateways the order to stop, and wait for their word.
 
@@ -84,6 +84,7 @@ def stop_all(
     runs after the stop. A stop that cannot be written down is handed to the gateways all the same.
     """
     now = int(time.time())
+    seconds = commands.ANSWER_SECONDS if seconds is None else seconds
     base = id or uuid.uuid4()
     # One zone and everything are two orders, also under one number: a stop is never refused.
     ids = {slug: str(uuid.uuid5(base, f"{slug}/{zone or ''}")) for slug in gateways}

@@ -119,6 +119,9 @@ class SqliteTelemetry:
         return connection
 
     def _prepare(self) -> None:
+        (version,) = self._writer.execute("PRAGMA user_version").fetchone()
+        if version == _VERSION:  # nothing to write: a full disk shall not keep it from opening
+            return
         self._writer.execute("BEGIN IMMEDIATE")
         (version,) = self._writer.execute("PRAGMA user_version").fetchone()
         if version == 0:
