@@ -46,7 +46,7 @@ def import_readings(
     ``FileError`` is for a file of which nothing can be read.
     """
     wanted = columns.load(map_file)
-    records = Records(settings.records_file)
+    records = Records.of(settings)
     telemetry = open_telemetry(settings)
     try:
         migrations.check(settings, records)

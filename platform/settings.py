@@ -14,8 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from nongso.platform import records_address
+
 SHORTEST_SECRET = 32  # characters; `secrets.token_hex(32)` gives 64
-TELEMETRY_VARIABLE = "NONGSO_TELEMETRY"  # goes before the file: a token need not stand in it
+# Go before the file: a token or password need not stand in it.
+TELEMETRY_VARIABLE = "NONGSO_TELEMETRY"
+RECORDS_VARIABLE = "NONGSO_RECORDS"
 _KNOWN_SECRETS = ("secret", "changeme", "change-me", "default", "nongso", "password", "dev")
 
 
@@ -31,8 +35,8 @@ class Settings:
     (shorter, kept for years). ``threads`` is the least number of threads that answer requests;
     the server adds one for each gateway that waits for commands. ``proxy`` is the IP address of
     the reverse proxy in front, whose word about the asker's address is believed; empty if none.
-    ``telemetry`` names the store of readings (``nongso.platform.telemetry.address``); empty means
-    a SQLite file in the folder.
+    ``records`` names the database (``nongso.platform.records_address``), ``telemetry`` the store
+    of readings (``nongso.platform.telemetry.address``); empty means a SQLite file in the folder.
     """
 
     folder: Path
@@ -44,12 +48,24 @@ class Settings:
     threads: int = 8
     proxy: str = ""
     telemetry: str = field(default="", repr=False)  # may hold a token
+    records: str = field(default="", repr=False)  # may hold a password
     security_contact: str = ""  # mailto:, tel: or https://, for /.well-known/security.txt
 
     @property
     def records_file(self) -> Path:
-        """Accounts, farms, commands, events, lots."""
-        return self.folder / "records.sqlite"
+        """Accounts, farms, commands, events, lots; not there when they are in PostgreSQL."""
+        return self.folder / (records_address.read(self.records).file or "records.sqlite")
+
+    @property
+    def records_in_file(self) -> bool:
+        """Say whether the records are in SQLite's file."""
+        return bool(records_address.read(self.records).file)
+
+    @property
+    def records_name(self) -> str:
+        """Where the records are, as people are told; never with a password."""
+        address = records_address.read(self.records)
+        return str(self.records_file) if address.file else address.name
 
     @property
     def telemetry_file(self) -> Path:
@@ -92,6 +108,7 @@ def checked(found: dict[str, Any], where: str = "settings") -> Settings:
         "threads",
         "proxy",
         "telemetry",
+        "records",
         "security_contact",
     }
     unknown = sorted(set(found) - known)
@@ -126,6 +143,14 @@ def checked(found: dict[str, Any], where: str = "settings") -> Settings:
             )
         return str(value)
 
+    def records() -> str:
+        value = os.environ.get(RECORDS_VARIABLE) or text("records", records_address.DEFAULT)
+        try:
+            records_address.read(value)
+        except records_address.AddressError as error:
+            raise SettingsError(f"{where}: records: {error}") from None
+        return value
+
     def ip_address(name: str) -> str:
         value = found.get(name, "")
         try:
@@ -153,5 +178,6 @@ def checked(found: dict[str, Any], where: str = "settings") -> Settings:
         proxy=ip_address("proxy"),
         telemetry=os.environ.get(TELEMETRY_VARIABLE)
         or text("telemetry", "sqlite:///telemetry.sqlite"),
+        records=records(),
         security_contact=contact(),
     )

@@ -1,4 +1,4 @@
-"""What is wrong with the disk or with a database file: five kinds, told apart by SQLite's codes.
+"""What is wrong with the disk or a database, told apart by SQLite's and PostgreSQL's codes.
 
 ``trouble_of`` finds the kind behind an exception, wherever it was raised and however often it was
 wrapped; ``None`` means that the exception is about something else, usually a mistake of ours.
@@ -27,6 +27,7 @@ class Trouble(Enum):
     BUSY = "database_busy"
     DAMAGED = "database_damaged"
     BROKEN = "disk_error"
+    AWAY = "database_away"
 
     @property
     def words(self) -> str:
@@ -37,6 +38,7 @@ class Trouble(Enum):
             Trouble.BUSY: "another program holds the database locked",
             Trouble.DAMAGED: "the file is damaged: set it aside (do not delete it), put the last "
             "backup in its place and start the server again",
+            Trouble.AWAY: "the database server does not answer, or not to us",
             Trouble.BROKEN: "the disk cannot be read or written; look at the system's log",
         }[self]
 
@@ -69,6 +71,22 @@ _BY_ERRNO = {
     errno.EFBIG: Trouble.FULL,
     errno.EROFS: Trouble.READ_ONLY,
     errno.EIO: Trouble.BROKEN,
+}
+# PostgreSQL's SQLSTATE: a whole code, or the class that its first signs name.
+_BY_STATE = {
+    "53100": Trouble.FULL,
+    "25006": Trouble.READ_ONLY,
+    "55P03": Trouble.BUSY,
+    "40": Trouble.BUSY,
+    "53": Trouble.BUSY,
+    "XX001": Trouble.DAMAGED,
+    "XX002": Trouble.DAMAGED,
+    "58030": Trouble.BROKEN,
+    "08": Trouble.AWAY,
+    "25P03": Trouble.AWAY,
+    "28": Trouble.AWAY,
+    "3D": Trouble.AWAY,
+    "57P": Trouble.AWAY,
 }
 # Errors of the sqlite3 module itself carry no code.
 _BY_TEXT = {
@@ -107,9 +125,19 @@ def _own_trouble(error: BaseException) -> Trouble | None:
             return _BY_CODE[code & 0xFF]
         text = str(error)
         return next((kind for start, kind in _BY_TEXT.items() if text.startswith(start)), None)
+    if type(error).__module__.partition(".")[0] == "psycopg":  # not imported: it is optional
+        return _of_postgresql(error)
     if isinstance(error, OSError) and error.errno is not None:
         return _BY_ERRNO.get(error.errno)
     return None
+
+
+def _of_postgresql(error: BaseException) -> Trouble | None:
+    state = getattr(error, "sqlstate", None)
+    if state is None:  # the server has said nothing
+        return Trouble.AWAY if type(error).__name__ == "OperationalError" else None
+    kinds = (_BY_STATE.get(state[:signs]) for signs in (5, 3, 2))
+    return next((kind for kind in kinds if kind is not None), None)
 
 
 def _narrowed(found: Trouble, folder: Path | None) -> Trouble:
@@ -146,7 +174,7 @@ class Watchman:
         if before is not trouble:
             log.error("%s: %s", file, trouble.words)
 
-    def noted(self, file: str, error: BaseException, folder: Path) -> Trouble | None:
+    def noted(self, file: str, error: BaseException, folder: Path | None) -> Trouble | None:
         """Take note of the trouble behind an error, and return it."""
         trouble = trouble_of(error, folder)
         if trouble is not None:

@@ -6,6 +6,9 @@ lock at once (``BEGIN IMMEDIATE``), so that two writers wait for each other inst
 half-way, and commits at its end or takes everything back. A flush outside of it is an error.
 Code without a request uses ``Records.transaction()`` and ``Records.session()``.
 
+The records are in a SQLite file, or by a setting in PostgreSQL (``nongso.platform.postgresql``),
+which gives the same promises; what follows is about the file.
+
 A full disk, a file that is damaged, locked or cannot be read: all of them fly as ``StorageError``
 (``nongso.platform.storage``), from reading and writing alike. Nothing is written any more to a
 file that was found damaged.
@@ -28,13 +31,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from flask import current_app, g
-from sqlalchemy import Connection, ExceptionContext, MetaData, create_engine, event, text
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Engine,
+    ExceptionContext,
+    Integer,
+    MetaData,
+    create_engine,
+    event,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import QueuePool
 
+from nongso.platform import postgresql, records_address
 from nongso.platform.settings import Settings
 from nongso.platform.storage import StorageError, Trouble, Watchman, trouble_of
 
@@ -44,10 +58,15 @@ BUSY_SECONDS = 10.0  # how long a writer waits for another one before it gives u
 
 _EXTENSION = "nongso.records"
 
+# Up to eight bytes everywhere: a time behind 2038 and a gateway's row number need them. SQLite's
+# INTEGER is that already, and must have this name to number rows by itself.
+WHOLE = BigInteger().with_variant(Integer(), "sqlite")
+
 
 class Base(DeclarativeBase):
     """The base of all records; constraints have names, so that migrations can speak of them."""
 
+    type_annotation_map = {int: WHOLE}  # noqa: RUF012  (SQLAlchemy reads it from the class)
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(column_0_label)s",
@@ -100,13 +119,39 @@ def prepare_connection(connection: sqlite3.Connection) -> None:
 
 
 class Records:
-    """The engine and what is made from it; one per process and database file."""
+    """The engine and what is made from it; one per process and database."""
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
+    def __init__(self, at: Path | records_address.Address) -> None:
+        self.name = at.name
+        self.where = str(at) if isinstance(at, Path) else at.name
         self.watchman = Watchman()
+        self._writes: dict[str, Any] = {"writes": True}
+        self._folder: Path | None = None
+        if isinstance(at, Path):
+            self._folder = at.parent
+            self.engine = reading = self._of_file(at)
+            self._watch = Watch(at)
+        else:
+            self.engine = postgresql.open_engine(at)
+            reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+            self._writes["isolation_level"] = "READ COMMITTED"
+            self._watch = Watch(postgresql.Glance(self.engine))
+        event.listen(self.engine, "handle_error", self._named)
+        self._sessions = sessionmaker(
+            reading, expire_on_commit=False, class_=Session, info={"records": self}
+        )
+        event.listen(self._sessions, "before_flush", _before_flush)
+        event.listen(self._sessions, "after_commit", lambda session: self._watch.wrote())
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Records":
+        """Open the records that the settings name. Raises ``postgresql.Unsuitable``."""
+        address = records_address.read(settings.records)
+        return cls(settings.records_file if address.file else address)
+
+    def _of_file(self, file: Path) -> Engine:
         make_private(file)
-        self.engine = create_engine(
+        engine = create_engine(
             f"sqlite+pysqlite:///{file}",
             poolclass=QueuePool,
             pool_size=8,
@@ -114,16 +159,15 @@ class Records:
             connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
             json_deserializer=self._read_json,
         )
-        event.listen(self.engine, "connect", _connected)
-        event.listen(self.engine, "checkin", _back)
-        event.listen(self.engine, "begin", _begin)
-        event.listen(self.engine, "handle_error", self._named)
-        self._sessions = sessionmaker(
-            self.engine, expire_on_commit=False, class_=Session, info={"records": self}
-        )
-        event.listen(self._sessions, "before_flush", _before_flush)
-        self._watch = Watch(file)
-        event.listen(self._sessions, "after_commit", lambda session: self._watch.wrote())
+        event.listen(engine, "connect", _connected)
+        event.listen(engine, "checkin", _back)
+        event.listen(engine, "begin", _begin)
+        return engine
+
+    @property
+    def is_file(self) -> bool:
+        """Say whether it is SQLite's file."""
+        return self._folder is not None
 
     def session(self) -> Session:
         """Open a session for reading. The caller closes it (``with``)."""
@@ -137,24 +181,32 @@ class Records:
 
     def try_to_write(self) -> None:
         """Where writing has failed, see whether it works again: write what is there already."""
-        trouble = self.watchman.troubles().get(self.file.name)
+        trouble = self.watchman.troubles().get(self.name)
         if trouble is None or trouble is Trouble.DAMAGED:
             return
         with self.transaction(TRIAL_SECONDS) as session:
             connection = session.connection()
+            if not self.is_file:
+                connection.execute(text("SELECT pg_current_xact_id()"))  # is written at the end
+                return
             version = connection.exec_driver_sql("PRAGMA user_version").scalar()
             connection.exec_driver_sql(f"PRAGMA user_version = {version}")
 
     def _named(self, context: ExceptionContext) -> StorageError | None:
         """Let trouble with the storage fly under its own name."""
         error = context.original_exception
-        trouble = self.watchman.noted(self.file.name, error, self.file.parent)
-        return None if trouble is None else StorageError(trouble, f"{self.file.name}: {error}")
+        trouble = self.watchman.noted(self.name, error, self._folder)
+        return None if trouble is None else StorageError(trouble, f"{self.name}: {error}")
+
+    def write_options(self, patience_seconds: float | None = None) -> dict[str, Any]:
+        """Return what makes a connection of this database a writer's."""
+        patience = BUSY_SECONDS if patience_seconds is None else patience_seconds
+        return {**self._writes, "patience_seconds": patience}
 
     @property
     def is_damaged(self) -> bool:
         """Say whether damage was found in the file; then it is not written to any more."""
-        return self.watchman.troubles().get(self.file.name) is Trouble.DAMAGED
+        return self.watchman.troubles().get(self.name) is Trouble.DAMAGED
 
     def version(self) -> tuple[int, int]:
         """Return what changes whenever anybody, in any process, has written."""
@@ -171,16 +223,16 @@ class Records:
         try:
             yield
         except sqlite3.Error as error:
-            trouble = self.watchman.noted(self.file.name, error, self.file.parent)
+            trouble = self.watchman.noted(self.name, error, self._folder)
             if trouble is None:
                 raise
-            raise StorageError(trouble, f"{self.file.name}: {error}") from error
+            raise StorageError(trouble, f"{self.name}: {error}") from error
 
     def _read_json(self, text: str) -> Any:
         try:
             return json.loads(text)
         except (ValueError, RecursionError) as error:  # nobody but a bad disk writes such a thing
-            self.watchman.note(self.file.name, Trouble.DAMAGED)
+            self.watchman.note(self.name, Trouble.DAMAGED)
             raise StorageError(Trouble.DAMAGED, f"a value is no JSON any more: {error}") from error
 
     def close(self) -> None:
@@ -189,47 +241,32 @@ class Records:
         self.engine.dispose()
 
 
-class Watch:
-    """Tells that a SQLite file has changed, for pieces of pages that are kept.
+class Glance(Protocol):
+    """Looks whether a database has changed."""
+
+    def look(self) -> int:
+        """Return what differs after every commit of anybody."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+class FileGlance:
+    """Looks at a SQLite file.
 
     ``PRAGMA data_version`` changes on one connection whenever another one commits, in whatever
-    process; this connection never writes, so it sees all of them. What this process itself has
-    committed (``wrote``) is seen at once; what another one has, within ``GLANCE_SECONDS``:
-    asking SQLite for every request would let the threads queue for one connection, each for as
-    long as Python takes to hand over (measured: 200 requests a second instead of 1,400).
-
-    While another program holds the file locked, its version stays what it was.
+    process; this connection never writes, so it sees all of them. While another program holds
+    the file locked, its version stays what it was.
     """
 
     def __init__(self, file: Path) -> None:
+        self._seen = 0
         self._connection = sqlite3.connect(
             file, check_same_thread=False, isolation_level=None, timeout=GLANCE_SECONDS
         )
-        self._one_at_a_time = Lock()
-        self._own = 0
-        self._seen = 0
-        self._good_until = 0.0
 
-    def wrote(self) -> None:
-        """Take note that this process has committed."""
-        self._own += 1
-
-    def version(self) -> tuple[int, int]:
-        """Return the file's version as it is now."""
-        with self._one_at_a_time:
-            return self._own, self._look()
-
-    def lately(self) -> tuple[int, int]:
-        """Return the file's version; that of other processes may be a blink old."""
-        if time.monotonic() >= self._good_until and self._one_at_a_time.acquire(blocking=False):
-            try:
-                self._look()
-            finally:
-                self._one_at_a_time.release()
-        return self._own, self._seen
-
-    def _look(self) -> int:
-        self._good_until = time.monotonic() + GLANCE_SECONDS
+    def look(self) -> int:
+        """Return the file's version."""
         try:
             self._seen = self._connection.execute("PRAGMA data_version").fetchone()[0]
         except sqlite3.Error as error:
@@ -240,6 +277,51 @@ class Watch:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+class Watch:
+    """Tells that a database has changed, for pieces of pages that are kept.
+
+    What this process itself has committed (``wrote``) is seen at once; what another one has,
+    within ``GLANCE_SECONDS``: asking the database for every request would let the threads queue
+    for one connection, each for as long as Python takes to hand over (measured with SQLite: 200
+    requests a second instead of 1,400).
+    """
+
+    def __init__(self, of: Path | Glance) -> None:
+        self._glance = FileGlance(of) if isinstance(of, Path) else of
+        self._one_at_a_time = Lock()
+        self._own = 0
+        self._seen: int = 0
+        self._good_until = 0.0
+
+    def wrote(self) -> None:
+        """Take note that this process has committed."""
+        self._own += 1
+
+    def version(self) -> tuple[int, int]:
+        """Return the version as it is now."""
+        with self._one_at_a_time:
+            return self._own, self._look()
+
+    def lately(self) -> tuple[int, int]:
+        """Return the version; that of other processes may be a blink old."""
+        if time.monotonic() >= self._good_until and self._one_at_a_time.acquire(blocking=False):
+            try:
+                self._look()
+            finally:
+                self._one_at_a_time.release()
+        return self._own, self._seen
+
+    def _look(self) -> int:
+        self._good_until = time.monotonic() + GLANCE_SECONDS
+        self._seen = self._glance.look()
+        return self._seen
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._one_at_a_time:
+            self._glance.close()
 
 
 def _connected(connection: sqlite3.Connection, _record: object) -> None:
@@ -282,9 +364,8 @@ def writing(session: Session, patience_seconds: float | None = None) -> Iterator
         raise StorageError(Trouble.DAMAGED)
     session.rollback()  # gives the reading connection back, so that the next one says BEGIN
     session.info["writing"] = True
-    options = {"writes": True, "patience_seconds": patience_seconds}
     try:
-        session.connection(execution_options=options)
+        session.connection(execution_options=kept.write_options(patience_seconds))
         yield session
         session.commit()
     except BaseException:
@@ -292,12 +373,12 @@ def writing(session: Session, patience_seconds: float | None = None) -> Iterator
         raise
     finally:
         session.info["writing"] = False
-    kept.watchman.wrote(kept.file.name)
+    kept.watchman.wrote(kept.name)
 
 
 def install(app: Any, settings: Settings) -> Records:
     """Give the Flask application its records."""
-    kept = Records(settings.records_file)
+    kept = Records.of(settings)
     app.extensions[_EXTENSION] = kept
     app.teardown_appcontext(_close_session)
     return kept
@@ -318,6 +399,8 @@ def records() -> Session:
 
 def hurry(patience_seconds: float) -> None:
     """Let the reading of this request wait no longer than this for somebody who writes."""
+    if not kept_records().is_file:
+        return  # there nobody who reads waits for anybody
     with suppress(StorageError):  # what is read next says it again
         records().connection().exec_driver_sql(
             f"PRAGMA busy_timeout = {int(patience_seconds * 1000)}"

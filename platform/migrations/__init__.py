@@ -23,7 +23,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
-from nongso.platform import soundness
+from nongso.platform import postgresql, soundness
 from nongso.platform.settings import Settings
 from nongso.platform.storage import StorageError, Trouble, trouble_of
 from nongso.platform.store import Records
@@ -63,12 +63,12 @@ def upgrade(settings: Settings, *, new_records: bool = False) -> str:
     if not settings.folder.exists():
         settings.folder.mkdir(parents=True)
         settings.folder.chmod(0o700)  # readings and keys are nobody else's; mkdir heeds the umask
-    _check_sound(settings)
-    if not new_records:
-        _check_not_lost(settings)
-    kept = Records(settings.records_file)
+    kept = _opened(settings, new_records)
     try:
-        with kept.engine.connect().execution_options(writes=True) as connection:
+        with kept.engine.connect() as connection:
+            connection.execution_options(**kept.write_options())
+            if not kept.is_file:
+                _check_server(settings, connection, new_records)
             try:
                 command.upgrade(_config(connection), "heads")
             except CommandError as error:
@@ -82,11 +82,35 @@ def upgrade(settings: Settings, *, new_records: bool = False) -> str:
         kept.close()
 
 
+def _opened(settings: Settings, new_records: bool) -> Records:
+    if settings.records_in_file:
+        _check_sound(settings)
+        if not new_records:
+            _check_not_lost(settings)
+    return _open(settings)
+
+
+def _open(settings: Settings) -> Records:
+    try:
+        return Records.of(settings)
+    except postgresql.Unsuitable as error:
+        raise SchemaError(f"{settings.records_name}: {error}.") from error
+
+
+def _check_server(settings: Settings, connection: Connection, new_records: bool) -> None:
+    try:
+        postgresql.check(connection)
+    except postgresql.Unsuitable as error:
+        raise SchemaError(f"{settings.records_name}: {error}.") from error
+    if not new_records and settings.telemetry_file.exists() and not found(connection):
+        raise _lost(settings, f"{settings.records_name} is empty")
+
+
 @contextmanager
 def current(settings: Settings) -> Iterator[Records]:
     """Open the records for a command and close them. Raises ``SchemaError`` as ``check`` does."""
     _check_present(settings)
-    records = Records(settings.records_file)
+    records = _open(settings)
     try:
         check(settings, records)
         yield records
@@ -98,6 +122,8 @@ def check(settings: Settings, records: Records) -> None:
     """Raise ``SchemaError`` unless the database is exactly of this version."""
     try:
         with records.engine.connect() as connection:
+            if not records.is_file:
+                _check_server(settings, connection, new_records=True)
             at = found(connection)
     except StorageError as error:
         raise _unusable(settings, error) from error
@@ -107,20 +133,24 @@ def check(settings: Settings, records: Records) -> None:
     if at - known:
         raise _newer(settings)
     raise SchemaError(
-        f"The database {settings.records_file} is "
+        f"The database {settings.records_name} is "
         + ("empty" if not at else f"of an older version ({', '.join(sorted(at))})")
         + ". Bring it up to date with: nongso platform upgrade --settings <platform.json>"
     )
 
 
 def check_file(settings: Settings) -> None:
-    """Raise ``SchemaError`` if the file is missing or damaged. Reads all of it."""
+    """Raise ``SchemaError`` if the file is missing or damaged. Reads all of it.
+
+    PostgreSQL looks after its own files.
+    """
     _check_present(settings)
-    _check_sound(settings)
+    if settings.records_in_file:
+        _check_sound(settings)
 
 
 def _check_present(settings: Settings) -> None:
-    if not settings.records_file.exists():
+    if settings.records_in_file and not settings.records_file.exists():
         raise SchemaError(
             f"The database {settings.records_file} is not there yet. "
             "Make it with: nongso platform upgrade --settings <platform.json>"
@@ -141,13 +171,16 @@ def _check_not_lost(settings: Settings) -> None:
     file = settings.records_file
     is_there = file.exists() and file.stat().st_size > 0
     if not is_there and settings.telemetry_file.exists():
-        raise SchemaError(
-            f"{file} is {'empty' if file.exists() else 'missing'}, but "
-            f"{settings.telemetry_file.name} beside it shows that a platform has worked here. "
-            "Put the last backup of the records in its place. If you want to begin with empty "
-            "records, without people, commands and lots: nongso platform upgrade --new-records "
-            "--settings <platform.json>"
-        )
+        raise _lost(settings, f"{file} is {'empty' if file.exists() else 'missing'}")
+
+
+def _lost(settings: Settings, what: str) -> SchemaError:
+    return SchemaError(
+        f"{what}, but {settings.telemetry_file.name} in {settings.folder} shows that a platform "
+        "has worked here. Put the last backup of the records in its place. If you want to begin "
+        "with empty records, without people, commands and lots: nongso platform upgrade "
+        "--new-records --settings <platform.json>"
+    )
 
 
 def _unusable(settings: Settings, error: Exception) -> SchemaError:
@@ -155,10 +188,12 @@ def _unusable(settings: Settings, error: Exception) -> SchemaError:
     if trouble is Trouble.DAMAGED:
         return _damaged(settings, str(error))
     words = trouble.words if trouble is not None else "it cannot be used"
-    return SchemaError(f"{settings.records_file}: {words} ({error}).")
+    return SchemaError(f"{settings.records_name}: {words} ({error}).")
 
 
 def _damaged(settings: Settings, why: str) -> SchemaError:
+    if not settings.records_in_file:
+        return SchemaError(f"{settings.records_name}: {why}. Put the last backup in its place.")
     return SchemaError(
         f"The records {settings.records_file} are damaged: {why}. Nothing was changed. Set the "
         "file aside together with its journal (do not delete them, a specialist may save more of "
@@ -168,6 +203,6 @@ def _damaged(settings: Settings, why: str) -> SchemaError:
 
 def _newer(settings: Settings) -> SchemaError:
     return SchemaError(
-        f"The database {settings.records_file} was written by a newer version of nongso. Install "
+        f"The database {settings.records_name} was written by a newer version of nongso. Install "
         "that version again; `nongso platform upgrade` only goes forward."
     )

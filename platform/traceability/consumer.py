@@ -173,7 +173,7 @@ _MOST_TOLD = 1000
 def _story(session: Session, lot: Lot) -> Story | None:
     """The story of a lot; kept in memory only while nothing at all has been written."""
     version = kept_records().lately()
-    key = f"{kept_records().file}/{lot.code}"
+    key = f"{kept_records().where}/{lot.code}"
     kept = _told.get(key)
     if kept is not None and kept[0] == version:
         return kept[1]

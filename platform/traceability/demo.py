@@ -42,7 +42,7 @@ def lay_down(settings: Settings, now: int | None = None) -> list[str]:
 
     Call it when the past days' readings are in the platform: the harvest sums them up.
     """
-    records, telemetry = Records(settings.records_file), open_telemetry(settings)
+    records, telemetry = Records.of(settings), open_telemetry(settings)
     try:
         made = _Demo(settings, records, telemetry, int(time.time()) if now is None else now)
         return made.lay_down()

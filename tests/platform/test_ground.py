@@ -10,7 +10,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from office import Place, form_token
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from nongso.platform import events, migrations, settings, store
@@ -114,9 +114,9 @@ def test_many_writers_wait_for_each_other(place: Place) -> None:
 def test_the_version_changes_with_every_write_of_anybody(place: Place) -> None:
     before = place.records.version()
     assert place.records.version() == before
-    other = sqlite3.connect(place.settings.records_file)
-    with other:
-        other.execute("INSERT INTO cooperative VALUES ('x', 'x')")
+    other = store.Records.of(place.settings)  # as another server process has it
+    with other.transaction() as session:
+        session.add(Cooperative(slug="x", name="x"))
     other.close()
     assert place.records.version() != before
 
@@ -128,12 +128,11 @@ def test_the_migrated_schema_is_what_the_code_expects(place: Place) -> None:
 
 
 def test_migrations_go_down_again(settings: Settings) -> None:
-    records = store.Records(settings.records_file)
+    records = store.Records.of(settings)
     with records.engine.connect().execution_options(writes=True) as connection:
         command.downgrade(migrations._config(connection), "base")
         connection.commit()
-        left = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
-        assert {row[0] for row in left} <= {"alembic_version", "sqlite_sequence"}
+        assert inspect(connection).get_table_names() == ["alembic_version"]
     records.close()
     assert migrations.upgrade(settings)
 
@@ -196,6 +195,8 @@ def test_the_same_event_twice_is_one_and_another_under_its_id_is_refused(place: 
     ],
 )
 def test_an_event_can_be_neither_changed_nor_deleted(place: Place, deed: str) -> None:
+    if deed.startswith("REPLACE") and not place.records.is_file:
+        pytest.skip("only SQLite has REPLACE")
     with place.records.transaction() as session:
         an_event(session)
     with (

@@ -205,7 +205,7 @@ def test_accounts_are_made_once_and_lost_ones_can_be_had_anew(settings: Settings
     renewed = demo.make_user(settings, "nguoitrong", "farmer", "binh-lu")
     assert renewed["user"] == first["farmer"]["user"]
     assert demo.make_user(settings, "mai", "clerk", "binh-lu")["password"]
-    records = Records(settings.records_file)
+    records = Records.of(settings)
     with records.session() as session:
         person = people.find_person(session, "nguoitrong")
         assert not people.password_fits(person, first["farmer"]["password"])

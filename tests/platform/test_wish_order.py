@@ -74,7 +74,7 @@ def test_numbers_grow_when_the_clock_goes_back_and_when_records_were_put_back(
 
 
 def test_wishes_from_before_the_upgrade_are_numbered_by_their_age(settings: Settings) -> None:
-    records = Records(settings.records_file)
+    records = Records.of(settings)
     with records.engine.connect().execution_options(writes=True) as connection:
         alembic.downgrade(migrations._config(connection), "greenhouse_1")
         connection.execute(text("INSERT INTO cooperative VALUES ('c', 'HTX')"))

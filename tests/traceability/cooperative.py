@@ -116,7 +116,7 @@ def open_farm(folder: Path) -> Farm:
     """Make the database and two cooperatives."""
     settings = Settings(folder=folder, secret="k7m4pqrstvwx" * 4)
     migrations.upgrade(settings)
-    records = Records(settings.records_file)
+    records = Records.of(settings)
     with records.transaction() as session:
         session.add(Cooperative(slug=COOP, name="Hợp tác xã Bình Lư"))
         session.add(Cooperative(slug="khac", name="Hợp tác xã khác"))

@@ -139,7 +139,7 @@ class WaterWay:
         folder.mkdir()
         found = Settings(folder=folder, secret="0123456789abcdef" * 4)
         migrations.upgrade(found)
-        records = Records(found.records_file)
+        records = Records.of(found)
         with records.transaction() as session:
             session.add(Cooperative(slug="binh-lu", name="HTX"))
             session.flush()

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from nongso.platform.migrations.schema import WHOLE, guard, unguard
+
 revision = "alerts_1"
 down_revision = "ground_1"
 branch_labels = None
@@ -14,7 +16,7 @@ def _text(name: str, nullable: bool = False) -> "sa.Column[str]":
 
 
 def _whole(name: str, nullable: bool = False) -> "sa.Column[int]":
-    return sa.Column(name, sa.Integer(), nullable=nullable)
+    return sa.Column(name, WHOLE, nullable=nullable)
 
 
 def _person(table: str) -> sa.ForeignKeyConstraint:
@@ -67,7 +69,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_alert_event_alert_number", "alert_event", ["alert", "number"])
-    _guard("alert_event")
+    guard("alert_event")
     op.create_table(
         "alert_way",
         _text("id"),
@@ -127,25 +129,6 @@ def upgrade() -> None:
     )
 
 
-def _guard(table: str) -> None:
-    """Let the database itself refuse to change or delete a row."""
-    if op.get_bind().dialect.name == "postgresql":
-        op.execute(
-            f"CREATE FUNCTION {table}_is_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-            f"$$ BEGIN RAISE EXCEPTION '{table} is append-only'; END $$"
-        )
-        op.execute(
-            f"CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
-            f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_is_append_only()"
-        )
-        return
-    for deed in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE TRIGGER {table}_no_{deed.lower()} BEFORE {deed} ON {table} "
-            f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-        )
-
-
 def downgrade() -> None:
     for table in (
         "alert_lease",
@@ -157,5 +140,4 @@ def downgrade() -> None:
         "alert_standing",
     ):
         op.drop_table(table)
-    if op.get_bind().dialect.name == "postgresql":
-        op.execute("DROP FUNCTION alert_event_is_append_only()")
+    unguard("alert_event")

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from nongso.platform.migrations.schema import WHOLE
+
 revision = "greenhouse_1"
 down_revision = "ground_1"
 branch_labels = None
@@ -18,10 +20,10 @@ def upgrade() -> None:
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("key_hash", sa.String(), nullable=False),
         sa.Column("simulated", sa.Boolean(), nullable=False),
-        sa.Column("registered_at", sa.Integer(), nullable=False),
-        sa.Column("seen_at", sa.Integer(), nullable=True),
+        sa.Column("registered_at", WHOLE, nullable=False),
+        sa.Column("seen_at", WHOLE, nullable=True),
         sa.Column("store", sa.String(), nullable=True),
-        sa.Column("configured_row", sa.Integer(), nullable=True),
+        sa.Column("configured_row", WHOLE, nullable=True),
         sa.ForeignKeyConstraint(
             ["cooperative"], ["cooperative.slug"], name="fk_gateway_cooperative_cooperative"
         ),
@@ -55,16 +57,16 @@ def upgrade() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("greenhouse", sa.String(), nullable=False),
         sa.Column("gateway", sa.String(), nullable=False),
-        sa.Column("coil", sa.Integer(), nullable=False),
+        sa.Column("coil", WHOLE, nullable=False),
         sa.Column("area_m2", sa.Double(), nullable=True),
         sa.Column("mode", sa.String(), nullable=False),
         sa.Column("band", sa.JSON(), nullable=True),
-        sa.Column("max_run_seconds", sa.Integer(), nullable=False),
-        sa.Column("max_day_seconds", sa.Integer(), nullable=False),
+        sa.Column("max_run_seconds", WHOLE, nullable=False),
+        sa.Column("max_day_seconds", WHOLE, nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("code", sa.String(), nullable=True),
         sa.Column("values", sa.JSON(), nullable=False),
-        sa.Column("state_at", sa.Integer(), nullable=False),
+        sa.Column("state_at", WHOLE, nullable=False),
         sa.Column("gone", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["greenhouse"], ["greenhouse.slug"], name="fk_zone_greenhouse_greenhouse"
@@ -82,7 +84,7 @@ def upgrade() -> None:
         sa.Column("greenhouse", sa.String(), nullable=True),
         sa.Column("zone", sa.String(), nullable=True),
         sa.Column("state", sa.String(), nullable=True),
-        sa.Column("state_at", sa.Integer(), nullable=False),
+        sa.Column("state_at", WHOLE, nullable=False),
         sa.ForeignKeyConstraint(["gateway"], ["gateway.slug"], name="fk_node_gateway_gateway"),
         sa.PrimaryKeyConstraint("eui64", name="pk_node"),
     )
@@ -99,9 +101,9 @@ def upgrade() -> None:
         sa.Column("values", sa.JSON(), nullable=False),
         sa.Column("start_code", sa.String(), nullable=True),
         sa.Column("start_values", sa.JSON(), nullable=False),
-        sa.Column("ordered_seconds", sa.Integer(), nullable=False),
-        sa.Column("started_at", sa.Integer(), nullable=False),
-        sa.Column("ended_at", sa.Integer(), nullable=True),
+        sa.Column("ordered_seconds", WHOLE, nullable=False),
+        sa.Column("started_at", WHOLE, nullable=False),
+        sa.Column("ended_at", WHOLE, nullable=True),
         sa.Column("seconds", sa.Double(), nullable=False),
         sa.Column("litres", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(["gateway"], ["gateway.slug"], name="fk_run_gateway_gateway"),
@@ -115,17 +117,17 @@ def upgrade() -> None:
         sa.Column("cooperative", sa.String(), nullable=False),
         sa.Column("do", sa.String(), nullable=False),
         sa.Column("zone", sa.String(), nullable=True),
-        sa.Column("seconds", sa.Integer(), nullable=True),
+        sa.Column("seconds", WHOLE, nullable=True),
         sa.Column("mode", sa.String(), nullable=True),
         sa.Column("band", sa.JSON(), nullable=True),
         sa.Column("by", sa.String(), nullable=False),
         sa.Column("person_id", sa.String(), nullable=False),
-        sa.Column("created_at", sa.Integer(), nullable=False),
-        sa.Column("expires_at", sa.Integer(), nullable=False),
+        sa.Column("created_at", WHOLE, nullable=False),
+        sa.Column("expires_at", WHOLE, nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("code", sa.String(), nullable=True),
         sa.Column("values", sa.JSON(), nullable=False),
-        sa.Column("outcome_at", sa.Integer(), nullable=True),
+        sa.Column("outcome_at", WHOLE, nullable=True),
         sa.ForeignKeyConstraint(["gateway"], ["gateway.slug"], name="fk_command_gateway_gateway"),
         sa.ForeignKeyConstraint(
             ["cooperative"], ["cooperative.slug"], name="fk_command_cooperative_cooperative"
@@ -141,8 +143,8 @@ def upgrade() -> None:
         sa.Column("code", sa.String(), nullable=False),
         sa.Column("values", sa.JSON(), nullable=False),
         sa.Column("zone", sa.String(), nullable=True),
-        sa.Column("raised_at", sa.Integer(), nullable=False),
-        sa.Column("cleared_at", sa.Integer(), nullable=True),
+        sa.Column("raised_at", WHOLE, nullable=False),
+        sa.Column("cleared_at", WHOLE, nullable=True),
         sa.ForeignKeyConstraint(["gateway"], ["gateway.slug"], name="fk_alarm_gateway_gateway"),
         sa.PrimaryKeyConstraint("id", name="pk_alarm"),
     )
@@ -151,12 +153,12 @@ def upgrade() -> None:
         "refused_message",
         sa.Column("gateway", sa.String(), nullable=False),
         sa.Column("store", sa.String(), nullable=False),
-        sa.Column("row", sa.Integer(), nullable=False),
+        sa.Column("row", WHOLE, nullable=False),
         sa.Column("topic", sa.String(), nullable=False),
         sa.Column("code", sa.String(), nullable=False),
         sa.Column("detail", sa.String(), nullable=False),
         sa.Column("node", sa.String(), nullable=True),
-        sa.Column("at", sa.Integer(), nullable=False),
+        sa.Column("at", WHOLE, nullable=False),
         sa.ForeignKeyConstraint(
             ["gateway"], ["gateway.slug"], name="fk_refused_message_gateway_gateway"
         ),

@@ -23,8 +23,9 @@ def _number_by_age() -> None:
     """Number what is there as ``commands.record`` does; rows of one second as they came in."""
     connection = op.get_bind()
     last: dict[str, int] = {}
+    came_in = "rowid" if connection.dialect.name == "sqlite" else "id"
     rows = connection.execute(
-        sa.text("SELECT id, gateway, created_at FROM command ORDER BY created_at, rowid")
+        sa.text(f"SELECT id, gateway, created_at FROM command ORDER BY created_at, {came_in}")
     ).all()
     for command_id, gateway, created_at in rows:
         last[gateway] = max(last.get(gateway, 0) + 1, created_at * 1000)

@@ -5,6 +5,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from nongso.platform.migrations.schema import WHOLE, guard, unguard
+
 revision = "ground_1"
 down_revision = None
 branch_labels = None
@@ -29,7 +31,7 @@ def upgrade() -> None:
         sa.Column("cooperative", sa.String(), nullable=True),
         sa.Column("password_hash", sa.String(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
-        sa.Column("created_at", sa.Integer(), nullable=False),
+        sa.Column("created_at", WHOLE, nullable=False),
         sa.ForeignKeyConstraint(
             ["cooperative"], ["cooperative.slug"], name="fk_person_cooperative_cooperative"
         ),
@@ -41,8 +43,8 @@ def upgrade() -> None:
         (
             "log_in",
             [
-                sa.Column("created_at", sa.Integer(), nullable=False),
-                sa.Column("expires_at", sa.Integer(), nullable=False),
+                sa.Column("created_at", WHOLE, nullable=False),
+                sa.Column("expires_at", WHOLE, nullable=False),
                 sa.Column("device", sa.String(), nullable=False),
             ],
         ),
@@ -50,7 +52,7 @@ def upgrade() -> None:
             "api_token",
             [
                 sa.Column("name", sa.String(), nullable=False),
-                sa.Column("created_at", sa.Integer(), nullable=False),
+                sa.Column("created_at", WHOLE, nullable=False),
             ],
         ),
     )
@@ -71,10 +73,10 @@ def upgrade() -> None:
         op.create_index(f"ix_{name}_person_id", name, ["person_id"])
     op.create_table(
         "log_in_guess",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", WHOLE, nullable=False),
         sa.Column("user", sa.String(), nullable=False),
         sa.Column("address", sa.String(), nullable=False),
-        sa.Column("at", sa.Integer(), nullable=False),
+        sa.Column("at", WHOLE, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_log_in_guess"),
     )
     op.create_index("ix_log_in_guess_address", "log_in_guess", ["address"])
@@ -83,7 +85,7 @@ def upgrade() -> None:
         "log_in_address",
         sa.Column("person_id", sa.String(), nullable=False),
         sa.Column("address", sa.String(), nullable=False),
-        sa.Column("at", sa.Integer(), nullable=False),
+        sa.Column("at", WHOLE, nullable=False),
         sa.ForeignKeyConstraint(
             ["person_id"],
             ["person.id"],
@@ -94,11 +96,11 @@ def upgrade() -> None:
     )
     op.create_table(
         "event",
-        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("number", WHOLE, nullable=False),
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("type", sa.String(), nullable=False),
-        sa.Column("at", sa.Integer(), nullable=False),
-        sa.Column("recorded_at", sa.Integer(), nullable=False),
+        sa.Column("at", WHOLE, nullable=False),
+        sa.Column("recorded_at", WHOLE, nullable=False),
         sa.Column("actor", sa.String(), nullable=False),
         sa.Column("cooperative", sa.String(), nullable=True),
         sa.Column("body", sa.JSON(), nullable=False),
@@ -114,18 +116,14 @@ def upgrade() -> None:
     op.create_table(
         "event_subject",
         sa.Column("subject", sa.String(), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("number", WHOLE, nullable=False),
         sa.ForeignKeyConstraint(
             ["number"], ["event.number"], name="fk_event_subject_number_event"
         ),
         sa.PrimaryKeyConstraint("subject", "number", name="pk_event_subject"),
     )
     for table in _STREAM:
-        for deed in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER {table}_no_{deed.lower()} BEFORE {deed} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-            )
+        guard(table)
 
 
 def downgrade() -> None:
@@ -140,3 +138,5 @@ def downgrade() -> None:
         "cooperative",
     ):
         op.drop_table(table)
+    for table in _STREAM:
+        unguard(table)

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from nongso.platform.migrations.schema import WHOLE, guard, unguard
+
 revision = "ground_2"
 down_revision = "ground_1"
 branch_labels = None
@@ -16,14 +18,14 @@ def _columns() -> dict[str, list[sa.Column[str] | sa.Column[int]]]:
         return sa.Column(name, sa.String(), nullable=False, server_default="")
 
     def whole(name: str) -> sa.Column[int]:
-        return sa.Column(name, sa.Integer(), nullable=False, server_default="0")
+        return sa.Column(name, WHOLE, nullable=False, server_default="0")
 
     return {
         "person": [
             sa.Column("totp_secret", sa.String(), nullable=True),
             whole("totp_step"),
             sa.Column("pin_hash", sa.String(), nullable=True),
-            sa.Column("left_at", sa.Integer(), nullable=True),
+            sa.Column("left_at", WHOLE, nullable=True),
         ],
         "log_in": [
             text("device_hash"),
@@ -34,7 +36,7 @@ def _columns() -> dict[str, list[sa.Column[str] | sa.Column[int]]]:
         ],
         "api_token": [
             sa.Column("scopes", sa.String(), nullable=False, server_default=_ALL_SCOPES),
-            sa.Column("expires_at", sa.Integer(), nullable=True),
+            sa.Column("expires_at", WHOLE, nullable=True),
         ],
     }
 
@@ -57,18 +59,18 @@ def upgrade() -> None:
         "known_device",
         *_of_person("known_device"),  # type: ignore[arg-type]
         sa.Column("device_hash", sa.String(), nullable=False),
-        sa.Column("at", sa.Integer(), nullable=False),
+        sa.Column("at", WHOLE, nullable=False),
         sa.PrimaryKeyConstraint("person_id", "device_hash", name="pk_known_device"),
     )
     op.drop_table("log_in_guess")  # kept for a quarter of an hour only
     op.create_table(
         "guess",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", WHOLE, nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("whose", sa.String(), nullable=False),
         sa.Column("device", sa.String(), nullable=False),
         sa.Column("address", sa.String(), nullable=False),
-        sa.Column("at", sa.Integer(), nullable=False),
+        sa.Column("at", WHOLE, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_guess"),
     )
     op.create_index("ix_guess_whose_at", "guess", ["whose", "at"])
@@ -87,9 +89,9 @@ def upgrade() -> None:
         *_of_person("entry_code"),  # type: ignore[arg-type]
         sa.Column("secret_hash", sa.String(), nullable=False),
         sa.Column("digits_hash", sa.String(), nullable=False),
-        sa.Column("made_at", sa.Integer(), nullable=False),
-        sa.Column("expires_at", sa.Integer(), nullable=False),
-        sa.Column("wrong", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("made_at", WHOLE, nullable=False),
+        sa.Column("expires_at", WHOLE, nullable=False),
+        sa.Column("wrong", WHOLE, nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint("id", name="pk_entry_code"),
         sa.UniqueConstraint("secret_hash", name="uq_entry_code_secret_hash"),
     )
@@ -100,21 +102,21 @@ def upgrade() -> None:
         *_of_person("consent", name="farmer_id"),  # type: ignore[arg-type]
         *_of_person("consent", name="helper_id", nullable=True),  # type: ignore[arg-type]
         sa.Column("code_hash", sa.String(), nullable=True),
-        sa.Column("code_until", sa.Integer(), nullable=False),
-        sa.Column("hours", sa.Integer(), nullable=False),
+        sa.Column("code_until", WHOLE, nullable=False),
+        sa.Column("hours", WHOLE, nullable=False),
         sa.Column("scopes", sa.String(), nullable=False),
-        sa.Column("offered_at", sa.Integer(), nullable=False),
-        sa.Column("began_at", sa.Integer(), nullable=True),
-        sa.Column("ends_at", sa.Integer(), nullable=True),
-        sa.Column("ended_at", sa.Integer(), nullable=True),
+        sa.Column("offered_at", WHOLE, nullable=False),
+        sa.Column("began_at", WHOLE, nullable=True),
+        sa.Column("ends_at", WHOLE, nullable=True),
+        sa.Column("ended_at", WHOLE, nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_consent"),
         sa.UniqueConstraint("code_hash", name="uq_consent_code_hash"),
     )
     op.create_index("ix_consent_farmer_id", "consent", ["farmer_id"])
     op.create_table(
         "audit",
-        sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("at", sa.Integer(), nullable=False),
+        sa.Column("number", WHOLE, nullable=False),
+        sa.Column("at", WHOLE, nullable=False),
         sa.Column("what", sa.String(), nullable=False),
         sa.Column("person", sa.String(), nullable=True),
         sa.Column("helper", sa.String(), nullable=True),
@@ -129,39 +131,19 @@ def upgrade() -> None:
     op.create_index("ix_audit_cooperative_number", "audit", ["cooperative", "number"])
     op.create_index("ix_audit_person", "audit", ["person"])
     op.create_index("ix_audit_subject", "audit", ["subject"])
-    _guard("audit")
-
-
-def _guard(table: str) -> None:
-    """Let the database itself refuse to change or delete a row."""
-    if op.get_bind().dialect.name == "postgresql":
-        op.execute(
-            f"CREATE FUNCTION {table}_is_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-            f"$$ BEGIN RAISE EXCEPTION '{table} is append-only'; END $$"
-        )
-        op.execute(
-            f"CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
-            f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_is_append_only()"
-        )
-        return
-    for deed in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE TRIGGER {table}_no_{deed.lower()} BEFORE {deed} ON {table} "
-            f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-        )
+    guard("audit")
 
 
 def downgrade() -> None:
     for table in ("audit", "consent", "entry_code", "recovery_code", "guess", "known_device"):
         op.drop_table(table)
-    if op.get_bind().dialect.name == "postgresql":
-        op.execute("DROP FUNCTION audit_is_append_only()")
+    unguard("audit")
     op.create_table(
         "log_in_guess",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", WHOLE, nullable=False),
         sa.Column("user", sa.String(), nullable=False),
         sa.Column("address", sa.String(), nullable=False),
-        sa.Column("at", sa.Integer(), nullable=False),
+        sa.Column("at", WHOLE, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_log_in_guess"),
     )
     op.create_index("ix_log_in_guess_address", "log_in_guess", ["address"])

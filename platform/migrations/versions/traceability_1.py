@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from nongso.platform.migrations.schema import WHOLE
+
 revision = "traceability_1"
 down_revision = "ground_1"
 branch_labels = None
@@ -14,7 +16,7 @@ def _text(name: str, nullable: bool = False) -> "sa.Column[str]":
 
 
 def _whole(name: str, nullable: bool = False) -> "sa.Column[int]":
-    return sa.Column(name, sa.Integer(), nullable=nullable)
+    return sa.Column(name, WHOLE, nullable=nullable)
 
 
 def _to(table: str, column: str, other: str, key: str) -> sa.ForeignKeyConstraint:

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from nongso.platform.migrations.schema import WHOLE
+
 revision = "traceability_2"
 down_revision = "traceability_1"
 branch_labels = None
@@ -11,7 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("product", sa.Column("crop", sa.String(), nullable=False, server_default=""))
-    op.add_column("lot", sa.Column("withdrawn_at", sa.Integer(), nullable=True))
+    op.add_column("lot", sa.Column("withdrawn_at", WHOLE, nullable=True))
     op.add_column("lot", sa.Column("withdrawn_why", sa.String(), nullable=True))
     # What has only ever been packed from one crop is of that crop; the rest the clerk says.
     op.execute(
