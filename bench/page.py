@@ -83,6 +83,7 @@ def prepare_platform(folder: Path, port: int) -> dict[str, Any]:
 
     file = folder / "platform.json"
     found = {"folder": str(folder / "data"), "secret": secrets.token_hex(32), "port": port}
+    file.touch(mode=0o600)  # the server refuses to start with a secret that others can read
     file.write_text(json.dumps(found))
     loaded = settings.load(file)
     migrations.upgrade(loaded)

@@ -6,7 +6,15 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SCRIPTS = ("ingest.py", "page.py", "labels.py", "memory.py", "telemetry.py", "alerts.py")
+SCRIPTS = (
+    "ingest.py",
+    "page.py",
+    "labels.py",
+    "memory.py",
+    "telemetry.py",
+    "alerts.py",
+    "phone.py",
+)
 
 
 def main() -> int:

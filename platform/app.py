@@ -13,7 +13,16 @@ from pathlib import Path
 
 from flask import Flask, Response, redirect, request
 
-from nongso.platform import accounts, csrf, errors, languages, migrations, store, telemetry
+from nongso.platform import (
+    accounts,
+    compression,
+    csrf,
+    errors,
+    languages,
+    migrations,
+    store,
+    telemetry,
+)
 from nongso.platform.greenhouse.bell import Bell
 from nongso.platform.settings import Settings
 
@@ -48,8 +57,8 @@ ROOMS = (
 # No third party, no inline script or style. Pages of ours are never framed.
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "font-src 'self'; media-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
+    "font-src 'self'; media-src 'self'; connect-src 'self'; manifest-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 HEADERS = {
     "Content-Security-Policy": CONTENT_POLICY,
@@ -85,6 +94,7 @@ def create_app(settings: Settings) -> Flask:
         kept.close()
         raise
     app.extensions["nongso.bell"] = Bell(settings.threads)
+    compression.install(app)  # first here is last to see an answer
     accounts.install(app)
     csrf.install(app, settings.secret, settings.secure_cookies)
     languages.install(app, settings.secure_cookies)
