@@ -11,7 +11,7 @@ Page and record formats: https://sqlite.org/fileformat.html, sections 1.6, 2.1 a
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,21 +29,56 @@ _MOST_LOCAL = {
 _INTEGER_BYTES = (0, 1, 2, 3, 4, 6, 8)
 
 
-def carve(file: Path, table: Table) -> Iterator[Cells]:
-    """Return the sound rows of a table, in no order, perhaps repeatedly."""
+def carve(file: Path, table: Table, is_known: Callable[[Cells], bool]) -> Iterator[Cells]:
+    """Return the sound rows whose key is not known, in no order, perhaps repeatedly."""
     kinds = (_TABLE_LEAF,) if table.is_numbered else (_INDEX_LEAF, _INDEX_INSIDE)
     with _Pages(file) as pages:
         for page in pages.every():
-            if len(page) < PAGE_BYTES or page[0] not in kinds:
-                continue
-            for cell in _cells(page):
-                try:
-                    row = _row(pages, page, cell, table)
-                except (IndexError, ValueError, struct.error):
-                    continue  # no row of ours
-                sound = table.readable(row) if row is not None else None
-                if sound is not None:
-                    yield sound
+            if len(page) == PAGE_BYTES and page[0] in kinds:
+                yield from _rows_of(pages, page, table, is_known)
+
+
+def _rows_of(
+    pages: "_Pages", page: bytes, table: Table, is_known: Callable[[Cells], bool]
+) -> Iterator[Cells]:
+    """Return the rows of one page, if one of some samples shows that it is the table's."""
+    cells = _cells(page)
+    samples = [*cells[:3], *cells[-2:]]
+    if not any(_columns(page, cell, table) == len(table.columns) + 1 for cell in samples):
+        return
+    for cell in cells:
+        row = _sound(pages, page, cell, table, is_known)
+        if row is not None:
+            yield row
+
+
+def _columns(page: bytes, at: int, table: Table) -> int:
+    """Return how many columns the row of a cell has."""
+    try:
+        at += 4 if page[0] == _INDEX_INSIDE else 0
+        _, at = _varint(page, at)
+        if table.is_numbered:
+            _, at = _varint(page, at)
+        size, kinds = _varint(page, at)
+        end, count = at + size, 0
+        while kinds < end:
+            _, kinds = _varint(page, kinds)
+            count += 1
+        return count
+    except IndexError:
+        return -1
+
+
+def _sound(
+    pages: "_Pages", page: bytes, at: int, table: Table, is_known: Callable[[Cells], bool]
+) -> Cells | None:
+    """Return the row of a cell, if it is one of the table's, sound and not known."""
+    try:
+        row = _row(pages, page, at, table, is_known)
+    except (IndexError, ValueError, struct.error):
+        return None  # no row of ours
+    sound = table.readable(row) if row is not None else None
+    return None if sound is None or is_known(sound[: len(table.key)]) else sound
 
 
 class _Pages:
@@ -110,7 +145,9 @@ def _cells(page: bytes) -> list[int]:
     ]
 
 
-def _row(pages: _Pages, page: bytes, at: int, table: Table) -> Cells | None:
+def _row(
+    pages: _Pages, page: bytes, at: int, table: Table, is_known: Callable[[Cells], bool]
+) -> Cells | None:
     """Return the columns of a cell and its checksum, as the table's SELECT does."""
     if page[0] == _INDEX_INSIDE:
         at += 4
@@ -120,6 +157,8 @@ def _row(pages: _Pages, page: bytes, at: int, table: Table) -> Cells | None:
     number = None
     if table.is_numbered:
         number, at = _varint(page, at)
+        if is_known((number,)):
+            return None
     cells = _record(_payload(pages, page, at, size))
     if table.is_numbered:
         cells[0] = number

@@ -39,6 +39,7 @@ from nongso.gateway.storeschema import (
 
 CHUNK = 1000
 MOST_NAMES = 50
+MOST_REMEMBERED = 1 << 25  # rows
 RESERVE_BYTES = 4 << 20  # left free on the disk
 MENDING = ".mending"  # ending of the copy that gets a new first page
 _UNREADABLE = (apsw.Error, MemoryError, OverflowError, UnicodeDecodeError)
@@ -141,6 +142,8 @@ class _Reader:
         self._table = table
         self._found = found
         self._missed: set[Cells] = set()
+        self._read = bytearray()  # which rows were read, from ``_first`` on
+        self._first = 0
 
     def rows(self) -> Iterator[Cells]:
         """Return the sound rows, some perhaps twice; note the others."""
@@ -151,9 +154,9 @@ class _Reader:
         high = None
         if not is_complete:
             is_complete, high = yield from self._walk("DESC", low)
-        if table.name not in CHANGING:
+        if table.name not in CHANGING and (table.name != "messages" or not is_complete):
             numbers = []
-            for row in carve(self._file, table):
+            for row in carve(self._file, table, self._is_known):
                 numbers.append(row[0])
                 yield row
             if table.name == "outbox" and not is_complete:
@@ -178,15 +181,30 @@ class _Reader:
                     self._note(found)
                     continue
                 key = row[: len(self._table.key)]
+                if last is None and order == "ASC" and self._table.is_numbered:
+                    self._first = key[0]
                 if last is not None and (key >= last if order == "DESC" else key <= last):
                     self._note(found, "in the place of another: ")  # a page lies there twice
                 if stop is not None and (key <= stop if order == "DESC" else key >= stop):
                     return True, last
                 last = key
+                self._know(key)
                 yield row
         except _UNREADABLE:
             return False, last
         return True, last
+
+    def _know(self, key: Cells) -> None:
+        """Remember that a row was read, in one byte, so that it need not be decoded again."""
+        if self._table.is_numbered and 0 <= key[0] - self._first < MOST_REMEMBERED:
+            place = key[0] - self._first
+            if place >= len(self._read):
+                self._read += bytes(place + 1 - len(self._read))
+            self._read[place] = 1
+
+    def _is_known(self, key: Cells) -> bool:
+        place = key[0] - self._first if self._table.is_numbered else -1
+        return 0 <= place < len(self._read) and bool(self._read[place])
 
     def _note(self, found: Cells, how: str = "") -> None:
         """A row that has changed, or that stands where another one was."""

@@ -272,6 +272,8 @@ class Bench:
             new = found[table] - rows
             assert not {row for row in new if not self._is_ours(table, row)}, f"changed: {new}"
             lost = keys(rows, table) - keys(found[table], table)
+            if table == "messages" and replaced and replaced.salvage.is_disordered:
+                continue  # pages without a tree are not searched for the ledger: it costs too long
             assert {(table, key) for key in lost} <= allowed, f"{table} lost {lost}"
             if lost and table in ("outbox", "commands", "state"):
                 if replaced is None:
@@ -281,8 +283,9 @@ class Bench:
                     salvage = replaced.salvage
                     is_counted = salvage.unreadable[table] or salvage.unreadable["store"]
                     assert is_counted or salvage.is_disordered, "not counted"
-        bodies = {(row[0], row[2], row[3]) for row in self.rows["outbox"]}
-        assert {(row.id, row.kind, row.body) for row in told if row.is_sound} <= bodies
+        bodies = {(row[0], row[3]) for row in self.rows["outbox"]}
+        bodies |= {(row[0], row[6]) for row in self.rows["set_aside"]}
+        assert {(row.id, row.body) for row in told if row.is_sound} <= bodies
         assert state.items() <= {(row[0], row[1]) for row in self.rows["state"]}
         assert commands <= {row[0] for row in self.rows["commands"]}
         assert set(newest) <= {row[:5] for row in self.rows["latest"]}
@@ -299,8 +302,10 @@ class Bench:
         file.rollback()
         return True
 
-    @staticmethod
-    def _is_ours(table: str, row: Row) -> bool:
+    def _is_ours(self, table: str, row: Row) -> bool:
+        """Say whether a row was once written so: what was struck out may come to light again."""
+        if table == "outbox":
+            return any((row[0], row[3]) == (old[0], old[6]) for old in self.rows["set_aside"])
         return table == "state" and row[0] == "latest_upto"
 
 
