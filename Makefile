@@ -14,10 +14,10 @@ demo: ## set everything up and run the whole system (DATA=folder PORT=8080 SPEED
 	@exec $(bin)/nongso up --data "$(DATA)" --port "$(PORT)" --speed "$(SPEED)"
 
 test: setup ## all tests
-	$(bin)/python -m pytest
+	$(bin)/python -m pytest -n auto --dist loadfile
 
 quick: setup ## the tests that take seconds
-	$(bin)/python -m pytest -m "not walk"
+	$(bin)/python -m pytest -n auto --dist loadfile -m "not walk"
 
 check: lint types ## style, types, doors between the rooms
 
