@@ -149,7 +149,9 @@ def _with_headers(tls: bool) -> Callable[[Response], Response]:
     def add(answer: Response) -> Response:
         own = {name.lower() for name in answer.headers.keys()}  # noqa: SIM118  (not a dict)
         answer.headers.extend({n: v for n, v in headers.items() if n.lower() not in own})
-        if "cache-control" not in own and request.endpoint != "static":
+        if "cache-control" not in own and (
+            request.endpoint != "static" or answer.status_code >= 400
+        ):
             answer.headers["Cache-Control"] = "no-store"
         return answer
 
