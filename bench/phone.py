@@ -8,12 +8,12 @@ added). The first useful screen is the largest painted thing (LCP): on these pag
 the greenhouses or the form, in the first 740 px. What the service worker fetches afterwards, once,
 for times without network is weighed apart.
 
-Lighthouse (not here, it needs npm; done by hand) of the same pages, with the server of
-``--serve`` and ``CHROME_PATH=$(which chromium)``::
+Lighthouse of the same pages is done by hand, because it needs npm: start the server with
+``--serve`` (it prints address and cookie), write ``{"Cookie": "…"}`` into headers.json, then ::
 
-    npx lighthouse URL --quiet --chrome-flags="--headless --no-sandbox" \\
-        --only-categories=performance,accessibility,best-practices \\
-        --extra-headers='{"Cookie": "nongso_log_in=..."}'
+    CHROME_PATH=$(which chromium) npx lighthouse URL --extra-headers=headers.json \\
+        --chrome-flags="--headless --no-sandbox" \\
+        --only-categories=performance,accessibility,best-practices
 """
 
 import argparse

@@ -49,6 +49,13 @@ def test_an_order_whose_answer_never_came_is_not_called_refused(
     expect(farmer.locator("main")).to_contain_text("chưa biết lệnh đã đến chưa")
 
 
+def test_a_form_whose_answer_never_came_is_not_called_unsent(farmer: Page, server: Server) -> None:
+    farmer.goto("/greenhouses/tan-binh-1/diary/before")
+    server.close()
+    farmer.get_by_role("button", name="Ghi", exact=True).click()
+    expect(farmer.locator("main")).to_contain_text("chưa biết đã gửi được chưa")
+
+
 def test_a_diary_line_waits_on_the_phone_and_is_written_once(
     farmer: Page, phone: BrowserContext, server: Server
 ) -> None:
@@ -62,8 +69,7 @@ def test_a_diary_line_waits_on_the_phone_and_is_written_once(
     farmer.goto("/greenhouses")
     expect(farmer.locator("[data-mine]")).to_have_text(re.compile("^2 dòng nhật ký chưa gửi"))
     assert lines(place) == []
-    phone.set_offline(False)
-    farmer.goto("/greenhouses")
+    phone.set_offline(False)  # the open page hears of it and sends
     expect(farmer.locator("[data-sent]")).to_have_text(re.compile("Đã gửi 2 dòng"))
     farmer.reload()
     assert sorted(one.entry.amount or 0 for one in lines(place)) == [80, 120]
@@ -80,7 +86,7 @@ def test_nobody_elses_waiting_lines_are_sent_in_my_name(
     expect(farmer.locator("main")).to_contain_text("được giữ trong điện thoại")
     phone.clear_cookies()  # the log-in is over; somebody else takes the phone
     phone.set_offline(False)
-    log_in(farmer, "helper")
+    log_in(farmer, "farmer-bac-ha")
     expect(farmer.locator("[data-others]")).to_have_text(re.compile("1 dòng nhật ký của người"))
     assert lines(place) == []
 
