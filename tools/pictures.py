@@ -33,10 +33,11 @@ HERE = ZoneInfo("Asia/Ho_Chi_Minh")
 
 # Shows only what matches, with all that holds it; then says where it ends, at most so far down.
 # On a phone the button that stops everything stays at the lower edge; on paper it would not.
-FRAME = """([only, most]) => {
+FRAME = """([only, most, spare]) => {
   const place = one => one.getBoundingClientRect();
   const found = only ? [...document.querySelectorAll(only)] : [];
   if (only) {
+    if (found.length < only.split(',').length) throw new Error('not on the page: ' + only);
     const kept = new Set();
     for (const one of found) {
       one.querySelectorAll('*').forEach(part => kept.add(part));
@@ -45,7 +46,7 @@ FRAME = """([only, most]) => {
     for (const one of document.querySelectorAll('body *'))
       if (!kept.has(one)) one.style.display = 'none';
   }
-  const end = Math.ceil(only ? Math.max(...found.map(one => place(one).bottom)) + 36 : most);
+  const end = Math.ceil(only ? Math.max(...found.map(one => place(one).bottom)) + spare : most);
   for (const one of document.querySelectorAll('button')) one.style.overflowWrap = 'normal';
   const stop = document.querySelector('.stop-all');
   if (stop && !only) {
@@ -118,11 +119,22 @@ class Studio:
             page.wait_for_url(lambda address: "/login" not in address)
         return page
 
-    def take(self, page: Page, name: str, title: str, only: str = "", most: int = HEIGHT) -> None:
-        """Make the picture of the screen, or only of what ``only`` selects in the page."""
+    def take(
+        self,
+        page: Page,
+        name: str,
+        title: str,
+        only: str = "",
+        most: int = HEIGHT,
+        spare: int = 36,
+    ) -> None:
+        """Make the picture of the screen, or only of what ``only`` selects in the page.
+
+        ``spare`` is room below it: on paper some things are a little higher.
+        """
         page.evaluate("scrollTo(0, 0)")
         page.emulate_media(media="screen", color_scheme="light")
-        height = page.evaluate(FRAME, [only, most])
+        height = page.evaluate(FRAME, [only, most, spare])
         with tempfile.TemporaryDirectory() as folder:
             pdf, svg = Path(folder) / "page.pdf", Path(folder) / "page.svg"
             size = {"width": f"{WIDTH}px", "height": f"{height}px"}
@@ -287,10 +299,16 @@ def alerts(studio: Studio) -> None:
     farmer = studio.phone("farmer")
     for _ in range(60):
         farmer.goto("/alerts")
-        if farmer.locator("main article").count():
+        if farmer.locator("[data-live=alerts] > .card").count():
             break
         farmer.wait_for_timeout(2000)
-    studio.take(farmer, "alerts", "Trang Cảnh báo", only=".top, h1, main article:first-of-type")
+    farmer.wait_for_timeout(3000)  # the page has asked for what is new
+    studio.take(
+        farmer,
+        "alerts",
+        "Trang Cảnh báo",
+        only=".top, h1, [data-live=alerts] > .card:first-of-type",
+    )
     page.goto(rule)
     page.click("#soil_dry summary")
     page.click("#soil_dry button[name=reset]")
@@ -322,7 +340,7 @@ def slip(studio: Studio) -> None:
         page.select_option("[name=role]", "farmer")
     page.click("main form.column button >> nth=0")
     page.wait_for_selector(".slip")
-    studio.take(page, "slip", "Giấy in mã vào cửa", only=".slip")
+    studio.take(page, "slip", "Giấy in mã vào cửa", only=".slip", spare=70)
 
 
 def records(studio: Studio) -> None:
