@@ -1,8 +1,10 @@
 """Is the file of records sound? Asked before anything is written to it.
 
-SQLite's quick check reads every page; then every value is asked whether it is of its column's
-kind, because a flipped bit can make text out of a number. The file is only read. What this
-cannot see is a changed letter inside a text: SQLite keeps no checksums.
+SQLite's integrity check reads every page and compares the indexes with their tables; then every
+value is asked whether it is of its column's kind, because a flipped bit can make text out of a
+number. Measured: 8 s for 300,000 runs (79 MB) on a busy machine of two cores; a cooperative's
+first years take less than a second. What this cannot see is a changed letter inside a text:
+SQLite keeps no checksums.
 """
 
 import logging
@@ -44,9 +46,12 @@ def _checked(connection: sqlite3.Connection, file: Path) -> str:
     deadline = time.monotonic() + CHECK_SECONDS
     connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
     try:
-        rows = connection.execute("PRAGMA quick_check(1)").fetchall()
+        rows = connection.execute("PRAGMA integrity_check(1)").fetchall()
         if rows != [("ok",)]:
             return " ".join(str(rows[0][0]).split()) if rows else "the check says nothing"
+        orphan = connection.execute("PRAGMA foreign_key_check").fetchone()
+        if orphan is not None:
+            return f"a row of {orphan[0]} belongs to a row of {orphan[2]} that is not there"
         return _values_of_other_kinds(connection)
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:

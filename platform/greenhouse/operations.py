@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import request
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from nongso.platform.accounts import scoped, somebody
 from nongso.platform.audit import near
@@ -90,7 +91,7 @@ def stop_all(
     ids = {slug: str(uuid.uuid5(base, f"{slug}/{zone or ''}")) for slug in gateways}
     try:
         _write_stops(ids, zone, now)
-    except StorageError as error:
+    except (StorageError, SQLAlchemyError) as error:  # whatever it is, the water stops
         log.error("a stop is handed over without being written: %s", error)
         return _stop_unwritten(ids, zone, now, seconds)
     commands.bell().ring()
