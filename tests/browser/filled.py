@@ -202,7 +202,6 @@ class Filled:
             found.append(Seen(f"/offline/{what}", ""))
         found += [
             Seen("/records/batch/noodles", "clerk"),
-            Seen("/voices/record/hmn", "clerk"),
             Seen("/alerts/limits/gateway/binh-lu", "clerk"),
             Seen(f"/greenhouses/{HOUSE}", "officer"),
             Seen(f"/greenhouses/{HOUSE}", "helping"),
