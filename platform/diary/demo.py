@@ -65,7 +65,7 @@ BEFORE = season.Before(
 def lay_down(settings: Settings, grower: str, now: int | None = None) -> int:
     """Write the diaries of a trial grower (log-in name); return how many lines are new."""
     at = int(time.time()) if now is None else now
-    records = Records(settings.records_file)
+    records = Records.of(settings)
     try:
         with records.transaction() as session:
             person = session.scalar(select(Person).where(Person.user == grower))
