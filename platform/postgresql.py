@@ -82,6 +82,7 @@ def _keywords(address: Address) -> dict[str, Any]:
     """Return what libpq is told beside the address; a host that vanished is noticed."""
     return {
         "application_name": "nongso",
+        "client_encoding": "UTF8",
         "connect_timeout": CONNECT_SECONDS,
         "keepalives_idle": 30,
         "keepalives_interval": 10,

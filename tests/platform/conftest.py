@@ -7,7 +7,6 @@ PostgreSQL, and without it those that ``on_both`` names have them in each in tur
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,10 +17,14 @@ from nongso.platform.settings import Settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not do it
 
-import on_both
-import postgresql_server
 from office import Place, open_place
-from on_both import pytest_collection_modifyitems, pytest_generate_tests  # noqa: F401
+from on_both import (  # noqa: F401
+    database,
+    postgresql,
+    pytest_collection_modifyitems,
+    pytest_generate_tests,
+    records,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -39,34 +42,17 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found.records_file
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[postgresql_server.Server]:
-    """A PostgreSQL of our own."""
-    if postgresql_server.programs() is None:
-        pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
-    pytest.importorskip("psycopg", reason="psycopg is not installed: nongso[postgres]")
-    with postgresql_server.running() as server:
-        yield server
-
-
 @pytest.fixture
-def database(request: pytest.FixtureRequest) -> str:
-    """Which database the records of a test are in."""
-    return str(getattr(request, "param", on_both.DATABASE))
-
-
-@pytest.fixture
-def settings(tmp_path: Path, database: str, request: pytest.FixtureRequest) -> Iterator[Settings]:
-    found = Settings(folder=tmp_path / "platform", secret="0123456789abcdef" * 4)
+def settings(
+    tmp_path: Path,
+    records: str,  # noqa: F811
+    request: pytest.FixtureRequest,
+) -> Settings:
+    found = Settings(folder=tmp_path / "platform", secret="0123456789abcdef" * 4, records=records)
     found.folder.mkdir()
-    if database == "sqlite":
+    if found.records_in_file:
         shutil.copy(request.getfixturevalue("migrated"), found.records_file)
-        yield found
-        return
-    server = request.getfixturevalue("postgresql")
-    name = server.copy()
-    yield replace(found, records=server.url(name))
-    server.drop(name)
+    return found
 
 
 @pytest.fixture

@@ -5,21 +5,79 @@ the usual run those named here, which stand for what databases do differently, r
 """
 
 import os
+from collections.abc import Iterator
 
 import pytest
+from postgresql_server import Server, programs, running
 
 DATABASE = os.environ.get("RECORDS", "sqlite")
 assert DATABASE in ("sqlite", "postgresql"), "RECORDS is sqlite or postgresql"
 
-ON_BOTH = {
+ON_BOTH: dict[str, str | set[str]] = {
     "test_ground.py": "*",
     "test_ingest.py": "*",
     "test_wish_order.py": "*",
+    "test_guessing.py": {"test_a_hundred_guesses_at_the_same_moment_are_counted_as_a_hundred"},
+    "test_watering.py": {
+        "test_the_same_wish_at_once_from_many_phones_is_one",
+        "test_an_unanswered_command_is_offered_again_but_not_at_once",
+    },
+    "test_alert_watch.py": {
+        "test_of_two_processes_one_does_the_work_and_the_other_takes_over",
+        "test_a_lease_of_a_clock_that_ran_ahead_does_not_silence_everything",
+    },
+    "test_alert_ways.py": {"test_a_message_is_sent_once"},
+    "test_diary.py": {"test_the_same_line_sent_twice_is_one_line"},
+    "test_members.py": {
+        "test_a_code_works_once",
+        "test_a_person_who_leaves_is_nowhere_but_the_deeds_stay",
+    },
+    "test_hostile_batches.py": {
+        "test_a_row_that_only_the_database_refuses_is_set_aside",
+        "test_no_row_whatever_it_holds_loses_a_good_one",
+    },
+    "test_overview.py": "*",
+    "test_two_servers.py": "*",
+    "test_moving_data.py": "*",
+    "test_lots.py": {
+        "test_a_form_sent_twice_is_one_lot",
+        "test_clerks_who_pack_the_same_noodles_at_once_never_exceed_them",
+    },
+    "test_labelling.py": {"test_clerks_who_print_at_once_never_exceed_the_packs"},
+    "test_withdrawal.py": {"test_a_lot_is_either_used_or_withdrawn_however_many_press_at_once"},
 }
 ABOUT_SQLITE = {
     "test_the_database_is_opened_as_promised",
     "test_wishes_from_before_the_upgrade_are_numbered_by_their_age",  # writes rows of SQLite's
 }
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A PostgreSQL of our own."""
+    if programs() is None:
+        pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
+    pytest.importorskip("psycopg", reason="psycopg is not installed: nongso[postgres]")
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest) -> str:
+    """Which database the records of a test are in."""
+    return str(getattr(request, "param", DATABASE))
+
+
+@pytest.fixture
+def records(database: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The setting ``records`` of a test; in PostgreSQL a migrated database of its own."""
+    if database == "sqlite":
+        yield ""
+        return
+    server = request.getfixturevalue("postgresql")
+    name = server.copy()
+    yield server.url(name)
+    server.drop(name)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

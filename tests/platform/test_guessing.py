@@ -13,6 +13,7 @@ from nongso.platform import guesses, people
 from nongso.platform.audit import Deed
 from nongso.platform.guesses import Guess, wait_after
 from nongso.platform.people import Person, WeakSecret
+from nongso.platform.store import Base
 
 DAY = 86400
 SHARED = "203.0.113.7"  # of a whole village, behind its network's one address
@@ -52,7 +53,8 @@ def test_ten_thousand_guesses_from_500_addresses_get_nowhere(place: Place) -> No
     assert enter(owner, "farmer", SHARED, PASSWORD) == 303
     assert enter(neighbour, "officer", SHARED, PASSWORD) == 303
     addresses = [f"198.51.{n // 250}.{n % 250}" for n in range(499)] + [SHARED]
-    checked = guess_all_day(place, "farmer", addresses, 10_000, int(time.time()))
+    ends = int(time.time()) + 600  # so that a busy machine does not leave that day meanwhile
+    checked = guess_all_day(place, "farmer", addresses, 10_000, ends)
     assert checked <= 48  # strangers' and the shared address's: of a million PINs, 1 in 20,000
     assert enter(place.app.test_client(), "farmer", "198.51.0.1", PASSWORD) == 429
     assert enter(owner, "farmer", SHARED, PASSWORD) == 303
@@ -156,9 +158,10 @@ def test_failures_stand_in_the_audit_without_what_was_typed(place: Place) -> Non
         deeds = session.scalars(select(Deed).where(Deed.what == "log_in_failed")).all()
         assert [deed.person for deed in deeds] == [person.id]
         assert deeds[0].network == "203.0.113.0/24"
-    stored = place.settings.records_file.read_bytes()
-    assert b"my-other-password" not in stored
-    assert b"my-password-in-the-wrong-field" not in stored
+        stored = str([session.execute(select(t)).all() for t in Base.metadata.sorted_tables])
+    assert "log_in_failed" in stored
+    assert "my-other-password" not in stored
+    assert "my-password-in-the-wrong-field" not in stored
 
 
 @pytest.mark.parametrize("pin", ["123456", "654321", "000000", "121212", "123123", "112211", "90"])

@@ -1,4 +1,4 @@
-"""A cooperative on real SQLite, with its schema made by the migrations."""
+"""A cooperative on a real database, with its schema made by the migrations."""
 
 import datetime
 import uuid
@@ -112,9 +112,9 @@ class Farm:
         return self.do(ops.pack, wish)
 
 
-def open_farm(folder: Path) -> Farm:
+def open_farm(folder: Path, records_in: str = "") -> Farm:
     """Make the database and two cooperatives."""
-    settings = Settings(folder=folder, secret="k7m4pqrstvwx" * 4)
+    settings = Settings(folder=folder, secret="k7m4pqrstvwx" * 4, records=records_in)
     migrations.upgrade(settings)
     records = Records.of(settings)
     with records.transaction() as session:
