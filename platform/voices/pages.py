@@ -28,6 +28,7 @@ COOKIE = "nongso_voice"
 HEARERS = ("farmer", "clerk", "helper", "officer", "admin")
 RECORDERS = ("clerk", "admin")
 YEAR_SECONDS = 365 * 86400
+ON_A_PAGE = 40  # forms for all sentences at once are too much for an old phone
 
 Answer = str | Response | tuple[str, int]
 
@@ -108,8 +109,11 @@ def take_choice() -> Answer:
 @blueprint.get("/record/<any(vi, hmn, twh, blt):language>")
 @allow(*RECORDERS)
 def book(language: str) -> Answer:
-    """All sentences, with what is recorded and how to record the next one."""
-    return _book(language)
+    """The sentences, with what is recorded and how to record the next one."""
+    page = request.args.get("page", 0, int)
+    if not 0 <= page <= (len(sentences()) - 1) // ON_A_PAGE:
+        abort(404)
+    return _book(language, page)
 
 
 @blueprint.post("/record/<any(vi, hmn, twh, blt):language>/<key>")
@@ -133,7 +137,7 @@ def record(language: str, key: str) -> Answer:
             "huge": _("Đoạn ghi này dài quá. Xin ghi lại ngắn hơn nửa phút."),
             "unknown": _("Không nghe được tệp này. Xin ghi âm bằng điện thoại rồi chọn lại."),
         }[error.code]
-        return _book(language, {key: trouble}), 422
+        return _book(language, _page_of(key), {key: trouble}), 422
     return _back(language, key)
 
 
@@ -150,16 +154,27 @@ def sound(language: str, key: str) -> Response:
     return answer.make_conditional(request) or answer
 
 
-def _book(language: str, troubles: dict[str, str] | None = None) -> str:
-    known = _known(language)
+def _book(language: str, page: int, troubles: dict[str, str] | None = None) -> str:
+    known, all_ = _known(language), list(sentences().items())
+    begins = range(0, len(all_), ON_A_PAGE)
     return render_template(
         "voices/record.html",
         code=language,
         name=language_word(language),
-        sentences=[(key, _blanks(text), key in known) for key, text in sentences().items()],
+        sentences=[
+            (key, _blanks(text), key in known)
+            for key, text in all_[begins[page] : begins[page] + ON_A_PAGE]
+        ],
+        total=len(all_),
+        page=page,
+        parts=[(begin + 1, min(begin + ON_A_PAGE, len(all_))) for begin in begins],
         troubles=troubles or {},
         done=len(known),
     )
+
+
+def _page_of(key: str) -> int:
+    return list(sentences()).index(key) // ON_A_PAGE
 
 
 def _blanks(text: str) -> str:
@@ -172,7 +187,8 @@ def _known(language: str) -> set[str]:
 
 
 def _back(language: str, key: str) -> Response:
-    return redirect(url_for("voices.book", language=language) + f"#s-{key}", 303)  # type: ignore[return-value]
+    page = url_for("voices.book", language=language, page=_page_of(key))
+    return redirect(f"{page}#s-{key}", 303)  # type: ignore[return-value]
 
 
 def _voices() -> Voices:

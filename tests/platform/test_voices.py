@@ -1,6 +1,7 @@
 """Sentences that can be heard: recorded by a person, played where a recording is kept."""
 
 import io
+import re
 import time
 
 import pytest
@@ -64,6 +65,19 @@ def test_a_recording_that_was_dropped_is_no_longer_played(farm: Place) -> None:
 def test_what_is_no_short_sound_is_refused(farm: Place, data: bytes, said: int) -> None:
     assert record(farm, data) == said
     assert farm.client("farmer").get(f"/voices/hmn/{key_of(DRY)}").status_code == 404
+
+
+def test_every_sentence_has_its_form_on_one_of_the_pages(farm: Place) -> None:
+    desk, seen = farm.client("clerk"), []
+    pages = set(re.findall(r'href="(/voices/record/hmn\?page=\d+)"', desk.get(PAGE).text))
+    for path in pages:
+        seen += re.findall(r'id="s-(\w+)"', desk.get(path).text)
+    assert sorted(seen) == sorted(sentences())
+    assert desk.get(PAGE + "?page=99").status_code == 404
+    last = list(sentences())[-1]
+    sent = {"do": "drop", "form_token": form_token(desk.get(PAGE))}
+    back = desk.post(f"{PAGE}/{last}", data=sent).location
+    assert f'id="s-{last}"' in desk.get(back.partition("#")[0]).text
 
 
 def test_only_clerks_record(farm: Place) -> None:
