@@ -81,7 +81,25 @@ def _gateway_init(args: argparse.Namespace) -> int:
 def _gateway_key(args: argparse.Namespace) -> int:
     from nongso.gateway import settings
 
-    print(settings.load(args.settings).platform.key)
+    platforms = {found.id: found for found in settings.load(args.settings).destinations}
+    wanted = args.platform or next(iter(platforms))
+    if wanted not in platforms:
+        raise CommandError(
+            f"{args.settings} names no platform {wanted!r}; there are: {', '.join(platforms)}"
+        )
+    print(platforms[wanted].key)
+    return 0
+
+
+def _gateway_platform(args: argparse.Namespace) -> int:
+    from nongso.gateway import destinations
+
+    added = destinations.add(
+        args.settings, platform_id=args.id, name=args.name, url=args.url, ca_file=args.ca_file
+    )
+    print(f"Added to {args.settings}: {added.called} at {added.url}.")
+    print("Restart the gateway. The platform must know the key:")
+    print(f"  nongso gateway key --settings {args.settings} --platform {added.id}")
     return 0
 
 
@@ -278,7 +296,25 @@ def parser() -> Parser:
     gateway = _group(rooms, "gateway", "the farm's gateway")
     _add(gateway, "run", _gateway_run, "receive, store, forward, decide on watering", settings)
     _add(gateway, "valves", _gateway_valves, "run the valve supervisor", settings)
-    _add(gateway, "key", _gateway_key, "print the key that the platform must know", settings)
+    key = _add(gateway, "key", _gateway_key, "print the key that the platform must know", settings)
+    key.add_argument(
+        "--platform", metavar="ID", help="of several platforms, which (default: the first)"
+    )
+    second = _add(
+        gateway,
+        "platform",
+        _gateway_platform,
+        "add a second platform, as on the farm's own box, with a new key",
+        settings,
+    )
+    second.add_argument("id", help="a slug under which the gateway knows it, e.g. farm")
+    second.add_argument("name", help="name for people, e.g. 'Máy ở nông trại'")
+    second.add_argument(
+        "--url", type=kinds.address, required=True, help="where the gateway reaches it"
+    )
+    second.add_argument(
+        "--ca-file", type=kinds.path, metavar="FILE", help="certificate authority of its address"
+    )
     _add(gateway, "close", _gateway_close, "close all valves now", settings)
     init = _add(
         gateway, "init", _gateway_init, "write new gateway settings with new keys", settings

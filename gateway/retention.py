@@ -1,11 +1,13 @@
 """Keeping the store small: old ledger rows, old command ids, and telemetry beyond the limit.
 
 Irrigation, alarm and configuration rows are never dropped. What is dropped is counted and
-declared in an alarm row. Called inside the store's transaction; ``committed`` afterwards.
+declared in an alarm row; where rows go to two platforms, in one for each that never got them.
+Called inside the store's transaction; ``committed`` afterwards.
 """
 
 import logging
 import time
+from collections import Counter
 
 from nongso.gateway.ledger import put_alarm
 from nongso.gateway.storefile import StoreFile
@@ -27,13 +29,16 @@ class Retention:
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
         self.dropped = 0  # since the start, for the status page
-        self._undeclared = 0
+        self.dropped_for: Counter[str] = Counter()  # by the destination that never got them
+        self._undeclared: Counter[str] = Counter()
         self._pruned_at = self._sized_at = self._declared_at = self._complained_at = -1e9
-        self._dropping = self._declaring = 0
+        self._dropping = 0
+        self._dropping_for: Counter[str] = Counter()
+        self._declaring: Counter[str] = Counter()
 
     def keep(self, file: StoreFile, now: int) -> bool:
         """Give up what must go; ``True`` when a protected row (the declaration) was added."""
-        self._dropping = self._declaring = 0
+        self._forget_turn()
         clock = time.monotonic()
         if clock - self._pruned_at > PRUNE_SECONDS:
             file.forget_messages(now - LEDGER_DAYS * 86400)
@@ -43,24 +48,32 @@ class Retention:
             self._sized_at = clock
             if file.used_bytes() > self.most_bytes:
                 self._drop(file, now)
-        count = self._undeclared + self._dropping
-        if count and clock - self._declared_at > DECLARE_SECONDS:
-            put_alarm(file, "telemetry_dropped", {"count": count})
-            self._declaring = count
+        lost = self._undeclared + self._dropping_for
+        if lost and clock - self._declared_at > DECLARE_SECONDS:
+            for destination, count in sorted(lost.items()):
+                whose = {"destination": destination} if destination else {}
+                put_alarm(file, "telemetry_dropped", {"count": count, **whose})
+            self._declaring = lost
         return bool(self._declaring)
 
     def committed(self) -> None:
         """What ``keep`` did is on the disk."""
         self.dropped += self._dropping
-        self._undeclared += self._dropping - self._declaring
+        self.dropped_for += self._dropping_for
+        self._undeclared = self._undeclared + self._dropping_for - self._declaring
         if self._declaring:
             self._declared_at = time.monotonic()
-        self._dropping = self._declaring = 0
+        self._forget_turn()
+
+    def _forget_turn(self) -> None:
+        self._dropping = 0
+        self._dropping_for = Counter()
+        self._declaring = Counter()
 
     def _drop(self, file: StoreFile, now: int) -> None:
         if file.forget_messages(now - LEDGER_DAYS_WHEN_FULL * 86400):
             return
-        self._dropping = file.drop_telemetry(DROP_ROWS)
+        self._dropping, self._dropping_for = file.drop_telemetry(DROP_ROWS)
         if not self._dropping and time.monotonic() - self._complained_at > PRUNE_SECONDS:
             self._complained_at = time.monotonic()
             log.error(

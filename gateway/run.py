@@ -36,7 +36,11 @@ class Gateway:
 
     def __init__(self, settings: GatewaySettings) -> None:
         self.settings = settings
-        self.store = Store(settings.store_file, most_bytes=settings.store_megabytes << 20)
+        self.store = Store(
+            settings.store_file,
+            most_bytes=settings.store_megabytes << 20,
+            destinations=[platform.id for platform in settings.destinations],
+        )
         self.valves = Valves(settings.valves_socket)
         self.watering = Watering(settings, self.valves, self.store.latest, self.store)
         self.inbox = Inbox(settings, self.store)
@@ -144,7 +148,7 @@ def run(settings_file: Path) -> int:
     log.info(
         "gateway %s: %d nodes, %d zones, store %s, platform %s%s",
         *(settings.gateway, len(settings.nodes), len(settings.zones())),
-        *(settings.store_file, settings.platform.url),
+        *(settings.store_file, " and ".join(p.url for p in settings.destinations)),
         ", SIMULATED" if settings.simulated else "",
     )
     gateway.start()

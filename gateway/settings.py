@@ -28,6 +28,7 @@ LONGEST_TEXT = 500
 MOST_NUMBER = 1e12
 DAY = 86400
 MOST_AREA_M2 = 1e6
+MOST_PLATFORMS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,21 @@ class Broker:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """Where rows are sent. ``ca_file`` pins a private authority for https addresses."""
+    """Where rows are sent. ``ca_file`` pins a private authority for https addresses.
+
+    Under its ``id`` the gateway remembers what this platform has named; ``name`` is for people.
+    """
 
     url: str
     key: str
     ca_file: str | None = None
+    id: str = "main"
+    name: str | None = None
+
+    @property
+    def called(self) -> str:
+        """How logs and messages call it."""
+        return self.name or self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,18 +153,22 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """Everything the gateway knows about its farm. ``folder`` is where the file lies."""
+    """Everything the gateway knows about its farm. ``folder`` is where the file lies.
+
+    Rows go to ``destinations``: the one ``platform``, or those listed as ``platforms``.
+    """
 
     gateway: str
     name: str
     broker: Broker
-    platform: Platform
     status_port: int
     bus: Bus
     bus_node: BusNode
     farms: tuple[Farm, ...]
     greenhouses: tuple[Greenhouse, ...]
     nodes: tuple[Node, ...]
+    platform: Platform | None = None
+    platforms: tuple[Platform, ...] = ()
     simulated: bool = False
     store_megabytes: int = 512  # telemetry that was not sent is dropped beyond this
     folder: Path = Path()
@@ -167,6 +182,11 @@ class GatewaySettings:
     def valves_socket(self) -> Path:
         """Where the valve supervisor listens."""
         return self.folder / "valves.sock"
+
+    @property
+    def destinations(self) -> tuple[Platform, ...]:
+        """The platforms that get every row and may send commands; the first is the main one."""
+        return self.platforms if self.platform is None else (self.platform,)
 
     def zones(self) -> dict[str, Zone]:
         """All zones by id."""
@@ -312,18 +332,7 @@ def _check(settings: GatewaySettings) -> None:
     _port(settings.broker.port, "broker.port")
     _port(settings.status_port, "status_port")
     _need(settings.store_megabytes >= 8, "store_megabytes", "must be 8 or more")
-    _need(
-        _is_address(settings.platform.url),
-        "platform.url",
-        f"must look like https://nongso.example.vn, not {settings.platform.url!r}",
-    )
-    _need(
-        len(settings.platform.key) >= SHORTEST_KEY
-        and all("!" <= letter <= "~" for letter in settings.platform.key),
-        "platform.key",
-        f"must have at least {SHORTEST_KEY} characters, letters, digits and marks without spaces; "
-        "copy it from the platform",
-    )
+    _check_platforms(settings)
     farms: set[Any] = set()
     for n, farm in enumerate(settings.farms):
         _slug(farm.slug, f"farms[{n}].slug")
@@ -331,6 +340,47 @@ def _check(settings: GatewaySettings) -> None:
     _check_bus(settings.bus)
     _check_greenhouses(settings, farms)
     _check_nodes(settings, farms)
+
+
+def _check_platforms(settings: GatewaySettings) -> None:
+    """Each platform has its own id, address and key: with one key each could pose as both."""
+    if settings.platform is not None:
+        _need(not settings.platforms, "platforms", "stands beside platform; give one of the two")
+        _check_platform(settings.platform, "platform")
+        return
+    _need(bool(settings.platforms), "platform", "is missing")
+    _need(
+        len(settings.platforms) <= MOST_PLATFORMS,
+        "platforms",
+        f"can hold {MOST_PLATFORMS} platforms, the cooperative's and the farm's own",
+    )
+    ids: set[Any] = set()
+    urls: set[Any] = set()
+    keys: set[Any] = set()
+    for n, platform in enumerate(settings.platforms):
+        key = f"platforms[{n}]"
+        _check_platform(platform, key)
+        _once(ids, platform.id, f"{key}.id")
+        _once(urls, platform.url.rstrip("/"), f"{key}.url")
+        _need(
+            platform.key not in keys, f"{key}.key", "stands twice; each platform has its own key"
+        )
+        keys.add(platform.key)
+
+
+def _check_platform(platform: Platform, key: str) -> None:
+    _slug(platform.id, f"{key}.id")
+    _need(
+        _is_address(platform.url),
+        f"{key}.url",
+        f"must look like https://nongso.example.vn, not {platform.url!r}",
+    )
+    _need(
+        len(platform.key) >= SHORTEST_KEY and all("!" <= letter <= "~" for letter in platform.key),
+        f"{key}.key",
+        f"must have at least {SHORTEST_KEY} characters, letters, digits and marks without spaces; "
+        "copy it from the platform",
+    )
 
 
 def _check_bus(bus: Bus) -> None:
@@ -472,5 +522,5 @@ def first_settings(
     )
     _check(settings)
     found = asdict(settings)
-    del found["folder"]
+    del found["folder"], found["platforms"]
     return found

@@ -61,6 +61,15 @@ def metrics_text(report: Report) -> str:
     add("store_ok", "gauge", [({}, float(store["ok"]))])
     add("broker_connected", "gauge", [({}, float(report["broker_connected"]))])
     add("platform_reachable", "gauge", [({}, float(platform["reachable_since"] is not None))])
+    named = platform["destinations"].items()
+    up = [({"platform": key}, float(d["reachable_since"] is not None)) for key, d in named]
+    add("destination_reachable", "gauge", up)
+    waiting = [
+        ({"platform": key, "class": name}, float(n))
+        for key, d in named
+        for name, n in d["waiting"].items()
+    ]
+    add("destination_waiting_rows", "gauge", waiting)
     rows = [({"class": name}, float(n)) for name, n in store["rows"].items()]
     add("store_rows", "gauge", rows)
     refused = [({"code": code}, float(n)) for code, n in report["refused"].items()]
@@ -161,10 +170,15 @@ def page(settings: GatewaySettings, report: Report, now: float) -> str:
         )
     if not report["broker_connected"]:
         out.append('<p class="warn">Chưa nhận được tin của các trạm đo.</p>')
-    waiting = sum(report["outbox"].values())
-    if report["platform"]["reachable_since"] is None:
+    for n, destination in enumerate(report["platform"]["destinations"].values()):
+        if destination["reachable_since"] is not None:
+            continue
+        lead = "Không có mạng"
+        if n:
+            lead = f"Chưa gửi được số liệu đến {html.escape(destination['name'])}"
+        waiting = _number(sum(destination["waiting"].values()), 0)
         out.append(
-            f'<p class="warn">Không có mạng. Còn {_number(waiting, 0)} bản ghi chờ gửi; '
+            f'<p class="warn">{lead}. Còn {waiting} bản ghi chờ gửi; '
             "khi có mạng sẽ tự gửi bù. Việc tưới vẫn chạy.</p>"
         )
     nodes = {node.slug: node for node in settings.nodes}

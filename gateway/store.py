@@ -36,9 +36,9 @@ from nongso.gateway.ledger import (
     put_alarm,
 )
 from nongso.gateway.retention import Retention
-from nongso.gateway.storefile import Row, StoreFile, glimpse
+from nongso.gateway.storefile import ONE, Row, StoreFile, glimpse
 from nongso.gateway.storeopening import Replaced, check_sqlite, sqlite_version
-from nongso.gateway.storeschema import OWN_STATE
+from nongso.gateway.storeschema import is_own
 from nongso.wire.payload import Reading
 
 __all__ = ("PROTECTED", "TELEMETRY", "Accepted", "Message", "Refusal", "Row", "Store")
@@ -85,13 +85,20 @@ class Store:
 
     A file that cannot be opened now is no error: work waits and opening is tried again.
     ``on_rows`` is called after a commit that added outbox rows, with whether one is protected.
+    A row leaves the outbox when each of ``destinations`` has named it.
     """
 
     def __init__(
-        self, path: Path, *, latest: Latest | None = None, most_bytes: int = 512 << 20
+        self,
+        path: Path,
+        *,
+        latest: Latest | None = None,
+        most_bytes: int = 512 << 20,
+        destinations: Sequence[str] = ONE,
     ) -> None:
         check_sqlite()
         self.path = path
+        self.destinations = tuple(destinations)
         self.latest = latest if latest is not None else Latest()
         self.on_rows: Callable[[bool], None] = lambda protected: None
         self.duplicates = self.conflicts = self.rows_lost = self.commits = 0
@@ -195,7 +202,7 @@ class Store:
 
     def set_state(self, key: str, value: str) -> None:
         """Set an entry of the small durable state. After the commit."""
-        if key in OWN_STATE:
+        if is_own(key):
             raise ValueError(f"{key} belongs to the store")
         self._state[key] = value
         self._wait_for(_Job(lambda file: file.set_state(key, value), rows=1))
@@ -231,24 +238,30 @@ class Store:
 
     # what the uplink calls
 
-    def rows(self, protected: bool, most_rows: int, most_bytes: int) -> tuple[str, list[Row]]:
-        """Return the store's id and the oldest rows of a class that are not yet named."""
+    def rows(
+        self, protected: bool, most_rows: int, most_bytes: int, destination: str | None = None
+    ) -> tuple[str, list[Row]]:
+        """Return the store's id and the oldest rows of a class that a destination has not named.
+
+        Without a destination the first one is meant, here and below.
+        """
         with self._file_lock:
             if self._file is None:
                 return "", []
             try:
-                return self._file.store_id, self._file.rows(protected, most_rows, most_bytes)
+                found = self._file.rows(protected, most_rows, most_bytes, destination)
+                return self._file.store_id, found
             except StoreUnwritable as error:
                 log.warning("the outbox cannot be read now: %s", error)
             except StoreDamaged as error:
                 self._look_through(self._file, error)
             return "", []
 
-    def has_waiting(self, kind: str) -> bool:
-        """Say whether a protected row of a kind has not been named yet."""
+    def has_waiting(self, kind: str, destination: str | None = None) -> bool:
+        """Say whether a destination has not named a protected row of a kind yet."""
         with self._file_lock:
             try:
-                return self._file is None or self._file.has_protected(kind)
+                return self._file is None or self._file.has_protected(kind, destination)
             except StoreUnwritable:
                 return True  # not known now
             except StoreDamaged as error:
@@ -271,22 +284,42 @@ class Store:
         protected: bool,
         stored: Sequence[int],
         refused: Sequence[tuple[int, str, str]],
+        destination: str | None = None,
     ) -> None:
-        """Take rows out of the outbox: the stored ones for good, the refused ones set aside.
+        """A destination has answered for rows: the stored ones are done, the refused set aside.
 
         Rows of another store file (it was set aside meanwhile) are left alone.
         """
 
         def work(file: StoreFile) -> None:
+            file.strike_out(stored, protected, destination)
+            if refused:
+                file.put_aside(refused, protected, destination)
+
+        self._take_out(store_id, protected, work)
+
+    def set_aside(
+        self, store_id: str, protected: bool, damaged: Sequence[tuple[int, str, str]]
+    ) -> None:
+        """Rows that have changed on the disk go to no destination."""
+        self._take_out(
+            store_id, protected, lambda file: file.put_damaged_aside(damaged, protected)
+        )
+
+    def _take_out(self, store_id: str, protected: bool, take: Callable[[StoreFile], None]) -> None:
+        def work(file: StoreFile) -> None:
             if file.store_id != store_id:
                 return
             if not protected:
                 self._save_latest(file)
-            file.strike_out(stored, protected)
-            if refused:
-                file.put_aside(refused, protected)
+            take(file)
 
         self._wait_for(_Job(work), patience_seconds=30.0)
+
+    def waiting(self, destination: str) -> dict[str, int]:
+        """Count the rows that a destination has not named, by class."""
+        file = self._file
+        return file.waiting(destination) if file else {}
 
     # for the status page
 
@@ -306,6 +339,7 @@ class Store:
             "conflicts": self.conflicts,
             "rows_lost": self.rows_lost,
             "telemetry_dropped": self._retention.dropped,
+            "telemetry_dropped_for": dict(self._retention.dropped_for),
             "damage": _damage(self._replaced),
         }
 
@@ -496,7 +530,7 @@ class Store:
     def _opened(self) -> StoreFile:
         if self._file is not None:
             return self._file
-        file = StoreFile(self.path, self._suspect)
+        file = StoreFile(self.path, self._suspect, self.destinations)
         self._suspect = None
         if file.replaced is not None:
             replaced = self._replaced = file.replaced

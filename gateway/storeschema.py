@@ -22,6 +22,7 @@ SCHEMA_VERSION = 2
 PAGE_BYTES = 4096
 LARGEST_ID = 1 << 53  # of a row: JSON numbers hold no larger ones exactly
 OWN_STATE = ("store_id", "latest_upto", "tried_at")
+SENT_STATE = "sent:"  # and a destination's id: how far it has named the rows
 
 SCHEMA = """
 CREATE TABLE messages (
@@ -56,6 +57,12 @@ CREATE TABLE state_again (
     key TEXT PRIMARY KEY, value TEXT NOT NULL, sum INTEGER NOT NULL
 ) WITHOUT ROWID;
 """
+
+
+def is_own(key: str) -> bool:
+    """Say whether an entry of the small state belongs to the file, not to the rooms."""
+    return key in OWN_STATE or key.startswith(SENT_STATE)
+
 
 Cells = tuple[Any, ...]
 _OUTBOX_TYPES = (int, int, str, bytes)

@@ -1,10 +1,13 @@
-"""Rows out, commands in: the gateway's outbound conversation with the platform.
+"""Rows out, commands in: the gateway's outbound conversation with its platforms.
 
-How this works. Two couriers carry the outbox, one the protected rows (runs, commands, alarms,
-zones, configuration), one the telemetry, each over its own connection, so that a backlog of
-readings on a slow line never holds up an alarm. A row leaves the outbox only when the answer
-names it. A third thread keeps a long poll open for commands. All three are outbound; no port is
-open towards the Internet. The first failure and the recovery are logged, not what lies between.
+How this works. With each platform (the cooperative's, and perhaps a small one on the farm's own
+box) the gateway keeps a conversation of three threads. Two couriers carry the outbox, one the
+protected rows (runs, commands, alarms, zones, configuration), one the telemetry, each over its
+own connection, so that a backlog of readings on a slow line never holds up an alarm. A row leaves
+the outbox only when every platform's answer has named it; how far each is, the store remembers,
+so that one that is away for weeks holds up nothing. A third thread keeps a long poll open for
+commands. All are outbound; no port is open towards the Internet. The first failure and the
+recovery are logged, not what lies between.
 """
 
 import logging
@@ -20,7 +23,8 @@ from nongso.gateway.errors import PlatformRefused, PlatformSilent
 from nongso.gateway.ledger import as_json
 from nongso.gateway.orders import CommandRefused, verify
 from nongso.gateway.platformlink import PlatformLink
-from nongso.gateway.settings import GatewaySettings
+from nongso.gateway.settings import GatewaySettings, Platform
+from nongso.gateway.stops import Given
 from nongso.gateway.store import Row, Store
 from nongso.gateway.valves.clock import boottime
 
@@ -39,13 +43,17 @@ REFUSED_ALARM_SECONDS = 3600.0
 NO_STORE = "none"  # names the store while its file cannot be opened
 MOST_FORGED_OUTCOMES = 20  # recorded in a life of the process; further ones are counted
 
-Order = Callable[[dict[str, Any]], dict[str, Any]]
+AGE_ROUNDING_SECONDS = 1.0  # a platform tells whole seconds
+AGELESS_SECONDS = 3600.0  # what a wish of a platform that tells no age may have waited there
+
+Order = Callable[[dict[str, Any], Given], dict[str, Any]]
 
 
 class Line:
-    """What is known about the way to the platform; shared by the three threads."""
+    """What is known about the way to a platform; shared by the three threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, called: str = "") -> None:
+        self._who = f"the platform {called}".strip()
         self.up_since: float | None = None
         self.trouble: str | None = None
         self.recovered = threading.Condition()
@@ -58,7 +66,7 @@ class Line:
                 return
             self.up_since = time.time()
             had_trouble, self.trouble = self.trouble is not None, None
-        log.info("the platform answers%s", " again" if had_trouble else "")
+        log.info("%s answers%s", self._who, " again" if had_trouble else "")
         with self.recovered:
             self.recovered.notify_all()
 
@@ -69,16 +77,17 @@ class Line:
             self.up_since, self.trouble = None, why
         if is_first:
             log.warning(
-                "the platform cannot be reached (%s); rows wait in the outbox, watering goes on",
-                why,
+                "%s cannot be reached (%s); rows wait in the outbox, watering goes on",
+                *(self._who, why),
             )
 
 
 class _Thread:
     """A thread with a connection of its own and a back-off with full jitter."""
 
-    def __init__(self, name: str, settings: GatewaySettings, line: Line) -> None:
-        self._link = PlatformLink(settings.platform, ANSWER_SECONDS)
+    def __init__(self, name: str, platform: Platform, line: Line) -> None:
+        self._link = PlatformLink(platform, ANSWER_SECONDS)
+        self._platform = platform
         self._line = line
         self._name = name
         self._failures = 0
@@ -149,9 +158,15 @@ class Courier(_Thread):
     """Carries one class of rows, oldest first."""
 
     def __init__(
-        self, settings: GatewaySettings, store: Store, line: Line, protected: bool
+        self,
+        settings: GatewaySettings,
+        platform: Platform,
+        store: Store,
+        line: Line,
+        protected: bool,
     ) -> None:
-        super().__init__("protected rows" if protected else "telemetry", settings, line)
+        super().__init__("protected rows" if protected else "telemetry", platform, line)
+        self._settings = settings
         self._path = f"/api/v1/gateways/{settings.gateway}/batch"
         self._gateway = settings.gateway
         self._store = store
@@ -159,6 +174,7 @@ class Courier(_Thread):
         self._limit = MOST_ROWS
         self._news = threading.Event()
         self._may_send = protected  # telemetry waits until the platform knows the nodes
+        self._is_named = not protected  # the configuration was told out of turn, if need be
         self._alarmed_at = -REFUSED_ALARM_SECONDS
         self.on_damage: Callable[[], None] = lambda: None
         self.refused = 0
@@ -177,7 +193,9 @@ class Courier(_Thread):
             self._stopping.wait(0.2 if self._store.is_writable() else 2.0)
             return
         self._news.clear()
-        store_id, rows = self._store.rows(self._protected, self._limit, MOST_BYTES)
+        store_id, rows = self._store.rows(
+            self._protected, self._limit, MOST_BYTES, self._platform.id
+        )
         if not rows:
             self._limit = MOST_ROWS
             if self._news.wait(IDLE_SECONDS) and not self._protected:
@@ -185,10 +203,12 @@ class Courier(_Thread):
             return
         damaged = [(row.id, "damaged_row", "changed on disk") for row in rows if not row.is_sound]
         if damaged:
-            self._store.named(store_id, self._protected, [], damaged)
+            self._store.set_aside(store_id, self._protected, damaged)
             self._complain(damaged, {row.id: row.kind for row in rows})
             self.on_damage()
             return
+        if not self._is_named:
+            self._tell_configuration(store_id, rows[0])
         try:
             answer = self._link.post(self._path, batch_text(self._gateway, store_id, rows))
         except PlatformRefused as error:
@@ -202,8 +222,19 @@ class Courier(_Thread):
 
     def _is_introduced(self) -> bool:
         if not self._may_send:
-            self._may_send = not self._store.has_waiting("configuration")
+            self._may_send = not self._store.has_waiting("configuration", self._platform.id)
         return self._may_send
+
+    def _tell_configuration(self, store_id: str, first: Row) -> None:
+        """Tell a platform that may be new the farm first, when older rows come before that row.
+
+        Once in a life of the process, as a row of number 0: a platform that knows a
+        configuration of this gateway leaves its own as it is.
+        """
+        if first.kind != "configuration":
+            row = Row(0, "configuration", configuration_row(self._settings))
+            self._link.post(self._path, batch_text(self._gateway, store_id, [row]))
+        self._is_named = True
 
     def _strike_out(self, store_id: str, rows: Sequence[Row], answer: dict[str, Any]) -> int:
         """Take out exactly the rows that the answer names; return how many it named."""
@@ -215,7 +246,7 @@ class Courier(_Thread):
                 code, detail = str(entry.get("code"))[:100], str(entry.get("detail"))[:500]
                 refused.append((entry["id"], code, detail))
         if stored or refused:
-            self._store.named(store_id, self._protected, stored, refused)
+            self._store.named(store_id, self._protected, stored, refused, self._platform.id)
         if refused:
             self._complain(refused, kinds)
         return len(stored) + len(refused)
@@ -246,8 +277,15 @@ def batch_text(gateway: str, store_id: str, rows: Sequence[Row]) -> bytes:
 class Poller(_Thread):
     """Keeps a long poll open and hands verified commands to ``order``."""
 
-    def __init__(self, settings: GatewaySettings, store: Store, line: Line, order: Order) -> None:
-        super().__init__("the poll for commands", settings, line)
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        platform: Platform,
+        store: Store,
+        line: Line,
+        order: Order,
+    ) -> None:
+        super().__init__("the poll for commands", platform, line)
         self._settings = settings
         self._store = store
         self._order = order
@@ -273,7 +311,7 @@ class Poller(_Thread):
         try:
             command = verify(
                 offered,
-                key=self._settings.platform.key,
+                key=self._platform.key,
                 gateway=self._settings.gateway,
                 poll=poll,
                 waited_seconds=boottime() - asked_at,
@@ -281,7 +319,8 @@ class Poller(_Thread):
         except CommandRefused as error:
             self._refuse(error)
             return
-        outcome = self._order(command)
+        given = Given(self._platform.id, given_after(command, asked_at, boottime()))
+        outcome = self._order(command, given)
         self.carried_out += 1
         log.info(
             "command %s (%s, by %s): %s %s",
@@ -326,50 +365,51 @@ class Poller(_Thread):
             log.warning("the platform did not take an outcome from memory: %s", error)
 
 
-class Uplink:
-    """The three threads together."""
+def given_after(command: dict[str, Any], asked_at: float, now: float) -> float:
+    """Return a moment of the steady clock before which the command was surely not given.
 
-    def __init__(self, settings: GatewaySettings, store: Store, order: Order) -> None:
-        self.line = Line()
-        self._settings = settings
-        self._store = store
-        self._urgent = Courier(settings, store, self.line, protected=True)
-        self._telemetry = Courier(settings, store, self.line, protected=False)
-        self._poller = Poller(settings, store, self.line, order)
-        # Without the configuration the platform takes no row that names a zone.
-        self._urgent.on_damage = self.introduce
-        store.on_rows = self._notice
+    The platform says how long it had held the poll when it answered (``held``) and how old the
+    command was then (``age``). What the way took is unknown, so the poll may have arrived at
+    once: the moment is never too late. No clock of the platform need be right.
+    """
+    answered_at = min(asked_at + _number(command.get("held"), 0.0), now)
+    return answered_at - _number(command.get("age"), AGELESS_SECONDS) - AGE_ROUNDING_SECONDS
 
-    def introduce(self) -> None:
-        """Record the configuration, before anything is sent: other rows refer to it.
 
-        At each start, so that a platform that lost its records learns the farm anew; once only
-        while it has not been taken yet.
-        """
-        configuration = configuration_of(self._settings)
-        text = as_json(configuration).decode()
-        if self._store.state("configuration") == text and self._store.has_waiting("configuration"):
-            return
-        self._store.set_state("configuration", text)
-        self._store.record("configuration", configuration)
+class Conversation:
+    """The three threads of one platform together."""
+
+    def __init__(
+        self, settings: GatewaySettings, platform: Platform, store: Store, order: Order
+    ) -> None:
+        is_one_of_two = len(settings.destinations) > 1
+        self.platform = platform
+        self.line = Line(platform.called if is_one_of_two else "")
+        self.urgent = Courier(settings, platform, store, self.line, protected=True)
+        self._telemetry = Courier(settings, platform, store, self.line, protected=False)
+        self._poller = Poller(settings, platform, store, self.line, order)
+        self._threads = (self.urgent, self._telemetry, self._poller)
 
     def start(self) -> None:
         """Begin to send and to ask."""
-        for thread in (self._urgent, self._telemetry, self._poller):
+        for thread in self._threads:
             thread.start()
 
-    def stop(self, patience_seconds: float = 1.0) -> None:
-        """End the threads; what they did not finish is sent after the next start."""
-        for thread in (self._poller, self._urgent, self._telemetry):
+    def ask_to_stop(self) -> None:
+        """Let no thread begin anything new."""
+        for thread in self._threads:
             thread.ask_to_stop()
+
+    def end(self, until: float) -> None:
+        """Wait for answers that are under way, at most until a moment of the monotonic clock."""
         self._poller.end(0.0)  # it may wait for twenty seconds
-        until = time.monotonic() + patience_seconds
-        for thread in (self._urgent, self._telemetry):
+        for thread in (self.urgent, self._telemetry):
             thread.end(max(0.0, until - time.monotonic()))
 
-    def _notice(self, protected: bool) -> None:
+    def notice(self, protected: bool) -> None:
+        """There are new rows."""
         if protected:
-            self._urgent.notice()
+            self.urgent.notice()
         self._telemetry.notice()
 
     def report(self) -> dict[str, Any]:
@@ -377,9 +417,69 @@ class Uplink:
         return {
             "reachable_since": self.line.up_since,
             "trouble": self.line.trouble,
-            "rows_refused": self._urgent.refused + self._telemetry.refused,
+            "rows_refused": self.urgent.refused + self._telemetry.refused,
             "commands": self._poller.carried_out,
             "commands_refused": self._poller.refused,
+        }
+
+
+class Uplink:
+    """All conversations together."""
+
+    def __init__(self, settings: GatewaySettings, store: Store, order: Order) -> None:
+        self._settings = settings
+        self._store = store
+        self.conversations = [
+            Conversation(settings, platform, store, order) for platform in settings.destinations
+        ]
+        for conversation in self.conversations:
+            # Without the configuration a platform takes no row that names a zone.
+            conversation.urgent.on_damage = self.introduce
+        store.on_rows = self._notice
+
+    def introduce(self) -> None:
+        """Record the configuration, before anything is sent: other rows refer to it.
+
+        At each start, so that a platform that lost its records learns the farm anew; once only
+        while none has taken it yet.
+        """
+        text = as_json(configuration_of(self._settings)).decode()
+        if self._store.state("configuration") == text and all(
+            self._store.has_waiting("configuration", c.platform.id) for c in self.conversations
+        ):
+            return
+        self._store.set_state("configuration", text)
+        self._store.record("configuration", configuration_of(self._settings))
+
+    def start(self) -> None:
+        """Begin to send and to ask."""
+        for conversation in self.conversations:
+            conversation.start()
+
+    def stop(self, patience_seconds: float = 1.0) -> None:
+        """End the threads; what they did not finish is sent after the next start."""
+        until = time.monotonic() + patience_seconds
+        for conversation in self.conversations:
+            conversation.ask_to_stop()
+        for conversation in self.conversations:
+            conversation.end(until)
+
+    def _notice(self, protected: bool) -> None:
+        for conversation in self.conversations:
+            conversation.notice(protected)
+
+    def report(self) -> dict[str, Any]:
+        """Say how the conversations go; those of the first platform at the top."""
+        return {
+            **self.conversations[0].report(),
+            "destinations": {
+                conversation.platform.id: {
+                    "name": conversation.platform.called,
+                    "waiting": self._store.waiting(conversation.platform.id),
+                    **conversation.report(),
+                }
+                for conversation in self.conversations
+            },
         }
 
 
@@ -393,6 +493,17 @@ def configuration_of(settings: GatewaySettings) -> dict[str, Any]:
         "greenhouses": [asdict(house) for house in settings.greenhouses],
         "nodes": [*nodes, asdict(settings.bus_node) | {"greenhouse": None, "zone": None}],
     }
+
+
+def configuration_row(settings: GatewaySettings) -> bytes:
+    """Return the configuration as the body of a row."""
+    return as_json({"kind": "configuration", "configuration": configuration_of(settings)})
+
+
+def _number(found: Any, otherwise: float) -> float:
+    """Read a number of seconds that a platform tells; what is none is as if it were not told."""
+    good = type(found) in (int, float) and 0 <= found < 1e9  # not: NaN
+    return float(found) if good else otherwise
 
 
 def _list(found: Any) -> list[Any]:

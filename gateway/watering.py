@@ -23,7 +23,7 @@ from nongso.gateway.irrigation.facts import Band, Known, Reason, Zone
 from nongso.gateway.irrigation.gate import Wish, refusal
 from nongso.gateway.remembering import Remembering, age_of
 from nongso.gateway.settings import GatewaySettings
-from nongso.gateway.stops import Stops, number_of
+from nongso.gateway.stops import ONE, Given, Stops, number_of
 from nongso.gateway.supervised import Supervised, ValvesLike
 from nongso.gateway.valves.clock import boot_id, boottime
 from nongso.gateway.waterbook import Body, Held, Moment, PastRun, WaterBook
@@ -61,7 +61,7 @@ class Watering:
         self._supervised = Supervised(valves, steady, settings.bus.lease_seconds)
         self._store = Held(store, self._supervised.hold)
         self._book = WaterBook(settings, self._store)
-        self._stops = Stops(self._store, steady)
+        self._stops = Stops(self._store, steady, self._boot)
         self._remembering = Remembering(self._store, store.report()["store"], self._moment)
         self._records = WaterRecords(self._book, self._store, self._moment)
         # Outcomes of an earlier life, which may have ended before their rows were written.
@@ -72,8 +72,8 @@ class Watering:
 
     # --- from outside ----------------------------------------------------------------------
 
-    def order(self, command: Body) -> Body:
-        """Carry out a command of the platform and return its outcome, which is recorded too."""
+    def order(self, command: Body, given: Given = ONE) -> Body:
+        """Carry out a command of a platform and return its outcome, which is recorded too."""
         with self._lock:
             command_id = str(command["id"])
             known = self._book.outcomes.get(command_id)
@@ -86,7 +86,7 @@ class Watering:
             if not is_stop and self._store.seen_command(command_id):
                 return self._records.outcome(command_id, "refused", Reason("interrupted"))
             try:
-                state, reason = self._carry_out(command_id, command)
+                state, reason = self._carry_out(command_id, command, given)
             except (KeyError, TypeError, ValueError) as error:
                 state, reason = "refused", Reason("not_understood", {"detail": str(error)})
             if is_stop:
@@ -142,25 +142,25 @@ class Watering:
 
     # --- commands --------------------------------------------------------------------------
 
-    def _carry_out(self, command_id: str, command: Body) -> tuple[str, Reason]:
+    def _carry_out(self, command_id: str, command: Body, given: Given) -> tuple[str, Reason]:
         """Return the command's state and reason."""
         do, zone_id = command["do"], command.get("zone")
         if do == "stop" and zone_id is None:
-            return self._stop(None, command)
+            return self._stop(None, command, given)
         if self._is_ending:
             return "refused", Reason("interrupted")
         if zone_id not in self._book.zones:
             return "refused", Reason("zone_unknown")
         if do == "stop":
-            return self._stop(zone_id, command)
+            return self._stop(zone_id, command, given)
         number = number_of(command)
         brings_water = do == "water" or (do == "mode" and command["mode"] == "band")
-        if brings_water and self._stops.came_after(zone_id, number):
+        if brings_water and self._stops.came_after(zone_id, number, given):
             return "refused", Reason("stopped_meanwhile")
         if do == "mode":
             done = self._set_mode(zone_id, command["mode"], command.get("band"))
             if command["mode"] == "off":
-                self._stops.note(zone_id, number)
+                self._stops.note(zone_id, number, given)
             return done
         if do == "water":
             seconds = command["seconds"]
@@ -187,13 +187,13 @@ class Watering:
         self._book.keep_zone(zones.wished(zone))
         return "running", Reason("wished")
 
-    def _stop(self, zone_id: str | None, command: Body) -> tuple[str, Reason]:
+    def _stop(self, zone_id: str | None, command: Body, given: Given) -> tuple[str, Reason]:
         is_closed = self._supervised.stop(zone_id)  # first of all
         try:
             number = number_of(command)
         except ValueError:  # no reason not to stop
             number = None
-        self._stops.note(zone_id, number)
+        self._stops.note(zone_id, number, given)
         if is_closed:
             self._supervised.hear(self._records)
         for zone in list(self._book.zones.values()):

@@ -146,6 +146,7 @@ def _hear(gateway: str, brought: batches.Batch) -> None:
 def offer(gateway: str) -> Response:
     """Hand out what this gateway shall do; waits until there is something or the time is over."""
     _own(gateway)
+    began = time.monotonic()
     poll = request.args.get("poll", "")
     if not _POLL.fullmatch(poll):
         raise Problem(400, "no_poll", "poll must be 32 hex digits, new each time")
@@ -171,8 +172,9 @@ def offer(gateway: str) -> Response:
     offers.note(due)
     known = unwritten().known(gateway)
     now = int(time.time())
+    held = round(time.monotonic() - began, 3)
     made: list[dict[str, Any]] = [
-        commands.signed(command, known.key, poll, now)
+        commands.signed(command, known.key, poll, now, held)
         for command in due
         if known is not None and command.expires_at > now
     ]

@@ -202,8 +202,12 @@ def waiting_for(session: Session, gateway: str, now: int) -> list[Command]:
     )
 
 
-def signed(command: Command, key: str, poll: str, now: int) -> dict[str, str]:
-    """Write a command as the gateway expects it, bound to its poll, with our signature."""
+def signed(command: Command, key: str, poll: str, now: int, held_seconds: float) -> dict[str, str]:
+    """Write a command as the gateway expects it, bound to its poll, with our signature.
+
+    ``held_seconds`` is how long the poll has been waiting here: with the age it tells the gateway
+    when the wish was made, by its own clock.
+    """
     body: dict[str, Any] = {
         "id": command.id,
         "number": command.number,
@@ -211,6 +215,7 @@ def signed(command: Command, key: str, poll: str, now: int) -> dict[str, str]:
         "poll": poll,
         "ttl": command.expires_at - now,
         "age": max(0, now - command.created_at),
+        "held": held_seconds,
         "do": command.do,
         "by": command.by,
     }

@@ -31,6 +31,10 @@ class _Words:
         """Whether the value is known; a missing one is an error, ``None`` is an answer."""
         return self._values[name] is not None
 
+    def is_told(self, name: str) -> bool:
+        """Whether the code came with this value; some do without it."""
+        return name in self._values
+
     def percent(self, name: str) -> str:
         return quantity(float(self._values[name]), "%")
 
@@ -285,9 +289,18 @@ ALARMS: dict[str, _Sentence] = {
         "Tệp lưu số đo của tủ điều khiển bị hỏng và đã được cất riêng. "
         "Xin báo người phụ trách máy."
     ),
-    "telemetry_dropped": lambda w: _(
-        "Tủ điều khiển hết chỗ nên đã bỏ %(count)s số đo cũ. Xin báo người phụ trách máy.",
-        count=w.count("count"),
+    "telemetry_dropped": lambda w: (
+        _(
+            "Tủ điều khiển hết chỗ nên đã bỏ %(count)s số đo cũ chưa gửi được đến máy chủ "
+            "“%(destination)s”. Xin báo người phụ trách máy.",
+            count=w.count("count"),
+            destination=w.text("destination"),
+        )
+        if w.is_told("destination")
+        else _(
+            "Tủ điều khiển hết chỗ nên đã bỏ %(count)s số đo cũ. Xin báo người phụ trách máy.",
+            count=w.count("count"),
+        )
     ),
     "rows_refused": lambda w: _(
         "Máy chủ không nhận %(count)s dòng của tủ điều khiển (mã %(code)s). "

@@ -26,7 +26,8 @@ Row = dict[str, Any]
 class Office:
     """A platform of one gateway. Change its attributes to make it misbehave."""
 
-    def __init__(self) -> None:
+    def __init__(self, key: str = KEY) -> None:
+        self.key = key
         self.rows: dict[tuple[str, int], Row] = {}
         self.batches: list[list[int]] = []
         self.polls: list[str] = []
@@ -176,7 +177,7 @@ def _handler(office: Office) -> type[BaseHTTPRequestHandler]:
                 self._answer(200, {"commands": office._poll(poll)})
 
         def _is_known(self) -> bool:
-            if self.headers["Authorization"] != f"Bearer {KEY}":
+            if self.headers["Authorization"] != f"Bearer {office.key}":
                 self._answer(401, {})
                 return False
             if office.status != 200:

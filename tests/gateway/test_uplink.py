@@ -20,6 +20,7 @@ from test_store import accept, alarms, seqs, told
 
 from nongso.gateway.ledger import as_json
 from nongso.gateway.settings import GatewaySettings, load
+from nongso.gateway.stops import Given
 from nongso.gateway.store import Store
 from nongso.gateway.uplink import Uplink, configuration_of
 
@@ -31,7 +32,7 @@ class Valves:
         self._store = store
         self.done: list[Row] = []
 
-    def order(self, command: Row) -> Row:
+    def order(self, command: Row, given: Given) -> Row:
         outcome = {"id": command["id"], "state": "running", "code": "wished", "values": {}}
         if not self._store.seen_command(command["id"]):
             self.done.append(command)
@@ -181,7 +182,7 @@ def test_a_row_that_changed_on_the_disk_is_not_sent(
     raw = box.settings.store_file.read_bytes()
     box.settings.store_file.write_bytes(raw.replace(b"42.0,16", b"92.0,16"))
     again = box.store()
-    uplink = Uplink(box.settings, again, lambda command: {})
+    uplink = Uplink(box.settings, again, lambda command, given: {})
     uplink.start()
     until(lambda: is_empty(again), "the outbox is empty")
     uplink.stop(2.0)
@@ -270,7 +271,7 @@ def test_the_outage_and_its_end_are_each_logged_once(
     until(lambda: is_empty(store), "all is sent")
     office.close()
     accept(store, told(1))
-    until(lambda: uplink.line.trouble is not None, "the outage is seen")
+    until(lambda: uplink.conversations[0].line.trouble is not None, "the outage is seen")
     assert uplink.report()["reachable_since"] is None
     accept(store, told(2))
     time.sleep(0.3)
@@ -337,7 +338,7 @@ def test_the_office_must_show_its_certificate(
         box.settings_file.write_text(json.dumps(found))
         store = box.store()
         store.record("run", {"id": "r"})
-        uplink = Uplink(load(box.settings_file), store, lambda command: {})
+        uplink = Uplink(load(box.settings_file), store, lambda command, given: {})
         uplink.start()
         if arrives:
             until(lambda: office.of_kind("run"), "the row has arrived")
@@ -394,7 +395,7 @@ def test_an_outcome_that_the_disk_does_not_take_is_told_all_the_same(
 
 
 def check_told_from_memory(box: Box, office: Office, store: Store) -> None:
-    def order(wish: Row) -> Row:
+    def order(wish: Row, given: Given) -> Row:
         outcome = {"id": wish["id"], "state": "refused", "code": "cannot_record", "values": {}}
         store.record("command", {**outcome, "at": 1})
         return {**outcome, "at": 1}
@@ -489,7 +490,7 @@ def test_valves_that_fail_do_not_end_the_poll(
 ) -> None:
     orders: list[Row] = []
 
-    def order(found: Row) -> Row:
+    def order(found: Row, given: Given) -> Row:
         orders.append(found)
         if len(orders) == 1:
             raise RuntimeError("the valves are upside down")
@@ -546,7 +547,7 @@ def test_a_configuration_that_was_damaged_on_the_disk_is_told_again(
     db.set_busy_timeout(5000)
     db.execute("UPDATE outbox SET kind = CAST(x'636fee' AS TEXT) WHERE kind = 'configuration'")
     db.close()
-    uplink = Uplink(box.settings, store, lambda command: {})
+    uplink = Uplink(box.settings, store, lambda command, given: {})
     uplink.start()  # not introduced: the row seems to be there
     try:
         until(lambda: office.of_kind("configuration"), "the configuration is told")

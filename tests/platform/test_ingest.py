@@ -75,7 +75,6 @@ def test_one_broken_row_does_not_hold_the_others_up(farm: Place) -> None:
         farm.readings(NODE_1, ["light", NOW, 1.0, 99]),
         farm.readings(NODE_1, ["light", -1, 1.0, 0]),
         farm.readings(NODE_1, ["light", "now", 1.0, 0]),
-        farm.row("command", command={"id": "x", "state": "done", "at": NOW}),
         farm.row("zone", zone={"id": "roof", "state": "idle", "at": NOW}),
         farm.row("node", node={"eui64": "f" * 16, "state": "online", "at": NOW}),
     ]
@@ -87,7 +86,7 @@ def test_one_broken_row_does_not_hold_the_others_up(farm: Place) -> None:
             [row["id"] for row in bad],
             [
                 *("unknown_kind", "broken_row", "unknown_metric", "unknown_mark", "not_a_time"),
-                *("broken_row", "unknown_command", "unknown_zone", "unknown_node"),
+                *("broken_row", "unknown_zone", "unknown_node"),
             ],
             strict=True,
         )

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from model_board import Rig
 from two_zones import BUS_NODE, PROBE, settings_in
 
 from nongso.gateway.latest import Latest
+from nongso.gateway.stops import Given
 from nongso.gateway.store import Store
 from nongso.gateway.valves.client import SupervisorGone, SupervisorRefused
 from nongso.gateway.watering import Watering
@@ -64,10 +66,11 @@ class Farm:
         self._numbers = itertools.count(1)
         self.start()
 
-    def start(self) -> None:
-        """A new gateway process on the same store."""
+    def start(self, steady: Callable[[], float] | None = None) -> None:
+        """A new gateway process on the same store; ``steady`` is the clock after a reboot."""
         self.watering = Watering(
-            self.settings, self.valves, self.latest, self.store, self.wall, self.rig.clock
+            *(self.settings, self.valves, self.latest, self.store, self.wall),
+            steady or self.rig.clock,
         )
 
     def dies(self) -> None:
@@ -97,6 +100,11 @@ class Farm:
         number = next(self._numbers)
         body = {"id": f"order-{number}", "number": number, "age": 0, "gateway": "binh-lu"}
         return self.watering.order(body | {"by": "Lò Văn Páo"} | command)
+
+    def order_of(self, given: Given, **command: Any) -> dict[str, Any]:
+        """A command that one of two platforms brought."""
+        body = {"gateway": "binh-lu", "by": "Lò Văn Páo"}
+        return self.watering.order(body | command | {"age": 0}, given)
 
     def rows(self, kind: str) -> list[dict[str, Any]]:
         _, rows = self.store.rows(True, 10_000, 1 << 24)
