@@ -232,8 +232,29 @@ _OVER: dict[str, _Sentence] = {
 }
 
 
+def _easing(code: str, values: Values) -> str:
+    """Between the limits, or not long enough beyond them: no longer wrong, not yet over."""
+    value = quantity(float(values["eases"]), unit(code), 1 if unit(code) == "°C" else 0)
+    if values.get("zone"):
+        return _(
+            "%(what)s ở %(house)s, %(zone)s: đang khá lên, nay %(value)s. Chờ thêm cho chắc.",
+            what=rule_word(code),
+            house=values.get("house", ""),
+            zone=_zone(values),
+            value=value,
+        )
+    return _(
+        "%(what)s ở %(house)s: đang khá lên, nay %(value)s. Chờ thêm cho chắc.",
+        what=rule_word(code),
+        house=values.get("house") or values.get("name", ""),
+        value=value,
+    )
+
+
 def standing(code: str, values: Values, now: int) -> str:
-    """Say what is wrong and what to do."""
+    """Say what is wrong and what to do; of what is on its way back, that it is."""
+    if "eases" in values and unit(code):
+        return _easing(code, values)
     sentence = _STANDING.get(code)
     if sentence is None:
         said, names = values.get("said"), values.get("names")

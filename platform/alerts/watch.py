@@ -267,7 +267,8 @@ class Watch:
         elif finding.values.get("gone"):
             alert.values = {**alert.values, "gone": True}
         elif finding.value is not None and finding.values and _shows_trouble(case):
-            alert.values = values
+            eases = case.after.is_open and not case.rule.is_on(finding.value)
+            alert.values = {**values, "eases": finding.value} if eases else values
         return alert
 
     def _say(

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from nongso.platform.diary import entries as diary
 from nongso.platform.diary import season
 from nongso.platform.events import Event
-from nongso.platform.greenhouse.records import Greenhouse, Zone, runs_of
+from nongso.platform.greenhouse.records import Gateway, Greenhouse, Zone, runs_of
 from nongso.platform.languages import day_of
 from nongso.platform.overview.quarters import Quarter
 from nongso.platform.telemetry import DAY, Telemetry
@@ -67,8 +67,13 @@ def products_labelled(session: Session, quarter: Quarter) -> int:
 
 
 def greenhouses_measured(session: Session, telemetry: Telemetry, quarter: Quarter) -> int:
-    """Greenhouses with good readings in the quarter."""
-    houses = session.scalars(select(Greenhouse.slug))
+    """Real greenhouses with good readings in the quarter; those that a computer plays are none."""
+    played = select(Gateway.slug).where(Gateway.simulated)
+    houses = session.scalars(
+        select(Greenhouse.slug).where(
+            Greenhouse.gateway.is_not(None), Greenhouse.gateway.not_in(played)
+        )
+    )
     return sum(bool(days_measured(telemetry, slug, quarter)) for slug in houses)
 
 

@@ -101,6 +101,7 @@ def indicators(
             SHARE,
             own(counted.greenhouses_measured(session, telemetry, quarter)),
             said("greenhouses"),
+            _("không tính nhà màng mô phỏng và số liệu nhập từ nơi khác"),
         ),
         _saved("water_saved", water),
         _saved("work_saved", work),

@@ -126,6 +126,19 @@ def test_frost_is_one_message_and_silences_the_milder_cold(night: Night) -> None
     assert sorted(ways(night, "all_clear")) == ["way-clerk", "way-farmer"]
 
 
+def test_what_is_on_its_way_back_is_not_called_wrong_any_more(night: Night) -> None:
+    night.degrees = 2.0
+    night.wait(2 * HOUR)
+    night.degrees = 20.0
+    night.wait(5 * MINUTE)
+    assert "frost" in night.open()
+    with night.farm.app.test_request_context(), night.farm.records.session() as session:
+        found = session.scalar(select(Alert).where(Alert.code == "frost"))
+        assert found is not None
+        said = operations.sentence(found, night.now)
+    assert "đang khá lên, nay 20,0°C" in said
+
+
 def test_a_dead_gateway_is_one_alert_and_not_one_for_each_station(night: Night) -> None:
     night.wait(5 * MINUTE)
     night.gateway_lives = False
