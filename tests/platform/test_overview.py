@@ -137,7 +137,7 @@ def test_every_cooperative_stands_on_the_overview(farm: Place) -> None:
     [
         ({"value": "nhiều"}, "Xin ghi một số"),
         ({"day": "2999-01-01"}, "Ngày này chưa đến"),
-        ({"source": ""}, "Xin ghi ô này"),
+        ({"source": ""}, "Ô này còn trống"),
         ({"name": "x"}, "Xin chọn một dòng"),
     ],
 )
