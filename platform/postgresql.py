@@ -18,8 +18,10 @@ import hashlib
 import logging
 from typing import Any
 
+from flask import has_request_context, request
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.pool import QueuePool
+from werkzeug.exceptions import HTTPException
 
 from nongso.platform.records_address import Address
 from nongso.platform.storage import Trouble, trouble_of
@@ -43,6 +45,22 @@ _BEGIN = text(
 
 class Unsuitable(Exception):
     """This server or database cannot hold the records; the text says what to do."""
+
+
+class Unkeepable(HTTPException, ValueError):
+    """A text with a zero byte: PostgreSQL keeps none and looks for none. Nothing has that name."""
+
+    @property
+    def code(self) -> int:  # type: ignore[override]
+        """Whoever asks finds nothing; whoever sends has sent nonsense."""
+        asks = has_request_context() and request.method in ("GET", "HEAD")
+        return 404 if asks else 400
+
+
+def unkeepable(error: BaseException) -> Unkeepable | None:
+    """Return what flies instead of the driver's error about a zero byte."""
+    of_driver = type(error).__name__ == "DataError" and "NUL" in str(error)
+    return Unkeepable() if of_driver else None
 
 
 def open_engine(address: Address) -> Engine:

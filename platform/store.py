@@ -192,11 +192,13 @@ class Records:
             version = connection.exec_driver_sql("PRAGMA user_version").scalar()
             connection.exec_driver_sql(f"PRAGMA user_version = {version}")
 
-    def _named(self, context: ExceptionContext) -> StorageError | None:
+    def _named(self, context: ExceptionContext) -> StorageError | postgresql.Unkeepable | None:
         """Let trouble with the storage fly under its own name."""
         error = context.original_exception
         trouble = self.watchman.noted(self.name, error, self._folder)
-        return None if trouble is None else StorageError(trouble, f"{self.name}: {error}")
+        if trouble is None:
+            return None if self.is_file else postgresql.unkeepable(error)
+        return StorageError(trouble, f"{self.name}: {error}")
 
     def write_options(self, patience_seconds: float | None = None) -> dict[str, Any]:
         """Return what makes a connection of this database a writer's."""
