@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo setup links check lint types test quick bench lock pictures
+.PHONY: help demo setup links check lint types test test-postgresql quick bench lock pictures
 
 DATA ?= nongso-data
 PORT ?= 8080
@@ -7,7 +7,7 @@ SPEED ?= 1
 bin := .venv/bin
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## set everything up and run the whole system (DATA=folder PORT=8080 SPEED=1)
 	@tools/setup.sh demo
@@ -18,6 +18,9 @@ test: setup ## all tests
 
 quick: setup ## the tests that take seconds
 	$(bin)/python -m pytest -n auto --dist loadfile -m "not walk"
+
+test-postgresql: setup ## tests of platform and traceability with the records in PostgreSQL
+	RECORDS=postgresql $(bin)/python -m pytest -n auto --dist loadfile tests/platform tests/traceability
 
 check: lint types ## style, types, doors between the rooms
 
