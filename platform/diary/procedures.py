@@ -149,8 +149,8 @@ def _tasks(file: Path, tasks: list[Any]) -> Iterator[Task]:
             )
         if days[0] > days[1]:
             raise ProcedureError(f"{where}: from_day comes after to_day")
-        text = {language: one.get(language) for language in ("vi", "en")}
-        if not all(isinstance(sentence, str) and sentence for sentence in text.values()):
+        text = {code: one[code] for code in ("vi", "en") if isinstance(one.get(code), str)}
+        if len(text) < 2 or not all(text.values()):
             raise ProcedureError(f"{where}: a sentence is expected in vi and in en")
         first, last, every = days
         yield Task(f"{file.stem}/{one['id']}", one["kind"], first, last, every, text)

@@ -148,9 +148,7 @@ def gather(
     return found
 
 
-def values_of(
-    telemetry: Telemetry, series: dict[int, Series], nodes: list[Node]
-) -> list[Value]:
+def values_of(telemetry: Telemetry, series: dict[int, Series], nodes: list[Node]) -> list[Value]:
     """Return the newest value of each series, with its station's name where one is listed."""
     slugs = {node.eui64: node.slug for node in nodes}
     latest = telemetry.latest(series)

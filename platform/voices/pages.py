@@ -151,7 +151,8 @@ def sound(language: str, key: str) -> Response:
     answer = Response(file.read_bytes(), mimetype=TYPES[file.suffix[1:]])
     answer.headers["Cache-Control"] = "private, max-age=86400"
     answer.headers["Accept-Ranges"] = "none"
-    return answer.make_conditional(request) or answer
+    answer.make_conditional(request)
+    return answer
 
 
 def _book(language: str, page: int, troubles: dict[str, str] | None = None) -> str:

@@ -98,7 +98,7 @@ def test_wishes_from_before_the_upgrade_are_numbered_by_their_age(settings: Sett
                 {"id": command_id, "gateway": gateway, "at": created_at},
             )
         alembic.upgrade(migrations._config(connection), "heads")
-        found = {i: n for i, n in connection.execute(text("SELECT id, number FROM command"))}
+        found = dict(iter(connection.execute(text("SELECT id, number FROM command"))))
         assert [found[i] for i in ids] == [1000_000, 1000_000, 1000_001, 999_000, 1001_000]
         run = "INSERT INTO run VALUES ('r', 'z', 'g-1', 'wished', NULL, 'done', 'stopped', '{}',"
         connection.execute(text(run + " 'wished', '{}', 5, 1, 6, 5.0, NULL)"))
