@@ -184,5 +184,6 @@ def whole(name: str, default: int, low: int = 0, high: int = (1 << 40) - 1) -> i
         raise Problem(400, "not_a_number", _("%(name)s phải là số nguyên.", name=name))
     found = int(text)
     if not low <= found <= high:
-        raise Problem(400, "out_of_range", _("%(name)s nằm ngoài khoảng cho phép.", name=name))
+        within = _("%(name)s phải từ %(low)s đến %(high)s.", name=name, low=low, high=high)
+        raise Problem(400, "out_of_range", within)
     return found

@@ -70,7 +70,7 @@ def test_the_newest_values_say_where_they_come_from(measured: Place) -> None:
         ("metric=light&zone=roof", 404, "unknown_zone", "không có khu tưới roof"),
         ("metric=light&from=1", 400, "unknown_parameter", "Không có tham số from"),
         ("metric=light&since=soon", 400, "not_a_number", "since phải là số nguyên"),
-        ("metric=light&since=-1", 400, "out_of_range", "since nằm ngoài"),
+        ("metric=light&since=-1", 400, "out_of_range", "since phải từ 0 đến"),
         ("metric=light&since=0&step=1", 400, "too_many_points", "Nhiều số đo quá"),
     ],
 )
