@@ -77,7 +77,10 @@ def make_user(
 
 def _known_cooperative(session: Session, slug: str) -> None:
     if session.get(Cooperative, slug) is None:
-        known = ", ".join(session.scalars(select(Cooperative.slug))) or "none yet"
+        known = (
+            ", ".join(session.scalars(select(Cooperative.slug).order_by(Cooperative.slug)))
+            or "none yet"
+        )
         raise ValueError(f"no cooperative called {slug!r}; there are: {known}")
 
 

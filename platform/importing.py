@@ -95,7 +95,7 @@ def _progress_bar() -> Progress:
 
 def _check_place(session: Session, wanted: Map, map_file: Path) -> str:
     """Check greenhouse, cooperative and zones; return whose it is, or will be."""
-    known = list(session.scalars(select(Cooperative.slug)))
+    known = list(session.scalars(select(Cooperative.slug).order_by(Cooperative.slug)))
     if wanted.cooperative is not None and wanted.cooperative not in known:
         raise MapError(
             f"{map_file}: there is no cooperative {wanted.cooperative[:60]!r}; there are: "

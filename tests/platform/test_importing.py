@@ -372,13 +372,15 @@ def test_an_infinite_value_of_older_days_is_answered_as_no_number(farm: Place) -
 
 
 IMPORT = """
+import os
 import sys
 from pathlib import Path
 from nongso.platform.importing import import_readings
 from nongso.platform.settings import Settings
 folder, file, map_file = map(Path, sys.argv[1:])
+settings = Settings(folder, "0123456789abcdef" * 4, records=os.environ["NONGSO_RECORDS"])
 sys.stdin.readline()
-count = import_readings(Settings(folder=folder, secret="0123456789abcdef" * 4), file, map_file)
+count = import_readings(settings, file, map_file)
 print(count.closes(), count.lines, count.stored, count.already, count.refused, count.cells_stored)
 """
 
@@ -390,7 +392,11 @@ def test_two_imports_of_one_file_at_once_share_the_work(place: Place, tmp_path: 
     times = [begin + datetime.timedelta(minutes=n) for n in range(30_000)]
     file.write_text("when,temp,hum\n" + "".join(f"{t:%Y-%m-%d %H:%M},20,0.5\n" for t in times))
     words = [sys.executable, "-c", IMPORT, str(place.settings.folder), str(file), str(map_file)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "NONGSO_RECORDS": place.settings.records,
+    }
     running = [
         subprocess.Popen(
             words,
