@@ -141,7 +141,9 @@ class _Look:
                     Greenhouse.cooperative,
                     Greenhouse.gateway,
                     Greenhouse.farm_name,
-                ).where(Greenhouse.gateway.is_not(None))
+                )
+                .where(Greenhouse.gateway.is_not(None))
+                .order_by(Greenhouse.slug)
             )
         ]
         self.boxes = {
@@ -153,9 +155,9 @@ class _Look:
         self.areas = [
             _Area(*row)
             for row in session.execute(
-                select(
-                    Zone.id, Zone.name, Zone.greenhouse, Zone.gateway, Zone.band, Zone.mode
-                ).where(Zone.gone.is_(False))
+                select(Zone.id, Zone.name, Zone.greenhouse, Zone.gateway, Zone.band, Zone.mode)
+                .where(Zone.gone.is_(False))
+                .order_by(Zone.id)
             )
         ]
         self.stations = [
@@ -163,7 +165,9 @@ class _Look:
             for row in session.execute(
                 select(
                     Node.eui64, Node.slug, Node.gateway, Node.greenhouse, Node.state, Node.state_at
-                ).where(Node.gateway.is_not(None))
+                )
+                .where(Node.gateway.is_not(None))
+                .order_by(Node.eui64)
             )
         ]
         self.bad = [
@@ -171,7 +175,9 @@ class _Look:
             for row in session.execute(
                 select(
                     Alarm.id, Alarm.gateway, Alarm.code, Alarm.values, Alarm.zone, Alarm.raised_at
-                ).where(Alarm.cleared_at.is_(None))
+                )
+                .where(Alarm.cleared_at.is_(None))
+                .order_by(Alarm.raised_at, Alarm.id)
             )
         ]
         self.newest = newest(telemetry)

@@ -118,10 +118,12 @@ def gather(
             .order_by(Zone.greenhouse, Zone.coil)
         )
     )
-    nodes = list(session.scalars(select(Node)))
+    nodes = list(session.scalars(select(Node).order_by(Node.slug, Node.eui64)))
     alarms = list(
         session.scalars(
-            select(Alarm).where(Alarm.cleared_at.is_(None)).order_by(Alarm.raised_at.desc())
+            select(Alarm)
+            .where(Alarm.cleared_at.is_(None))
+            .order_by(Alarm.raised_at.desc(), Alarm.id)
         )
     )
     shared: dict[str, tuple[Value, ...]] = {}

@@ -131,7 +131,9 @@ def _climate() -> list[dict[str, Any]]:
     since = until - int(wish) * DAY
     simulated = {one.slug: one.simulated for one in records().scalars(select(Gateway))}
     villages: dict[tuple[str, bool], list[str]] = {}
-    for house in records().scalars(select(Greenhouse).where(Greenhouse.gateway.is_not(None))):
+    for house in records().scalars(
+        select(Greenhouse).where(Greenhouse.gateway.is_not(None)).order_by(Greenhouse.slug)
+    ):
         key = (house.farm_name or "", simulated.get(house.gateway or "", False))
         villages.setdefault(key, []).append(house.slug)
     rows = []
@@ -167,7 +169,7 @@ def _series(slug: str, metric: str) -> list[int]:
 def _quality() -> list[dict[str, Any]]:
     now = int(time.time())
     quarter = _quarter(now)
-    houses = records().scalars(select(Greenhouse)).all()
+    houses = records().scalars(select(Greenhouse).order_by(Greenhouse.slug)).all()
     found = quality_of(records(), telemetry(), houses, quarter.since, quarter.until, now)
     return [
         {

@@ -41,7 +41,9 @@ def today() -> Answer:
     cooperatives = []
     for cooperative in records().scalars(select(Cooperative).order_by(Cooperative.name)):
         houses = records().scalars(
-            select(Greenhouse).where(Greenhouse.cooperative == cooperative.slug)
+            select(Greenhouse)
+            .where(Greenhouse.cooperative == cooperative.slug)
+            .order_by(Greenhouse.slug)
         )
         own = list(houses)
         found = [(one, judge(one)) for one in gather(records(), telemetry(), own, now)]
@@ -83,7 +85,7 @@ def report() -> Answer:
         abort(404)
     quarters = back_from(wanted, QUARTERS_SHOWN)
     lines = [indicators.indicators(records(), telemetry(), one, now) for one in quarters]
-    houses = records().scalars(select(Greenhouse)).all()
+    houses = records().scalars(select(Greenhouse).order_by(Greenhouse.slug)).all()
     return render_template(
         "overview/report.html",
         quarter=wanted,
