@@ -132,8 +132,13 @@ def _platform_upgrade(args: argparse.Namespace) -> int:
 def _platform_init(args: argparse.Namespace) -> int:
     from nongso.platform import installation
 
-    made = installation.write_settings(args.settings, args.url, args.label_url, args.folder)
+    made = installation.write_settings(
+        args.settings, args.url, args.label_url, args.folder, local=args.local
+    )
     print(f"Written: {args.settings}. Next: nongso platform upgrade --settings {args.settings}")
+    if args.local:
+        print(f"It listens on the farm's network, port {made.port}. Steps: docs/farm-box.md")
+        return 0
     print(
         f"Labels will carry {made.label_url}: printed codes live for years, so "
         "it must be an address that you own and keep.",
@@ -341,6 +346,11 @@ def parser() -> Parser:
         type=kinds.path,
         metavar="DIR",
         help="for the data (default: beside the settings)",
+    )
+    begin.add_argument(
+        "--local",
+        action="store_true",
+        help="a small platform on the farm's own box, beside the cooperative's",
     )
     serve = _add(platform, "run", _platform_run, "serve the pages and the API", settings)
     serve.add_argument(

@@ -19,6 +19,7 @@ from nongso.platform import (
     csrf,
     errors,
     languages,
+    local,
     migrations,
     store,
     telemetry,
@@ -99,6 +100,7 @@ def create_app(settings: Settings) -> Flask:
     csrf.install(app, settings.secret, settings.secure_cookies)
     languages.install(app, settings.secure_cookies)
     errors.install(app)
+    local.install(app, settings)
     app.jinja_env.globals["who"] = accounts.who
     app.jinja_env.globals["asset"] = _asset(Path(__file__).parent / "static")
     app.after_request(_with_headers(settings.secure_cookies))
@@ -116,7 +118,9 @@ def create_app(settings: Settings) -> Flask:
         prepare = getattr(room, "prepare", None)
         if prepare is not None:
             prepare(app)
-    app.jinja_env.globals["navigation"] = lambda: accounts.links_for(navigation)
+    app.jinja_env.globals["navigation"] = lambda: accounts.links_for(
+        [link for link in navigation if local.is_here(link.endpoint)]
+    )
     if not any(rule.rule == "/" for rule in app.url_map.iter_rules()):
         app.add_url_rule("/", "front", accounts.public(lambda: redirect("/greenhouses", 303)))
     return app

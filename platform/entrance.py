@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from nongso.platform import audit, guesses, people, second_factor
 from nongso.platform.accounts import COOKIE, half_way, public, who
 from nongso.platform.languages import _, duration
+from nongso.platform.local import is_here
 from nongso.platform.people import LogIn, Person, hashed
 from nongso.platform.qr import picture
 from nongso.platform.settings import Settings
@@ -321,6 +322,7 @@ def _home(wish: str | None, person: Person | None = None) -> AnyResponse:
     found = who()
     role = person.role if person is not None else found.role if found is not None else ""
     home = HOMES.get(role, "/greenhouses")
-    if home not in {rule.rule for rule in current_app.url_map.iter_rules()}:
+    here = {r.rule for r in current_app.url_map.iter_rules() if is_here(r.endpoint)}
+    if home not in here:
         home = "/greenhouses"
     return redirect(_own_path(wish) or home, 303)

@@ -7,6 +7,8 @@ import json
 import os
 import secrets
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from nongso.platform import migrations
 from nongso.platform.people import Cooperative
@@ -21,13 +23,21 @@ class InstallationError(Exception):
     """It cannot be set up so; the text says what to change."""
 
 
-def write_settings(file: Path, url: str, label_url: str | None, folder: Path | None) -> Settings:
+LOCAL_THREADS = 6  # a farm's own box serves a family
+
+
+def write_settings(
+    file: Path, url: str, label_url: str | None, folder: Path | None, *, local: bool = False
+) -> Settings:
     """Write ``platform.json`` with a new secret, readable by its owner only.
+
+    ``local``: the platform on the farm's own box, which listens on all of its addresses, at the
+    port of ``url``.
 
     Raises ``InstallationError`` when the file is there already: its secret would be lost.
     Raises ``SettingsError`` for addresses that cannot be used.
     """
-    content = {
+    content: dict[str, Any] = {
         "folder": str((folder or file.parent).absolute()),
         "secret": secrets.token_hex(32),
         "host": "127.0.0.1",
@@ -36,6 +46,9 @@ def write_settings(file: Path, url: str, label_url: str | None, folder: Path | N
         "label_url": label_url or url,
         "threads": 12,
     }
+    if local:
+        port = urlsplit(url).port or content["port"]
+        content |= {"local": True, "host": "0.0.0.0", "port": port, "threads": LOCAL_THREADS}
     settings = checked(content, str(file))
     try:
         if not file.parent.exists():

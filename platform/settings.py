@@ -49,6 +49,7 @@ class Settings:
     proxy: str = ""
     telemetry: str = field(default="", repr=False)  # may hold a token
     records: str = field(default="", repr=False)  # may hold a password
+    local: bool = False  # on the farm's own box, beside the cooperative's (nongso.platform.local)
     security_contact: str = ""  # mailto:, tel: or https://, for /.well-known/security.txt
 
     @property
@@ -110,6 +111,7 @@ def checked(found: dict[str, Any], where: str = "settings") -> Settings:
         "telemetry",
         "records",
         "security_contact",
+        "local",
     }
     unknown = sorted(set(found) - known)
     if unknown:
@@ -127,6 +129,12 @@ def checked(found: dict[str, Any], where: str = "settings") -> Settings:
         value = found.get(name, default)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise SettingsError(f"{where}: {name} must be a whole number from {low} to {high}")
+        return value
+
+    def yes_or_no(name: str) -> bool:
+        value = found.get(name, False)
+        if not isinstance(value, bool):
+            raise SettingsError(f"{where}: {name} must be true or false")
         return value
 
     def address(name: str, default: str) -> str:
@@ -180,4 +188,5 @@ def checked(found: dict[str, Any], where: str = "settings") -> Settings:
         or text("telemetry", "sqlite:///telemetry.sqlite"),
         records=records(),
         security_contact=contact(),
+        local=yes_or_no("local"),
     )
