@@ -51,6 +51,7 @@ from nongso.platform.alerts.records import (
 )
 from nongso.platform.alerts.rules import LEVELS, Rule, is_quiet
 from nongso.platform.people import Person
+from nongso.platform.storage import StorageError
 from nongso.platform.store import Records
 from nongso.platform.telemetry import Telemetry, TelemetryError
 
@@ -404,7 +405,7 @@ class Running:
             thread.join(timeout=15)
         try:
             self.watch.let_go(int(time.time()))
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, StorageError) as error:
             log.info("the lease ends by itself: %s", error)
 
     def _watch(self) -> None:
@@ -428,7 +429,10 @@ class Running:
             do()
         except Exception as error:  # a mistake of ours must not silence all alerts for good
             if what not in self.failing:
-                log.error("%s of alerts failed: %s", what, error, exc_info=error)
+                is_disk = isinstance(error, StorageError)  # says everything by itself
+                log.error(
+                    "%s of alerts failed: %s", what, error, exc_info=None if is_disk else error
+                )
             self.failing.add(what)
         else:
             if what in self.failing:

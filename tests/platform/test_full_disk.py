@@ -3,8 +3,11 @@
 import json
 import shutil
 import sqlite3
+import subprocess
 import threading
 import time
+import urllib.error
+import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -15,10 +18,12 @@ import pytest
 from flask.testing import FlaskClient
 from office import KEY, NODE_1, PASSWORD, Place, form_token, open_place
 from test_pages import fresh, text_of
+from test_server import running, start, write
 from test_watering import said
 from tight_disk import TightDisk, tight_disk
 
-from nongso.platform import health, store
+from nongso.platform import health, migrations, store
+from nongso.platform import settings as settings_of
 from nongso.platform.greenhouse import commands, operations
 from nongso.platform.greenhouse.records import Command
 from nongso.platform.settings import Settings
@@ -239,6 +244,38 @@ def test_a_server_starts_although_its_disk_is_full(
     disk.make_room()
     reopened = open_again(farm)
     farm.app = reopened.app
+
+
+def test_a_server_whose_disk_is_full_starts_and_ends_as_always(disk: TightDisk) -> None:
+    file = write(disk.folder / "server")
+    settings = settings_of.load(file)
+    migrations.upgrade(settings)
+    with running(file):
+        disk.fill()
+    process = start(file)
+    try:
+        url = f"http://127.0.0.1:{settings.port}/healthz"
+        found = wait_for_trouble(url, process)
+    finally:
+        process.terminate()
+        _, words = process.communicate(timeout=30)
+    assert found["status"] == "disk_full"
+    assert process.returncode == 0, words
+    assert "Traceback" not in words
+
+
+def wait_for_trouble(url: str, process: subprocess.Popen[str]) -> dict[str, Any]:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+        except urllib.error.HTTPError as unwell:
+            found: dict[str, Any] = json.load(unwell)
+            unwell.close()
+            return found
+        except OSError:
+            time.sleep(0.05)  # not listening yet
+    raise AssertionError("the server says that all is well, or says nothing")
 
 
 def open_again(farm: Place) -> Place:
