@@ -409,6 +409,12 @@ def hurry(patience_seconds: float) -> None:
         )
 
 
+def rest() -> None:
+    """Give a server's connection back while this request waits: a server has few of them."""
+    if not kept_records().is_file:
+        records().close()  # is opened again by the next question
+
+
 def disk_trouble() -> Trouble | None:
     """Return what keeps the records from being written, as far as anybody has noticed."""
     return next(iter(kept_records().watchman.troubles().values()), None)

@@ -23,7 +23,7 @@ from nongso.platform.greenhouse.records import Command, Gateway
 from nongso.platform.greenhouse.unwritten import Known, UnwrittenStops, unwritten
 from nongso.platform.remembered import without_disk
 from nongso.platform.storage import StorageError, trouble_of
-from nongso.platform.store import hurry, kept_records, records, transaction
+from nongso.platform.store import hurry, kept_records, records, rest, transaction
 from nongso.platform.telemetry import TelemetryAway, TelemetryDamaged, telemetry
 
 log = logging.getLogger(__name__)
@@ -163,7 +163,10 @@ def offer(gateway: str) -> Response:
             return stops
         try:
             session.expire_all()
-            return offers.due(commands.waiting_for(session, gateway, now)) or None
+            found = offers.due(commands.waiting_for(session, gateway, now))
+            if not found:
+                rest()
+            return found or None
         except StorageError:  # noted where it was raised; a stop may still come
             return None
 

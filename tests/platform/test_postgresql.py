@@ -6,13 +6,14 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from office import Place, form_token, open_place
 from postgresql_server import PASSWORD, Server, running
-from sqlalchemy import inspect, select, text
+from sqlalchemy import event, inspect, select, text
 
 from nongso.platform import events, migrations, records_address
 from nongso.platform import settings as settings_of
@@ -452,3 +453,24 @@ def test_a_zero_byte_or_half_a_letter_in_an_address_finds_nothing(farm: Place) -
     token = {"Authorization": "Bearer a\\x00b"}
     assert farm.app.test_client().get("/api/v1/greenhouses", headers=token).status_code == 401
     assert failed == []
+
+
+def test_a_gateway_that_waits_holds_no_connection(farm: Place) -> None:
+
+    pool = farm.records.engine.pool
+    taken: list[int] = []  # how many connections are in use whenever one more is
+    event.listen(pool, "checkout", lambda *_: taken.append(pool.checkedout()))  # type: ignore[attr-defined]
+    found: list[object] = []
+    waiting = threading.Thread(target=lambda: found.extend(farm.poll(wait=20)))
+    farm.records.version()  # whose connection is kept
+    before = pool.checkedout()  # type: ignore[attr-defined]
+    waiting.start()
+    deadline = time.monotonic() + 10
+    while len(taken) < 12 or pool.checkedout() != before:  # type: ignore[attr-defined]
+        assert time.monotonic() < deadline, pool.status()
+        farm.app.extensions["nongso.bell"].ring()
+        time.sleep(0.01)
+    wish = {"id": "0f0f0f0f-0000-4000-8000-000000000001", "seconds": 60}
+    assert farm.ask("/api/v1/zones/tan-binh-1-k1/water", wish).status_code == 202
+    waiting.join()
+    assert len(found) == 1
