@@ -98,7 +98,7 @@ class PlatformLink:
             raise PlatformRefused(status, advice, retry)
         try:
             found = json.loads(answer)
-        except ValueError:
+        except (ValueError, RecursionError):  # no JSON, or nested too deeply
             found = None
         if not isinstance(found, dict):
             raise PlatformRefused(status, "the answer is not the platform's; a portal in between?")

@@ -92,6 +92,8 @@ def load(path: Path) -> Settings:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise SettingsError(f"{path}: is not JSON: {error}") from error
+    except RecursionError as error:
+        raise SettingsError(f"{path}: is nested too deeply") from error
     if not isinstance(found, dict):
         raise SettingsError(f"{path}: an object with the platform's settings is expected")
     return checked(found, str(path))

@@ -125,7 +125,13 @@ class NotifyZaloOA(_Base):  # type: ignore[misc]
             )
             found = answer.json()
             self.error = int(found.get("error", -1))
-        except (requests.RequestException, ValueError, TypeError, AttributeError) as error:
+        except (
+            requests.RequestException,
+            ValueError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+        ) as error:
             log.info("Zalo was not reached: %s", type(error).__name__)
             self.error = None
             return False
@@ -183,7 +189,7 @@ class ZaloKeys:
     def _kept(self) -> dict[str, Any]:
         try:
             kept = json.loads(self._file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         # A token that the IT person has entered anew counts, not what came of the old one.
         same = isinstance(kept, dict) and kept.get("begun_with") == self._settings.refresh_token
@@ -206,7 +212,13 @@ class ZaloKeys:
             found = answer.json()
             access, refresh = str(found["access_token"]), str(found["refresh_token"])
             lives = int(found.get("expires_in", 3600))
-        except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+        except (
+            requests.RequestException,
+            ValueError,
+            KeyError,
+            TypeError,
+            RecursionError,
+        ) as error:
             raise ZaloError(
                 "Zalo gave no access token. If this lasts, sign in to the Official Account again "
                 "and write the new refresh_token into alerts.json."

@@ -5,7 +5,8 @@ import http.client
 import json
 import ssl
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -17,6 +18,20 @@ SECONDS = 30.0
 
 class Refused(TelemetryAway):
     """The engine answered 4xx: asking again will not help."""
+
+
+def tags_of(found: Any) -> dict[str, str]:
+    """Return what an answer names a series by. Raises ``ValueError``."""
+    if not isinstance(found, dict) or not all(isinstance(word, str) for word in found.values()):
+        raise ValueError("no tags")
+    return found
+
+
+def numbers_of(found: Any) -> list[Any]:
+    """Return numbers of an answer, with gaps. Raises ``ValueError``."""
+    if not all(one is None or isinstance(one, int | float) for one in found):
+        raise ValueError("no numbers")
+    return list(found)
 
 
 class Asker:
@@ -42,7 +57,7 @@ class Asker:
 
     def get(self, path: str) -> str:
         """Fetch a text."""
-        return self._ask("GET", path, None).decode()
+        return self._ask("GET", path, None).decode(errors="replace")
 
     def post(self, path: str, fields: Iterable[tuple[str, str]]) -> bytes:
         """Send a query as a form; long lists of series do not fit into an address."""
@@ -50,10 +65,24 @@ class Asker:
 
     def json(self, path: str, fields: Iterable[tuple[str, str]]) -> Any:
         """Send a query and decode the answer."""
+        return self.decoded(path, self.post(path, fields))
+
+    def decoded(self, path: str, answer: bytes) -> Any:
+        """Decode an answer, or a line of one."""
         try:
-            return json.loads(self.post(path, fields))
-        except ValueError as error:
+            return json.loads(answer)
+        except (ValueError, RecursionError) as error:
             raise TelemetryAway(f"{self.name} answered {path} with no JSON") from error
+
+    @contextmanager
+    def understanding(self) -> Iterator[None]:
+        """Within this an answer is taken apart; one of another shape is told as a sentence."""
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise TelemetryAway(
+                f"{self.name} answered in a shape that is not its own; is it another service?"
+            ) from error
 
     def _ask(self, method: str, path: str, body: bytes | None) -> bytes:
         for is_last in (False, True):  # a kept connection may have been closed meanwhile

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nongso.platform.telemetry import lines
-from nongso.platform.telemetry.asking import Refused
+from nongso.platform.telemetry.asking import Refused, numbers_of, tags_of
 from nongso.platform.telemetry.engine import LOOK_BACK, EngineTelemetry, Stream, Sum
 from nongso.platform.telemetry.interface import TelemetryAway
 from nongso.wire import marks
@@ -43,13 +43,14 @@ class InfluxTelemetry(EngineTelemetry):
             fields.append(("rp", self.address.retention))
         answer = self._asker.json("/query", fields)
         found = []
-        for result in answer.get("results", []):
-            if "error" in result:
-                raise TelemetryAway(f"{self._asker.name}: {result['error']}")
-            series = result.get("series", [])
-            if result.get("partial") or any(one.get("partial") for one in series):
-                raise TelemetryAway(f"{self._asker.name} cuts its answers (max-row-limit)")
-            found.append(series)
+        with self._asker.understanding():
+            for result in answer.get("results", []):
+                if "error" in result:
+                    raise TelemetryAway(f"{self._asker.name}: {result['error']}")
+                series = [_checked(one) for one in result.get("series", [])]
+                if result.get("partial") or any(one.get("partial") for one in series):
+                    raise TelemetryAway(f"{self._asker.name} cuts its answers (max-row-limit)")
+                found.append(series)
         if len(found) != len(statements):
             raise TelemetryAway(f"{self._asker.name} answered {len(found)} of {len(statements)}")
         return found
@@ -60,7 +61,9 @@ class InfluxTelemetry(EngineTelemetry):
         asked = [f'SELECT last("{field}") FROM "{kind}" GROUP BY *' for kind, field in kinds]
         for (kind, _field), series in zip(kinds, self._ask(*asked), strict=True):
             for one in series:
-                yield kind, one["tags"]
+                with self._asker.understanding():
+                    tags = one["tags"]
+                yield kind, tags
 
     def _streams(
         self, kind: str, ids: Sequence[int], since: int, until: int, *, suspects: bool = False
@@ -72,8 +75,8 @@ class InfluxTelemetry(EngineTelemetry):
             f'SELECT "value" FROM "{kind}" WHERE {values} GROUP BY {tags}',
             f'SELECT "none" FROM "{kind}" WHERE {where} GROUP BY {tags}',
         )
-        yield from _as_streams(with_value, True)
-        yield from _as_streams(without, False)
+        yield from self._as_streams(with_value, True)
+        yield from self._as_streams(without, False)
 
     def _newest(self, ids: Sequence[int], *, only_good: bool) -> Iterator[Stream]:
         """Look back two days, then farther for the series that were silent so long."""
@@ -90,7 +93,7 @@ class InfluxTelemetry(EngineTelemetry):
             asked = [f'SELECT last("{field}") {rest}' for field in lines.FIELDS]
             heard = set()
             for field, series in zip(lines.FIELDS, self._ask(*asked), strict=True):
-                for stream in _as_streams(series, field == "value"):
+                for stream in self._as_streams(series, field == "value"):
                     heard.add(int(stream.tags["id"], 16))
                     yield stream
             missing = [one for one in missing if one not in heard]
@@ -107,16 +110,19 @@ class InfluxTelemetry(EngineTelemetry):
             f'SELECT count("value") {rest} AND "quality" != \'good\' {group}',
             f'SELECT count("none") {rest} {group}',
         )
-        for one in good:
-            origin = _ORIGIN.get(one["tags"]["origin"], 0)
-            for at, low, total, high, count in one["values"]:
-                if count:
-                    yield Sum(at, origin, low, total, high, count, 0)
-        for one in (*suspect, *without):
-            origin = _ORIGIN.get(one["tags"]["origin"], 0)
-            for at, count in one["values"]:
-                if count:
-                    yield Sum(at, origin, None, 0.0, None, 0, count)
+        made = []
+        with self._asker.understanding():
+            for one in good:
+                origin = _ORIGIN.get(one["tags"]["origin"], 0)
+                for at, low, total, high, count in one["values"]:
+                    if count:
+                        made.append(Sum(at, origin, low, total, high, count, 0))
+            for one in (*suspect, *without):
+                origin = _ORIGIN.get(one["tags"]["origin"], 0)
+                for at, count in one["values"]:
+                    if count:
+                        made.append(Sum(at, origin, None, 0.0, None, 0, count))
+        yield from made
 
     def _edges(self, ids: Sequence[int]) -> tuple[int, int] | None:
         rest = f'FROM "{lines.READING}" WHERE {_of(ids)}'
@@ -126,6 +132,13 @@ class InfluxTelemetry(EngineTelemetry):
         times = [row[0] for series in found for one in series for row in one["values"]]
         return (min(times), max(times)) if times else None
 
+    def _as_streams(self, series: Iterable[dict[str, Any]], has_values: bool) -> Iterator[Stream]:
+        for one in series:
+            with self._asker.understanding():
+                int(one["tags"]["id"], 16)
+                times, values = zip(*one["values"], strict=True)
+            yield Stream(one["tags"], has_values, times, values)
+
     def _can_hold(self, at: int, _now: int) -> bool:
         return at < _LAST
 
@@ -134,7 +147,10 @@ def _of(ids: Sequence[int]) -> str:
     return "(" + " OR ".join(f"\"id\" = '{lines.word_of(one)}'" for one in ids) + ")"
 
 
-def _as_streams(series: Iterable[dict[str, Any]], has_values: bool) -> Iterator[Stream]:
-    for one in series:
-        times, values = zip(*one["values"], strict=True)
-        yield Stream(one["tags"], has_values, times, values)
+def _checked(one: Any) -> dict[str, Any]:
+    """Return a series of an answer. Raises what ``understanding`` knows."""
+    tags_of(one.get("tags", {}))
+    if not all(isinstance(row[0], int) and numbers_of(row) for row in one["values"]):
+        raise ValueError("no rows")
+    found: dict[str, Any] = one
+    return found

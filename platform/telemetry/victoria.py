@@ -12,7 +12,6 @@ Queries over time look back: the value at ``t`` of a window of ``w`` covers (t -
 step is asked for at its last second.
 """
 
-import json
 import re
 import secrets
 import time
@@ -20,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nongso.platform.telemetry import lines
-from nongso.platform.telemetry.asking import Refused
+from nongso.platform.telemetry.asking import Refused, numbers_of, tags_of
 from nongso.platform.telemetry.engine import LOOK_BACK, EngineTelemetry, Stream, Sum
 from nongso.platform.telemetry.interface import DAY, TelemetryAway, TelemetryError
 from nongso.wire import marks
@@ -98,8 +97,10 @@ class VictoriaTelemetry(EngineTelemetry):
         # with a start of 0 it misses new series (1.79).
         new = f'{{__name__=~"{names}",id!="{secrets.token_hex(8)}"}}'
         answer = self._asker.json("/api/v1/series", [("match[]", new), ("start", "1")])
-        for tags in answer["data"]:
-            yield tags["__name__"].rpartition("_")[0], tags
+        with self._asker.understanding():
+            known = [(tags["__name__"], tags) for tags in map(tags_of, answer["data"])]
+        for name, tags in known:
+            yield name.rpartition("_")[0], tags
 
     def _streams(
         self, kind: str, ids: Sequence[int], since: int, until: int, *, suspects: bool = False
@@ -109,13 +110,17 @@ class VictoriaTelemetry(EngineTelemetry):
         fields = [("match[]", one) for one in chosen]
         fields += [("start", str(max(since, 1))), ("end", str(until - 1))]
         for line in self._asker.post("/api/v1/export", fields).splitlines():
-            found = json.loads(line)
-            yield Stream(
-                found["metric"],
-                found["metric"]["__name__"].endswith("_value"),
-                [at // 1000 for at in found["timestamps"]],
-                found["values"],
-            )
+            found = self._asker.decoded("/api/v1/export", line)
+            with self._asker.understanding():
+                tags = tags_of(found["metric"])
+                int(tags["id"], 16)
+                stream = Stream(
+                    tags,
+                    tags["__name__"].endswith("_value"),
+                    [int(at) // 1000 for at in found["timestamps"]],
+                    numbers_of(found["values"]),
+                )
+            yield stream
 
     def _newest(self, ids: Sequence[int], *, only_good: bool) -> Iterator[Stream]:
         """Look back two days, then farther for the series that were silent so long."""
@@ -140,13 +145,18 @@ class VictoriaTelemetry(EngineTelemetry):
             ]
         at = int(time.time()) + DAY
         found: dict[tuple[str, str, str, str], dict[str, float]] = {}
-        for one in self._range(f"union({', '.join(parts)})", at, at, DAY):
-            tags = one["metric"]
-            key = tags["id"], tags["quality"], tags["origin"], tags["field"]
-            found.setdefault(key, {})[tags["what"]] = float(one["values"][-1][1])
-        for (number, quality_word, origin, field), last in found.items():
-            named = {"id": number, "quality": quality_word, "origin": origin}
-            yield Stream(named, field == "value", [int(last["at"])], [last["last"]])
+        answer = self._range(f"union({', '.join(parts)})", at, at, DAY)
+        streams = []
+        with self._asker.understanding():
+            for one in answer:
+                tags = tags_of(one["metric"])
+                int(tags["id"], 16)
+                key = tags["id"], tags["quality"], tags["origin"], tags["field"]
+                found.setdefault(key, {})[tags["what"]] = float(one["values"][-1][1])
+            for (number, quality_word, origin, field), last in found.items():
+                named = {"id": number, "quality": quality_word, "origin": origin}
+                streams.append(Stream(named, field == "value", [int(last["at"])], [last["last"]]))
+        yield from streams
 
     def _sums(self, ids: Sequence[int], since: int, until: int, step: int) -> Iterator[Sum]:
         value, none = (_selector(f"{lines.READING}_{field}", ids) for field in lines.FIELDS)
@@ -171,10 +181,12 @@ class VictoriaTelemetry(EngineTelemetry):
 
     def _summed(self, query: str, since: int, until: int, step: int) -> Iterator[Sum]:
         found: dict[tuple[int, str], dict[str, float]] = {}
-        for one in self._range(query, since + step - 1, until - 1, step):
-            origin, what = one["metric"].get("origin", ""), one["metric"]["what"]
-            for at, value in one["values"]:
-                found.setdefault((int(at) - step + 1, origin), {})[what] = float(value)
+        answer = self._range(query, since + step - 1, until - 1, step)
+        with self._asker.understanding():
+            for one in answer:
+                origin, what = one["metric"].get("origin", ""), one["metric"]["what"]
+                for at, value in one["values"]:
+                    found.setdefault((int(at) - step + 1, origin), {})[what] = float(value)
         for (at, origin), of in sorted(found.items()):
             yield Sum(
                 at,
@@ -190,9 +202,10 @@ class VictoriaTelemetry(EngineTelemetry):
         """Ask for values at ``start``, ``start + step`` … ``end``; the cache would move them."""
         fields = [("query", query), ("start", str(start)), ("end", str(end)), ("nocache", "1")]
         answer = self._asker.json("/api/v1/query_range", [*fields, ("step", f"{step}s")])
-        if answer.get("status") != "success" or answer.get("isPartial"):
-            raise TelemetryAway(f"{self._asker.name} answered in part: {str(answer)[:200]}")
-        found: list[dict[str, Any]] = answer["data"]["result"]
+        with self._asker.understanding():
+            if answer.get("status") != "success" or answer.get("isPartial"):
+                raise TelemetryAway(f"{self._asker.name} answered in part: {str(answer)[:200]}")
+            found: list[dict[str, Any]] = list(answer["data"]["result"])
         return found
 
     def _edges(self, ids: Sequence[int]) -> tuple[int, int] | None:
@@ -204,7 +217,8 @@ class VictoriaTelemetry(EngineTelemetry):
         ]
         query = ", ".join(f'label_set({part}, "part", "{n}")' for n, part in enumerate(parts))
         found = self._range(f"union({query})", at, at, DAY)
-        times = [int(float(one["values"][-1][1])) for one in found]
+        with self._asker.understanding():
+            times = [int(float(one["values"][-1][1])) for one in found]
         return (min(times), max(times)) if times else None
 
     def _can_hold(self, at: int, now: int) -> bool:

@@ -222,7 +222,14 @@ def test_rows_wait_while_the_office_does_not_take_them(
 
 
 @pytest.mark.parametrize(
-    "answer", [b"<html>Welcome to the hotel", b"[]", b"{}", b'{"stored": 17, "refused": "x"}']
+    "answer",
+    [
+        b"<html>Welcome to the hotel",
+        b"[]",
+        b"{}",
+        b'{"stored": 17, "refused": "x"}',
+        b"[" * 100_000,
+    ],
 )
 def test_a_portal_that_says_200_takes_nothing(
     store: Store, office: Office, start: Start, answer: bytes, caplog: pytest.LogCaptureFixture

@@ -4,8 +4,10 @@ import json
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -176,3 +178,78 @@ def test_one_who_brings_more_than_the_engine_takes_hears_it(
     finally:
         store.close()
         influx.close()
+
+
+class Stranger:
+    """Something at the engine's address that answers everything with the same bytes."""
+
+    def __init__(self, answer: bytes) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            do_GET = do_POST
+
+            def log_message(self, *_words: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,))
+        self.thread.start()
+        self.address = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+@pytest.mark.parametrize("kind", ["influxdb", "victoriametrics"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"[" * 100_000,
+        b"\xff\xfe",
+        b"{}",
+        b"[]",
+        b"null",
+        b'{"status": "success", "data": [1], "results": [1]}',
+        b'{"status": "success", "data": {"result": [{}]}, "results": [{"series": [{}]}]}',
+        b'{"data": [{"x": 1}], "metric": {"id": "?"}, "results": [{"series": 1}]}',
+    ],
+)
+def test_an_engine_that_answers_nonsense_is_told_as_a_sentence(
+    tmp_path: Path, kind: str, answer: bytes
+) -> None:
+    stranger = Stranger(answer)
+    setting = f"{kind}+{stranger.address}" + ("/nongso" if kind == "influxdb" else "")
+    try:
+        store = open_telemetry(Settings(folder=tmp_path, secret="x" * 40, telemetry=setting))
+        try:
+            assert isinstance(store, engine.EngineTelemetry)
+            for ask in (
+                lambda: list(store._known()),
+                lambda: list(store._streams("reading", [1], T0, T0 + HOUR)),
+                lambda: list(store._newest([1], only_good=True)),
+                lambda: list(store._sums([1], T0, T0 + DAY, HOUR)),
+                lambda: store._edges([1]),
+            ):
+                with pytest.raises(TelemetryAway, match="answered"):
+                    ask()
+            store.health()
+        finally:
+            store.close()
+    finally:
+        stranger.close()
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"a":' * 100_000])
+def test_settings_that_are_nested_too_deeply_are_told(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "platform.json"
+    file.write_text(content)
+    with pytest.raises(settings_of.SettingsError, match=r"platform\.json: is nested too deeply"):
+        settings_of.load(file)
