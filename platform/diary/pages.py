@@ -29,12 +29,14 @@ from nongso.platform.csvtable import csv_answer
 from nongso.platform.diary import entries as diary
 from nongso.platform.diary import photos, procedures, season, sentences
 from nongso.platform.diary.entries import KINDS, UNITS_OF, Entry, Line
+from nongso.platform.events import EventConflict
 from nongso.platform.forms import Form
 from nongso.platform.greenhouse.records import Greenhouse
 from nongso.platform.languages import _, date, day_of
 from nongso.platform.people import Person
 from nongso.platform.settings import Settings
 from nongso.platform.store import records, transaction
+from nongso.platform.wholefile import NotKept
 
 blueprint = Blueprint("diary", __name__, url_prefix="/greenhouses/<slug>/diary")
 
@@ -168,7 +170,7 @@ def photo(slug: str, name: str) -> Answer:
     if name not in known:
         abort(404)
     file = photos.path_of(_photo_folder(), name)
-    if not file.exists():
+    if not file.is_file():
         abort(404)
     answer = Response(file.read_bytes(), mimetype="image/jpeg")
     answer.headers["Cache-Control"] = "private, max-age=86400, immutable"
@@ -210,8 +212,13 @@ def state_before(slug: str) -> Answer:
         form.wrong("", _("Xin ghi ít nhất một số."))
     if not form.ok:
         return _before(house, form)
-    with transaction() as session:
-        season.state_before(session, id_, house, somebody().id, stated, int(time.time()))
+    try:
+        with transaction() as session:
+            season.state_before(session, id_, house, somebody().id, stated, int(time.time()))
+    except EventConflict:
+        form.values["id"] = str(uuid.uuid4())
+        form.wrong("", _("Dòng này đã ghi rồi. Nếu đây là dòng khác, xin bấm ghi lần nữa."))
+        return _before(house, form)
     return redirect(url_for("diary.book", slug=slug) + "#season", 303)  # type: ignore[return-value]
 
 
@@ -345,6 +352,12 @@ def _photo(form: Form) -> str:
         if len(data) > MOST_PHOTO_BYTES:
             raise photos.BadPhoto("huge")
         return photos.keep(_photo_folder(), data)
+    except NotKept:
+        form.wrong(
+            "photo",
+            _("Máy chủ không giữ được ảnh. Xin ghi không có ảnh và báo người phụ trách máy."),
+        )
+        return ""
     except photos.BadPhoto as error:
         form.wrong(
             "photo",

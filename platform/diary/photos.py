@@ -6,16 +6,21 @@ often a thumbnail of the whole; all of it is left behind because only the pixels
 
 import hashlib
 import io
-import os
 import warnings
 from pathlib import Path
+from threading import Lock
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from nongso.platform.wholefile import write_whole
+
 LONGEST_SIDE = 1280  # pixels
 QUALITY = 78  # a leaf spot is still seen; about 150 kB
-MOST_PIXELS = 60_000_000
+MOST_PIXELS = 60_000_000  # JPEG is read at a fraction of that; the largest phone cameras
+MOST_PIXELS_AT_ONCE = 16_000_000  # of PNG and WEBP, which are read whole: 64 MB
 FORMATS = ("JPEG", "PNG", "WEBP")
+
+_one_at_a_time = Lock()
 
 
 class BadPhoto(Exception):
@@ -32,10 +37,7 @@ def keep(folder: Path, data: bytes) -> str:
     name = hashlib.sha256(small).hexdigest()
     file = path_of(folder, name)
     if not file.exists():
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        waiting = file.with_name(f"{name}.{os.getpid()}.part")
-        waiting.write_bytes(small)
-        waiting.replace(file)
+        write_whole(file, small)
     return name
 
 
@@ -47,20 +49,30 @@ def path_of(folder: Path, name: str) -> Path:
 
 
 def shrink(data: bytes) -> bytes:
-    """Return a small JPEG with nothing but the picture, upright. Raises ``BadPhoto``."""
+    """Return a small JPEG with nothing but the picture, upright. Raises ``BadPhoto``.
+
+    One at a time: eight pictures at once must not take eight times the memory.
+    """
+    with _one_at_a_time:
+        return _shrunk(data)
+
+
+def _shrunk(data: bytes) -> bytes:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # Pillow warns of pictures that are bombs
             with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
                 if picture.width * picture.height > MOST_PIXELS:
                     raise BadPhoto("huge")
-                picture.draft("RGB", (LONGEST_SIDE * 2, LONGEST_SIDE * 2))
+                picture.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
+                if picture.width * picture.height > MOST_PIXELS_AT_ONCE:
+                    raise BadPhoto("huge")
+                picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
                 upright = ImageOps.exif_transpose(picture).convert("RGB")
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise BadPhoto("huge") from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Warning):
         raise BadPhoto("unreadable") from None
-    upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     clean = Image.new("RGB", upright.size)
     clean.paste(upright)
     out = io.BytesIO()

@@ -8,12 +8,12 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from sqlalchemy import func, select
 
 from nongso.platform.accounts import Link, allow, somebody
-from nongso.platform.events import Event
+from nongso.platform.events import Event, EventConflict
 from nongso.platform.forms import Form
 from nongso.platform.greenhouse.condition import LEVELS, judge
 from nongso.platform.greenhouse.now import gather
 from nongso.platform.greenhouse.records import Greenhouse
-from nongso.platform.languages import day_of, later
+from nongso.platform.languages import _, day_of, later
 from nongso.platform.overview import indicators, stated
 from nongso.platform.overview.quality import quality_of
 from nongso.platform.overview.quarters import Quarter, back_from, quarter_of, read
@@ -122,8 +122,13 @@ def state() -> Answer:
     if not form.ok:
         return _figures(form)
     figure = stated.Stated(name, value, day.isoformat(), source)
-    with transaction() as session:
-        stated.state(session, id_, somebody().id, figure, int(time.time()))
+    try:
+        with transaction() as session:
+            stated.state(session, id_, somebody().id, figure, int(time.time()))
+    except EventConflict:
+        form.values["id"] = str(uuid.uuid4())
+        form.wrong("", _("Dòng này đã ghi rồi. Nếu đây là dòng khác, xin bấm ghi lần nữa."))
+        return _figures(form)
     return redirect(url_for("overview.figures", said=1), 303)  # type: ignore[return-value]
 
 

@@ -1,12 +1,15 @@
-"""Recordings on the disk: ``voices/<language>/<key>.<kind>`` in the platform's folder.
+"""Recordings on the disk: ``voices/<cooperative>/<language>/<key>.<kind>``.
 
 What kind of sound a file is, its first bytes say, never its name. A new recording replaces the
 old one in one step.
 """
 
-import os
+from contextlib import suppress
 from pathlib import Path
 
+from nongso.platform.wholefile import write_whole
+
+EVERYBODY = "_everybody"  # no cooperative is called so; an administrator records for all
 LANGUAGES = ("vi", "hmn", "twh", "blt")
 MOST_BYTES = 400_000  # half a minute as phones record it
 TYPES = {
@@ -32,44 +35,49 @@ class Voices:
     """The recordings of a platform."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder / "voices"
+        self._voices = folder / "voices"
         self.version = 0  # changes when this process keeps or drops one
 
-    def keep(self, language: str, key: str, data: bytes) -> None:
-        """Keep a recording. Raises ``BadSound``."""
+    def keep(self, owner: str, language: str, key: str, data: bytes) -> None:
+        """Keep a recording. Raises ``BadSound`` and ``NotKept``."""
         if len(data) > MOST_BYTES:
             raise BadSound("huge")
         kind = kind_of(data)
         if kind is None:
             raise BadSound("unknown")
-        folder = self._folder / language
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        waiting = folder / f"{key}.{os.getpid()}.part"
-        waiting.write_bytes(data)
-        self.drop(language, key)
-        waiting.replace(folder / f"{key}.{kind}")
-        self.version += 1
+        write_whole(self._folder(owner, language) / f"{key}.{kind}", data)
+        self._drop(owner, language, key, but=kind)
 
-    def drop(self, language: str, key: str) -> None:
+    def drop(self, owner: str, language: str, key: str) -> None:
         """Forget a recording."""
-        for kind in TYPES:
-            (self._folder / language / f"{key}.{kind}").unlink(missing_ok=True)
+        self._drop(owner, language, key)
+
+    def _drop(self, owner: str, language: str, key: str, but: str = "") -> None:
+        for kind in set(TYPES) - {but}:
+            with suppress(OSError):  # not there, or no recording of ours
+                (self._folder(owner, language) / f"{key}.{kind}").unlink()
         self.version += 1
 
-    def find(self, language: str, key: str) -> Path | None:
-        """Return where a recording lies."""
-        for kind in TYPES:
-            file = self._folder / language / f"{key}.{kind}"
-            if file.exists():
-                return file
+    def find(self, owner: str, language: str, key: str) -> Path | None:
+        """Return where a recording lies: the cooperative's own, else everybody's."""
+        for whose in (owner, EVERYBODY):
+            for kind in TYPES:
+                file = self._folder(whose, language) / f"{key}.{kind}"
+                if file.is_file():
+                    return file
         return None
 
-    def known(self, language: str) -> set[str]:
-        """Return the keys of all sentences that are recorded in a language."""
-        folder = self._folder / language
-        if not folder.is_dir():
-            return set()
-        return {file.stem for file in folder.iterdir() if file.suffix[1:] in TYPES}
+    def known(self, owner: str, language: str) -> set[str]:
+        """Return the keys of all sentences that can be heard in a language."""
+        found: set[str] = set()
+        for whose in (owner, EVERYBODY):
+            with suppress(OSError):
+                files = self._folder(whose, language).iterdir()
+                found |= {file.stem for file in files if file.suffix[1:] in TYPES}
+        return found
+
+    def _folder(self, owner: str, language: str) -> Path:
+        return self._voices / (owner or EVERYBODY) / language
 
 
 def kind_of(data: bytes) -> str | None:

@@ -16,11 +16,12 @@ from flask import (
 )
 from markupsafe import Markup
 
-from nongso.platform.accounts import allow
+from nongso.platform.accounts import allow, somebody
 from nongso.platform.languages import Said, _
 from nongso.platform.settings import Settings
 from nongso.platform.voices.kept import LANGUAGES, MOST_BYTES, TYPES, BadSound, Voices
 from nongso.platform.voices.texts import key_of, sentences
+from nongso.platform.wholefile import NotKept
 
 blueprint = Blueprint("voices", __name__, url_prefix="/voices")
 
@@ -58,7 +59,7 @@ def voice(sentence: str) -> Markup:
     if not language or not isinstance(sentence, Said):
         return Markup()
     key = key_of(sentence.source)
-    if _voices().find(language, key) is None:
+    if _voices().find(_owner(), language, key) is None:
         return Markup()
     return Markup('<audio controls preload="none" src="{}" aria-label="{}"></audio>').format(
         url_for("voices.sound", language=language, key=key), _("Nghe")
@@ -123,7 +124,7 @@ def record(language: str, key: str) -> Answer:
     if key not in sentences():
         abort(404)
     if request.form.get("do") == "drop":
-        _voices().drop(language, key)
+        _voices().drop(_owner(), language, key)
         return _back(language, key)
     sent = request.files.get("sound")
     data = b""
@@ -131,7 +132,10 @@ def record(language: str, key: str) -> Answer:
         with closing(sent):
             data = sent.stream.read(MOST_BYTES + 1)
     try:
-        _voices().keep(language, key, data)
+        _voices().keep(_owner(), language, key, data)
+    except NotKept:
+        trouble = _("Máy chủ không giữ được bản ghi. Xin báo người phụ trách máy.")
+        return _book(language, _page_of(key), {key: trouble}), 422
     except BadSound as error:
         trouble = {
             "huge": _("Đoạn ghi này dài quá. Xin ghi lại ngắn hơn nửa phút."),
@@ -145,7 +149,7 @@ def record(language: str, key: str) -> Answer:
 @allow(*HEARERS)
 def sound(language: str, key: str) -> Response:
     """A recording."""
-    file = _voices().find(language, key) if re.fullmatch("[0-9a-f]{16}", key) else None
+    file = _voices().find(_owner(), language, key) if re.fullmatch("[0-9a-f]{16}", key) else None
     if file is None:
         abort(404)
     answer = Response(file.read_bytes(), mimetype=TYPES[file.suffix[1:]])
@@ -184,12 +188,17 @@ def _blanks(text: str) -> str:
 
 
 def _known(language: str) -> set[str]:
-    return _voices().known(language) & set(sentences())
+    return _voices().known(_owner(), language) & set(sentences())
 
 
 def _back(language: str, key: str) -> Response:
     page = url_for("voices.book", language=language, page=_page_of(key))
     return redirect(f"{page}#s-{key}", 303)  # type: ignore[return-value]
+
+
+def _owner() -> str:
+    """Whose recordings: each cooperative has its own; an administrator records for everybody."""
+    return somebody().cooperative or ""
 
 
 def _voices() -> Voices:

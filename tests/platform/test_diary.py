@@ -173,6 +173,29 @@ def test_a_picture_that_would_fill_the_memory_is_refused() -> None:
         photos.shrink(bomb)
 
 
+def test_a_large_picture_that_is_packed_small_is_refused_before_it_is_read() -> None:
+    out = io.BytesIO()
+    Image.new("L", (5000, 5000)).save(out, "PNG")
+    assert len(out.getvalue()) < 100_000
+    with pytest.raises(photos.BadPhoto):
+        photos.shrink(out.getvalue())
+
+
+def test_a_file_where_the_pictures_belong_is_told_and_ends_nothing(farm: Place) -> None:
+    (farm.settings.folder / "photos").write_text("x")
+    picture = (io.BytesIO(photo_with_place()), "a.jpg")
+    assert "Máy chủ không giữ được ảnh" in write(farm, kind="problem", note="x", photo=picture)
+
+
+def test_the_same_form_with_other_numbers_is_asked_back(farm: Place) -> None:
+    phone = farm.client("farmer")
+    page = phone.get(f"{BOOK}/before")
+    sent = {"id": str(uuid.uuid4()), "form_token": form_token(page)}
+    first = phone.post(f"{BOOK}/before", data={**sent, "litres_week": "700"})
+    again = phone.post(f"{BOOK}/before", data={**sent, "litres_week": "800"})
+    assert (first.status_code, again.status_code) == (303, 422)
+
+
 @given(st.binary(max_size=300))
 def test_no_bytes_are_a_picture_by_accident(data: bytes) -> None:
     with pytest.raises(photos.BadPhoto):

@@ -182,3 +182,9 @@ def test_open_data_names_nobody(farm: Place) -> None:
 @pytest.mark.parametrize("query", ["?days=0", "?days=-1", "?days=x", "?days=99999", "?days=²"])
 def test_open_data_says_what_it_expects(farm: Place, query: str) -> None:
     assert farm.client().get("/open-data/climate.json" + query).status_code == 400
+
+
+def test_the_same_form_with_another_number_is_asked_back(farm: Place) -> None:
+    id_ = str(uuid.uuid4())
+    state(farm, "producers", "300", id=id_)
+    assert "Dòng này đã ghi rồi" in state(farm, "producers", "400", id=id_)

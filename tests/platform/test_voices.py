@@ -84,6 +84,22 @@ def test_only_clerks_record(farm: Place) -> None:
     assert record(farm, OGG, user="farmer") == 403
 
 
+def test_a_cooperative_hears_its_own_voices_and_nobody_elses(farm: Place) -> None:
+    assert record(farm, OGG) == 303
+    assert record(farm, OGG + b"another", user="clerk-bac-ha") == 303
+    sound = farm.client("farmer").get(f"/voices/hmn/{key_of(DRY)}")
+    assert sound.data == OGG
+    other = farm.client("farmer-bac-ha").get(f"/voices/hmn/{key_of(DRY)}")
+    assert other.data == OGG + b"another"
+
+
+def test_a_file_where_the_recordings_belong_is_told_and_ends_nothing(farm: Place) -> None:
+    (farm.settings.folder / "voices").write_text("x")
+    assert record(farm, OGG) == 422
+    assert farm.client("farmer").get("/voices/").status_code == 200
+    assert farm.client("farmer").get(f"/voices/hmn/{key_of(DRY)}").status_code == 404
+
+
 @given(st.binary(max_size=64))
 def test_text_never_passes_as_a_sound(data: bytes) -> None:
     if kind_of(data) is not None:
