@@ -301,7 +301,11 @@ def log_ins_of(session: Session, person_id: str, now: int) -> Sequence[LogIn]:
 
 
 def end_log_ins(session: Session, person_id: str, *, keep: str = "") -> int:
-    """End all log-ins of a person but one, and forget their devices; return how many ended."""
+    """End all ways in of a person but one log-in; return how many log-ins ended.
+
+    The API tokens end, too, and the devices are forgotten: whoever takes an account back from
+    somebody else, or gets another role, must not leave a way in behind.
+    """
     kept = session.get(LogIn, keep) if keep else None
     kept_device = kept.device_hash if kept is not None else ""
     ended = session.execute(
@@ -312,6 +316,7 @@ def end_log_ins(session: Session, person_id: str, *, keep: str = "") -> int:
             KnownDevice.person_id == person_id, KnownDevice.device_hash != kept_device
         )
     )
+    session.execute(delete(ApiToken).where(ApiToken.person_id == person_id))
     return int(ended.rowcount)  # type: ignore[attr-defined]
 
 

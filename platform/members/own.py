@@ -72,7 +72,7 @@ def end_one(session: Session, log_in: people.LogIn) -> None:
 @blueprint.post("/me/devices/end-all")
 @allow(*ROLES, scope=OWN)
 def end_everywhere() -> Page:
-    """Log out everywhere, here too."""
+    """Log out everywhere, here too; the keys for programs end as well."""
     with transaction() as session:
         ended = people.end_log_ins(session, somebody().id)
         note(session, "log_in_ended", somebody().id, count=ended)
@@ -89,7 +89,7 @@ def password() -> Page:
 @blueprint.post("/me/password")
 @allow(*ROLES, scope=OWN)
 def change_password() -> Page:
-    """Change the password; every other log-in ends."""
+    """Change the password; every other log-in and every key for programs ends."""
 
     def again(trouble: str, status: int = 422) -> Page:
         return page(

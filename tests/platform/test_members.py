@@ -431,6 +431,41 @@ def test_a_key_may_what_was_ticked_and_dies_when_revoked(farm: Place) -> None:
     assert farm.ask("/api/v1/greenhouses", user="sheet").status_code == 401
 
 
+@pytest.mark.parametrize("deed", ["password", "everywhere", "paper", "role", "clerk", "second"])
+def test_whoever_takes_an_account_back_ends_its_keys_too(farm: Place, deed: str) -> None:
+    assert farm.ask("/api/v1/greenhouses").status_code == 200
+    key, client = person_of(farm, "farmer").id, farm.client("farmer")
+    if deed == "password":
+        assert "khóa cho phần mềm khác" in client.get("/me/password").text
+        send(client, "/me/password", old=PASSWORD, new="407193", again="407193")
+    elif deed == "everywhere":
+        assert "khóa cho phần mềm khác" in client.get("/me/devices").text
+        send(client, "/me/devices/end-all", "/me/devices")
+    elif deed == "paper":
+        _page, digits = code_for(farm, "farmer")
+        new = {"user": "farmer", "digits": digits, "new": "407193", "again": "407193"}
+        assert "khóa cho phần mềm khác" in farm.client().get("/enter").text
+        assert send(farm.client(), "/enter", **new).status_code == 303
+    elif deed == "role":
+        admin = farm.client("admin")
+        assert "khóa cho phần mềm khác" in admin.get(f"/people/{key}").text
+        send(admin, f"/people/{key}/role", f"/people/{key}", role="helper")
+    elif deed == "clerk":
+        send(farm.client("clerk"), f"/people/{key}/devices", f"/people/{key}", device="all")
+    else:
+        send(farm.client("admin"), f"/people/{key}/second", f"/people/{key}")
+    assert farm.ask("/api/v1/greenhouses").status_code == 401
+    assert farm.ask("/api/v1/greenhouses", user="clerk").status_code == 200  # nobody else's
+
+
+def test_one_device_is_logged_out_and_the_keys_stay(farm: Place) -> None:
+    phone, other = farm.client("farmer"), farm.client("farmer")
+    handles = re.findall(r'name="device" value="(\w+)"', other.get("/me/devices").text)
+    assert send(other, "/me/devices/end", "/me/devices", device=handles[0]).status_code == 303
+    assert phone.get("/me").status_code == 303
+    assert farm.ask("/api/v1/greenhouses").status_code == 200
+
+
 def test_a_key_past_its_day_is_dead(farm: Place) -> None:
     with farm.records.transaction() as session:
         session.execute(text("UPDATE api_token SET expires_at = 1"))
