@@ -262,7 +262,8 @@ def _acting(row: LogIn, now: int) -> tuple[Identity, int]:
     if consent is None or not consent.holds(now) or consent.helper_id != own.id:
         return _identity(own, "cookie", row.token_hash, row.token_hash), row.expires_at
     farmer = records().get(Person, consent.farmer_id)
-    if farmer is None or not farmer.active or farmer.cooperative != own.cooperative:
+    still = farmer is not None and farmer.active and farmer.role == "farmer"
+    if farmer is None or not still or farmer.cooperative != own.cooperative:
         return _identity(own, "cookie", row.token_hash, row.token_hash), row.expires_at
     until = consent.ends_at or 0
     acting = Identity(

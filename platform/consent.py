@@ -80,6 +80,7 @@ def by_code(session: Session, code: str, cooperative: str | None, now: int) -> C
             Consent.helper_id.is_(None),
             Consent.code_until > now,
             Person.cooperative == cooperative,
+            Person.role == "farmer",
             Person.active,
         )
     )
@@ -99,6 +100,13 @@ def end(session: Session, consent: Consent, now: int) -> None:
     for log_in in session.scalars(select(LogIn).where(LogIn.helping == consent.id)):
         log_in.helping = ""
     session.flush()
+
+
+def end_all(session: Session, person_id: str, now: int) -> None:
+    """End every consent given by or for a person, also those that nobody has taken up."""
+    theirs = (Consent.farmer_id == person_id) | (Consent.helper_id == person_id)
+    for one in session.scalars(select(Consent).where(theirs, Consent.ended_at.is_(None))).all():
+        end(session, one, now)
 
 
 def of_farmer(session: Session, farmer_id: str, now: int) -> Sequence[Consent]:

@@ -37,7 +37,7 @@ def make(session: Session, person: Person, hours: int, now: int) -> tuple[str, s
     """Make a code in place of an older one; return the QR's secret and the digits, this once."""
     if hours not in HOURS:
         raise ValueError("no such number of hours")
-    session.execute(delete(EntryCode).where(EntryCode.person_id == person.id))
+    void(session, person.id)
     secret, digits = secrets.token_urlsafe(32), f"{secrets.randbelow(10**6):06d}"
     session.add(
         EntryCode(
@@ -79,6 +79,11 @@ def by_digits(session: Session, person: Person | None, digits: str, now: int) ->
         found.wrong += 1
         session.flush()
     return found if fits else None
+
+
+def void(session: Session, person_id: str) -> None:
+    """Take a person's unused code away."""
+    session.execute(delete(EntryCode).where(EntryCode.person_id == person_id))
 
 
 def use(session: Session, code: EntryCode) -> None:

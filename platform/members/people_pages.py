@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from nongso.platform import entry_codes, people, second_factor
+from nongso.platform import consent, entry_codes, people, second_factor
 from nongso.platform.accounts import allow, owns, scoped, somebody
 from nongso.platform.languages import _
 from nongso.platform.members.desk import (
@@ -199,7 +199,7 @@ def set_active(key: str) -> Page:
 @blueprint.post("/people/<key>/role")
 @allow("admin", scope="admin")
 def change_role(key: str) -> Page:
-    """Give a person another role; all log-ins end."""
+    """Give a person another role; log-ins, keys, printed code and help of the old one end."""
     found, role = kept_person(key), request.form.get("role", "")
     if role not in ROLES or not _fits_cooperative(role, found):
         abort(400)
@@ -207,6 +207,8 @@ def change_role(key: str) -> Page:
         kept = session.get_one(Person, found.id)
         before, kept.role = kept.role, role
         people.end_log_ins(session, kept.id)
+        entry_codes.void(session, kept.id)
+        consent.end_all(session, kept.id, int(time.time()))
         note(
             session,
             "role_changed",

@@ -409,6 +409,42 @@ def test_a_shared_phone_asks_for_the_pin_before_water_and_never_before_stopping(
     assert "pin_failed" in deeds(farm)
 
 
+def test_another_role_ends_the_printed_code(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = secret_of(place, monkeypatch, "farmer")
+    key = person_of(place, "farmer").id
+    send(place.client("admin"), f"/people/{key}/role", f"/people/{key}", role="clerk")
+    assert place.client().get(f"/enter/{secret}").status_code == 404
+
+
+@pytest.mark.parametrize("whose", ["farmer", "helper"])
+def test_another_role_ends_the_help_for_good(farm: Place, whose: str) -> None:
+    farmer, _helper = helped(farm, "records", "water")
+    send(farmer, "/me/help", hours="2")  # and one that nobody has taken up
+    key = person_of(farm, whose).id
+    there, back = ("clerk", "farmer") if whose == "farmer" else ("farmer", "helper")
+    admin = farm.client("admin")
+    send(admin, f"/people/{key}/role", f"/people/{key}", role=there)
+    now = int(time.time())
+    with farm.records.session() as session:
+        held = list(session.scalars(select(consent.Consent)))
+        assert [one for one in held if one.holds(now)] == []
+        of_this = [one for one in held if key in (one.farmer_id, one.helper_id)]
+        assert [one for one in of_this if one.code_hash is not None] == []
+    send(admin, f"/people/{key}/role", f"/people/{key}", role=back)
+    assert _helper.get("/greenhouses").status_code in (303, 403)
+
+
+def test_a_helper_never_acts_as_somebody_who_is_no_farmer(farm: Place) -> None:
+    farmer, helper = helped(farm, "records", "water")
+    page = send(farmer, "/me/help", hours="2").text
+    code = re.search(r'class="digits">(\d{4} \d{4})<', page)
+    assert code is not None
+    with farm.records.transaction() as session:  # however it came about
+        session.execute(text("UPDATE person SET role = 'clerk' WHERE \"user\" = 'farmer'"))
+    assert helper.get("/greenhouses").status_code == 403
+    assert send(helper, "/help/code", "/help", code=code.group(1)).status_code == 422
+
+
 # --- keys for programs ------------------------------------------------------------------------
 
 
