@@ -6,6 +6,7 @@ helper can always look and always stop water; opening water only if the farmer s
 """
 
 import secrets
+import string
 import uuid
 from collections.abc import Sequence
 
@@ -71,7 +72,7 @@ def offer(
 
 def by_code(session: Session, code: str, cooperative: str | None, now: int) -> Consent | None:
     """Return the open consent of a farmer of this cooperative that has this code."""
-    digits = "".join(c for c in code if c.isdigit())
+    digits = "".join(c for c in code if c in string.digits)
     return session.scalar(
         select(Consent)
         .join(Person, Person.id == Consent.farmer_id)

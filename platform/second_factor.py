@@ -6,6 +6,7 @@ hashes for the day on which the phone is lost.
 """
 
 import secrets
+import string
 
 import pyotp
 from sqlalchemy import ForeignKey, delete, func, select, update
@@ -45,7 +46,7 @@ def code(secret: str, now: int) -> str:
 
 def step_of(secret: str, typed: str, now: int) -> int | None:
     """Return the half minute whose code was typed, or ``None``."""
-    digits = "".join(c for c in typed if c.isdigit())
+    digits = "".join(c for c in typed if c in string.digits)
     totp = pyotp.TOTP(secret)
     this = now // STEP_SECONDS
     for step in (this, this - 1, this + 1):

@@ -1,12 +1,13 @@
 """What the pages of people share: the blueprint, who is asking, and how a page is made."""
 
 import time
+from collections.abc import Collection
 from typing import Any
 
 from flask import Blueprint, abort, render_template
 from sqlalchemy.orm import Session
 
-from nongso.platform import audit
+from nongso.platform import audit, typed_numbers
 from nongso.platform.accounts import somebody
 from nongso.platform.languages import _
 from nongso.platform.people import Cooperative, LogIn, Person, WeakSecret
@@ -48,6 +49,15 @@ def page(template: str, status: int = 200, **values: Any) -> tuple[str, int]:
         f"members/{template}", now=int(time.time()), role_word=role_word, **values
     )
     return text, status
+
+
+def chosen_number(typed: str, among: Collection[int]) -> int | None:
+    """Return the number that was chosen from a list; ``None`` for anything else."""
+    try:
+        found = typed_numbers.read_whole(typed)
+    except typed_numbers.Unreadable:
+        return None
+    return found if found in among else None
 
 
 def role_word(role: str) -> str:

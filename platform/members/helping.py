@@ -16,7 +16,7 @@ from nongso.platform.accounts import allow, somebody
 from nongso.platform.consent import Consent
 from nongso.platform.entrance import device_hash, wait_sentence
 from nongso.platform.languages import _
-from nongso.platform.members.desk import OWN, asker, blueprint, note, page
+from nongso.platform.members.desk import OWN, asker, blueprint, chosen_number, note, page
 from nongso.platform.people import LogIn, Person
 from nongso.platform.store import records, transaction
 
@@ -91,11 +91,9 @@ def ask_help() -> Page:
 
 
 def _wish() -> tuple[int, list[str]] | None:
-    hours = request.form.get("hours", "")
+    hours = chosen_number(request.form.get("hours", ""), consent.HOURS)
     deeds = [deed for deed in consent.DEEDS if deed in request.form.getlist("deed")]
-    if not hours.isdigit() or int(hours) not in consent.HOURS:
-        return None
-    return int(hours), deeds
+    return (hours, deeds) if hours is not None else None
 
 
 @blueprint.post("/me/help/end")

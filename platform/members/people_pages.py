@@ -20,6 +20,7 @@ from nongso.platform.accounts import allow, owns, scoped, somebody
 from nongso.platform.languages import _
 from nongso.platform.members.desk import (
     blueprint,
+    chosen_number,
     cooperative_name,
     device_word,
     note,
@@ -110,7 +111,10 @@ def add_person() -> Page:
     needs_one = values["role"] in ("farmer", "clerk", "helper")
     if needs_one and (not cooperative or records().get(Cooperative, cooperative) is None):
         errors["cooperative"] = _("Xin chọn hợp tác xã.")
-    if errors:
+    hours = _hours()
+    if hours is None:
+        errors["hours"] = _no_hours()
+    if errors or hours is None:
         return _form(values, errors)
     try:
         with transaction() as session:
@@ -118,7 +122,7 @@ def add_person() -> Page:
                 session, values["user"], values["name"], values["role"], cooperative, ""
             )
             note(session, "person_added", made.id, role=made.role, cooperative=made.cooperative)
-            return _code_page(session, made)
+            return _code_page(session, made, hours)
     except IntegrityError:  # the same name from another browser at the same moment
         return _form(values, {"user": _("Đã có người dùng tên này. Xin chọn tên khác.")})
 
@@ -155,17 +159,26 @@ def make_code(key: str) -> Page:
     found = kept_person(key)
     if not found.active:
         return _person_page(found, _("Tài khoản đang khóa. Xin mở khóa trước."), 409)
+    hours = _hours()
+    if hours is None:
+        return _person_page(found, _no_hours(), 422)
     with transaction() as session:
-        return _code_page(session, session.get_one(Person, found.id))
+        return _code_page(session, session.get_one(Person, found.id), hours)
 
 
-def _code_page(session: Session, found: Person) -> Page:
-    hours = request.form.get("hours", str(entry_codes.HOURS[0]))
-    if not hours.isdigit() or int(hours) not in entry_codes.HOURS:
-        abort(400)
+def _hours() -> int | None:
+    typed = request.form.get("hours", str(entry_codes.HOURS[0]))
+    return chosen_number(typed, entry_codes.HOURS)
+
+
+def _no_hours() -> str:
+    return _("Xin chọn mã dùng được mấy ngày.")
+
+
+def _code_page(session: Session, found: Person, hours: int) -> Page:
     now = int(time.time())
-    secret, digits = entry_codes.make(session, found, int(hours), now)
-    note(session, "code_made", found.id, hours=int(hours), cooperative=found.cooperative)
+    secret, digits = entry_codes.make(session, found, hours, now)
+    note(session, "code_made", found.id, hours=hours, cooperative=found.cooperative)
     settings: Settings = current_app.extensions["nongso.settings"]
     return page(
         "code.html",
@@ -173,7 +186,7 @@ def _code_page(session: Session, found: Person) -> Page:
         qr=picture(f"{settings.url}/enter/{secret}"),
         digits=digits,
         address=f"{settings.url}/enter",
-        until=now + int(hours) * 3600,
+        until=now + hours * 3600,
         cooperative=cooperative_name(found.cooperative),
     )
 

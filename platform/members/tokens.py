@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from nongso.platform import people
 from nongso.platform.accounts import allow, somebody
 from nongso.platform.languages import _
-from nongso.platform.members.desk import OWN, asker, blueprint, note, page
+from nongso.platform.members.desk import OWN, asker, blueprint, chosen_number, note, page
 from nongso.platform.members.own import own_secret_trouble
 from nongso.platform.people import ROLES, TOKEN_SCOPES, ApiToken
 from nongso.platform.store import records, transaction
@@ -70,16 +70,16 @@ def make_token() -> Page:
     """Make a token and show it this once."""
     name = " ".join(request.form.get("name", "").split())[:60]
     scopes = [s for s in request.form.getlist("scope") if s in OF_ROLE[somebody().role]]
-    days = request.form.get("days", "")
-    if not name or not scopes or not days.isdigit() or int(days) not in DAYS:
+    days = chosen_number(request.form.get("days", ""), DAYS)
+    if not name or not scopes or days is None:
         return _page(_("Xin đặt tên, chọn ít nhất một việc và thời hạn."), status=422)
     trouble, status = own_secret_trouble(request.form.get("old", ""))
     if trouble:
         return _page(trouble, status=status)
     with transaction() as session:
-        ends = int(time.time()) + int(days) * 86400
+        ends = int(time.time()) + days * 86400
         made = people.new_api_token(session, asker(session), name, scopes, ends)
-        note(session, "token_made", somebody().id, scopes=" ".join(scopes), days=int(days))
+        note(session, "token_made", somebody().id, scopes=" ".join(scopes), days=days)
     return _page(made=made)
 
 

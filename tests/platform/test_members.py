@@ -502,6 +502,39 @@ def test_one_device_is_logged_out_and_the_keys_stay(farm: Place) -> None:
     assert farm.ask("/api/v1/greenhouses").status_code == 200
 
 
+@pytest.mark.parametrize("typed", ["²", "２４", "٢٤", "9" * 5000, "-1", "1.5", ""])
+def test_a_number_that_is_none_is_answered_with_a_sentence(farm: Place, typed: str) -> None:
+    farmer, clerk = farm.client("farmer"), farm.client("clerk")
+    help_page = send(farmer, "/me/help", hours=typed)
+    assert help_page.status_code == 422
+    assert "Xin chọn trong mấy giờ." in help_page.text
+    key_page = send(farmer, "/me/tokens", name="x", scope="read", days=typed, old=PASSWORD)
+    assert key_page.status_code == 422
+    assert "thời hạn" in key_page.text
+    key = person_of(farm, "farmer").id
+    code_page = send(clerk, f"/people/{key}/code", f"/people/{key}", hours=typed)
+    assert code_page.status_code == 422
+    assert "Xin chọn mã dùng được mấy ngày." in code_page.text
+    new = {"name": "Lò Thị Mai", "user": "", "role": "farmer", "hours": typed}
+    form = send(clerk, "/people/new", **new)
+    assert form.status_code == 422
+    assert "Xin chọn mã dùng được mấy ngày." in form.text
+    with farm.records.session() as session:
+        assert people.find_person(session, "lothimai") is None
+
+
+@pytest.mark.parametrize("typed", ["²²²²²²", "１２３４５６", "٢٤٢٤٢٤", "12345²"])
+def test_odd_digits_are_only_a_wrong_code(place: Place, typed: str) -> None:
+    secret, now = second_factor.new_secret(), int(time.time())
+    assert second_factor.step_of(secret, typed, now) is None
+    client = place.app.test_client()
+    half = {"user": "clerk", "password": PASSWORD}
+    assert send(client, "/login", **half).location == "/login/second"
+    assert send(client, "/login/second", code=typed).status_code == 401
+    entered = {"user": "farmer", "digits": typed, "new": "407193", "again": "407193"}
+    assert send(place.client(), "/enter", **entered).status_code == 401
+
+
 def test_a_key_past_its_day_is_dead(farm: Place) -> None:
     with farm.records.transaction() as session:
         session.execute(text("UPDATE api_token SET expires_at = 1"))
