@@ -1,13 +1,15 @@
 """What is held about a person: to be taken away as a file, and to be deleted.
 
-Deleting takes name, log-in name, password, devices, tokens and consents away and puts "người đã
-xóa" where the name stood. The audit and the cooperative's records keep the deed and the bare
-id, which then leads to nobody: the books of a cooperative must stay whole.
+Deleting takes name, log-in name, password, devices, tokens, consents and the ways of alerts
+away and puts "người đã xóa" where the name stood. The audit and the cooperative's
+records keep the deed and the bare id, which then leads to nobody: the books of a cooperative
+must stay whole.
 """
 
 import json
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Response, redirect, request, url_for
 from sqlalchemy import delete, select, update
@@ -16,6 +18,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from nongso.platform import audit, people
 from nongso.platform.accounts import COOKIE, allow
+from nongso.platform.alerts.records import Notice, Way
 from nongso.platform.consent import Consent
 from nongso.platform.entry_codes import EntryCode
 from nongso.platform.events import Event
@@ -125,6 +128,7 @@ def collected(session: Session, person: Person) -> dict[str, Any]:
         select(Consent).where((Consent.farmer_id == person.id) | (Consent.helper_id == person.id))
     )
     addresses = session.scalars(select(KnownAddress).where(KnownAddress.person_id == person.id))
+    ways = session.scalars(select(Way).where(Way.person_id == person.id))
     deeds = audit.read(session, everything=True, person=person.id, limit=MOST_LINES)
     return {
         "made_at": now,
@@ -151,6 +155,15 @@ def collected(session: Session, person: Person) -> dict[str, Any]:
         "tokens": [
             {"name": one.name, "scopes": one.scopes.split(), "created_at": one.created_at}
             for one in tokens
+        ],
+        "alert_ways": [
+            {
+                "kind": one.kind,
+                "target": _shown(one),
+                "name": one.name,
+                "created_at": one.created_at,
+            }
+            for one in ways
         ],
         "consents": [
             {
@@ -192,13 +205,23 @@ def collected(session: Session, person: Person) -> dict[str, Any]:
     }
 
 
+def _shown(way: Way) -> str:
+    """Say where a way leads, without what whoever reads the file could send messages with."""
+    if way.kind == "push":
+        found = urlsplit(str(json.loads(way.target).get("endpoint", "")))
+        return f"{found.scheme}://{found.netloc}/…"
+    if way.kind == "apprise":
+        return way.target.partition("://")[0] + "://…"
+    return way.target
+
+
 def forget(session: Session, person: Person, now: int) -> None:
     """Take everything personal away, inside the caller's ``transaction()``."""
     own_wishes = select(Command.id).where(Command.person_id == person.id)
     session.execute(update(Run).where(Run.id.in_(own_wishes)).values(by=NOBODY))
     session.execute(update(Command).where(Command.person_id == person.id).values(by=NOBODY))
     people.end_log_ins(session, person.id)
-    for kind in (ApiToken, KnownDevice, KnownAddress, RecoveryCode, EntryCode):
+    for kind in (Notice, Way, ApiToken, KnownDevice, KnownAddress, RecoveryCode, EntryCode):
         session.execute(delete(kind).where(kind.person_id == person.id))
     session.execute(
         delete(Consent).where((Consent.farmer_id == person.id) | (Consent.helper_id == person.id))

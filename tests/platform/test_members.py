@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from werkzeug.test import TestResponse
 
 from nongso.platform import consent, people, second_factor
+from nongso.platform.alerts.records import Notice, Way
 from nongso.platform.audit import DEEDS, Deed
 from nongso.platform.greenhouse.records import Command
 from nongso.platform.members import audit_pages
@@ -637,6 +638,59 @@ def test_a_person_who_leaves_is_nowhere_but_the_deeds_stay(farm: Place) -> None:
     assert f"người đã xóa {before.id[:8]}" in page
     assert "Bấm tưới tan-binh-1-k1" in page
     assert ">Farmer<" not in page
+
+
+def test_the_ways_of_alerts_are_in_the_record_and_leave_with_the_person(farm: Place) -> None:
+    phone, mine = farm.client("farmer"), person_of(farm, "farmer").id
+    others = person_of(farm, "clerk").id
+    push = json.dumps({"endpoint": "https://push.example/send/secret-of-a-phone", "keys": {}})
+    with farm.records.transaction() as session:
+        for kind, target, owner in (
+            ("sms", "84912345678", mine),
+            ("mail", "sua@example.vn", mine),
+            ("push", push, mine),
+            ("apprise", "tgram://bot-token/12345", mine),
+            ("sms", "84987654321", others),
+        ):
+            way = Way(
+                id=str(uuid.uuid4()),
+                person_id=owner,
+                kind=kind,
+                target=target,
+                name="",
+                language="vi",
+                least_level="alarm",
+                created_at=1,
+            )
+            session.add(way)
+            session.flush()
+            session.add(
+                Notice(
+                    id=str(uuid.uuid4()),
+                    alert=None,
+                    person_id=owner,
+                    way=way.id,
+                    what="trial",
+                    level="alarm",
+                    title="t",
+                    text="t",
+                    state="sent",
+                    tries=1,
+                    next_at=1,
+                    made_at=1,
+                )
+            )
+    record = send(phone, "/me/record/download", "/me/record").json
+    assert {(way["kind"], way["target"]) for way in record["alert_ways"]} == {
+        ("sms", "84912345678"),
+        ("mail", "sua@example.vn"),
+        ("push", "https://push.example/…"),
+        ("apprise", "tgram://…"),
+    }
+    send(phone, "/me/record/delete", "/me/record", old=PASSWORD, sure="yes")
+    with farm.records.session() as session:
+        assert list(session.scalars(select(Way.target))) == ["84987654321"]
+        assert list(session.scalars(select(Notice.person_id))) == [others]
 
 
 def test_the_last_administrator_cannot_leave(place: Place) -> None:
