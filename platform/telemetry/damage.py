@@ -4,7 +4,8 @@ How this works. At start SQLite's quick check reads the whole file (up to ``CHEC
 larger one is used unchecked, and that is said). A damaged file is renamed together with its
 journals, so that a specialist finds it as it was. What can still be read of it is carried over
 into the new file (``readable``), in the background, because readings that were acknowledged to a
-gateway are nowhere else.
+gateway are nowhere else: first what SQLite still finds, then what lies in pages that it cannot
+reach any more (``carving``). Most rows come twice; writing a reading again changes nothing.
 
 What this does not handle: a flipped bit inside a value. SQLite keeps no checksums, so nobody can
 tell; only what the metric makes impossible is left behind.
@@ -19,6 +20,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from nongso.platform.telemetry import carving
 from nongso.platform.telemetry.interface import Row, Series, TelemetryError
 from nongso.wire import marks
 from nongso.wire.metrics import is_possible, metric_of
@@ -142,29 +144,58 @@ def all_set_aside(file: Path) -> list[Path]:
 
 
 def readable(aside: Path) -> Iterator[list[Row]]:
-    """Yield what can still be read of a damaged file, without changing it."""
-    try:
-        old = sqlite3.connect(f"{aside.resolve().as_uri()}?mode=ro", uri=True, timeout=1)
-    except sqlite3.DatabaseError:
-        return
-    with contextlib.closing(old):
-        for number, series in _readable_series(old).items():
-            yield from _readable_rows(old, number, series)
-
-
-def _readable_series(old: sqlite3.Connection) -> dict[int, Series]:
-    """Read the series from the table and from the index that holds them a second time."""
+    """Yield what can still be read of a damaged file, without changing it; rows may repeat."""
     found: dict[int, Series] = {}
-    for source in ("series", "series INDEXED BY sqlite_autoindex_series_1"):
-        with contextlib.suppress(sqlite3.DatabaseError):
+    is_whole = False
+    with contextlib.suppress(sqlite3.DatabaseError):
+        uri = f"{aside.resolve().as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=1)) as old:
+            found, is_whole = _readable_series(old)
+            for number, series in found.items():
+                yield from _readable_rows(old, number, series)
+    if not is_whole:
+        found = {**_carved_series(aside), **found}
+    for carved in carving.readings_in(aside) if found else ():
+        rows = [
+            Row(found[row.series], row.at, row.value, row.mark)
+            for row in carved
+            if row.series in found
+            and 0 <= row.at < _LAST
+            and _is_plausible(found[row.series], row.value, row.mark)
+        ]
+        if rows:
+            yield rows
+
+
+def _carved_series(aside: Path) -> dict[int, Series]:
+    return {
+        number: series
+        for number, series in carving.series_in(aside).items()
+        if metric_of(series.name) is not None and series.node and "".join(series).isprintable()
+    }
+
+
+def _readable_series(old: sqlite3.Connection) -> tuple[dict[int, Series], bool]:
+    """Read the series from the table and from the index that holds them a second time.
+
+    Says also whether both could be read and agree.
+    """
+    found: list[dict[int, Series]] = [{}, {}]
+    errors = 0
+    for series, source in zip(
+        found, ("series", "series INDEXED BY sqlite_autoindex_series_1"), strict=True
+    ):
+        try:
             for number, *rest in old.execute(
                 f"SELECT id, greenhouse, zone, node, name FROM {source}"
             ):
                 if isinstance(number, int) and all(isinstance(part, str) for part in rest):
-                    series = Series(*rest)
-                    if metric_of(series.name) is not None:
-                        found.setdefault(number, series)
-    return found
+                    one = Series(*rest)
+                    if metric_of(one.name) is not None:
+                        series.setdefault(number, one)
+        except sqlite3.DatabaseError:
+            errors += 1
+    return {**found[1], **found[0]}, not errors and found[0] == found[1]
 
 
 def _readable_rows(old: sqlite3.Connection, number: int, series: Series) -> Iterator[list[Row]]:

@@ -2,12 +2,17 @@
 
 import logging
 import random
+import re
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from office import BUS, KEY, NODE_1, Place
 
 from nongso.platform.settings import Settings
@@ -18,13 +23,17 @@ from nongso.platform.telemetry import (
     TelemetryAway,
     TelemetryDamaged,
     TelemetryError,
+    carving,
     damage,
 )
+from nongso.wire import marks
+from nongso.wire.metrics import metric_of
 
 AIR = Series("tan-binh-1", "tan-binh-1-k1", NODE_1, "air_temperature")
 SOIL = Series("tan-binh-1", "tan-binh-1-k1", NODE_1, "soil_moisture")
 T0 = 1790000000 - 1790000000 % 86400
 READINGS = 3000
+PAGE = 4096
 
 
 def season(folder: Path) -> Path:
@@ -164,6 +173,155 @@ def test_what_a_damaged_file_still_gives_is_carried_over(tmp_path: Path) -> None
     assert again.tally()["stored"] == kept
     assert again.health().set_aside == tuple(p.name for p in damage.all_set_aside(file))
     again.close()
+
+
+# A row of ``reading`` begins: five bytes of types, series 1 (no byte) or 2 (one), a time of four.
+AS_STORED = re.compile(rb"\x05(?:(\x09)\x04.\x01|\x01\x04.\x01\x02)(.{4})", re.DOTALL)
+
+
+def read_back(folder: Path, whole: bytes, zeroed: Iterable[int]) -> tuple[set[Row], set[Row]]:
+    """What comes back after these pages (from 1) were zeroed, and what other pages still hold."""
+    harmed = bytearray(whole)
+    for page in zeroed:
+        harmed[(page - 1) * PAGE : page * PAGE] = bytes(PAGE)
+    left = {
+        (1 if hit[1] else 2, int.from_bytes(hit[2], "big")) for hit in AS_STORED.finditer(harmed)
+    }
+    sound, file = folder / "sound.sqlite", folder / "harmed.sqlite"
+    sound.write_bytes(whole)
+    file.write_bytes(harmed)
+    with closing(sqlite3.connect(sound)) as connection:
+        stands = {
+            Row((AIR, SOIL)[number - 1], at, value, mark)
+            for number, at, value, mark in connection.execute("SELECT * FROM reading")
+            if (number, at) in left
+        }
+    return {row for rows in damage.readable(file) for row in rows}, stands
+
+
+def test_readings_come_back_although_the_root_of_their_table_is_destroyed(tmp_path: Path) -> None:
+    whole = season(tmp_path).read_bytes()
+    found, stands = read_back(tmp_path, whole, [5])
+    assert len(stands) > READINGS * 2 * 0.98
+    assert len(found & stands) >= 0.95 * len(stands)
+
+
+@pytest.mark.parametrize(
+    "zeroed", [[1], [2], [3], [2, 5], [1, 5], [1, 3, 5], range(3, 25)], ids=str
+)
+def test_readings_come_back_whichever_first_pages_are_destroyed(
+    tmp_path: Path, zeroed: Iterable[int]
+) -> None:
+    whole = season(tmp_path).read_bytes()
+    found, stands = read_back(tmp_path, whole, zeroed)
+    assert len(stands) > READINGS * 2 * 0.5
+    assert len(found & stands) >= 0.95 * len(stands)
+
+
+def test_readings_of_untouched_pages_come_back_whichever_pages_are_destroyed(
+    tmp_path: Path,
+) -> None:
+    whole = season(tmp_path).read_bytes()
+    for seed in range(10):
+        dice = random.Random(seed)
+        zeroed = dice.sample(range(4, len(whole) // PAGE + 1), 15)
+        found, stands = read_back(tmp_path, whole, zeroed)
+        assert len(found & stands) >= 0.95 * len(stands), zeroed
+
+
+def test_without_any_name_of_a_series_no_reading_is_given_to_one(tmp_path: Path) -> None:
+    whole = season(tmp_path).read_bytes()
+    assert read_back(tmp_path, whole, [2, 3])[0] == set()
+
+
+def test_a_conflicting_value_never_comes_back_as_the_reading(tmp_path: Path) -> None:
+    file = season(tmp_path)
+    store = SqliteTelemetry(file)
+    store.write([Row(AIR, T0 + 300 * n, 33.0, 16) for n in range(600)])
+    assert store.tally()["conflicting"] == 600
+    store.close()
+    found, _ = read_back(tmp_path, file.read_bytes(), range(5, 12))
+    assert len(found) > READINGS
+    assert 33.0 not in {row.value for row in found}
+
+
+def test_readings_that_were_taken_out_do_not_come_back(tmp_path: Path) -> None:
+    file = season(tmp_path)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("DELETE FROM reading WHERE at > ?", (T0 + 300 * READINGS // 2,))
+    found, _ = read_back(tmp_path, file.read_bytes(), [5])
+    assert len(found) > READINGS * 0.95
+    assert len({row for row in found if row.at > T0 + 300 * READINGS // 2}) == 0
+
+
+def test_readings_in_the_log_come_back_although_the_file_is_destroyed(tmp_path: Path) -> None:
+    file, harmed = season(tmp_path), tmp_path / "harmed.sqlite"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode = wal")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        with connection:
+            connection.execute("UPDATE series SET zone = 'k9' WHERE id = 1")
+            connection.executemany(
+                "INSERT INTO reading VALUES (1, ?, 20.5, 16)",
+                ((T0 + 10**7 + n,) for n in range(READINGS)),
+            )
+        Path(f"{harmed}-wal").write_bytes(Path(f"{file}-wal").read_bytes())
+    harmed.write_bytes(bytes(3 * PAGE))
+    found = {row for rows in damage.readable(harmed) for row in rows}
+    assert len(found) > READINGS * 0.95
+    assert {row.series for row in found} <= {AIR._replace(zone="k9"), SOIL}
+
+
+@pytest.fixture(scope="module")
+def sound_season(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return season(tmp_path_factory.mktemp("season"))
+
+
+def check_rows(folder: Path, raw: bytes) -> None:
+    file = folder / "hostile.sqlite"
+    for path in (file, Path(f"{file}-wal")):
+        path.write_bytes(raw)
+    carving.series_in(file)
+    for carved in carving.readings_in(file):
+        assert len(carved) < 40_000
+    for rows in damage.readable(file):
+        for row in rows:
+            metric = metric_of(row.series.name)
+            assert metric is not None
+            assert 0 <= row.at < 1 << 40
+            assert row.value is None or not marks.is_good(row.mark) or metric.low <= row.value
+
+
+hostile = hypothesis_settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@hostile
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0, 2, 5, 10, 13]), st.binary(max_size=600)).map(
+            lambda page: (bytes([page[0]]) + page[1]).ljust(PAGE, page[1][-1:] or b"\0")
+        ),
+        max_size=4,
+    ),
+    st.booleans(),
+)
+def test_hostile_pages_never_raise(tmp_path: Path, pages: list[bytes], has_header: bool) -> None:
+    head = b"SQLite format 3\0".ljust(PAGE, b"\1") if has_header else b""
+    check_rows(tmp_path, head + b"".join(pages))
+
+
+@hostile
+@given(st.lists(st.tuples(st.integers(0, 1 << 30), st.binary(min_size=1, max_size=40))))
+def test_rows_of_a_scribbled_file_are_plausible(
+    tmp_path: Path, sound_season: Path, scribbles: list[tuple[int, bytes]]
+) -> None:
+    harmed = bytearray(sound_season.read_bytes()[: 16 * PAGE])
+    for where, what in scribbles:
+        begin = where % (len(harmed) - len(what))
+        harmed[begin : begin + len(what)] = what
+    check_rows(tmp_path, bytes(harmed))
 
 
 def test_carrying_over_goes_on_after_a_restart(tmp_path: Path) -> None:
