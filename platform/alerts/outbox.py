@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from nongso.platform.alerts.records import Alert, Notice, Way, note
 from nongso.platform.alerts.rules import DAY, LEVELS
-from nongso.platform.alerts.ways import Message, NotSent, Ways
+from nongso.platform.alerts.ways import Message, MustRenew, NotSent, Ways
 from nongso.platform.languages import moment
 from nongso.platform.settings import Settings
 from nongso.platform.store import Records
@@ -41,6 +41,7 @@ class _Letter:
     message: Message
     tries: int
     made_at: int
+    since: int  # when the way was added
 
 
 class Outbox:
@@ -96,11 +97,11 @@ class Outbox:
             alert=notice.alert or "",
             time=said_at,
         )
-        return _Letter(way.kind, way.target, message, notice.tries, notice.made_at)
+        return _Letter(way.kind, way.target, message, notice.tries, notice.made_at, way.created_at)
 
     def _try(self, letter: _Letter) -> NotSent | None:
         try:
-            self.ways.send(letter.kind, letter.target, letter.message)
+            self.ways.send(letter.kind, letter.target, letter.message, letter.since)
         except NotSent as error:
             return error
         except Exception as error:  # a surprise in a library must not hold up the other messages
@@ -129,7 +130,7 @@ class Outbox:
             what = "given_up" if over else "not_sent"
             self._event(session, notice, way, now, what, why=notice.detail)
             log.warning("message over %s: %s: %s", way.kind, what, notice.detail)
-        if trouble.for_good and way.kind == "push":
+        if trouble.for_good and way.kind == "push" and not isinstance(trouble, MustRenew):
             session.flush()
             session.delete(way)  # the phone has unsubscribed; its messages go with it
 

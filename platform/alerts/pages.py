@@ -4,6 +4,7 @@ Every page works without script. ``alerts.js`` only adds what a browser alone ca
 state to the village's Zalo group, and let a phone take messages.
 """
 
+import logging
 import time
 import uuid
 
@@ -23,16 +24,18 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from nongso.platform import typed_numbers
 from nongso.platform.accounts import Link, allow, owns, scoped, somebody
-from nongso.platform.alerts import operations, push, rules, sentences
+from nongso.platform.alerts import operations, rules, sentences
 from nongso.platform.alerts.outbox import standing_of
 from nongso.platform.alerts.plans import plan_of
 from nongso.platform.alerts.records import Alert, AlertPlan, Notice, Way
-from nongso.platform.alerts.settings import load
+from nongso.platform.alerts.settings import AlertSettings, AlertSettingsError, load
 from nongso.platform.alerts.ways import TargetError, Ways
 from nongso.platform.greenhouse.records import Gateway, Greenhouse
 from nongso.platform.languages import _, language, later
 from nongso.platform.settings import Settings
 from nongso.platform.store import records, transaction
+
+log = logging.getLogger(__name__)
 
 blueprint = Blueprint("alerts", __name__)
 
@@ -47,11 +50,21 @@ CSS_LEVEL = {"alarm": "urgent", "warning": "attention", "info": "good"}
 
 
 def prepare(app: Flask) -> None:
-    """Read ``alerts.json`` and give the templates their words. Raises ``AlertSettingsError``."""
+    """Read ``alerts.json`` and give the templates their words.
+
+    With settings that cannot be used the platform starts without those ways and says so: water
+    and warnings on the page do not wait for a key of Zalo.
+    """
     settings: Settings = app.extensions["nongso.settings"]
     secure = settings.url.startswith("https://")
     contact = settings.url if secure else "mailto:nongso@localhost.localdomain"
-    app.extensions["nongso.ways"] = Ways(settings.folder, load(settings.folder), contact)
+    trouble = ""
+    try:
+        found = load(settings.folder)
+    except AlertSettingsError as error:
+        found, trouble = AlertSettings(), str(error)
+        log.error("no messages by Zalo, SMS and mail: %s", error)
+    app.extensions["nongso.ways"] = Ways(settings.folder, found, contact, trouble)
     app.jinja_env.globals.update(
         alert_sentence=operations.sentence,
         alert_level_word=sentences.level_word,
@@ -195,7 +208,10 @@ def _ways_page(trouble: str = "", kind: str = "", text: str = "") -> str:
         kinds=[k for k in _ways().kinds(somebody().role == "admin") if k != "push"],
         kind_word=kind_word,
         now=int(time.time()),
-        push_key=push.public_key(_ways().folder),
+        push_key=_ways().push_key(),
+        must_renew={way.id for way in mine if _ways().must_renew(way.kind, way.created_at)},
+        settings_trouble=_ways().trouble,
+        is_admin=somebody().role == "admin",
         trouble=trouble,
         wished=(kind, text),
         full=len(mine) >= MOST_WAYS,

@@ -1,26 +1,23 @@
 """The door to Web Push: a message to a phone's browser, without any account elsewhere.
 
-The pair of keys that tells push services who we are (VAPID, RFC 8292) is made once and lies in
-the data folder, readable by its owner only; with another pair all phones would have to
-subscribe anew. What is sent is encrypted for the phone; the push service cannot read it.
+Which keys tell push services who we are is the matter of ``pushkeys``. What is sent is
+encrypted for the phone; the push service cannot read it.
 """
 
 import base64
 import json
-import os
-import uuid
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from cryptography.hazmat.primitives import serialization
-from py_vapid import Vapid02  # type: ignore[import-untyped]  # has none
+from cryptography.hazmat.primitives.asymmetric import ec
 from pywebpush import WebPushException, webpush  # type: ignore[import-untyped]  # has none
 
+from nongso.platform.alerts.pushkeys import KeysAway, keys, renewed_at
 from nongso.platform.alerts.settings import AlertSettings
 
-KEY_FILE = "vapid.pem"
 TIMEOUT_SECONDS = 10
 LIVES_SECONDS = 6 * 3600  # what a phone did not fetch until then is old news
 MOST_LETTERS = 1200  # of a text; push services take 4 kB in all
@@ -34,33 +31,16 @@ class PushError(Exception):
         self.gone = gone
 
 
+class KeyChanged(PushError):
+    """The phone knows a key of ours that is no more: it must subscribe again."""
+
+
 class SubscriptionError(ValueError):
     """What the phone brought is no subscription of a known push service."""
 
 
-def keys(folder: Path) -> Vapid02:
-    """Return our pair of keys; make it the first time."""
-    file = folder / KEY_FILE
-    if not file.exists():
-        made = Vapid02()
-        made.generate_keys()
-        pem = made.private_pem()
-        part = folder / f"{KEY_FILE}.{uuid.uuid4().hex}"
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-            out.write(pem)
-            out.flush()
-            os.fsync(out.fileno())
-        try:
-            os.link(part, file)  # another process may have been faster: then its pair counts
-        except FileExistsError:
-            pass
-        finally:
-            part.unlink()
-    return Vapid02.from_pem(file.read_bytes())
-
-
 def public_key(folder: Path) -> str:
-    """Return the public key as browsers want it."""
+    """Return the public key as browsers want it. Raises ``KeysAway``."""
     raw = keys(folder).public_key.public_bytes(
         serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
     )
@@ -76,9 +56,9 @@ def checked(text: str, settings: AlertSettings) -> dict[str, Any]:
         found = json.loads(text)
         endpoint, its_keys = found["endpoint"], found["keys"]
         point, secret = _raw(its_keys["p256dh"]), _raw(its_keys["auth"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise SubscriptionError("not a subscription") from error
-    if len(text) > 4000 or len(point) != 65 or point[0] != 4 or len(secret) != 16:
+    if len(text) > 4000 or not _is_point(point) or len(secret) != 16:
         raise SubscriptionError("not the keys of a subscription")
     if not isinstance(endpoint, str) or not is_push_address(endpoint, settings):
         raise SubscriptionError("not the address of a known push service")
@@ -112,10 +92,19 @@ def send(
     *,
     urgent: bool,
     contact: str,
+    since: int | None = None,
 ) -> None:
-    """Send a message to one phone. Raises ``PushError``."""
+    """Send a message to one phone, which subscribed at ``since``. Raises ``PushError``."""
     if not is_push_address(subscription["endpoint"], settings):
         raise PushError("the push service is not a known one any more", gone=True)
+    if not _is_point(_raw(subscription["keys"]["p256dh"])):
+        raise PushError("the phone's key is none; nothing can be sealed for it", gone=True)
+    try:
+        own = keys(folder)
+    except KeysAway as error:
+        raise PushError(str(error)) from error
+    if since is not None and since < renewed_at(folder):
+        raise KeyChanged("our key is a new one; the phone must switch notifications on again")
     content = {**content, "body": str(content["body"])[:MOST_LETTERS]}
     with requests.Session() as session:
         session.max_redirects = 0  # a push service does not send us elsewhere
@@ -124,7 +113,7 @@ def send(
             webpush(
                 subscription,
                 json.dumps(content, ensure_ascii=False),
-                vapid_private_key=keys(folder),
+                vapid_private_key=own,
                 vapid_claims={"sub": settings.push_contact or contact},
                 ttl=LIVES_SECONDS,
                 timeout=TIMEOUT_SECONDS,
@@ -136,6 +125,17 @@ def send(
             raise PushError(f"push service said {status}", status in (404, 410)) from error
         except (requests.RequestException, ValueError) as error:
             raise PushError(f"push service not reached: {type(error).__name__}") from error
+
+
+def _is_point(raw: bytes) -> bool:
+    """Say whether a phone's key is a point of the curve; for any other nothing can be sealed."""
+    if len(raw) != 65 or raw[0] != 4:
+        return False
+    try:
+        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), raw)
+    except ValueError:
+        return False
+    return True
 
 
 def _raw(text: str) -> bytes:

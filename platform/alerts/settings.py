@@ -55,6 +55,7 @@ class AlertSettings:
     zalo: ZaloSettings | None = None
     push_hosts: tuple[str, ...] = PUSH_HOSTS
     push_contact: str = ""
+    mail_hosts: tuple[str, ...] = ()  # mail servers of the own network that may be entered
     push_insecure: bool = False  # for tests: push services without TLS
 
 
@@ -66,6 +67,8 @@ def load(folder: Path) -> AlertSettings:
         shared = file.stat().st_mode & 0o077
     except FileNotFoundError:
         return AlertSettings()
+    except ValueError as error:
+        raise AlertSettingsError(f"{file}: is not text in UTF-8") from error
     except OSError as error:
         raise AlertSettingsError(f"{file}: cannot be read: {error.strerror}") from error
     if shared:
@@ -74,9 +77,14 @@ def load(folder: Path) -> AlertSettings:
         found = json.loads(text)
     except ValueError as error:
         raise AlertSettingsError(f"{file}: is not JSON: {error}") from error
+    except RecursionError as error:
+        raise AlertSettingsError(f"{file}: is nested too deeply") from error
     if not isinstance(found, dict):
         raise AlertSettingsError(f"{file}: an object is expected")
-    return checked(found, str(file))
+    try:
+        return checked(found, str(file))
+    except ValueError as error:  # of an address that cannot be taken apart
+        raise AlertSettingsError(f"{file}: an address cannot be read: {error}") from error
 
 
 def checked(found: dict[str, Any], where: str = FILE) -> AlertSettings:
@@ -94,14 +102,17 @@ def checked(found: dict[str, Any], where: str = FILE) -> AlertSettings:
     if sms and "{phone}" not in sms:
         raise AlertSettingsError(f"{where}: sms needs {{phone}} where the number goes")
     hosts = found.get("push_hosts", list(PUSH_HOSTS))
-    if not isinstance(hosts, list) or not all(isinstance(h, str) and h for h in hosts):
-        raise AlertSettingsError(f"{where}: push_hosts must be a list of host names")
+    mail_hosts = found.get("mail_hosts", [])
+    for name, names in (("push_hosts", hosts), ("mail_hosts", mail_hosts)):
+        if not isinstance(names, list) or not all(isinstance(h, str) and h for h in names):
+            raise AlertSettingsError(f"{where}: {name} must be a list of host names")
     return AlertSettings(
         mail=mail,
         sms=sms,
         zalo=zalo,
         push_hosts=tuple(hosts),
         push_contact=found.get("push_contact", ""),
+        mail_hosts=tuple(host.lower() for host in mail_hosts),
         push_insecure=found.get("push_insecure") is True,
     )
 

@@ -3,20 +3,23 @@
 Which addresses may people enter? Their own mail address and telephone number, in a strict
 form, for servers that the IT person has set up; a phone's push subscription at a known push
 service. A raw Apprise address is for administrators only, and only for services that stand at
-an address of their own, so that nobody can let this server call into its own network.
+an address of their own, so that nobody can let this server call into its own network. Mail
+goes to any server of the Internet, but to one inside only if ``alerts.json`` names it.
 """
 
+import ipaddress
 import json
 import logging
 import re
+import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import apprise
 
-from nongso.platform.alerts import push, zalo
+from nongso.platform.alerts import push, pushkeys, zalo
 from nongso.platform.alerts.settings import AlertSettings
 
 log = logging.getLogger(__name__)
@@ -32,6 +35,11 @@ ALLOWED_SCHEMES = frozenset(
     }
 )  # fmt: skip
 
+# Parameters of Apprise with which it reads a file of this server; keys come from anywhere.
+READS_FILES = frozenset(
+    {"template", "pgp", "pgppub", "pgpprv", "pgpkey", "wkd", "attach", "config", "include"}
+)
+
 _MAIL = re.compile(
     r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}"
 )
@@ -44,6 +52,13 @@ class NotSent(Exception):
     def __init__(self, text: str, for_good: bool = False) -> None:
         super().__init__(text)
         self.for_good = for_good
+
+
+class MustRenew(NotSent):
+    """The phone must switch its notifications on again; until then its way stays, marked."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, for_good=True)
 
 
 class TargetError(ValueError):
@@ -64,10 +79,15 @@ class Message:
 
 
 class Ways:
-    """Sends over each kind of way that this server has."""
+    """Sends over each kind of way that this server has.
 
-    def __init__(self, folder: Path, settings: AlertSettings, contact: str) -> None:
-        self.folder, self.settings = folder, settings
+    ``trouble`` says why ``alerts.json`` could not be used; then what needs it waits.
+    """
+
+    def __init__(
+        self, folder: Path, settings: AlertSettings, contact: str, trouble: str = ""
+    ) -> None:
+        self.folder, self.settings, self.trouble = folder, settings, trouble
         self._contact = contact
         self._zalo = zalo.ZaloKeys(folder, settings.zalo) if settings.zalo else None
 
@@ -104,13 +124,15 @@ class Ways:
                 raise TargetError("push") from error
             return json.dumps(subscription), ""
         if kind == "apprise":
-            return _checked_address(text)
+            return self._checked_address(text)
         raise TargetError(kind)
 
-    def send(self, kind: str, target: str, message: Message) -> None:
-        """Send a message over a way. Raises ``NotSent``."""
+    def send(self, kind: str, target: str, message: Message, since: int | None = None) -> None:
+        """Send a message over a way that was added at ``since``. Raises ``NotSent``."""
         if kind == "push":
-            self._push(target, message)
+            self._push(target, message, since)
+        elif self.trouble and kind in ("zalo", "sms", "mail"):
+            raise NotSent("alerts.json cannot be used; the log says why")
         elif kind == "zalo":
             self._by_zalo(target, message)
         elif kind == "sms" and self.settings.sms:
@@ -119,11 +141,13 @@ class Ways:
             base = self.settings.mail
             _notify(base + ("&" if "?" in base else "?") + "to=" + quote(target, safe=""), message)
         elif kind == "apprise":
+            if not self._may_call(target):
+                raise NotSent("the address is inside our own network", for_good=True)
             _notify(target, message)
         else:
             raise NotSent(f"this server has no way of kind {kind} any more", for_good=True)
 
-    def _push(self, target: str, message: Message) -> None:
+    def _push(self, target: str, message: Message, since: int | None) -> None:
         content = {
             "title": message.title,
             "body": message.text,
@@ -139,9 +163,61 @@ class Ways:
                 content,
                 urgent=message.urgent,
                 contact=self._contact,
+                since=since,
             )
+        except push.KeyChanged as error:
+            raise MustRenew(str(error)) from error
         except push.PushError as error:
-            raise NotSent(str(error), error.gone) from error
+            # Without alerts.json we do not know all push services: no phone is forgotten then.
+            raise NotSent(str(error), error.gone and not self.trouble) from error
+
+    def must_renew(self, kind: str, since: int) -> bool:
+        """Say whether a phone subscribed with a key of ours that is no more."""
+        return kind == "push" and since < pushkeys.renewed_at(self.folder)
+
+    def push_key(self) -> str:
+        """Return the key for browsers; empty where there is none, and the log says why."""
+        try:
+            return push.public_key(self.folder)
+        except pushkeys.KeysAway:
+            return ""
+
+    def _checked_address(self, text: str) -> tuple[str, str]:
+        scheme = text.partition(":")[0].lower()
+        if len(text) > 1000 or scheme not in ALLOWED_SCHEMES or any(ord(c) < 33 for c in text):
+            raise TargetError("apprise")
+        made = _sender().instantiate(text, suppress_exceptions=True)
+        if made is None or not self._may_call(text):
+            raise TargetError("apprise")
+        return text, f"{made.service_name}"
+
+    def _may_call(self, address: str) -> bool:
+        """Say whether an address lets the server read no file and call nothing inside."""
+        try:
+            parts = urlsplit(address)
+            names = {name.lower().lstrip("+-:") for name, _text in parse_qsl(parts.query, True)}
+        except ValueError:
+            return False
+        scheme = parts.scheme.lower()
+        if names & READS_FILES and not (
+            scheme == "whatsapp" and names & READS_FILES == {"template"}
+        ):
+            return False
+        if scheme not in ("mailto", "mailtos"):
+            return True
+        made = _sender().instantiate(address, suppress_exceptions=True)
+        if made is None:
+            return False
+        host = str(getattr(made, "smtp_host", "") or made.host or "").lower()
+        return host in self._named_hosts() or not _is_inside(host)
+
+    def _named_hosts(self) -> set[str]:
+        named = set(self.settings.mail_hosts)
+        if self.settings.mail:
+            own = urlsplit(self.settings.mail)
+            named.add((own.hostname or "").lower())
+            named |= {text.lower() for name, text in parse_qsl(own.query) if name == "smtp"}
+        return named - {""}
 
     def _by_zalo(self, phone: str, message: Message) -> None:
         settings = self.settings.zalo
@@ -186,11 +262,22 @@ def _sender() -> apprise.Apprise:
     return apprise.Apprise()
 
 
-def _checked_address(text: str) -> tuple[str, str]:
-    scheme = urlsplit(text).scheme.lower()
-    if len(text) > 1000 or scheme not in ALLOWED_SCHEMES or any(ord(c) < 33 for c in text):
-        raise TargetError("apprise")
-    made = _sender().instantiate(text, suppress_exceptions=True)
-    if made is None:
-        raise TargetError("apprise")
-    return text, f"{made.service_name}"
+def _is_inside(host: str) -> bool:
+    """Say whether a host is this machine or one of its own network, by name or by number."""
+    host = host.strip("[]").rstrip(".")
+    if "." not in host and ":" not in host:  # a name of the own network, or a number as 2130706433
+        return True
+    if host.endswith((".localhost", ".local", ".internal", ".lan", ".home.arpa")):
+        return True
+    try:
+        found = {str(one[4][0]) for one in socket.getaddrinfo(host, None)}
+    except (OSError, UnicodeError):
+        return False  # nobody has this name, so nobody can be called
+    return not all(_is_outside(one) for one in found)
+
+
+def _is_outside(number: str) -> bool:
+    one = ipaddress.ip_address(number.partition("%")[0])
+    if isinstance(one, ipaddress.IPv6Address):
+        one = one.ipv4_mapped or one.sixtofour or one
+    return one.is_global and not one.is_multicast

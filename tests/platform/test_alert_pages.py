@@ -9,7 +9,7 @@ import pytest
 from office import NODE_1, NODE_2, Place, form_token
 from sqlalchemy import select
 
-from nongso.platform.alerts import push
+from nongso.platform.alerts import pages, push, pushkeys
 from nongso.platform.alerts.records import Alert, AlertPlan, Notice, Way
 from nongso.platform.alerts.watch import Watch
 
@@ -158,7 +158,7 @@ def test_a_phone_switches_notifications_on(frosty: Place) -> None:
     with frosty.records.session() as session:
         (way,) = session.scalars(select(Way))
     assert way.kind == "push"
-    key = frosty.settings.folder / push.KEY_FILE
+    key = frosty.settings.folder / pushkeys.KEY_FILE
     assert key.stat().st_mode & 0o777 == 0o600
     assert (
         push.public_key(frosty.settings.folder) in frosty.client("farmer").get("/alerts/ways").text
@@ -187,7 +187,9 @@ def test_a_phone_cannot_let_the_server_call_elsewhere(frosty: Place, endpoint: s
     assert add(frosty, "push", subscription(endpoint)) == 400
 
 
-@pytest.mark.parametrize("target", ["", "{}", "[]", "null", "x" * 9000, '{"endpoint": 1}'])
+@pytest.mark.parametrize(
+    "target", ["", "{}", "[]", "null", "x" * 9000, "[" * 100_000, '{"endpoint": 1}']
+)
 def test_what_is_no_subscription_is_refused(frosty: Place, target: str) -> None:
     assert add(frosty, "push", target) == 400
 
@@ -308,3 +310,43 @@ def test_looking_changes_nothing(frosty: Place) -> None:
     ):
         assert client.get(path).status_code == 200, path
     assert frosty.records.version() == before
+
+
+@pytest.mark.parametrize("content", ["", "garbage"])
+def test_a_damaged_key_is_no_error_to_people_and_old_phones_are_told(
+    frosty: Place, content: str
+) -> None:
+    assert add(frosty, "push", subscription()) == 303
+    with frosty.records.transaction() as session:
+        session.scalars(select(Way)).one().created_at -= 3600
+    assert (
+        "Khóa gửi tin của máy chủ đã đổi" not in frosty.client("farmer").get("/alerts/ways").text
+    )
+    (frosty.settings.folder / pushkeys.KEY_FILE).write_text(content)
+    page = frosty.client("farmer").get("/alerts/ways")
+    assert page.status_code == 200
+    assert "Khóa gửi tin của máy chủ đã đổi" in page.text
+    assert "data-push=" in page.text
+
+
+def test_without_a_key_the_page_works_without_push(frosty: Place) -> None:
+    (frosty.settings.folder / pushkeys.KEY_FILE).mkdir()
+    page = frosty.client("farmer").get("/alerts/ways")
+    assert page.status_code == 200
+    assert "chưa gửi được thông báo đến điện thoại" in page.text
+    assert "data-push=" not in page.text
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, "", '{"zalo": 5}'])
+def test_the_platform_starts_without_settings_of_ways_that_are_damaged(
+    frosty: Place, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = frosty.settings.folder / "alerts.json"
+    file.write_text(content)
+    file.chmod(0o600)
+    pages.prepare(frosty.app)  # as at the start
+    assert "alerts.json" in caplog.text
+    page = frosty.client("farmer").get("/alerts/ways").text
+    assert "phần cài đặt bị hỏng" in page
+    assert "alerts.json" not in page
+    assert "alerts.json" in frosty.client("admin").get("/alerts/ways").text

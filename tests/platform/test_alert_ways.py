@@ -23,12 +23,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from office import Place
 from sqlalchemy import select
 
-from nongso.platform.alerts import push, settings, zalo
+from nongso.platform.alerts import push, pushkeys, settings, zalo
 from nongso.platform.alerts.outbox import CLAIM_SECONDS, Outbox, gap_seconds
 from nongso.platform.alerts.records import Alert, AlertEvent, Notice, Way
 from nongso.platform.alerts.rules import DAY
 from nongso.platform.alerts.settings import AlertSettings, AlertSettingsError, ZaloSettings
-from nongso.platform.alerts.ways import Message, NotSent, TargetError, Ways
+from nongso.platform.alerts.ways import Message, MustRenew, NotSent, TargetError, Ways
 from nongso.platform.people import Person
 
 NOW = int(time.time())
@@ -389,8 +389,8 @@ def test_our_keys_are_made_once_also_by_many_at_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert len(set(found)) == 1
-    assert [file.name for file in tmp_path.iterdir()] == [push.KEY_FILE]
-    assert (tmp_path / push.KEY_FILE).stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in tmp_path.iterdir()] == [pushkeys.KEY_FILE]
+    assert (tmp_path / pushkeys.KEY_FILE).stat().st_mode & 0o777 == 0o600
 
 
 # --- the outbox -------------------------------------------------------------------------------
@@ -537,6 +537,10 @@ def test_a_phone_that_has_unsubscribed_is_forgotten(office: Place, service: Doub
         ({"zalo": []}, "object"),
         ({"push_hosts": "x"}, "push_hosts"),
         ([], "object"),
+        (5, "object"),
+        ({"mail": "mailto://["}, "cannot be read"),
+        ({"mail": ["mailto://x"]}, "mail must be a text"),
+        ({"mail_hosts": "x"}, "mail_hosts"),
     ],
 )
 def test_settings_that_cannot_work_are_named(tmp_path: Path, content: object, word: str) -> None:
@@ -554,3 +558,122 @@ def test_settings_with_keys_must_not_be_readable_by_others(tmp_path: Path) -> No
     file.chmod(0o644)
     with pytest.raises(AlertSettingsError, match="chmod 600"):
         settings.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (b"[" * 100_000, "nested too deeply"),
+        (b"", "is not JSON"),
+        (b"\xff\xfe\x00\x80", "is not text"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_damaged_settings_file_is_named(
+    tmp_path: Path, content: bytes | None, word: str
+) -> None:
+    file = tmp_path / settings.FILE
+    if content is None:
+        file.mkdir(mode=0o700)
+    else:
+        file.write_bytes(content)
+        file.chmod(0o600)
+    with pytest.raises(AlertSettingsError, match=rf"alerts\.json: .*{word}"):
+        settings.load(tmp_path)
+
+
+# --- what is damaged --------------------------------------------------------------------------
+
+
+def test_zalo_answering_nonsense_is_no_success(zalo_ways: Ways, service: Double) -> None:
+    service.answer = lambda asked: (200, b"[" * 100_000)
+    with pytest.raises(NotSent, match="no access token"):
+        zalo_ways.send("zalo", "84912345678", MESSAGE)
+    service.answer = answers_like_zalo
+    zalo_ways.send("zalo", "84912345678", MESSAGE)
+    service.answer = lambda asked: (200, b"[" * 100_000)
+    with pytest.raises(NotSent, match="not reached"):
+        zalo_ways.send("zalo", "84912345678", MESSAGE)
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\xff\xfe", b"-----BEGIN PRIVATE KEY-----"])
+def test_a_damaged_key_is_set_aside_and_phones_of_before_must_renew(
+    push_ways: Ways, service: Double, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = push_ways.folder
+    (folder / "vapid.pem").write_bytes(content)
+    (folder / ("vapid.pem." + "a" * 32)).write_bytes(b"")  # of a full disk
+    phone = Phone(f"{service.url}/phone")
+    with pytest.raises(MustRenew, match="switch notifications on again"):
+        push_ways.send("push", phone.subscription, MESSAGE, NOW - 3600)
+    assert "Phones that had push messages" in caplog.text
+    (aside,) = [one for one in folder.iterdir() if "damaged" in one.name]
+    assert aside.read_bytes() == content
+    assert sorted(one.name for one in folder.glob("vapid*")) == ["vapid.pem", aside.name]
+    assert (folder / "vapid.pem").stat().st_mode & 0o777 == 0o600
+    assert push_ways.push_key() == push.public_key(folder)
+    service.answer = lambda asked: (201, b"")
+    push_ways.send("push", phone.subscription, MESSAGE, int(time.time()) + 1)
+    assert len(service.requests) == 1
+
+
+def test_a_key_that_cannot_be_read_stays_and_is_no_reason_to_forget_a_phone(
+    push_ways: Ways, service: Double
+) -> None:
+    (push_ways.folder / "vapid.pem").mkdir()
+    assert push_ways.push_key() == ""
+    with pytest.raises(NotSent, match="key for push") as told:
+        push_ways.send("push", Phone(f"{service.url}/phone").subscription, MESSAGE, NOW)
+    assert not told.value.for_good
+    assert (push_ways.folder / "vapid.pem").is_dir()
+
+
+def test_a_phone_whose_key_is_no_point_of_the_curve_is_dropped(
+    push_ways: Ways, service: Double
+) -> None:
+    found = json.loads(Phone(f"{service.url}/phone").subscription)
+    found["keys"]["p256dh"] = _b64(b"\x04" + b"\x01" * 64)
+    with pytest.raises(TargetError):
+        push_ways.target("push", json.dumps(found))
+    with pytest.raises(NotSent) as told:
+        push_ways.send("push", json.dumps(found), MESSAGE)
+    assert told.value.for_good
+    assert not service.requests
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "mailto://u:p@localhost:2525",
+        "mailto://u:p@127.0.0.1:2525?from=a@example.org&to=b@example.org",
+        "mailto://u:p@example.org?smtp=127.0.0.1",
+        "mailto://u:p@example.org?smtp=10.1.2.3",
+        "mailto://u:p@example.org?smtp=192.168.1.1",
+        "mailtos://u:p@example.org?smtp=169.254.169.254",
+        "mailto://u:p@example.org?smtp=2130706433",
+        "mailto://u:p@example.org?smtp=127.1",
+        "mailto://u:p@example.org?smtp=mail.local",
+        "mailto://u:p@example.org?smtp=8.8.8.8&template=/etc/passwd",
+        "mailto://u:p@example.org?smtp=8.8.8.8&Template=/etc/passwd",
+        "mailto://u:p@example.org?smtp=8.8.8.8&pgppub=/etc/passwd",
+        "tgram://123456789:abcdefg_hijklmnop/12315544/?template=/etc/passwd",
+    ],
+)
+def test_an_address_of_a_service_leads_neither_inside_nor_to_a_file(
+    tmp_path: Path, address: str
+) -> None:
+    ways = Ways(tmp_path, AlertSettings(), "")
+    with pytest.raises(TargetError):
+        ways.target("apprise", address)
+    with pytest.raises(NotSent) as told:  # entered before this was refused
+        ways.send("apprise", address, MESSAGE)
+    assert told.value.for_good
+
+
+def test_a_mail_server_inside_may_be_entered_when_the_settings_name_it(tmp_path: Path) -> None:
+    address = "mailto://u:p@example.org?smtp=10.1.2.3"
+    for known in ({"mail_hosts": ["10.1.2.3"]}, {"mail": "mailto://10.1.2.3?from=a@example.org"}):
+        assert Ways(tmp_path, settings.checked(known), "").target("apprise", address)
+    assert Ways(tmp_path, AlertSettings(), "").target(
+        "apprise", "mailto://u:p@example.org?smtp=8.8.8.8"
+    )
