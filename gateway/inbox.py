@@ -108,7 +108,7 @@ class Inbox:
         }
         self._own_words = {
             topics.topic(node.farm, node.slug, leaf)
-            for node in settings.nodes
+            for node in (*settings.nodes, settings.bus_node)
             for leaf in ("ack", "down")
         }
         self._lost_told: dict[str, int] = {}
