@@ -52,9 +52,8 @@ class Unkeepable(HTTPException, ValueError):
 
     @property
     def code(self) -> int:  # type: ignore[override]
-        """Whoever asks finds nothing; whoever sends has sent nonsense."""
-        asks = has_request_context() and request.method in ("GET", "HEAD")
-        return 404 if asks else 400
+        """An address with it leads nowhere; what else was sent is nonsense."""
+        return 404 if has_request_context() and "\0" in request.path else 400
 
 
 def unkeepable(error: BaseException) -> Unkeepable | None:
