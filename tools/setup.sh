@@ -44,6 +44,7 @@ if [ "$what" = dev ]; then
     command -v zbarimg >/dev/null || wanted="$wanted zbar-tools"
     command -v pdftoppm >/dev/null || wanted="$wanted poppler-utils"
     command -v chromium >/dev/null || wanted="$wanted chromium"
+    ls /usr/lib/*/libatomic.so.1 >/dev/null 2>&1 || wanted="$wanted libatomic1" # the browser's driver
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || wanted="$wanted postgresql"
 fi
 if [ -n "$wanted" ]; then
