@@ -35,7 +35,7 @@ from nongso.gateway.complaints import Complaints
 from nongso.gateway.errors import StoreBusy
 from nongso.gateway.intake import ROOT, Intake, Letter, Sender, make_message, number_of
 from nongso.gateway.ledger import Accepted, Message, Refusal
-from nongso.gateway.settings import GatewaySettings
+from nongso.gateway.settings import BusNode, GatewaySettings, Node
 from nongso.gateway.store import Store
 from nongso.wire import ack, topics
 from nongso.wire.payload import MAX_BYTES, Reading
@@ -106,9 +106,10 @@ class Inbox:
         self._nodes = {
             topics.topic(node.farm, node.slug, "status"): node for node in settings.nodes
         }
+        everyone: list[Node | BusNode] = [*settings.nodes, settings.bus_node]
         self._own_words = {
             topics.topic(node.farm, node.slug, leaf)
-            for node in (*settings.nodes, settings.bus_node)
+            for node in everyone
             for leaf in ("ack", "down")
         }
         self._lost_told: dict[str, int] = {}
