@@ -63,7 +63,7 @@
     });
   }
 
-  var busy = false;
+  var busy = false, told = 0; // what was sent since the page was opened stays said
   function send() {
     if (busy || !me || !token || !window.indexedDB) { return; }
     busy = true;
@@ -106,7 +106,8 @@
     show(place, "mine", mine.length - refused.length);
     show(place, "others", left.length - mine.length);
     show(place, "refused", refused.length);
-    show(place, "sent", sent);
+    told += sent;
+    show(place, "sent", told);
   }
   function show(place, what, count) {
     var part = place.querySelector("[data-" + what + "]");

@@ -286,10 +286,10 @@ def test_a_paused_node_and_a_paused_broker_lose_nothing(
     boot = boots(gateway)[0]
     broker.pause(True)
     until(lambda: len(in_ring(node)) >= 2, "samples that wait")
+    last = max(seq for _, seq in in_ring(node))
     broker.pause(False)
     node.process.send_signal(signal.SIGSTOP)
     node.process.send_signal(signal.SIGCONT)
-    last = max(seq for _, seq in in_ring(node))
     until(lambda: gateway.numbers(boot) >= set(range(1, last + 1)), "all samples")
 
 

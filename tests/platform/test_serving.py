@@ -209,8 +209,9 @@ def test_a_shopper_waits_for_none_of_the_wishes_of_others(
             thread.join()
     rest = [finished.get() for _ in range(finished.qsize())]
     assert told == ["wish"] * 30
-    assert rest[0] == "page"
-    assert 2 <= len(rest) - 1 <= 6
+    # Who still waited is let go only after the page went out; a few were told at once before it.
+    assert len(rest) - 1 - rest.index("page") >= 2
+    assert len(rest) - 1 <= 6
     place.close()
 
 
