@@ -95,7 +95,11 @@ class Server:
     def start(self) -> None:
         found = programs()
         assert found is not None
-        words = [found / "postgres", "-D", self.folder, "-h", "127.0.0.1", "-p", str(self.port)]
+        words: list[str | Path] = []
+        if shutil.which("setpriv"):  # it ends with the tests although they are killed
+            words = ["setpriv", "--pdeathsig", "INT"]
+        words += [found / "postgres", "-D", self.folder]
+        words += ["-h", "127.0.0.1", "-p", str(self.port)]
         for setting in (
             f"unix_socket_directories={self.folder}",
             "fsync=off",
