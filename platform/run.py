@@ -18,7 +18,6 @@ from sqlalchemy import func, select
 from nongso.platform import selfcheck, serving
 from nongso.platform import settings as settings_of
 from nongso.platform.alerts import watch as alerts
-from nongso.platform.alerts.settings import AlertSettingsError
 from nongso.platform.app import create_app, own_headers
 from nongso.platform.greenhouse.bell import Bell
 from nongso.platform.greenhouse.records import Gateway
@@ -52,7 +51,7 @@ def run(settings_file: Path, host: str | None = None) -> int:
         selfcheck.refuse_unsafe(settings_file, app)
         selfcheck.warn_unwise(settings)
         threads = threads_for(settings, app.extensions["nongso.records"])
-    except (SettingsError, SchemaError, TelemetryError, AlertSettingsError) as error:
+    except (SettingsError, SchemaError, TelemetryError) as error:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
