@@ -58,16 +58,18 @@ def append(
     cooperative: str | None,
     body: dict[str, Any],
     subjects: Iterable[str] = (),
+    told_at: bool = True,
 ) -> Event:
     """Append an event, inside the caller's ``transaction()``, and return it with its number.
 
     ``actor`` is a person's id or ``gateway:<slug>``. Appending the same event again returns the
-    one that is there. Raises ``EventConflict`` when the id is taken by another event.
+    one that is there. Raises ``EventConflict`` when the id is taken by another event. ``told_at``
+    is false where ``at`` is the server's own clock: sent again, the event keeps its first time.
     """
     there = session.scalar(select(Event).where(Event.id == id))
     if there is not None:
-        same = (there.type, there.at, there.actor, there.cooperative, there.body)
-        if same != (type, at, actor, cooperative, body):
+        same = (there.type, there.actor, there.cooperative, there.body)
+        if same != (type, actor, cooperative, body) or (told_at and there.at != at):
             raise EventConflict(f"event {id} is already recorded with other contents")
         return there
     event = Event(

@@ -84,18 +84,13 @@ def _book(session: Session, slug: str, lines: Sequence[BookLine], person: Person
         return 0
     season.state_before(session, _fixed(slug, "before"), house, person.id, BEFORE, at)
     today = day_of(at)
-    return sum(
+    for days, kind, more in lines:
+        day = (today - datetime.timedelta(days=days)).isoformat()
+        id_ = _fixed(slug, f"{days}-{kind}")
         entries.write(
-            session,
-            _fixed(slug, f"{days}-{kind}"),
-            slug,
-            house.cooperative,
-            person.id,
-            Entry(kind, (today - datetime.timedelta(days=days)).isoformat(), **more),
-            at,
+            session, id_, slug, house.cooperative, person.id, Entry(kind, day, **more), at
         )
-        for days, kind, more in lines
-    )
+    return len(lines)
 
 
 def _fixed(slug: str, name: str) -> str:

@@ -95,10 +95,6 @@ class Line:
     before: tuple[Entry, ...] = field(default=())
 
 
-class LineConflict(Exception):
-    """Another line already has this number; what was sent has not been kept."""
-
-
 class NoSuchLine(Exception):
     """There is no such line in this greenhouse's diary."""
 
@@ -111,18 +107,9 @@ def write(
     actor: str,
     entry: Entry,
     now: int | None = None,
-) -> bool:
-    """Append a line; say whether it is new. Raises ``LineConflict``.
-
-    Inside the caller's ``transaction()``.
-    """
-    there = session.scalar(select(Event).where(Event.id == id_))
-    if there is not None:
-        if (there.type, there.actor, there.body) == (LINE, actor, entry.body()):
-            return False
-        raise LineConflict(id_)
+) -> None:
+    """Append a line. Raises ``EventConflict``. Inside the caller's ``transaction()``."""
     _append(session, id_, LINE, greenhouse, cooperative, actor, entry.day, entry.body(), now)
-    return True
 
 
 def correct(
@@ -135,17 +122,11 @@ def correct(
     entry: Entry | None,
     reason: str,
     now: int | None = None,
-) -> bool:
-    """Correct a line, or take it back (``entry`` is ``None``); say whether that is new."""
+) -> None:
+    """Correct a line, or take it back (``entry`` is ``None``). Raises ``EventConflict``."""
     body = {"line": line.id, "reason": reason, "entry": entry.body() if entry else None}
-    there = session.scalar(select(Event).where(Event.id == id_))
-    if there is not None:
-        if (there.type, there.actor, there.body) == (CORRECTION, actor, body):
-            return False
-        raise LineConflict(id_)
     day = (entry or line.entry).day
     _append(session, id_, CORRECTION, greenhouse, cooperative, actor, day, body, now)
-    return True
 
 
 def _append(
@@ -168,6 +149,7 @@ def _append(
         cooperative=cooperative,
         body=body,
         subjects=[f"greenhouse:{greenhouse}"],
+        told_at=False,
     )
 
 

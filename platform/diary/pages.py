@@ -120,7 +120,7 @@ def write(slug: str) -> Answer:
     try:
         with transaction() as session:
             diary.write(session, id_, slug, house.cooperative, somebody().id, entry)
-    except diary.LineConflict:
+    except EventConflict:
         form.values["id"] = str(uuid.uuid4())
         form.wrong("", _("Dòng này đã ghi rồi. Nếu đây là dòng khác, xin bấm ghi lần nữa."))
         return _form(house, form)
@@ -154,7 +154,7 @@ def correct(slug: str, line: uuid.UUID) -> Answer:
             diary.correct(
                 session, id_, wrong, slug, house.cooperative, somebody().id, entry, reason
             )
-    except diary.LineConflict:
+    except EventConflict:
         form.values["id"] = str(uuid.uuid4())
         form.wrong("", _("Dòng sửa này đã ghi rồi. Xin bấm ghi lần nữa nếu vẫn muốn sửa."))
         return _form(house, form, wrong)

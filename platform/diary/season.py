@@ -123,16 +123,16 @@ def state_before(
     session: Session, id_: str, house: Greenhouse, actor: str, before: Before, at: int
 ) -> None:
     """Keep how it was before. Raises ``EventConflict``. Inside the caller's transaction."""
-    there = session.scalar(select(Event).where(Event.id == id_))
     events.append(
         session,
         id=id_,
         type=BEFORE,
-        at=at if there is None else there.at,
+        at=at,
         actor=actor,
         cooperative=house.cooperative,
         body=before.body(),
         subjects=[f"greenhouse:{house.slug}"],
+        told_at=False,
     )
 
 

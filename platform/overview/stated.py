@@ -39,12 +39,11 @@ class Stated:
 
 def state(session: Session, id_: str, actor: str, figure: Stated, at: int) -> None:
     """Keep a figure. Raises ``EventConflict``. Inside the caller's transaction."""
-    there = session.scalar(select(Event).where(Event.id == id_))
     events.append(
         session,
         id=id_,
         type=STATED,
-        at=at if there is None else there.at,
+        at=at,
         actor=actor,
         cooperative=None,
         body={
@@ -54,6 +53,7 @@ def state(session: Session, id_: str, actor: str, figure: Stated, at: int) -> No
             "source": figure.source,
         },
         subjects=["commune"],
+        told_at=False,
     )
 
 
