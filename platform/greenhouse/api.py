@@ -12,6 +12,7 @@ import msgspec
 from flask import Blueprint, Response, jsonify, request
 from sqlalchemy import select
 
+from nongso.platform import query
 from nongso.platform.accounts import allow, owns, scoped
 from nongso.platform.errors import Problem, unreadable
 from nongso.platform.greenhouse import commands, operations, readings, sentences
@@ -217,9 +218,9 @@ def runs(zone_id: str) -> Response:
     """List what ran, when, why, how long and how much; and what was refused and why."""
     zone, _house_of_it = _zone(zone_id)
     now = int(time.time())
-    limit = readings.whole("limit", 200, 1, MOST_RUNS)
-    since = readings.whole("since", now - 30 * 86400)
-    until = readings.whole("until", now + 3600)
+    limit = query.whole("limit", 200, 1, MOST_RUNS)
+    since = query.whole("since", now - 30 * 86400)
+    until = query.whole("until", now + 3600)
     found = [run for run in operations.history(zone, since, now) if run["at"] < until]
     following = found[limit - 1]["at"] if len(found) > limit else None
     return jsonify(runs=found[:limit], next=following)

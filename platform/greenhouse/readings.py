@@ -6,7 +6,6 @@ of that cabinet. What is asked for and does not exist is said, never answered wi
 
 import heapq
 import math
-import re
 from typing import Any
 
 from flask import request
@@ -18,6 +17,7 @@ from nongso.platform.greenhouse.records import Greenhouse, Node, Zone
 from nongso.platform.languages import _
 from nongso.platform.openapi import pattern, text_of
 from nongso.platform.openapi import whole as whole_number
+from nongso.platform.query import whole
 from nongso.platform.store import records
 from nongso.platform.telemetry import Point, Series, telemetry
 from nongso.wire import marks
@@ -173,17 +173,3 @@ def _point(point: Point) -> list[Any]:
 def finite(value: float | None) -> float | None:
     """Return the value, if JSON can say it; what an older import stored as infinite is none."""
     return value if value is not None and math.isfinite(value) else None
-
-
-def whole(name: str, default: int, low: int = 0, high: int = (1 << 40) - 1) -> int:
-    """Return a whole number of the query. Raises ``Problem``."""
-    text = request.args.get(name)
-    if text is None:
-        return default
-    if not re.fullmatch("-?[0-9]{1,20}", text):
-        raise Problem(400, "not_a_number", _("%(name)s phải là số nguyên.", name=name))
-    found = int(text)
-    if not low <= found <= high:
-        within = _("%(name)s phải từ %(low)s đến %(high)s.", name=name, low=low, high=high)
-        raise Problem(400, "out_of_range", within)
-    return found

@@ -8,9 +8,9 @@ from flask import Blueprint, Response, jsonify, request, url_for
 from sqlalchemy import select
 
 from nongso.labels.errors import LabelError
+from nongso.platform import query
 from nongso.platform.accounts import allow, scoped
 from nongso.platform.errors import Problem, unreadable
-from nongso.platform.greenhouse.readings import whole as whole_of
 from nongso.platform.languages import _
 from nongso.platform.openapi import WholeNumber, one_of, operation, whole
 from nongso.platform.store import records, transaction
@@ -57,8 +57,8 @@ class Labels(msgspec.Struct, forbid_unknown_fields=True):
 )
 def lots() -> Response:
     """The newest lots, of one ``kind`` where asked."""
-    limit = whole_of("limit", 200, 1, MOST_LOTS)
-    before = whole_of("before", (1 << 40) - 1)
+    limit = query.whole("limit", 200, 1, MOST_LOTS)
+    before = query.whole("before", (1 << 40) - 1)
     wanted = scoped(select(Lot), Lot.cooperative).order_by(Lot.born_number.desc())
     wanted = wanted.where(Lot.born_number < before)
     if "kind" in request.args:
