@@ -4,11 +4,22 @@ A revision writes whole numbers as ``WHOLE`` (never ``sa.Integer()``: PostgreSQL
 bytes, which end in 2038) and guards a table that only grows with ``guard``.
 """
 
+import sqlalchemy as sa
 from alembic import op
 
 from nongso.platform.store import WHOLE
 
-__all__ = ["WHOLE", "guard", "unguard"]
+__all__ = ["WHOLE", "guard", "text", "unguard", "whole"]
+
+
+def text(name: str, nullable: bool = False) -> "sa.Column[str]":
+    """Return a column of text."""
+    return sa.Column(name, sa.String(), nullable=nullable)
+
+
+def whole(name: str, nullable: bool = False) -> "sa.Column[int]":
+    """Return a column of whole numbers."""
+    return sa.Column(name, WHOLE, nullable=nullable)
 
 
 def guard(table: str) -> None:

@@ -3,20 +3,12 @@
 import sqlalchemy as sa
 from alembic import op
 
-from nongso.platform.migrations.schema import WHOLE
+from nongso.platform.migrations.schema import text, whole
 
 revision = "traceability_1"
 down_revision = "ground_1"
 branch_labels = None
 depends_on = None
-
-
-def _text(name: str, nullable: bool = False) -> "sa.Column[str]":
-    return sa.Column(name, sa.String(), nullable=nullable)
-
-
-def _whole(name: str, nullable: bool = False) -> "sa.Column[int]":
-    return sa.Column(name, WHOLE, nullable=nullable)
 
 
 def _to(table: str, column: str, other: str, key: str) -> sa.ForeignKeyConstraint:
@@ -28,15 +20,15 @@ def _to(table: str, column: str, other: str, key: str) -> sa.ForeignKeyConstrain
 def upgrade() -> None:
     op.create_table(
         "producer",
-        _text("id"),
-        _text("cooperative"),
-        _text("code"),
-        _text("kind"),
-        _text("name"),
-        _text("village"),
-        _text("commune"),
-        _text("province"),
-        _text("contact"),
+        text("id"),
+        text("cooperative"),
+        text("code"),
+        text("kind"),
+        text("name"),
+        text("village"),
+        text("commune"),
+        text("province"),
+        text("contact"),
         _to("producer", "cooperative", "cooperative", "slug"),
         sa.PrimaryKeyConstraint("id", name="pk_producer"),
         sa.UniqueConstraint("cooperative", "code", name="uq_producer_cooperative"),
@@ -44,16 +36,16 @@ def upgrade() -> None:
     op.create_index("ix_producer_cooperative", "producer", ["cooperative"])
     op.create_table(
         "product",
-        _text("id"),
-        _text("cooperative"),
-        _text("producer_id"),
-        _text("name"),
-        _text("brand"),
-        _text("kind"),
-        _whole("pack_grams"),
-        _whole("shelf_life_days"),
-        _text("storage"),
-        _text("gtin", nullable=True),
+        text("id"),
+        text("cooperative"),
+        text("producer_id"),
+        text("name"),
+        text("brand"),
+        text("kind"),
+        whole("pack_grams"),
+        whole("shelf_life_days"),
+        text("storage"),
+        text("gtin", nullable=True),
         _to("product", "cooperative", "cooperative", "slug"),
         _to("product", "producer_id", "producer", "id"),
         sa.PrimaryKeyConstraint("id", name="pk_product"),
@@ -63,15 +55,15 @@ def upgrade() -> None:
     op.create_index("ix_product_gtin", "product", ["gtin"])
     op.create_table(
         "place",
-        _text("id"),
-        _text("cooperative"),
-        _text("kind"),
-        _text("name"),
-        _text("greenhouse", nullable=True),
-        _text("producer_id", nullable=True),
-        _text("village"),
-        _text("commune"),
-        _text("province"),
+        text("id"),
+        text("cooperative"),
+        text("kind"),
+        text("name"),
+        text("greenhouse", nullable=True),
+        text("producer_id", nullable=True),
+        text("village"),
+        text("commune"),
+        text("province"),
         _to("place", "cooperative", "cooperative", "slug"),
         _to("place", "producer_id", "producer", "id"),
         sa.PrimaryKeyConstraint("id", name="pk_place"),
@@ -80,22 +72,22 @@ def upgrade() -> None:
     op.create_index("ix_place_cooperative", "place", ["cooperative"])
     op.create_table(
         "lot",
-        _text("code"),
-        _text("cooperative"),
-        _text("kind"),
-        _text("name"),
-        _whole("at"),
-        _whole("born_number"),
-        _text("product_id", nullable=True),
-        _text("producer_id", nullable=True),
-        _text("place_id", nullable=True),
-        _whole("made_grams", nullable=True),
-        _whole("used_grams"),
-        _whole("packs"),
-        _whole("pack_grams", nullable=True),
-        _text("best_before", nullable=True),
-        _whole("labels"),
-        _whole("spoiled"),
+        text("code"),
+        text("cooperative"),
+        text("kind"),
+        text("name"),
+        whole("at"),
+        whole("born_number"),
+        text("product_id", nullable=True),
+        text("producer_id", nullable=True),
+        text("place_id", nullable=True),
+        whole("made_grams", nullable=True),
+        whole("used_grams"),
+        whole("packs"),
+        whole("pack_grams", nullable=True),
+        text("best_before", nullable=True),
+        whole("labels"),
+        whole("spoiled"),
         sa.Column("demonstration", sa.Boolean(), nullable=False),
         sa.CheckConstraint("used_grams >= 0", name="ck_lot_used_not_negative"),
         sa.CheckConstraint("made_grams IS NULL OR used_grams <= made_grams", name="ck_lot_stock"),
@@ -112,10 +104,10 @@ def upgrade() -> None:
     op.create_index("ix_lot_product_id", "lot", ["product_id"])
     op.create_table(
         "lot_flow",
-        _whole("number"),
-        _text("source"),
-        _text("target"),
-        _whole("grams", nullable=True),
+        whole("number"),
+        text("source"),
+        text("target"),
+        whole("grams", nullable=True),
         _to("lot_flow", "number", "event", "number"),
         _to("lot_flow", "source", "lot", "code"),
         _to("lot_flow", "target", "lot", "code"),
@@ -125,17 +117,17 @@ def upgrade() -> None:
     op.create_index("ix_lot_flow_target", "lot_flow", ["target"])
     op.create_table(
         "label_issue",
-        _text("id"),
-        _text("lot"),
-        _text("cooperative"),
-        _whole("at"),
-        _text("actor"),
-        _text("layout"),
-        _whole("start_cell"),
-        _whole("first"),
-        _whole("count"),
-        _text("base"),
-        _text("gtin", nullable=True),
+        text("id"),
+        text("lot"),
+        text("cooperative"),
+        whole("at"),
+        text("actor"),
+        text("layout"),
+        whole("start_cell"),
+        whole("first"),
+        whole("count"),
+        text("base"),
+        text("gtin", nullable=True),
         sa.Column("texts", sa.JSON(), nullable=False),
         _to("label_issue", "lot", "lot", "code"),
         _to("label_issue", "cooperative", "cooperative", "slug"),
@@ -144,11 +136,11 @@ def upgrade() -> None:
     op.create_index("ix_label_issue_lot", "label_issue", ["lot"])
     op.create_table(
         "label_code",
-        _text("serial"),
-        _text("lot"),
-        _whole("running"),
-        _text("issue_id"),
-        _whole("spoiled_at", nullable=True),
+        text("serial"),
+        text("lot"),
+        whole("running"),
+        text("issue_id"),
+        whole("spoiled_at", nullable=True),
         _to("label_code", "lot", "lot", "code"),
         _to("label_code", "issue_id", "label_issue", "id"),
         sa.PrimaryKeyConstraint("serial", name="pk_label_code"),
