@@ -14,8 +14,9 @@ from nongso.platform.errors import Problem, unreadable
 from nongso.platform.languages import _
 from nongso.platform.openapi import WholeNumber, one_of, operation, whole
 from nongso.platform.store import records, transaction
-from nongso.platform.traceability import epcis, labelling, sentences
+from nongso.platform.traceability import labelling, sentences
 from nongso.platform.traceability.desk import READERS, desk, settings
+from nongso.platform.traceability.epcis import shaping
 from nongso.platform.traceability.errors import Refused
 from nongso.platform.traceability.identifiers import lot_id
 from nongso.platform.traceability.labeltext import texts_of
@@ -216,7 +217,7 @@ def _state(lot: Lot) -> str:
     if lot.withdrawn_at is not None:
         return "withdrawn"
     if lot.packs:
-        today = epcis.day_of(int(time.time()))
+        today = shaping.day_of(int(time.time()))
         return "expired" if lot.best_before and lot.best_before < today else "packed"
     if lot.made_grams is None:
         return "growing"

@@ -17,8 +17,9 @@ from nongso.platform.people import Cooperative
 from nongso.platform.settings import Settings
 from nongso.platform.store import Records
 from nongso.platform.telemetry import Telemetry, open_telemetry
-from nongso.platform.traceability import epcis, growing, labelling
+from nongso.platform.traceability import growing, labelling
 from nongso.platform.traceability import operations as ops
+from nongso.platform.traceability.epcis import shaping
 from nongso.platform.traceability.labeltext import texts_of
 from nongso.platform.traceability.records import Lot, Producer, Product
 
@@ -61,7 +62,7 @@ class _Demo:
     ) -> None:
         self._settings, self._records, self._telemetry = settings, records, telemetry
         self._now = now
-        self._today = datetime.date.fromisoformat(epcis.day_of(self._now))
+        self._today = datetime.date.fromisoformat(shaping.day_of(self._now))
         with records.session() as session:
             self._cooperative, self._house = _home(session)
             # Days are counted from the first laying down, so that the forms stay the same.

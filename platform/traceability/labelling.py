@@ -25,7 +25,8 @@ from nongso.labels.errors import LabelError, StartCellOutside, UnknownLayout
 from nongso.labels.operations import print_sheet
 from nongso.labels.sheet import Label
 from nongso.platform import events
-from nongso.platform.traceability import epcis, lots
+from nongso.platform.traceability import lots
+from nongso.platform.traceability.epcis import shaping
 from nongso.platform.traceability.errors import (
     AlreadyRecorded,
     LabelNotPrintable,
@@ -137,11 +138,11 @@ def issue(desk: Desk, id_: str, wish: Wish, texts: Mapping[str, str]) -> LabelIs
         LabelCode(serial=serial, lot=lot.code, running=running, issue_id=id_, spoiled_at=None)
         for running, serial in enumerate(serials, first)
     )
-    _append(desk, lot, epcis.LABELLING, lots.LABELLED, id_, wish.count, _range(made, serials))
+    _append(desk, lot, shaping.LABELLING, lots.LABELLED, id_, wish.count, _range(made, serials))
     return made
 
 
-def _range(made: LabelIssue, serials: Sequence[str]) -> epcis.Body:
+def _range(made: LabelIssue, serials: Sequence[str]) -> shaping.Body:
     """What the stream keeps of a range: its ends and a digest of its serials, in order."""
     return {
         "nongso:first": made.first,
@@ -151,11 +152,11 @@ def _range(made: LabelIssue, serials: Sequence[str]) -> epcis.Body:
 
 
 def _append(
-    desk: Desk, lot: Lot, step: str, type_: str, id_: str, count: int, more: epcis.Body
+    desk: Desk, lot: Lot, step: str, type_: str, id_: str, count: int, more: shaping.Body
 ) -> None:
     # The issue's id is the form's; the event's own is derived, so that both are unique.
     event_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{id_}/{type_}"))
-    body = epcis.labelling(
+    body = shaping.labelling(
         event_id, desk.now, step, lot_id(desk.base, lot.code), {"nongso:labels": count, **more}
     )
     event = events.append(
@@ -199,7 +200,7 @@ def spoil(desk: Desk, id_: str, lot_code: str, serials: Sequence[str]) -> int:
     for code in found.values():
         code.spoiled_at = desk.now
     more = {"nongso:serials": wanted}
-    _append(desk, lot, epcis.LABELS_SPOILED, lots.SPOILED, id_, len(wanted), more)
+    _append(desk, lot, shaping.LABELS_SPOILED, lots.SPOILED, id_, len(wanted), more)
     return len(wanted)
 
 

@@ -13,8 +13,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform import events
-from nongso.platform.traceability import epcis
-from nongso.platform.traceability.epcis import Body
+from nongso.platform.traceability.epcis import shaping
+from nongso.platform.traceability.epcis.shaping import Body
 from nongso.platform.traceability.identifiers import lot_of
 from nongso.platform.traceability.records import (
     CROP,
@@ -104,7 +104,7 @@ def _born(event: events.Event, kind: str, quantity: Body) -> Lot:
         product_id=body.get("nongso:product"),
         producer_id=body.get("nongso:producer"),
         place_id=body.get("nongso:place"),
-        made_grams=epcis.grams_of(quantity),
+        made_grams=shaping.grams_of(quantity),
         used_grams=0,
         packs=quantity["quantity"] if kind == PACKS else 0,
         pack_grams=ilmd.get("nongso:packGrams"),
@@ -117,7 +117,7 @@ def _born(event: events.Event, kind: str, quantity: Body) -> Lot:
 
 def _take(book: Book, event: events.Event, target: str) -> None:
     for quantity in event.body["inputQuantityList"]:
-        source, grams = book.lot(lot_of(quantity["epcClass"])), epcis.grams_of(quantity)
+        source, grams = book.lot(lot_of(quantity["epcClass"])), shaping.grams_of(quantity)
         source.used_grams += grams or 0
         book.add_flow(Flow(number=event.number, source=source.code, target=target, grams=grams))
 
@@ -134,7 +134,7 @@ def _withdraw(book: Book, event: events.Event) -> None:
     lot.withdrawn_why = event.body["errorDeclaration"]["nongso:why"]
     for quantity in event.body.get("inputQuantityList", ()):
         source = book.lot(lot_of(quantity["epcClass"]))
-        source.used_grams -= epcis.grams_of(quantity) or 0
+        source.used_grams -= shaping.grams_of(quantity) or 0
 
 
 def apply(book: Book, event: events.Event) -> None:
@@ -152,7 +152,7 @@ def apply(book: Book, event: events.Event) -> None:
     elif event.type == RECEIVED:
         quantity = body["quantityList"][0]
         lot = book.lot(lot_of(quantity["epcClass"]))
-        lot.made_grams, lot.at = epcis.grams_of(quantity), event.at
+        lot.made_grams, lot.at = shaping.grams_of(quantity), event.at
     elif event.type in (TRANSFORMED, PACKED):
         lot = _born(event, body["nongso:kind"], body["outputQuantityList"][0])
         book.add_lot(lot)

@@ -22,8 +22,9 @@ from sqlalchemy.orm import Session
 
 from nongso.platform import events
 from nongso.platform.events import Event
-from nongso.platform.traceability import epcis, lots
-from nongso.platform.traceability.epcis import Body
+from nongso.platform.traceability import lots
+from nongso.platform.traceability.epcis import shaping
+from nongso.platform.traceability.epcis.shaping import Body
 from nongso.platform.traceability.errors import (
     AlreadyRecorded,
     BeforeItsSource,
@@ -133,13 +134,13 @@ Wish = Planting | Harvest | Intake | Batch | Packing
 
 def moment(day: datetime.date, now: int) -> int:
     """The moment of something that happened that day: noon there, never later than now."""
-    noon = datetime.datetime.combine(day, datetime.time(12), epcis.ZONE)
+    noon = datetime.datetime.combine(day, datetime.time(12), shaping.ZONE)
     return min(now, int(noon.timestamp()))
 
 
 def day_of(lot: Lot) -> datetime.date:
     """The farm's day on which a lot came to be."""
-    return datetime.date.fromisoformat(epcis.day_of(lot.at))
+    return datetime.date.fromisoformat(shaping.day_of(lot.at))
 
 
 def _digest(wish: Wish) -> str:
@@ -200,7 +201,7 @@ def _lot(desk: Desk, code: str, kind: str, day: datetime.date) -> Lot:
     if lot.kind != kind:
         raise WrongKind(code, lot.kind)
     if day < day_of(lot):
-        raise BeforeItsSource(code, epcis.day_of(lot.at), lot.kind)
+        raise BeforeItsSource(code, shaping.day_of(lot.at), lot.kind)
     return lot
 
 
@@ -257,8 +258,8 @@ def plant(desk: Desk, id_: str, wish: Planting) -> Lot:
         "nongso:place": place.id,
         "nongso:greenhouse": wish.greenhouse,
     }
-    lot = epcis.kilograms(lot_id(desk.base, code), None)
-    body = epcis.planting(id_, at, lot, where, wish.crop, more)
+    lot = shaping.kilograms(lot_id(desk.base, code), None)
+    body = shaping.planting(id_, at, lot, where, wish.crop, more)
     append(desk, lots.PLANTED, at, id_, body, [code])
     return desk.session.get_one(Lot, code)
 
@@ -282,9 +283,9 @@ def harvest(desk: Desk, id_: str, wish: Harvest, grown: dict[str, Any] | None) -
         more["nongso:greenhouse"] = source.place.greenhouse
         if grown is not None:
             more["nongso:growingRecord"] = grown
-    lot = epcis.kilograms(lot_id(desk.base, code), wish.grams)
+    lot = shaping.kilograms(lot_id(desk.base, code), wish.grams)
     where = f"{desk.base}/id/place/{source.place_id}"
-    body = epcis.harvest(id_, at, lot, where, "weighed", more)
+    body = shaping.harvest(id_, at, lot, where, "weighed", more)
     append(desk, lots.HARVESTED, at, id_, body, [code, source.code])
     return desk.session.get_one(Lot, code)
 
@@ -309,19 +310,19 @@ def take_in(desk: Desk, id_: str, wish: Intake) -> Lot:
         "nongso:producer": producer.id,
         "nongso:place": place.id,
     }
-    body = epcis.harvest(
+    body = shaping.harvest(
         first_id,
         lifted_at,
-        epcis.kilograms(identifier, None),
+        shaping.kilograms(identifier, None),
         f"{desk.base}/id/place/{place.id}",
         "stated",
         more,
     )
     append(desk, lots.HARVESTED, lifted_at, first_id, body, [code])
-    body = epcis.receipt(
+    body = shaping.receipt(
         id_,
         at,
-        epcis.kilograms(identifier, wish.grams),
+        shaping.kilograms(identifier, wish.grams),
         _party(desk, producer),
         f"{desk.base}/id/party/{desk.cooperative}",
         _common(desk, wish, "Củ dong"),
@@ -355,9 +356,9 @@ def _transform(
     ilmd: Body,
     more: Body,
 ) -> Lot:
-    inputs = [epcis.kilograms(lot_id(desk.base, t.lot), t.grams) for t in wish.inputs]
+    inputs = [shaping.kilograms(lot_id(desk.base, t.lot), t.grams) for t in wish.inputs]
     at = moment(wish.day, desk.now)
-    body = epcis.transformation(id_, at, inputs, [output], ilmd, more)
+    body = shaping.transformation(id_, at, inputs, [output], ilmd, more)
     type_ = lots.PACKED if isinstance(wish, Packing) else lots.TRANSFORMED
     append(desk, type_, at, id_, body, [code, *(take.lot for take in wish.inputs)])
     return desk.session.get_one(Lot, code)
@@ -374,7 +375,7 @@ def make_batch(desk: Desk, id_: str, wish: Batch) -> Lot:
     code = _new_code(desk)
     name = {STARCH: "Bột dong", NOODLES: "Miến dong"}[wish.kind]
     more = {**_common(desk, wish, name), "nongso:kind": wish.kind}
-    output = epcis.kilograms(lot_id(desk.base, code), wish.out_grams)
+    output = shaping.kilograms(lot_id(desk.base, code), wish.out_grams)
     return _transform(desk, id_, wish, code, output, {}, more)
 
 
@@ -409,5 +410,5 @@ def pack(desk: Desk, id_: str, wish: Packing) -> Lot:
         "nongso:bestBeforeDate": wish.best_before.isoformat(),
         "nongso:packGrams": wish.pack_grams,
     }
-    output = epcis.pieces(lot_id(desk.base, code), wish.packs)
+    output = shaping.pieces(lot_id(desk.base, code), wish.packs)
     return _transform(desk, id_, wish, code, output, ilmd, more)

@@ -13,7 +13,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform.events import Event, EventSubject
-from nongso.platform.traceability import epcis, lots
+from nongso.platform.traceability import lots
+from nongso.platform.traceability.epcis import shaping
 from nongso.platform.traceability.identifiers import lot_of
 from nongso.platform.traceability.records import (
     CROP,
@@ -80,7 +81,7 @@ class Story:
 
 
 def _day(at: int) -> datetime.date:
-    return datetime.date.fromisoformat(epcis.day_of(at))
+    return datetime.date.fromisoformat(shaping.day_of(at))
 
 
 def _span(events: Sequence[Event]) -> tuple[datetime.date, datetime.date]:

@@ -13,7 +13,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform.events import Event, EventSubject
-from nongso.platform.traceability import epcis, lots
+from nongso.platform.traceability import lots
+from nongso.platform.traceability.epcis import shaping
 from nongso.platform.traceability.errors import (
     AlreadyRecorded,
     LotUnknown,
@@ -78,4 +79,4 @@ def _making(desk: Desk, code: str) -> list[Event]:
 def _declare(desk: Desk, id_: str, wrong: Event, why: str) -> None:
     codes = [lots.made_by(wrong.body)]
     codes += [lot_of(one["epcClass"]) for one in wrong.body.get("inputQuantityList", ())]
-    append(desk, lots.WITHDRAWN, desk.now, id_, epcis.error(wrong.body, desk.now, why), codes)
+    append(desk, lots.WITHDRAWN, desk.now, id_, shaping.error(wrong.body, desk.now, why), codes)

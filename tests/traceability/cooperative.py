@@ -15,7 +15,7 @@ from nongso.platform.traceability.records import Lot, Producer, Product
 COOP = "binh-lu"
 BASE = "http://127.0.0.1:8080"
 TODAY = datetime.date(2026, 11, 21)
-NOW = int(datetime.datetime(2026, 11, 21, 15, tzinfo=ops.epcis.ZONE).timestamp())
+NOW = int(datetime.datetime(2026, 11, 21, 15, tzinfo=ops.shaping.ZONE).timestamp())
 
 
 def new_id() -> str:
