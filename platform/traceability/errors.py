@@ -4,6 +4,8 @@ The sentences, in the reader's language, are in ``nongso.platform.traceability.s
 ``field`` names the field of a form beside which the sentence belongs.
 """
 
+import datetime
+
 
 class Refused(Exception):
     """Something that is not recorded. ``code`` is stable, for programs."""
@@ -212,3 +214,27 @@ class BadGtin(Refused):
     def __init__(self, gtin: str, why: str) -> None:
         super().__init__(f"{gtin}: {why}")
         self.gtin, self.why = gtin, why
+
+
+class HeldBack(Refused):
+    """A spraying's pre-harvest interval is not over, or was not when the lot was gathered.
+
+    ``deed`` is ``harvest`` or ``pack``; ``until`` is the last day that is held back; ``harvested``
+    is the day of a harvest that came too early, ``None`` of what still grows.
+    """
+
+    code = "held_back"
+
+    def __init__(
+        self,
+        lot: str,
+        deed: str,
+        product: str,
+        sprayed: datetime.date,
+        until: datetime.date,
+        harvested: datetime.date | None,
+    ) -> None:
+        super().__init__(f"lot {lot}: {product} sprayed on {sprayed} holds it back until {until}")
+        self.field = "day" if deed == "harvest" else "lot"
+        self.lot, self.deed, self.product = lot, deed, product
+        self.sprayed, self.until, self.harvested = sprayed, until, harvested

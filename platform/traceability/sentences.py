@@ -123,6 +123,8 @@ def refusal(error: errors.Refused) -> str:
                     count=number(len(serials) - 5),
                 )
             return _("Chưa ghi: lô này không có tem đang dùng mang số %(serials)s.", serials=named)
+        case errors.HeldBack():
+            return _held_back(error)
         case errors.BadGtin(why="restricted"):
             return _("Mã này chỉ dùng trong một cửa hàng, không in lên hàng bán ra được.")
         case errors.BadGtin(why="check_digit"):
@@ -132,6 +134,32 @@ def refusal(error: errors.Refused) -> str:
         case errors.PlaceUnknown():
             return _("Xin chọn một dòng.")
     return _("Chưa ghi được. Xin xem lại các ô.")
+
+
+def _held_back(error: errors.HeldBack) -> str:
+    said = {
+        "product": error.product,
+        "sprayed": date(error.sprayed),
+        "until": date(error.until),
+    }
+    if error.harvested is not None:
+        return _(
+            "Chưa được đóng gói: lô này thu hoạch ngày %(harvested)s, trong thời gian cách ly. "
+            "%(product)s phun ngày %(sprayed)s, thời gian cách ly đến hết ngày %(until)s.",
+            harvested=date(error.harvested),
+            **said,
+        )
+    if error.deed == "harvest":
+        return _(
+            "Chưa được thu hoạch: %(product)s phun ngày %(sprayed)s, "
+            "thời gian cách ly đến hết ngày %(until)s.",
+            **said,
+        )
+    return _(
+        "Chưa được đóng gói: %(product)s phun ngày %(sprayed)s, "
+        "thời gian cách ly đến hết ngày %(until)s.",
+        **said,
+    )
 
 
 def _day(iso: str) -> str:

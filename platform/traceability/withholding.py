@@ -1,0 +1,92 @@
+"""Which sprayings hold a crop back, and until when: the pre-harvest interval (cách ly).
+
+The diary says what was sprayed and how many days its label asks for between spraying and harvest.
+A planting is held back until those days are over. A harvest that was gathered within them stays
+held back: waiting in the store does not make up for days on the plant. So does whatever was made
+of it, through any number of steps.
+
+How the days count. They are whole days after the spraying: sprayed on the 14th with ten days,
+the 24th is the last day that is held back. Only sprayings from the planting day on count. On the
+harvest's own day the order of the records decides: sprayed and then harvested binds, harvested
+in the morning and sprayed afterwards does not.
+"""
+
+import datetime
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from nongso.platform.diary import entries as diary
+from nongso.platform.languages import day_of
+from nongso.platform.traceability.errors import HeldBack
+from nongso.platform.traceability.records import PLANTING, Lot
+from nongso.platform.traceability.trace import trace
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A spraying that holds a lot back. ``until`` is the last day of its interval.
+
+    ``harvested`` is the day on which the lot was gathered too early; ``None`` of what still grows.
+    """
+
+    planting: str
+    product: str
+    ingredient: str
+    sprayed: datetime.date
+    until: datetime.date
+    harvested: datetime.date | None = None
+
+
+def withholding(session: Session, code: str, day: datetime.date) -> list[Binding]:
+    """Return what holds a lot back on that day, the longest first; empty when nothing does.
+
+    ``code`` is a planting that is to be harvested that day, or anything made of plantings.
+    """
+    lot = session.get(Lot, code)
+    if lot is None:
+        return []
+    found: list[Binding] = []
+    if lot.kind == PLANTING:
+        found = _of_planting(session, lot, day, None)
+    else:
+        tree = trace(session, lot, "back")
+        behind = {one.lot.code: one.lot for one in tree.lots}
+        for flow in tree.flows:
+            planting, gathered = behind.get(flow.source), behind.get(flow.target)
+            if planting is not None and gathered is not None and planting.kind == PLANTING:
+                found += _of_planting(session, planting, day_of(gathered.at), gathered)
+    return sorted(set(found), key=lambda one: (one.until, one.sprayed, one.product), reverse=True)
+
+
+def refuse_held_back(session: Session, code: str, day: datetime.date, deed: str) -> None:
+    """Raise ``HeldBack`` for the first that binds. ``deed`` is ``harvest`` or ``pack``."""
+    found = withholding(session, code, day)
+    if found:
+        first = found[0]
+        raise HeldBack(code, deed, first.product, first.sprayed, first.until, first.harvested)
+
+
+def _of_planting(
+    session: Session, planting: Lot, day: datetime.date, gathered: Lot | None
+) -> list[Binding]:
+    house = planting.place.greenhouse if planting.place is not None else None
+    if house is None:
+        return []
+    planted = day_of(planting.at)
+    found = []
+    for line in diary.lines(session, house):
+        entry = line.entry
+        if line.withdrawn or entry.kind != "sprayed" or not entry.interval_days:
+            continue
+        sprayed = datetime.date.fromisoformat(entry.day)
+        until = sprayed + datetime.timedelta(days=entry.interval_days)
+        if not planted <= sprayed <= day <= until:
+            continue
+        if gathered is not None and sprayed == day and line.number > gathered.born_number:
+            continue
+        harvested = day if gathered is not None else None
+        found.append(
+            Binding(planting.code, entry.product, entry.ingredient, sprayed, until, harvested)
+        )
+    return found
