@@ -4,15 +4,40 @@
 empty book, to make everything again from the stream (``remake``). That both come to the same is
 what a test holds, and what makes the tables trustworthy: the stream is the record, they are
 its sum.
+
+How to plug in a new type of event. In your own module, say what it is called and what it does:
+
+    TESTED = "lot.tested"
+
+    def _tested(book: Book, event: Event) -> None:
+        lot = book.lot(lots.lot_in(event.body))
+        lot.tested = event.body["nongso:result"]
+
+    APPLIES = {TESTED: _tested}
+
+and add the module's name to ``PLUGGED`` below. Then ``operations.append`` applies it when the
+event is appended, and ``remake`` when everything is made again; nothing else here changes. Rules
+for such a function: it reads the event and the book and nothing else (no clock, no query, no
+settings), it writes through the book only, and it does the same every time. If it keeps derived
+tables of its own, ``TABLES = (Carton, …)`` in the module lets ``differences`` compare them with
+the stream; a record is added with ``book.add`` and found with ``book.find(Carton, key)``.
+
+What leaves a lot is booked with ``take_off``: so much, and why. Something withdrawn or returned
+is given back with a negative amount. The tables' own constraints refuse stock below zero.
 """
 
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+import functools
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform import events
+from nongso.platform.store import Base
+from nongso.platform.traceability import book as books
+from nongso.platform.traceability.book import Book, Memory, Tables
 from nongso.platform.traceability.epcis import shaping
 from nongso.platform.traceability.epcis.shaping import Body
 from nongso.platform.traceability.identifiers import lot_of
@@ -26,6 +51,8 @@ from nongso.platform.traceability.records import (
     Lot,
 )
 
+__all__ = ["Book", "Memory", "Tables"]
+
 PLANTED = "lot.planted"
 HARVESTED = "lot.harvested"
 RECEIVED = "lot.received"
@@ -36,58 +63,26 @@ SPOILED = "labels.spoiled"
 WITHDRAWN = "lot.withdrawn"
 TYPES = (PLANTED, HARVESTED, RECEIVED, TRANSFORMED, PACKED, LABELLED, SPOILED, WITHDRAWN)
 
+# Modules with event types of their own, each with ``APPLIES`` and, if it wants, ``TABLES``.
+# Named, not imported: they stand on this module.
+PLUGGED: tuple[str, ...] = ()
 
-class Book(Protocol):
-    """Where lots are written: the tables, or memory."""
+Apply = Callable[[Book, events.Event], None]
 
-    def lot(self, code: str) -> Lot:
-        """The lot that an event speaks of."""
-
-    def add_lot(self, lot: Lot) -> None:
-        """A lot came to be."""
-
-    def add_flow(self, flow: Flow) -> None:
-        """Something went from lot to lot."""
+# Why something left a lot without becoming another one.
+LOST, SAMPLED, AWAY, DESTROYED = "lost", "sampled", "away", "destroyed"
 
 
-@dataclass(frozen=True)
-class Tables:
-    """The book of the database; inside ``transaction()``."""
+def take_off(lot: Lot, amount: int, why: str) -> None:
+    """Book that so much left the lot: grams, or packs of a packed lot; a negative one came back.
 
-    session: Session
-
-    def lot(self, code: str) -> Lot:
-        """The lot, which must be there: events are appended in order."""
-        return self.session.get_one(Lot, code)
-
-    def add_lot(self, lot: Lot) -> None:
-        """Insert a lot."""
-        self.session.add(lot)
-        self.session.flush()
-
-    def add_flow(self, flow: Flow) -> None:
-        """Insert a flow."""
-        self.session.add(flow)
-
-
-@dataclass
-class Memory:
-    """A book on paper that is thrown away."""
-
-    lots: dict[str, Lot] = field(default_factory=dict)
-    flows: list[Flow] = field(default_factory=list)
-
-    def lot(self, code: str) -> Lot:
-        """The lot. Raises ``KeyError``."""
-        return self.lots[code]
-
-    def add_lot(self, lot: Lot) -> None:
-        """Note a lot."""
-        self.lots[lot.code] = lot
-
-    def add_flow(self, flow: Flow) -> None:
-        """Note a flow."""
-        self.flows.append(flow)
+    ``why`` is ``LOST``, ``SAMPLED``, ``AWAY`` (somebody else has it now) or ``DESTROYED``.
+    """
+    setattr(lot, why, getattr(lot, why) + amount)
+    if lot.kind == PACKS:
+        lot.packs_gone += amount
+    else:
+        lot.used_grams += amount
 
 
 def _born(event: events.Event, kind: str, quantity: Body) -> Lot:
@@ -112,14 +107,29 @@ def _born(event: events.Event, kind: str, quantity: Body) -> Lot:
         labels=0,
         spoiled=0,
         demonstration=body.get("nongso:demonstration", False),
+        owner=body.get("nongso:owner", event.cooperative),
+        holder=event.cooperative,
+        bought="nongso:boughtFrom" in body,
+        moisture_permille=ilmd.get("nongso:moisturePermille"),
+        regrouped=False,
+        lost=0,
+        sampled=0,
+        away=0,
+        destroyed=0,
+        packs_gone=0,
+        tested="",
     )
 
 
-def _take(book: Book, event: events.Event, target: str) -> None:
+def _take(book: Book, event: events.Event, target: Lot) -> None:
+    """Take what goes in. Whatever holds something bought in is bought in too."""
+    target.in_grams = 0
     for quantity in event.body["inputQuantityList"]:
         source, grams = book.lot(lot_of(quantity["epcClass"])), shaping.grams_of(quantity)
         source.used_grams += grams or 0
-        book.add_flow(Flow(number=event.number, source=source.code, target=target, grams=grams))
+        target.in_grams += grams or 0
+        target.bought = target.bought or source.bought
+        book.add(Flow(number=event.number, source=source.code, target=target.code, grams=grams))
 
 
 def made_by(body: Body) -> str:
@@ -137,32 +147,86 @@ def _withdraw(book: Book, event: events.Event) -> None:
         source.used_grams -= shaping.grams_of(quantity) or 0
 
 
+def lot_in(body: Body) -> str:
+    """The code of the one lot that an event of quantities speaks of."""
+    return lot_of(body["quantityList"][0]["epcClass"])
+
+
+def _planted(book: Book, event: events.Event) -> None:
+    book.add(_born(event, PLANTING, event.body["quantityList"][0]))
+
+
+def _harvested(book: Book, event: events.Event) -> None:
+    grown_from = event.body.get("nongso:grownFrom")
+    lot = _born(event, CROP if grown_from else ROOTS, event.body["quantityList"][0])
+    book.add(lot)
+    if grown_from:
+        source = lot_of(grown_from)
+        book.add(Flow(number=event.number, source=source, target=lot.code, grams=None))
+
+
+def _received(book: Book, event: events.Event) -> None:
+    lot = book.lot(lot_in(event.body))
+    lot.made_grams, lot.at = shaping.grams_of(event.body["quantityList"][0]), event.at
+
+
+def _transformed(book: Book, event: events.Event) -> None:
+    body = event.body
+    lot = _born(event, body["nongso:kind"], body["outputQuantityList"][0])
+    if event.type == TRANSFORMED:  # the first events did not name their recipe
+        lot.recipe = body.get("nongso:recipe", body["nongso:kind"])
+    book.add(lot)
+    _take(book, event, lot)
+
+
+def _labelled(book: Book, event: events.Event) -> None:
+    book.lot(lot_in(event.body)).labels += event.body["nongso:labels"]
+
+
+def _spoiled(book: Book, event: events.Event) -> None:
+    book.lot(lot_in(event.body)).spoiled += event.body["nongso:labels"]
+
+
+_OWN: Mapping[str, Apply] = {
+    PLANTED: _planted,
+    HARVESTED: _harvested,
+    RECEIVED: _received,
+    TRANSFORMED: _transformed,
+    PACKED: _transformed,
+    LABELLED: _labelled,
+    SPOILED: _spoiled,
+    WITHDRAWN: _withdraw,
+}
+
+
+@functools.cache
+def applies() -> Mapping[str, Apply]:
+    """Every type of event that moves the stock, and what it does."""
+    found = dict(_OWN)
+    for module in _plugged():
+        for type_, apply_ in module.APPLIES.items():
+            if type_ in found:
+                raise ValueError(f"{module.__name__} plugs in {type_}, which is there already")
+            found[type_] = apply_
+    return found
+
+
+@functools.cache
+def derived() -> tuple[type[Base], ...]:
+    """Every table that follows from the stream."""
+    more = [table for module in _plugged() for table in getattr(module, "TABLES", ())]
+    return (Lot, Flow, *more)
+
+
+def _plugged() -> list[Any]:
+    return [importlib.import_module(name) for name in PLUGGED]
+
+
 def apply(book: Book, event: events.Event) -> None:
     """Move the stock as one event says. Other events leave it alone."""
-    body: dict[str, Any] = event.body
-    if event.type == PLANTED:
-        book.add_lot(_born(event, PLANTING, body["quantityList"][0]))
-    elif event.type == HARVESTED:
-        grown_from = body.get("nongso:grownFrom")
-        lot = _born(event, CROP if grown_from else ROOTS, body["quantityList"][0])
-        book.add_lot(lot)
-        if grown_from:
-            source = lot_of(grown_from)
-            book.add_flow(Flow(number=event.number, source=source, target=lot.code, grams=None))
-    elif event.type == RECEIVED:
-        quantity = body["quantityList"][0]
-        lot = book.lot(lot_of(quantity["epcClass"]))
-        lot.made_grams, lot.at = shaping.grams_of(quantity), event.at
-    elif event.type in (TRANSFORMED, PACKED):
-        lot = _born(event, body["nongso:kind"], body["outputQuantityList"][0])
-        book.add_lot(lot)
-        _take(book, event, lot.code)
-    elif event.type == LABELLED:
-        book.lot(lot_of(body["quantityList"][0]["epcClass"])).labels += body["nongso:labels"]
-    elif event.type == SPOILED:
-        book.lot(lot_of(body["quantityList"][0]["epcClass"])).spoiled += body["nongso:labels"]
-    elif event.type == WITHDRAWN:
-        _withdraw(book, event)
+    deed = applies().get(event.type)
+    if deed is not None:
+        deed(book, event)
 
 
 def remake(session: Session, batch: int = 1000) -> Memory:
@@ -178,23 +242,11 @@ def remake(session: Session, batch: int = 1000) -> Memory:
 def differences(session: Session) -> list[str]:
     """Say where the tables and the stream disagree; empty when all is well."""
     book = remake(session)
-    kept = {lot.code: lot for lot in session.scalars(select(Lot))}
-    told = [
-        f"lot {code}: in the stream, not in the table" for code in book.lots if code not in kept
-    ]
-    columns = [column.key for column in Lot.__table__.columns]
-    for code, lot in kept.items():
-        if code not in book.lots:
-            told.append(f"lot {code}: in the table, not in the stream")
-            continue
-        for column in columns:
-            is_, should = getattr(lot, column), getattr(book.lots[code], column)
-            if is_ != should:
-                told.append(f"lot {code}: {column} is {is_!r}, the stream says {should!r}")
-    flows = {(f.number, f.source, f.target): f.grams for f in session.scalars(select(Flow))}
-    if flows != {(f.number, f.source, f.target): f.grams for f in book.flows}:
-        told.append("what flowed from lot to lot differs from the stream")
+    told = []
+    for kind in derived():
+        told += books.differences(kind, list(session.scalars(select(kind))), book)
+    labels = {code: lot.labels for code, lot in book.lots.items()}
     for issue in session.scalars(select(LabelIssue)):
-        if issue.lot in book.lots and issue.last > book.lots[issue.lot].labels:
+        if issue.last > labels.get(issue.lot, issue.last):
             told.append(f"lot {issue.lot}: labels up to {issue.last}, the stream has fewer")
     return told

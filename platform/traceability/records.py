@@ -2,7 +2,7 @@
 
 Two sorts. What the clerk keeps as it is today: producers, products, places. And what follows
 from the stream of events: lots, what flowed from lot to lot, labels. The second sort can be
-thrown away and made again from the stream (``nongso.platform.traceability.lots.rebuild``);
+thrown away and made again from the stream (``nongso.platform.traceability.lots.remake``);
 only the serials and the texts of printed labels stand here alone, because random numbers and
 paper cannot be derived.
 
@@ -112,6 +112,14 @@ class Lot(Base):
     ``born_number`` is the number of the event that brought it about. ``labels`` counts every
     label issued for it, ``spoiled`` those reported unusable: each may be printed once more.
     A withdrawn lot keeps its numbers, but nothing can be taken of it and no label printed.
+
+    ``owner`` says whose it is, ``holder`` where it is: the id of a producer or party, or the
+    cooperative's slug. Roots brought for milling are the household's and the cooperative holds
+    them. A lot never changes its owner: what is bought becomes a lot of its own.
+
+    ``used_grams`` is all that is not there any more (of a packed lot ``packs_gone``). The part of
+    it that did not become another lot is ``lost``, ``sampled``, ``away`` or ``destroyed``: grams,
+    or packs where the lot is packed.
     """
 
     __tablename__ = "lot"
@@ -119,6 +127,7 @@ class Lot(Base):
         CheckConstraint("used_grams >= 0", name="used_not_negative"),
         CheckConstraint("made_grams IS NULL OR used_grams <= made_grams", name="stock"),
         CheckConstraint("labels - spoiled <= packs", name="labels_within_packs"),
+        CheckConstraint("packs_gone >= 0 AND packs_gone <= packs", name="packs_gone_within_packs"),
         Index("ix_lot_cooperative_kind", "cooperative", "kind"),
     )
 
@@ -144,6 +153,27 @@ class Lot(Base):
     demonstration: Mapped[bool] = mapped_column(default=False)
     withdrawn_at: Mapped[int | None]
     withdrawn_why: Mapped[str | None]
+    owner: Mapped[str]
+    holder: Mapped[str]
+    bought: Mapped[bool] = mapped_column(default=False)  # holds something bought in from outside
+    recipe: Mapped[str | None]  # the step that made it, of ``recipes``
+    regrouped: Mapped[bool] = mapped_column(default=False)  # split off, merged or bought, not made
+    in_grams: Mapped[int | None]  # what went in; None where nothing did
+    moisture_permille: Mapped[int | None]  # None where nobody measured
+    lost: Mapped[int] = mapped_column(default=0)
+    sampled: Mapped[int] = mapped_column(default=0)
+    away: Mapped[int] = mapped_column(default=0)
+    destroyed: Mapped[int] = mapped_column(default=0)
+    packs_gone: Mapped[int] = mapped_column(default=0)
+    corrected_at: Mapped[int | None]
+    tested: Mapped[str] = mapped_column(default="")  # empty, passed, failed
+    recalled_at: Mapped[int | None]
+    recalled_why: Mapped[str | None]
+
+    @property
+    def packs_left(self) -> int:
+        """Packs that are still there."""
+        return 0 if self.withdrawn_at is not None else self.packs - self.packs_gone
 
     @property
     def left_grams(self) -> int | None:
