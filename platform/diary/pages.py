@@ -27,7 +27,8 @@ from sqlalchemy import select
 from nongso.platform.accounts import allow, owns, somebody
 from nongso.platform.csvtable import csv_answer
 from nongso.platform.diary import entries as diary
-from nongso.platform.diary import photos, procedures, season, sentences
+from nongso.platform import photos
+from nongso.platform.diary import procedures, season, sentences
 from nongso.platform.diary.entries import KINDS, UNITS_OF, Entry, Line
 from nongso.platform.events import EventConflict
 from nongso.platform.forms import Form
@@ -47,7 +48,7 @@ MOST_AMOUNT = 1_000_000
 MOST_MINUTES = 7 * 24 * 60
 MOST_COST = 10_000_000_000
 MOST_PHOTO_BYTES = 7_500_000
-PROPOSED = ("product", "ingredient", "unit", "interval_days", "crop")
+PROPOSED = ("product", "ingredient", "dose", "unit", "interval_days", "crop", "who", "to")
 
 Answer = str | Response | tuple[str, int]
 
@@ -299,17 +300,16 @@ def _entry(form: Form, kept_photo: str = "") -> Entry | None:
     amount = None
     unit = ""
     if units:
-        amount = form.amount("amount", MOST_AMOUNT, needed=kind == "harvested")
+        amount = form.amount("amount", MOST_AMOUNT, needed=kind in ("harvested", "weighed"))
         if amount is not None:
             unit = form.choice("unit", units) if len(units) > 1 else units[0]
     sprayed = kind == "sprayed"
+    fed = kind in ("fertilised", "sprayed")
     return Entry(
         kind=kind,
         day=form.day("day", latest=today).isoformat(),
         crop=form.text("crop", 60) if kind == "planted" else "",
-        product=form.text("product", 80, needed=sprayed)
-        if kind in ("fertilised", "sprayed")
-        else "",
+        product=form.text("product", 80, needed=sprayed) if fed else "",
         ingredient=form.text("ingredient", 80, needed=False) if sprayed else "",
         amount=amount,
         unit=unit,
@@ -319,6 +319,9 @@ def _entry(form: Form, kept_photo: str = "") -> Entry | None:
         note=form.text("note", 500, needed=kind in ("problem", "note")),
         photo=_photo(form) or kept_photo,
         task=form.text("task", 120, needed=False),
+        who=form.text("who", 60, needed=False) if fed else "",
+        dose=form.text("dose", 60, needed=False) if fed else "",
+        to=form.text("to", 80) if kind == "moved" else "",
     )
 
 

@@ -13,7 +13,7 @@ from office import Place, form_token
 from PIL import Image
 
 from nongso.platform.diary import entries as diary
-from nongso.platform.diary import photos, procedures
+from nongso.platform.diary import procedures
 from nongso.platform.diary.entries import KINDS, Entry
 from nongso.platform.greenhouse.records import Run
 from nongso.platform.languages import day_of
