@@ -1,7 +1,8 @@
-"""Pictures that people bring: made small, freed of where they were taken, kept by their contents.
+"""Pictures that people bring: made small, freed of where they were taken, kept by contents.
 
-The diary and the registry keep theirs through here. The door to Pillow on the platform. A phone's picture holds the place, the phone's make and
-often a thumbnail of the whole; all of it is left behind because only the pixels are written anew.
+The diary and the registry keep theirs through here: the door to Pillow on the platform. A
+phone's picture holds the place, the phone's make and often a thumbnail of the whole; all of it
+is left behind because only the pixels are written anew.
 """
 
 import hashlib

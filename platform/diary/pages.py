@@ -24,10 +24,10 @@ from flask import (
 )
 from sqlalchemy import select
 
+from nongso.platform import photos
 from nongso.platform.accounts import allow, owns, somebody
 from nongso.platform.csvtable import csv_answer
 from nongso.platform.diary import entries as diary
-from nongso.platform import photos
 from nongso.platform.diary import procedures, season, sentences
 from nongso.platform.diary.entries import KINDS, UNITS_OF, Entry, Line
 from nongso.platform.events import EventConflict
@@ -116,6 +116,8 @@ def write(slug: str) -> Answer:
     form = Form(request.form)
     id_ = form.id()
     entry = _entry(form)
+    if entry is not None:
+        _ask_again(form, house, entry)
     if not form.ok or entry is None:
         return _form(house, form)
     try:
@@ -148,6 +150,8 @@ def correct(slug: str, line: uuid.UUID) -> Answer:
     reason = form.text("reason", 200)
     taken_back = request.form.get("do") == "withdraw"
     entry = None if taken_back else _entry(form, wrong.entry.photo)
+    if entry is not None:
+        _ask_again(form, house, entry, wrong)
     if not form.ok:
         return _form(house, form, wrong)
     try:
@@ -323,6 +327,27 @@ def _entry(form: Form, kept_photo: str = "") -> Entry | None:
         dose=form.text("dose", 60, needed=False) if fed else "",
         to=form.text("to", 80) if kind == "moved" else "",
     )
+
+
+def _ask_again(form: Form, house: Greenhouse, entry: Entry, wrong: Line | None = None) -> None:
+    """Ask a spraying back that says less than the label is known to say, or what cannot be."""
+    if entry.kind != "sprayed" or not form.ok:
+        return
+    wanted = select(Greenhouse.slug).where(Greenhouse.cooperative == house.cooperative)
+    before = [
+        one.entry
+        for slug in records().scalars(wanted)
+        for one in diary.lines(records(), slug)
+        if not one.withdrawn and (wrong is None or one.id != wrong.id)
+    ]
+    found = remedies.doubt(entry, remedies.load(_settings().folder), before)
+    if found is None:
+        return
+    if found.code in remedies.REFUSED:
+        field = "product" if found.code == remedies.FORBIDDEN else "interval_days"
+        form.wrong(field, sentences.doubt(found, entry))
+    elif form["sure"] != "1":
+        form.wrong("sure", sentences.doubt(found, entry))
 
 
 def _interval(form: Form) -> int | None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from office import Place, form_token
 from PIL import Image
 
+from nongso.platform import photos
 from nongso.platform.diary import entries as diary
 from nongso.platform.diary import procedures
 from nongso.platform.diary.entries import KINDS, Entry
