@@ -29,15 +29,15 @@ from nongso.platform.accounts import Link, allow, owns, scoped, somebody
 from nongso.platform.greenhouse import commands, operations, sentences
 from nongso.platform.greenhouse.commands import Wish, WishError
 from nongso.platform.greenhouse.condition import LEVELS, Condition, judge, level_word
-from nongso.platform.greenhouse.curves import STEPS, charts, day_begins
+from nongso.platform.greenhouse.curves import charts
 from nongso.platform.greenhouse.fragments import Fragments
 from nongso.platform.greenhouse.now import HouseNow, gather
+from nongso.platform.greenhouse.period import SEASON, Period, of_length, season, waterings
 from nongso.platform.greenhouse.records import (
     Command,
     Greenhouse,
     Zone,
     greenhouse_of_zone,
-    runs_of,
 )
 from nongso.platform.languages import (
     _,
@@ -139,15 +139,16 @@ def _today(house: HouseNow, now: int) -> Markup:
     if house.gateway is None or not zones:
         return Markup()
     slug, day = house.greenhouse.slug, day_of(now)
-    runs = runs_of(records(), [z.id for z in zones], day_begins(day), day_begins(day) + 86400)
+    period = of_length("1", day, day)
+    ran = waterings(records(), [z.id for z in zones], period, now)
 
     def draw() -> str:
         curve = get_template_attribute("greenhouse/parts.html", "curve")
-        drawn = charts(telemetry(), slug, zones, runs, day, 1, now, only="soil_moisture")
+        drawn = charts(telemetry(), slug, zones, ran, period, now, only="soil_moisture")
         return "".join(curve(chart, _("Hôm nay")) for chart in drawn)
 
     fragments: Fragments = current_app.extensions["nongso.fragments"]
-    key = ("today", slug, language(), now // 60, tuple((r.id, r.ended_at) for r in runs))
+    key = ("today", slug, language(), now // 60, tuple(ran))
     return Markup(fragments.get(key, draw))
 
 
@@ -196,10 +197,9 @@ class Trouble:
 def _made_page(greenhouse: Greenhouse, trouble: Trouble | None = None, wish_id: str = "") -> str:
     now = int(time.time())
     (found,) = gather(records(), telemetry(), [greenhouse], now)
-    day, days = _day(found, now), _days()
-    until = day_begins(day) + 86400
+    period = _period(found, now)
     zones = [z.zone for z in found.zones]
-    runs = runs_of(records(), [z.id for z in zones], until - days * 86400, until)
+    ran = waterings(records(), [z.id for z in zones], period, now)
     past = [run for zone in zones for run in operations.history(zone, now - 7 * 86400, now)]
     past.sort(key=lambda run: run["at"], reverse=True)
     series = telemetry().series(greenhouse=greenhouse.slug)
@@ -209,18 +209,13 @@ def _made_page(greenhouse: Greenhouse, trouble: Trouble | None = None, wish_id: 
         house=found,
         condition=judge(found),
         now=now,
-        day=day,
-        days=days,
+        period=period,
         today=day_of(now),
-        yesterday=day - datetime.timedelta(days=1),
-        tomorrow=day + datetime.timedelta(days=1),
-        charts=charts(telemetry(), greenhouse.slug, zones, runs, day, days, now),
+        charts=charts(telemetry(), greenhouse.slug, zones, ran, period, now),
         past=past[:12],
         suspects=[
             (series[number], point)
-            for number, point in telemetry().suspects(
-                list(series), until - days * 86400, until, 12
-            )
+            for number, point in telemetry().suspects(list(series), period.since, period.until, 12)
         ],
         said=said,
         trouble=trouble,
@@ -255,9 +250,12 @@ def _day(house: HouseNow, now: int) -> datetime.date:
     return day_of(now)
 
 
-def _days() -> int:
-    """Return the wished length of the curves, one of those offered."""
-    return {str(days): days for days in STEPS}.get(request.args.get("days", ""), 1)
+def _period(house: HouseNow, now: int) -> Period:
+    """Return the wished days of the curves: a day where nothing else is wished that is offered."""
+    day, choice = _day(house, now), request.args.get("days", "")
+    if choice == SEASON:
+        return season(records(), house.greenhouse.slug, day, day_of(now))
+    return of_length(choice, day, day_of(now))
 
 
 def _said(house: HouseNow | None, now: int) -> tuple[str, str] | None:
