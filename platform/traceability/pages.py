@@ -2,9 +2,17 @@
 
 from nongso.platform.accounts import Link
 from nongso.platform.languages import later
-from nongso.platform.traceability import lot_pages, plots, registry, steps
+from nongso.platform.traceability import lot_pages, plots, registry, registry_records, steps
 from nongso.platform.traceability.desk import READERS, blueprint
 
-__all__ = ["NAVIGATION", "blueprint", "lot_pages", "plots", "registry", "steps"]
+__all__ = [
+    "NAVIGATION",
+    "blueprint",
+    "lot_pages",
+    "plots",
+    "registry",
+    "registry_records",
+    "steps",
+]
 
 NAVIGATION = (Link("records.home", later("Sổ sản xuất"), READERS),)

@@ -69,6 +69,15 @@ class Product(Base):
     crop: Mapped[str] = mapped_column(default="")  # of vegetables: what they are
     storage: Mapped[str]
     gtin: Mapped[str | None] = mapped_column(index=True)
+    pack_sizes: Mapped[list[int]] = mapped_column(JSON, default=list)  # others than pack_grams
+    photo: Mapped[str] = mapped_column(default="")  # SHA-256, under which platform.photos has it
+    standard: Mapped[str] = mapped_column(default="")  # TCVN, TCCS …: what it is made by
+    origin: Mapped[str] = mapped_column(default="Việt Nam")
+    ingredients: Mapped[str] = mapped_column(default="")
+    directions: Mapped[str] = mapped_column(default="")
+    warnings: Mapped[str] = mapped_column(default="")
+    model: Mapped[str] = mapped_column(default="")
+    compulsory: Mapped[bool] = mapped_column(default=False)  # the law asks for its trace
 
     def takes(self, lot: "Lot") -> bool:
         """Say whether it may be packed of that lot: noodles of noodles, melon of melon."""
