@@ -12,6 +12,14 @@ import ipaddress
 import secrets
 from urllib.parse import urlsplit
 
+from nongso.platform.traceability.digital_link.digits import (
+    GTIN_LENGTHS,
+    are_digits,
+    is_checked,
+    is_restricted,
+    whole_gtin,
+)
+from nongso.platform.traceability.digital_link.digits import check_digit as check_digit
 from nongso.platform.traceability.errors import BadGtin
 
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTVWXYZ"
@@ -75,23 +83,17 @@ def lot_of(identifier: str) -> str:
     return identifier.rsplit("/", 1)[-1]
 
 
-def check_digit(digits: str) -> int:
-    """GS1's check digit: weights 3, 1, 3, … from the right, modulo 10."""
-    weighted = sum(int(d) * (3, 1)[i % 2] for i, d in enumerate(reversed(digits)))
-    return -weighted % 10
-
-
 def gtin14(text: str) -> str:
-    """Read a GTIN-8, -12, -13 or -14 and write it with 14 digits. Raises ``BadGtin``."""
+    """Read a GTIN-8, -12, -13 or -14 and write it with 14 digits. Raises ``BadGtin``.
+
+    A number for use inside one shop only (prefixes 02, 04, 20-29) is refused too: it says nothing
+    outside of it.
+    """
     digits = text.strip().replace(" ", "").replace("-", "")
-    if not (digits.isascii() and digits.isdigit()) or len(digits) not in (8, 12, 13, 14):
+    if not are_digits(digits) or len(digits) not in GTIN_LENGTHS:
         raise BadGtin(text, "length")
-    if check_digit(digits[:-1]) != int(digits[-1]):
+    if not is_checked(digits):
         raise BadGtin(text, "check_digit")
-    whole = digits.zfill(14)
-    # GTIN-13 prefixes 02, 04 and 20-29 (and GTIN-8 beginning with 0 or 2) are numbers for use
-    # inside one shop; they say nothing outside of it.
-    inside = digits[0] in "02" if len(digits) == 8 else whole[1:3] in ("02", "04")
-    if inside or (len(digits) != 8 and whole[1] == "2"):
+    if is_restricted(digits):
         raise BadGtin(text, "restricted")
-    return whole
+    return whole_gtin(digits)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nongso.platform.traceability import identifiers as ids
+from nongso.platform.traceability.digital_link import check_digit
 from nongso.platform.traceability.errors import BadGtin
 
 
@@ -46,10 +47,10 @@ def test_an_address_that_no_shopper_can_open_is_known() -> None:
 @given(st.integers(10**11, 10**13 - 1))
 def test_the_check_digit_finds_every_single_wrong_digit(number: int) -> None:
     body = f"{number:013d}"
-    whole = body + str(ids.check_digit(body))
+    whole = body + str(check_digit(body))
     for at in range(14):
         wrong = whole[:at] + str((int(whole[at]) + 1) % 10) + whole[at + 1 :]
-        assert ids.check_digit(wrong[:-1]) != int(wrong[-1])
+        assert check_digit(wrong[:-1]) != int(wrong[-1])
 
 
 @pytest.mark.parametrize(

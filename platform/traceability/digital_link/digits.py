@@ -53,10 +53,11 @@ def whole_gtin(digits: str) -> str:
 
 
 def is_restricted(gtin: str) -> bool:
-    """Say whether a GTIN of 14 digits is for use inside one company or shop only.
+    """Say whether a GTIN (of any length) is for use inside one company or shop only.
 
     Prefixes 02, 04 and 20-29, and GTIN-8 beginning with 0 or 2, say nothing outside of it.
     """
-    if gtin.startswith("000000"):
-        return gtin[6] in "02"
-    return gtin[1:3] in ("02", "04") or gtin[1] == "2"
+    if len(gtin) == 8:
+        return gtin[0] in "02"
+    whole = whole_gtin(gtin)
+    return whole[1:3] in ("02", "04") or whole[1] == "2"
