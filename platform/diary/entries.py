@@ -29,6 +29,8 @@ KINDS = (
     "sprayed",
     "pruned",
     "harvested",
+    "weighed",
+    "moved",
     "problem",
     "note",
 )
@@ -39,6 +41,8 @@ UNITS_OF = {
     "fertilised": ("kg", "g", "l", "ml"),
     "sprayed": ("ml", "g", "l", "kg"),
     "harvested": ("kg",),
+    "weighed": ("kg",),
+    "moved": ("kg",),
 }
 KG = {"kg": 1.0, "g": 0.001}
 LONGEST_INTERVAL_DAYS = 365
@@ -51,6 +55,8 @@ class Entry:
     ``day`` is an ISO date of the farm, ``minutes`` is time worked, ``cost`` is money in đồng,
     ``interval_days`` the pre-harvest interval that the label of a sprayed product asks for,
     ``photo`` the SHA-256 of a kept picture, ``task`` the procedure's task that it fulfils.
+    ``who`` did it, where it was not the writer; ``dose`` is how it was mixed, as people say it;
+    ``to`` is where something was moved.
     """
 
     kind: str
@@ -66,6 +72,9 @@ class Entry:
     note: str = ""
     photo: str = ""
     task: str = ""
+    who: str = ""
+    dose: str = ""
+    to: str = ""
 
     @property
     def kilograms(self) -> float | None:
@@ -81,7 +90,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Line:
-    """A line as the diary shows it now. ``before`` holds what it said earlier, oldest first."""
+    """A line as the diary shows it now. ``before`` holds what it said earlier, oldest first.
+
+    ``versions`` are the numbers of the events behind it: the line's own, then each correction's.
+    ``at`` is when it happened, as the newest of them says.
+    """
 
     id: str
     entry: Entry
@@ -92,6 +105,8 @@ class Line:
     reason: str = ""
     corrected_by: str = ""
     corrected_at: int | None = None
+    versions: tuple[str, ...] = ()
+    at: int = 0
     before: tuple[Entry, ...] = field(default=())
 
 
@@ -174,7 +189,15 @@ def lines(session: Session, greenhouse: str) -> list[Line]:
     for event in session.scalars(wanted):
         if event.type == LINE:
             entry = _entry(event.body)
-            found[event.id] = Line(event.id, entry, event.actor, event.recorded_at, event.number)
+            found[event.id] = Line(
+                event.id,
+                entry,
+                event.actor,
+                event.recorded_at,
+                event.number,
+                versions=(event.id,),
+                at=event.at,
+            )
         else:
             _apply(found, event)
     return sorted(found.values(), key=lambda one: (one.entry.day, one.number), reverse=True)
@@ -192,6 +215,8 @@ def _apply(found: dict[str, Line], correction: Event) -> None:
         reason=correction.body["reason"],
         corrected_by=correction.actor,
         corrected_at=correction.recorded_at,
+        versions=(*line.versions, correction.id),
+        at=correction.at,
         before=(*line.before, line.entry),
     )
 

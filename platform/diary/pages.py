@@ -6,6 +6,7 @@ number that it carries, so that no line is written twice.
 """
 
 import datetime
+import logging
 import time
 import uuid
 from collections.abc import Mapping
@@ -28,7 +29,7 @@ from nongso.platform import photos
 from nongso.platform.accounts import allow, owns, somebody
 from nongso.platform.csvtable import csv_answer
 from nongso.platform.diary import entries as diary
-from nongso.platform.diary import procedures, season, sentences
+from nongso.platform.diary import procedures, remedies, season, sentences
 from nongso.platform.diary.entries import KINDS, UNITS_OF, Entry, Line
 from nongso.platform.events import EventConflict
 from nongso.platform.forms import Form
@@ -38,6 +39,8 @@ from nongso.platform.people import Person
 from nongso.platform.settings import Settings
 from nongso.platform.store import records, transaction
 from nongso.platform.wholefile import NotKept
+
+log = logging.getLogger(__name__)
 
 blueprint = Blueprint("diary", __name__, url_prefix="/greenhouses/<slug>/diary")
 
@@ -340,7 +343,7 @@ def _ask_again(form: Form, house: Greenhouse, entry: Entry, wrong: Line | None =
         for one in diary.lines(records(), slug)
         if not one.withdrawn and (wrong is None or one.id != wrong.id)
     ]
-    found = remedies.doubt(entry, remedies.load(_settings().folder), before)
+    found = remedies.doubt(entry, _remedies(), before)
     if found is None:
         return
     if found.code in remedies.REFUSED:
@@ -348,6 +351,15 @@ def _ask_again(form: Form, house: Greenhouse, entry: Entry, wrong: Line | None =
         form.wrong(field, sentences.doubt(found, entry))
     elif form["sure"] != "1":
         form.wrong("sure", sentences.doubt(found, entry))
+
+
+def _remedies() -> tuple[remedies.Remedy, ...]:
+    """The cooperative's labels; a file that cannot be read must not keep a line from the diary."""
+    try:
+        return remedies.load(_settings().folder)
+    except remedies.RemedyError as error:
+        log.error("labels of products are not compared: %s", error)
+        return ()
 
 
 def _interval(form: Form) -> int | None:

@@ -97,11 +97,11 @@ def _due(
 
 def for_crop(procedures: Sequence[Procedure], crop: str) -> Procedure | None:
     """Return the procedure whose crop's name begins what was written; the longest name wins."""
-    written = _folded(crop)
+    written = folded(crop)
     matches = [
         (len(name), procedure)
         for procedure in procedures
-        for name in map(_folded, procedure.crops)
+        for name in map(folded, procedure.crops)
         if name in written
     ]
     return max(matches, key=lambda pair: pair[0])[1] if matches else None
@@ -156,7 +156,7 @@ def _tasks(file: Path, tasks: list[Any]) -> Iterator[Task]:
         yield Task(f"{file.stem}/{one['id']}", one["kind"], first, last, every, text)
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
     """Return a name without marks and case, so that "ca chua" finds "Cà chua"."""
     plain = unicodedata.normalize("NFD", text.casefold().replace("đ", "d"))
     return "".join(letter for letter in plain if not unicodedata.combining(letter))
