@@ -27,8 +27,8 @@ from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from nongso.platform.traceability.epcis.epc_names import canonical
 from nongso.platform.traceability.epcis.namespaces import Prefixes, expand, prefixes_of
+from nongso.platform.traceability.epcis.same_name import canonical
 from nongso.platform.traceability.epcis.vocabulary import OF_FIELD, words
 
 _NEVER = frozenset({"eventID", "recordTime", "errorDeclaration", "type", "@context"})
@@ -36,13 +36,40 @@ _COMMENTS = frozenset({"rdfs:comment", "comment", "#text"})
 _ODD_LISTS = ("bizTransactionList", "sourceList", "destinationList")
 
 _METADATA = (
-    "time startTime endTime deviceID deviceMetadata rawData dataProcessingMethod bizRules".split()
+    "time",
+    "startTime",
+    "endTime",
+    "deviceID",
+    "deviceMetadata",
+    "rawData",
+    "dataProcessingMethod",
+    "bizRules",
 )
 _REPORT = (
-    "type exception deviceID deviceMetadata rawData dataProcessingMethod time microorganism "
-    "chemicalSubstance value component stringValue booleanValue hexBinaryValue uriValue minValue "
-    "maxValue meanValue sDev percRank percValue uom coordinateReferenceSystem"
-).split()
+    "type",
+    "exception",
+    "deviceID",
+    "deviceMetadata",
+    "rawData",
+    "dataProcessingMethod",
+    "time",
+    "microorganism",
+    "chemicalSubstance",
+    "value",
+    "component",
+    "stringValue",
+    "booleanValue",
+    "hexBinaryValue",
+    "uriValue",
+    "minValue",
+    "maxValue",
+    "meanValue",
+    "sDev",
+    "percRank",
+    "percValue",
+    "uom",
+    "coordinateReferenceSystem",
+)
 _QUANTITY = ["epcClass", "quantity", "uom"]
 
 # The order of the fields; of those that have parts, the order of the parts.
