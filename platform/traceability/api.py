@@ -12,7 +12,7 @@ from nongso.platform import query
 from nongso.platform.accounts import allow, scoped
 from nongso.platform.errors import Problem, unreadable
 from nongso.platform.languages import _
-from nongso.platform.openapi import WholeNumber, one_of, operation, whole
+from nongso.platform.openapi import WholeNumber, one_of, operation, text_of, whole
 from nongso.platform.store import records, transaction
 from nongso.platform.traceability import labelling, sentences
 from nongso.platform.traceability.desk import READERS, desk, settings
@@ -21,7 +21,7 @@ from nongso.platform.traceability.errors import Refused
 from nongso.platform.traceability.identifiers import lot_id
 from nongso.platform.traceability.labeltext import texts_of
 from nongso.platform.traceability.lot_pages import file_answer, own_issue
-from nongso.platform.traceability.records import LOT_KINDS, Flow, Lot
+from nongso.platform.traceability.records import Flow, Lot, lot_kinds
 from nongso.platform.traceability.shapes import (
     FlowAnswer,
     LabelsAnswer,
@@ -51,7 +51,7 @@ class Labels(msgspec.Struct, forbid_unknown_fields=True):
     answers={200: "lots, newest first"},
     answer=LotsAnswer,
     query={
-        "kind": one_of("only lots of this kind", *LOT_KINDS),
+        "kind": text_of("only lots of this kind"),
         "limit": whole("how many, 200 if left out", 1, MOST_LOTS),
         "before": whole("what next said: only lots that were recorded before"),
     },
@@ -63,8 +63,8 @@ def lots() -> Response:
     wanted = scoped(select(Lot), Lot.cooperative).order_by(Lot.born_number.desc())
     wanted = wanted.where(Lot.born_number < before)
     if "kind" in request.args:
-        if request.args["kind"] not in LOT_KINDS:
-            known = ", ".join(LOT_KINDS)
+        if request.args["kind"] not in lot_kinds():
+            known = ", ".join(lot_kinds())
             raise Problem(400, "bad_kind", _("kind phải là một trong: %(known)s.", known=known))
         wanted = wanted.where(Lot.kind == request.args["kind"])
     found = records().scalars(wanted.limit(limit + 1)).all()

@@ -80,7 +80,7 @@ class Memory:
         mapper = inspect(type(record))
         for column in mapper.columns:
             name = mapper.get_property_by_column(column).key
-            default = column.default
+            default: Any = column.default
             if getattr(record, name) is None and default is not None and default.is_scalar:
                 setattr(record, name, default.arg)
         key = tuple(mapper.primary_key_from_instance(record))

@@ -26,7 +26,7 @@ from nongso.platform.traceability.desk import (
 from nongso.platform.traceability.errors import NotPacked, Refused, TooManyLabels, Withdrawn
 from nongso.platform.traceability.identifiers import as_typed, opens_only_here, printed_address
 from nongso.platform.traceability.labeltext import texts_of
-from nongso.platform.traceability.records import LOT_KINDS, PACKS, LabelCode, LabelIssue, Lot
+from nongso.platform.traceability.records import PACKS, LabelCode, LabelIssue, Lot, lot_kinds
 from nongso.platform.traceability.trace import trace
 from nongso.platform.traceability.withdrawal import made_of, withdraw
 
@@ -47,7 +47,7 @@ def _home(missing: str = "") -> Answer:
     found = records().scalars(
         scoped(select(Lot), Lot.cooperative).order_by(Lot.at.desc(), Lot.born_number.desc())
     )
-    shelves: dict[str, list[Lot]] = {kind: [] for kind in LOT_KINDS}
+    shelves: dict[str, list[Lot]] = {kind: [] for kind in lot_kinds()}
     withdrawn: list[Lot] = []
     for lot in found:
         if lot.withdrawn_at is not None:

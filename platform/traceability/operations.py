@@ -42,7 +42,6 @@ from nongso.platform.traceability.errors import (
 from nongso.platform.traceability.identifiers import lot_id, new_lot_code
 from nongso.platform.traceability.records import (
     NOODLES,
-    PACKED_FROM,
     PACKS,
     PLANTING,
     ROOTS,
@@ -51,6 +50,7 @@ from nongso.platform.traceability.records import (
     Place,
     Producer,
     Product,
+    packed_from,
 )
 
 MADE_FROM = {STARCH: ROOTS, NOODLES: STARCH}  # what a batch takes to give what
@@ -386,7 +386,7 @@ def pack(desk: Desk, id_: str, wish: Packing) -> Lot:
     product = own(desk, Product, wish.product_id)
     if product is None:
         raise PlaceUnknown("product", wish.product_id)
-    for lot in _taken(desk, wish.inputs, PACKED_FROM[product.kind], wish.day):
+    for lot in _taken(desk, wish.inputs, packed_from(product.kind), wish.day):
         if not product.takes(lot):
             raise WrongCrop(lot.code, lot.name, product.name, product.crop)
     in_grams = sum(take.grams for take in wish.inputs)

@@ -16,22 +16,30 @@ from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, UniqueConstrain
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from nongso.platform.store import Base
+from nongso.platform.traceability.recipe_book import recipes
 
-# What a lot is, and what can be made of it by which step.
-PLANTING, CROP, ROOTS, STARCH, NOODLES, PACKS = (
-    "planting",
-    "crop",
-    "roots",
-    "starch",
-    "noodles",
-    "packs",
-)
-LOT_KINDS = (PLANTING, CROP, ROOTS, STARCH, NOODLES, PACKS)
-PRODUCT_KINDS = ("vegetables", "noodles")
-PACKED_FROM = {"vegetables": CROP, "noodles": NOODLES}
+# Kinds of lots that no recipe declares, and those of the recipe that came first.
+PLANTING, CROP, PACKS = "planting", "crop", "packs"
+ROOTS, STARCH, NOODLES = "roots", "starch", "noodles"
+VEGETABLES = "vegetables"
 PRODUCER_KINDS = ("cooperative", "group", "household")
 MOST_PACK_GRAMS = 50_000
 LONGEST_SHELF_DAYS = 3650
+
+
+def lot_kinds() -> tuple[str, ...]:
+    """Every kind of lot."""
+    return (PLANTING, CROP, *recipes().kinds, PACKS)
+
+
+def product_kinds() -> tuple[str, ...]:
+    """Every sort of goods: what grows in the greenhouse, and what a recipe says can be packed."""
+    return (VEGETABLES, *(kind.key for kind in recipes().packable))
+
+
+def packed_from(product_kind: str) -> str:
+    """The kind of lot that goods of this sort are packed of."""
+    return CROP if product_kind == VEGETABLES else product_kind
 
 
 class Producer(Base):
@@ -81,7 +89,7 @@ class Product(Base):
 
     def takes(self, lot: "Lot") -> bool:
         """Say whether it may be packed of that lot: noodles of noodles, melon of melon."""
-        if lot.kind != PACKED_FROM[self.kind]:
+        if lot.kind != packed_from(self.kind):
             return False
         return lot.kind != CROP or same_crop(self.crop, lot.name)
 

@@ -20,9 +20,9 @@ from nongso.platform.traceability.records import (
     LONGEST_SHELF_DAYS,
     MOST_PACK_GRAMS,
     PRODUCER_KINDS,
-    PRODUCT_KINDS,
     Producer,
     Product,
+    product_kinds,
 )
 
 Answer = str | tuple[str, int] | Response
@@ -158,7 +158,7 @@ def keep_product(key: str = "") -> Answer:
         _own_product(key)
     form = Form(request.form)
     values = {
-        "kind": form.choice("kind", PRODUCT_KINDS),
+        "kind": form.choice("kind", product_kinds()),
         "producer_id": form.choice("producer_id", {one.id for one in all_producers()}),
         "name": form.text("name", 60),
         "brand": form.text("brand", 60, needed=False),
@@ -197,6 +197,6 @@ def _own_product(key: str) -> Product:
 
 
 def _product(form: Form, key: str) -> Answer:
-    kinds = [(kind, sentences.kind_of_product(kind)) for kind in PRODUCT_KINDS]
+    kinds = [(kind, sentences.kind_of_product(kind)) for kind in product_kinds()]
     makers = [(one.id, one.name) for one in all_producers()]
     return page("product.html", form, key=key, kinds=kinds, producers=makers)

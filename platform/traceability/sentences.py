@@ -10,25 +10,28 @@ from nongso.labels.errors import (
     TextDoesNotFit,
 )
 from nongso.platform.forms import mass
-from nongso.platform.languages import _, date, number
+from nongso.platform.languages import _, date, language, number
 from nongso.platform.traceability import errors, records
+from nongso.platform.traceability.recipe_book import recipes
 
 
 def kind_of_lot(kind: str) -> str:
     """What a lot is."""
+    if kind in recipes().kinds:
+        return recipes().kinds[kind].words.said(language())
     return {
         records.PLANTING: _("lứa đang trồng"),
         records.CROP: _("rau, quả đã thu hoạch"),
-        records.ROOTS: _("củ dong"),
-        records.STARCH: _("mẻ bột"),
-        records.NOODLES: _("mẻ miến"),
         records.PACKS: _("lô hàng đã đóng gói"),
     }[kind]
 
 
 def kind_of_product(kind: str) -> str:
     """What sort of goods."""
-    return {"vegetables": _("rau, quả nhà màng"), "noodles": _("miến dong")}[kind]
+    if kind == records.VEGETABLES:
+        return _("rau, quả nhà màng")
+    words = recipes().kinds[kind].packed
+    return words.said(language()) if words is not None else kind
 
 
 def kind_of_producer(kind: str) -> str:
@@ -168,12 +171,15 @@ def _day(iso: str) -> str:
 
 def _before(day: str, source: str) -> str:
     """Say which earlier day a step cannot come before."""
+    if source in recipes().kinds:
+        return _(
+            "Chưa ghi: ngày này sớm hơn ngày ghi %(what)s (%(day)s).",
+            what=kind_of_lot(source),
+            day=day,
+        )
     return {
         records.PLANTING: _("Chưa ghi: ngày này sớm hơn ngày trồng (%(day)s).", day=day),
         records.CROP: _("Chưa ghi: ngày này sớm hơn ngày thu hoạch (%(day)s).", day=day),
-        records.ROOTS: _("Chưa ghi: ngày này sớm hơn ngày cân củ (%(day)s).", day=day),
-        records.STARCH: _("Chưa ghi: ngày này sớm hơn ngày làm bột (%(day)s).", day=day),
-        records.NOODLES: _("Chưa ghi: ngày này sớm hơn ngày làm miến (%(day)s).", day=day),
         "lifted": _("Chưa ghi: ngày này sớm hơn ngày đào củ (%(day)s).", day=day),
     }[source]
 

@@ -31,10 +31,10 @@ from nongso.platform.traceability.desk import (
 from nongso.platform.traceability.errors import LotUnknown, Refused
 from nongso.platform.traceability.records import (
     MOST_PACK_GRAMS,
-    PACKED_FROM,
     PLANTING,
     Lot,
     Product,
+    packed_from,
 )
 
 Answer = str | tuple[str, int] | Response
@@ -208,7 +208,7 @@ def _packed_here() -> list[Product]:
 
 
 def _fitting(product: Product) -> list[Lot]:
-    return [lot for lot in stock(PACKED_FROM[product.kind]) if product.takes(lot)]
+    return [lot for lot in stock(packed_from(product.kind)) if product.takes(lot)]
 
 
 def _proposed(product: Product, code: str) -> dict[str, str]:
