@@ -65,7 +65,7 @@ TYPES = (PLANTED, HARVESTED, RECEIVED, TRANSFORMED, PACKED, LABELLED, SPOILED, W
 
 # Modules with event types of their own, each with ``APPLIES`` and, if it wants, ``TABLES``.
 # Named, not imported: they stand on this module.
-PLUGGED: tuple[str, ...] = ()
+PLUGGED: tuple[str, ...] = ("nongso.platform.traceability.moving_book",)
 
 Apply = Callable[[Book, events.Event], None]
 

@@ -1,0 +1,107 @@
+"""The shape of what happens on the way: cartons, dispatch, receipt, return, sale, destruction.
+
+EPCIS 2.0, as ``epcis.shaping`` does it for lots; values in, dictionaries out. ``shipping`` stands
+alone: by the standard it excludes ``departing`` for the same movement, as ``receiving`` excludes
+``arriving``.
+"""
+
+import datetime
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from nongso.platform.traceability.epcis.shaping import OFFSET, ZONE, Body
+
+CARTON_DIGITS = 18
+
+
+def head(kind: str, event_id: str, at: int, step: str, disposition: str) -> Body:
+    """The beginning of an event."""
+    time = datetime.datetime.fromtimestamp(at, ZONE)
+    return {
+        "type": kind,
+        "eventID": f"urn:uuid:{event_id}",
+        "eventTime": time.isoformat(timespec="seconds"),
+        "eventTimeZoneOffset": OFFSET,
+        "bizStep": step,
+        "disposition": disposition,
+    }
+
+
+def carton_id(base: str, code: str) -> str:
+    """A carton's identifier: a Digital Link where it has an SSCC, an address of ours otherwise."""
+    kind = "00" if len(code) == CARTON_DIGITS and code.isdigit() else "id/carton"
+    return f"{base.rstrip('/')}/{kind}/{code}"
+
+
+def party_id(base: str, key: str) -> str:
+    """The identifier of a party: a cooperative or a holder."""
+    return f"{base.rstrip('/')}/id/party/{key}"
+
+
+def document_id(base: str, number: str) -> str:
+    """The identifier of a paper, by its number."""
+    return f"{base.rstrip('/')}/id/document/{quote(number, safe='')}"
+
+
+def _things(cartons: Sequence[str], lots: Sequence[Body]) -> Body:
+    """What an event is about; a list with nothing in it is left out."""
+    found: Body = {}
+    if cartons:
+        found["epcList"] = list(cartons)
+    if lots:
+        found["quantityList"] = list(lots)
+    return found
+
+
+def _between(giver: str, taker: str) -> Body:
+    kinds = ("owning_party", "possessing_party")
+    return {
+        "sourceList": [{"type": kind, "source": giver} for kind in kinds],
+        "destinationList": [{"type": kind, "destination": taker} for kind in kinds],
+    }
+
+
+def _papers(papers: Sequence[tuple[str, str]]) -> Body:
+    if not papers:
+        return {}
+    return {
+        "bizTransactionList": [{"type": kind, "bizTransaction": paper} for kind, paper in papers]
+    }
+
+
+def aggregation(
+    event_id: str, at: int, parent: str, children: Sequence[Body], packing: bool, more: Body
+) -> Body:
+    """Packs went into a carton, or the carton was opened."""
+    step = "packing" if packing else "unpacking"
+    return {
+        **head("AggregationEvent", event_id, at, step, "in_progress"),
+        "action": "ADD" if packing else "DELETE",
+        "parentID": parent,
+        "childQuantityList": list(children),
+        **more,
+    }
+
+
+def movement(
+    event_id: str,
+    at: int,
+    step: str,
+    disposition: str,
+    *,
+    cartons: Sequence[str] = (),
+    lots: Sequence[Body] = (),
+    between: tuple[str, str] | None = None,
+    papers: Sequence[tuple[str, str]] = (),
+    gone: bool = False,
+    more: Body,
+) -> Body:
+    """Goods were sent, arrived, came back, were sold or destroyed (``gone``)."""
+    return {
+        **head("ObjectEvent", event_id, at, step, disposition),
+        "action": "DELETE" if gone else "OBSERVE",
+        **_things(cartons, lots),
+        **(_between(*between) if between else {}),
+        **_papers(papers),
+        **more,
+    }
