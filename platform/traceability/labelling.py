@@ -25,7 +25,7 @@ from nongso.labels.errors import LabelError, StartCellOutside, UnknownLayout
 from nongso.labels.operations import print_sheet
 from nongso.labels.sheet import Label
 from nongso.platform import events
-from nongso.platform.traceability import lots
+from nongso.platform.traceability import legal_facts, lots
 from nongso.platform.traceability.epcis import shaping
 from nongso.platform.traceability.errors import (
     AlreadyRecorded,
@@ -94,7 +94,7 @@ def issue(desk: Desk, id_: str, wish: Wish, texts: Mapping[str, str]) -> LabelIs
     """Issue labels: codes and range are stored when the caller's transaction ends.
 
     ``texts`` is what stands beside the code, block by block. Raises ``TooManyLabels``,
-    ``NotPacked``, ``LabelNotPrintable``, ``AlreadyRecorded``.
+    ``NotPacked``, ``LegallyMissing``, ``LabelNotPrintable``, ``AlreadyRecorded``.
     """
     lot = _own_lot(desk, wish.lot)
     there = desk.session.get(LabelIssue, id_)
@@ -111,6 +111,7 @@ def issue(desk: Desk, id_: str, wish: Wish, texts: Mapping[str, str]) -> LabelIs
         raise TooManyAtOnce(MOST_AT_ONCE)
     if not 1 <= wish.count <= lot.labels_left:
         raise TooManyLabels(lot.packs, lot.labels - lot.spoiled, lot.labels_left, wish.count)
+    legal_facts.refuse_printing(desk.session, lot)
     gtin = lot.product.gtin if lot.product is not None else None
     _try_out(printed_address(desk.base, lot.code, new_serial(), gtin), texts, wish)
     last = desk.session.scalar(

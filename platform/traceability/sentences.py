@@ -45,6 +45,9 @@ def kind_of_producer(kind: str) -> str:
 
 def refusal(error: errors.Refused) -> str:
     """Say why something was not recorded, and what to do."""
+    told = getattr(error, "sentence", None)  # newer refusals say their own
+    if told is not None:
+        return str(told())
     match error:
         case errors.TooManyLabels():
             return _too_many_labels(error)
