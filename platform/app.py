@@ -51,6 +51,7 @@ ROOMS = (
     ("nongso.platform.uplink", "blueprint"),
     ("nongso.platform.openapi", "blueprint"),
     ("nongso.platform.traceability.pages", "blueprint"),
+    ("nongso.platform.traceability.season_pages", "blueprint"),
     ("nongso.platform.traceability.consumer", "blueprint"),
     ("nongso.platform.traceability.api", "blueprint"),
 )

@@ -51,6 +51,7 @@ MOST_AMOUNT = 1_000_000
 MOST_MINUTES = 7 * 24 * 60
 MOST_COST = 10_000_000_000
 MOST_PHOTO_BYTES = 7_500_000
+FOLLOWERS = "nongso.diary.followers"  # functions of other rooms, called with the greenhouse
 PROPOSED = ("product", "ingredient", "dose", "unit", "interval_days", "crop", "who", "to")
 
 Answer = str | Response | tuple[str, int]
@@ -130,6 +131,7 @@ def write(slug: str) -> Answer:
         form.values["id"] = str(uuid.uuid4())
         form.wrong("", _("Dòng này đã ghi rồi. Nếu đây là dòng khác, xin bấm ghi lần nữa."))
         return _form(house, form)
+    _tell(slug)
     return _back(slug, id_)
 
 
@@ -166,6 +168,7 @@ def correct(slug: str, line: uuid.UUID) -> Answer:
         form.values["id"] = str(uuid.uuid4())
         form.wrong("", _("Dòng sửa này đã ghi rồi. Xin bấm ghi lần nữa nếu vẫn muốn sửa."))
         return _form(house, form, wrong)
+    _tell(slug)
     return _back(slug, wrong.id)
 
 
@@ -406,6 +409,12 @@ def _photo(form: Form) -> str:
             else _("Không đọc được ảnh này. Xin chọn ảnh chụp bằng điện thoại (JPG, PNG)."),
         )
         return ""
+
+
+def _tell(slug: str) -> None:
+    """Tell other rooms that something was written here; the line itself is kept already."""
+    for follow in current_app.extensions.get(FOLLOWERS, ()):
+        follow(slug)
 
 
 def _house(slug: str) -> Greenhouse:

@@ -15,14 +15,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform import events
+from nongso.platform.diary import watering
 from nongso.platform.diary.entries import Entry, planting
 from nongso.platform.events import Event, EventSubject
-from nongso.platform.greenhouse.records import Greenhouse, Zone, runs_of
-from nongso.platform.languages import ZONE
+from nongso.platform.greenhouse.records import Greenhouse
 
 BEFORE = "before_measuring"
 WEEK = 7
-MOST_RUNS = 100_000
 
 
 @dataclass(frozen=True)
@@ -107,16 +106,8 @@ def season(
 def _metered(
     session: Session, slug: str, begun: datetime.date, today: datetime.date
 ) -> tuple[float, int]:
-    zones = list(session.scalars(select(Zone.id).where(Zone.greenhouse == slug)))
-    since = _midnight(begun)
-    until = _midnight(today + datetime.timedelta(days=1))
-    runs = [run for run in runs_of(session, zones, since, until, MOST_RUNS) if run.seconds > 0]
-    known = [run.litres for run in runs if run.litres is not None]
-    return sum(known), len(runs) - len(known)
-
-
-def _midnight(day: datetime.date) -> int:
-    return int(datetime.datetime.combine(day, datetime.time(), ZONE).timestamp())
+    days = watering.by_day(session, slug, begun, today)
+    return sum(one.litres or 0 for one in days), sum(one.unmetered for one in days)
 
 
 def state_before(
