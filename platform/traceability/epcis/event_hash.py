@@ -143,7 +143,8 @@ class _Line:
         self._ignored = ignored
 
     def event(self, event: Mapping[str, Any]) -> str:
-        known, others = {}, {}
+        known: dict[str, Any] = {}
+        others: dict[str, Any] = {}
         for name, value in event.items():
             if name in _NEVER or name in _COMMENTS or self._is_ignored(name):
                 continue
