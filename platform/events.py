@@ -3,17 +3,22 @@
 An event is never changed and never deleted; SQL triggers refuse both (see the first migration).
 A correction is a new event. ``number`` is the place in the stream, ``id`` makes appending twice
 harmless: the same event again is the same row, another event under the same id is an error.
+
+Every event enters the log that strangers can check (``nongso.platform.traceability.proof``) in
+the transaction that appends it. Who writes rows here in another way calls ``enter``.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from nongso.platform.people import Cooperative
-from nongso.platform.store import Base
+from nongso.platform.store import Base, at_end
 
 
 class Event(Base):
@@ -85,7 +90,21 @@ def append(
     session.flush()
     session.add_all(EventSubject(subject=s, number=event.number) for s in sorted(set(subjects)))
     session.flush()
+    enter(session)
     return event
+
+
+def enter(session: Session) -> None:
+    """Let what was appended enter the log in this transaction (``append`` asks by itself)."""
+    at_end(session, _append_new())
+
+
+@cache
+def _append_new() -> Callable[[Session], object]:
+    """The log's own room, by name as in ``nongso.platform.app``: the ground imports no room."""
+    keeping = import_module("nongso.platform.traceability.proof.keeping")
+    append_new: Callable[[Session], object] = keeping.append_new
+    return append_new
 
 
 def read(

@@ -27,7 +27,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
@@ -366,16 +366,25 @@ def writing(session: Session, patience_seconds: float | None = None) -> Iterator
         raise StorageError(Trouble.DAMAGED)
     session.rollback()  # gives the reading connection back, so that the next one says BEGIN
     session.info["writing"] = True
+    session.info["at_end"] = {}
     try:
         session.connection(execution_options=kept.write_options(patience_seconds))
         yield session
+        for deed in list(session.info["at_end"]):
+            deed(session)
         session.commit()
     except BaseException:
         session.rollback()
         raise
     finally:
         session.info["writing"] = False
+        del session.info["at_end"]
     kept.watchman.wrote(kept.name)
+
+
+def at_end(session: Session, deed: Callable[[Session], object]) -> None:
+    """Do something before this transaction commits; once, however often it was asked for."""
+    session.info["at_end"][deed] = True
 
 
 def install(app: Any, settings: Settings) -> Records:

@@ -1,0 +1,135 @@
+"""Reading the log: hashes for proofs, checkpoints with their cosignatures, events made again.
+
+Everything a proof needs is fixed once it is written: a tile only gets longer. So a proof for a
+checkpoint can be read piece by piece while others append.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from nongso.platform.events import Event
+from nongso.platform.traceability.proof import entries, merkle, notes, tiles
+from nongso.platform.traceability.proof.checkpoints import Checkpoint
+from nongso.platform.traceability.proof.entries import Fact, Made
+from nongso.platform.traceability.proof.notes import Key
+from nongso.platform.traceability.proof.records import (
+    LogCheckpoint,
+    LogCosignature,
+    LogEntry,
+    LogErasure,
+    LogKey,
+    LogSalt,
+    LogTile,
+    LogWitness,
+)
+
+_AT_ONCE = 500  # SQLite's limit on parameters, with room
+
+
+def nodes(session: Session) -> merkle.Nodes:
+    """Return the hashes of the log, read tile by tile."""
+
+    def read(level: int, number: int) -> bytes:
+        wanted = select(LogTile.hashes).where(LogTile.level == level, LogTile.number == number)
+        return session.scalar(wanted) or b""
+
+    return tiles.nodes_of(read)
+
+
+def tile(session: Session, level: int, number: int) -> bytes:
+    """Return the hashes of a tile; empty where there is none."""
+    wanted = select(LogTile.hashes).where(LogTile.level == level, LogTile.number == number)
+    return session.scalar(wanted) or b""
+
+
+def entries_between(session: Session, begin: int, end: int) -> list[bytes]:
+    """Return the entries from a place up to, not including, another."""
+    wanted = select(LogEntry.entry).where(LogEntry.number >= begin, LogEntry.number < end)
+    return list(session.scalars(wanted.order_by(LogEntry.number)))
+
+
+def places_of(session: Session, events: Sequence[int]) -> dict[int, int]:
+    """Return where in the log these events stand, by number; what is missing has no entry."""
+    found: dict[int, int] = {}
+    for some in _portions(events):
+        wanted = select(LogEntry.event_number, LogEntry.number)
+        rows = session.execute(wanted.where(LogEntry.event_number.in_(some)))
+        found |= {event: place for event, place in rows if event is not None}
+    return found
+
+
+def _portions(numbers: Sequence[int]) -> Iterable[Sequence[int]]:
+    return (numbers[at : at + _AT_ONCE] for at in range(0, len(numbers), _AT_ONCE))
+
+
+def again(session: Session, events: Sequence[int]) -> dict[int, Made]:
+    """Make the entries of these events again from what the database says now."""
+    made: dict[int, Made] = {}
+    for some in _portions(events):
+        salts = {
+            one.event_number: one.salts
+            for one in session.scalars(select(LogSalt).where(LogSalt.event_number.in_(some)))
+        }
+        erased = _erased(session, some)
+        wanted = select(
+            Event.number, Event.id, Event.type, Event.at, Event.recorded_at, Event.actor,
+            Event.cooperative, Event.body,
+        ).where(Event.number.in_(some))  # fmt: skip
+        for row in session.execute(wanted):
+            fact = Fact(*row)
+            made[fact.number] = entries.again(
+                fact, salts.get(fact.number, {}), erased.get(fact.number, {})
+            )
+    return made
+
+
+def _erased(session: Session, events: Sequence[int]) -> dict[int, dict[str, str]]:
+    """Return the seals of fields whose salts were deleted, as the log holds them."""
+    wanted = select(LogErasure.event_number, LogErasure.path, LogEntry.entry)
+    rows = session.execute(
+        wanted.join(LogEntry, LogEntry.event_number == LogErasure.event_number).where(
+            LogErasure.event_number.in_(events)
+        )
+    )
+    found: dict[int, dict[str, str]] = {}
+    for event, path, entry in rows:
+        found.setdefault(event, {})[path] = entries.seals_of(entry).get(path, "")
+    return found
+
+
+def newest(session: Session) -> LogCheckpoint | None:
+    """Return the newest signed checkpoint."""
+    wanted = select(LogCheckpoint).order_by(LogCheckpoint.size.desc()).limit(1)
+    return session.scalar(wanted)
+
+
+def covering(session: Session, place: int) -> LogCheckpoint | None:
+    """Return the first signed checkpoint that has the entry at this place."""
+    wanted = select(LogCheckpoint).where(LogCheckpoint.size > place)
+    return session.scalar(wanted.order_by(LogCheckpoint.size).limit(1))
+
+
+def note_of(session: Session, checkpoint: LogCheckpoint) -> str:
+    """Return a checkpoint as it is served: the log's signatures, then all cosignatures."""
+    wanted = select(LogCosignature.line).where(LogCosignature.size == checkpoint.size)
+    lines = session.scalars(wanted.order_by(LogCosignature.first_at, LogCosignature.vkey))
+    return checkpoint.note + "".join(lines)
+
+
+def parsed(checkpoint: LogCheckpoint) -> Checkpoint:
+    """Read what a kept checkpoint says; its signatures are not judged."""
+    return Checkpoint.parse(notes.parse(checkpoint.note).text)
+
+
+def keys(session: Session, sort: str) -> list[Key]:
+    """Return the log's keys of a sort, the newest first."""
+    wanted = select(LogKey.vkey).where(LogKey.sort == sort)
+    rows = session.scalars(wanted.order_by(LogKey.added_at.desc(), LogKey.since.desc()))
+    return [Key.parse(one) for one in rows]
+
+
+def witnesses(session: Session) -> dict[Key, str]:
+    """Return who else may cosign, with their names for people."""
+    return {Key.parse(one.vkey): one.name for one in session.scalars(select(LogWitness))}
