@@ -52,7 +52,8 @@ def let_go(book: Book, lot: str, cause: str, until: int) -> None:
 
 def open_holds(session: Session, lots: Iterable[str], kind: str = "") -> list[LotHold]:
     """The causes for which these lots are held now."""
-    codes, found = list(lots), []
+    codes = list(lots)
+    found: list[LotHold] = []
     for at in range(0, len(codes), _AT_ONCE):
         wanted = select(LotHold).where(
             LotHold.lot.in_(codes[at : at + _AT_ONCE]), LotHold.until.is_(None)

@@ -25,7 +25,7 @@ from nongso.labels.errors import LabelError, StartCellOutside, UnknownLayout
 from nongso.labels.operations import print_sheet
 from nongso.labels.sheet import Label
 from nongso.platform import events
-from nongso.platform.traceability import legal_facts, lots
+from nongso.platform.traceability import holding, legal_facts, lots
 from nongso.platform.traceability.epcis import shaping
 from nongso.platform.traceability.errors import (
     AlreadyRecorded,
@@ -105,6 +105,7 @@ def issue(desk: Desk, id_: str, wish: Wish, texts: Mapping[str, str]) -> LabelIs
         return there
     if lot.withdrawn_at is not None:
         raise Withdrawn(lot.code)
+    holding.check(lot)
     if lot.packs == 0:
         raise NotPacked(lot.code)
     if wish.count > MOST_AT_ONCE and wish.count <= lot.labels_left:

@@ -65,7 +65,10 @@ TYPES = (PLANTED, HARVESTED, RECEIVED, TRANSFORMED, PACKED, LABELLED, SPOILED, W
 
 # Modules with event types of their own, each with ``APPLIES`` and, if it wants, ``TABLES``.
 # Named, not imported: they stand on this module.
-PLUGGED: tuple[str, ...] = ("nongso.platform.traceability.moving_book",)
+PLUGGED: tuple[str, ...] = (
+    "nongso.platform.traceability.moving_book",
+    "nongso.platform.traceability.testing_book",
+)
 
 Apply = Callable[[Book, events.Event], None]
 
@@ -158,7 +161,8 @@ def _planted(book: Book, event: events.Event) -> None:
 
 def _harvested(book: Book, event: events.Event) -> None:
     grown_from = event.body.get("nongso:grownFrom")
-    lot = _born(event, CROP if grown_from else ROOTS, event.body["quantityList"][0])
+    kind = CROP if grown_from else event.body.get("nongso:kind", ROOTS)
+    lot = _born(event, kind, event.body["quantityList"][0])
     book.add(lot)
     if grown_from:
         source = lot_of(grown_from)
@@ -166,8 +170,13 @@ def _harvested(book: Book, event: events.Event) -> None:
 
 
 def _received(book: Book, event: events.Event) -> None:
-    lot = book.lot(lot_in(event.body))
-    lot.made_grams, lot.at = shaping.grams_of(event.body["quantityList"][0]), event.at
+    body = event.body
+    lot = book.find(Lot, lot_in(body))
+    if lot is None:  # bought in: nobody stated its harvest
+        lot = _born(event, body["nongso:kind"], body["quantityList"][0])
+        book.add(lot)
+    lot.made_grams, lot.at = shaping.grams_of(body["quantityList"][0]), event.at
+    lot.moisture_permille = body.get("nongso:moisturePermille")
 
 
 def _transformed(book: Book, event: events.Event) -> None:

@@ -263,3 +263,93 @@ class StillOut(Told):
             "Nếu hàng có vấn đề, xin dùng Thu hồi.",
             lot=self.lot,
         )
+
+
+class NotAReport(Told):
+    """A file that is neither a PDF nor a picture."""
+
+    code = "not_a_report"
+    field = "report"
+
+    def sentence(self) -> str:
+        """Say what is taken."""
+        return _("Chỉ nhận tệp PDF hoặc ảnh JPEG, PNG. Xin chọn tệp khác, hoặc để trống.")
+
+
+class WhyLifted(Told):
+    """A test that passed would clear one that failed, and nobody said why."""
+
+    code = "why_lifted"
+    field = "lifted_why"
+
+    def sentence(self) -> str:
+        """Ask for the reason."""
+        return _(
+            "Lô này đã có kết quả không đạt về cùng chỉ tiêu. Xin ghi vì sao kết quả đó "
+            "không còn tính nữa, ví dụ: lấy mẫu lại sau khi xử lý."
+        )
+
+
+class NothingHit(Told):
+    """A recall that would hit nothing, or nothing that is not recalled already."""
+
+    code = "nothing_hit"
+    field = "key"
+
+    def sentence(self) -> str:
+        """Say both reasons."""
+        return _("Không có lô nào để thu hồi từ đây, hoặc các lô này đã đang bị thu hồi.")
+
+
+class HitChanged(Told):
+    """Between looking and confirming something was made or moved."""
+
+    code = "hit_changed"
+    field = ""
+
+    def sentence(self) -> str:
+        """Ask to look again."""
+        return _(
+            "Chưa thu hồi: trong lúc xem, sổ đã có thay đổi. Xin xem lại danh sách rồi bấm lại."
+        )
+
+
+class RecallUnknown(Told):
+    """No such recall in this cooperative."""
+
+    code = "recall_unknown"
+
+    def sentence(self) -> str:
+        """Say so."""
+        return _("Không có đợt thu hồi này trong sổ của hợp tác xã.")
+
+
+class RecallEnded(Told):
+    """A recall ends once."""
+
+    code = "recall_ended"
+    field = ""
+
+    def sentence(self) -> str:
+        """Say so."""
+        return _("Đợt thu hồi này đã kết thúc.")
+
+
+class StillInStore(Told):
+    """Goods that are to be destroyed lie in the store still."""
+
+    code = "still_in_store"
+    field = "outcome"
+
+    def __init__(self, packs: int, grams: int) -> None:
+        super().__init__(f"{packs} packs and {grams} g are in store")
+        self.packs, self.grams = packs, grams
+
+    def sentence(self) -> str:
+        """Say how much, and what to do."""
+        return _(
+            "Chưa kết thúc: trong kho còn %(packs)s gói và %(mass)s chưa ghi tiêu hủy. "
+            "Xin ghi tiêu hủy trước.",
+            packs=number(self.packs),
+            mass=mass(self.grams),
+        )

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from nongso.platform.store import Base
 
-FAILED, RECALLED = "failed", "recalled"
+PASSED, FAILED, RECALLED = "passed", "failed", "recalled"
 HOLD_KINDS = (FAILED, RECALLED)
 
 

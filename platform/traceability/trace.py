@@ -1,11 +1,17 @@
 """Where a lot comes from and where it went, through any depth.
 
-One query a level, not one a lot; every lot is visited once, so that a stream with a loop in
-it (which our own operations cannot make) still ends.
+One query a level, not one a lot; every lot is visited once, so that a stream with a loop in it
+(which our own operations cannot make, but a captured one can) still ends. ``reach`` is the fast
+way: light rows only, for recalls, pictures and sums over very many lots; ``trace`` gives the lots
+themselves, for pages and programs.
+
+A record that was withdrawn is told but not followed by ``reach(…).standing``: what went into
+it was given back.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,7 +19,7 @@ from sqlalchemy.orm import Session
 from nongso.platform.traceability.records import Flow, Lot
 
 DIRECTIONS = ("back", "forward")
-_AT_ONCE = 500  # SQLite's limit on parameters, with room
+_AT_ONCE = 2000  # parameters of one query; SQLite takes 32,766
 
 
 @dataclass(frozen=True)
@@ -32,34 +38,119 @@ class Tree:
     flows: tuple[Flow, ...]
 
 
-def _flows(session: Session, codes: Sequence[str], direction: str) -> list[Flow]:
+class Edge(NamedTuple):
+    """So much went from one lot into another; ``grams`` is ``None`` where nobody weighed."""
+
+    number: int
+    source: str
+    target: str
+    grams: int | None
+
+
+class Node(NamedTuple):
+    """A lot as the way to it shows it."""
+
+    code: str
+    depth: int
+    kind: str
+    name: str
+    at: int
+    cooperative: str
+    made_grams: int | None
+    packs: int
+    withdrawn: bool
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Everything that is reached, nearest first."""
+
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+    starts: tuple[str, ...] = field(default=())
+    direction: str = "back"
+
+    @property
+    def standing(self) -> list[Node]:
+        """What is reached through records that stand."""
+        by_code = {node.code: node for node in self.nodes}
+        onward: dict[str, list[str]] = {}
+        for edge in self.edges:
+            near, far = _ends(edge, self.direction)
+            onward.setdefault(near, []).append(far)
+        seen = {code for code in self.starts if code in by_code}
+        level = [code for code in seen if not by_code[code].withdrawn]
+        found = set(level)
+        while level:
+            ahead = dict.fromkeys(far for near in level for far in onward.get(near, ()))
+            level = [far for far in ahead if far not in found and not by_code[far].withdrawn]
+            found.update(level)
+        return [node for node in self.nodes if node.code in found]
+
+
+def _ends(edge: Edge, direction: str) -> tuple[str, str]:
+    return (edge.target, edge.source) if direction == "back" else (edge.source, edge.target)
+
+
+def _portions(codes: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (codes[at : at + _AT_ONCE] for at in range(0, len(codes), _AT_ONCE))
+
+
+def _edges(session: Session, codes: Sequence[str], direction: str) -> list[Edge]:
     column = Flow.target if direction == "back" else Flow.source
-    found: list[Flow] = []
-    for at in range(0, len(codes), _AT_ONCE):
-        wanted = select(Flow).where(column.in_(codes[at : at + _AT_ONCE])).order_by(Flow.number)
-        found += session.scalars(wanted)
+    columns = (Flow.number, Flow.source, Flow.target, Flow.grams)
+    found: list[Edge] = []
+    for some in _portions(codes):
+        rows = session.execute(select(*columns).where(column.in_(some)))
+        found += [Edge(*row) for row in rows]
+    found.sort()
     return found
 
 
-def _lots(session: Session, codes: Sequence[str]) -> list[Lot]:
-    found: list[Lot] = []
-    for at in range(0, len(codes), _AT_ONCE):
-        wanted = select(Lot).where(Lot.code.in_(codes[at : at + _AT_ONCE]))
-        found += session.scalars(wanted.order_by(Lot.born_number))
+def _nodes(session: Session, depths: dict[str, int]) -> list[Node]:
+    columns = (Lot.code, Lot.kind, Lot.name, Lot.at, Lot.cooperative, Lot.made_grams, Lot.packs)
+    found = []
+    for some in _portions(list(depths)):
+        rows = session.execute(select(*columns, Lot.withdrawn_at).where(Lot.code.in_(some)))
+        found += [
+            Node(code, depths[code], kind, name, at, home, made, packs, withdrawn_at is not None)
+            for code, kind, name, at, home, made, packs, withdrawn_at in rows
+        ]
+    found.sort(key=lambda node: (node.depth, node.at, node.code))
     return found
+
+
+def _walk(
+    session: Session, codes: Sequence[str], direction: str
+) -> tuple[dict[str, int], list[Edge]]:
+    """How far away each lot is, and every flow on the way."""
+    depths = dict.fromkeys(codes, 0)
+    edges: list[Edge] = []
+    level, depth = list(depths), 0
+    while level:
+        depth += 1
+        steps = _edges(session, level, direction)
+        edges += steps
+        ends = dict.fromkeys(_ends(edge, direction)[1] for edge in steps)
+        level = [code for code in ends if code not in depths]
+        depths.update(dict.fromkeys(level, depth))
+    return depths, edges
+
+
+def reach(session: Session, codes: Sequence[str], direction: str) -> Reach:
+    """Follow lots back to their sources or forward to what was made of them."""
+    depths, edges = _walk(session, codes, direction)
+    nodes = _nodes(session, depths)
+    return Reach(tuple(nodes), tuple(edges), tuple(dict.fromkeys(codes)), direction)
 
 
 def trace(session: Session, lot: Lot, direction: str) -> Tree:
-    """Follow a lot back to its sources or forward to what was made of it."""
-    seen = {lot.code}
-    found, flows = [Found(lot, 0)], []
-    level, depth = [lot.code], 0
-    while level:
-        depth += 1
-        steps = _flows(session, level, direction)
-        flows += steps
-        ends = dict.fromkeys(flow.source if direction == "back" else flow.target for flow in steps)
-        level = [code for code in ends if code not in seen]
-        seen.update(level)
-        found += [Found(one, depth) for one in _lots(session, level)]
+    """The lots behind a lot (``back``) or made of it (``forward``), and the flows between."""
+    depths, edges = _walk(session, [lot.code], direction)
+    lots: list[Lot] = []
+    for some in _portions([code for code in depths if code != lot.code]):
+        lots += session.scalars(select(Lot).where(Lot.code.in_(some)))
+    lots.sort(key=lambda one: (depths[one.code], one.born_number))
+    flows = [Flow(number=e.number, source=e.source, target=e.target, grams=e.grams) for e in edges]
+    found = [Found(lot, 0), *(Found(one, depths[one.code]) for one in lots)]
     return Tree(tuple(found), tuple(flows))

@@ -6,8 +6,10 @@ from cooperative import COOP, NOW, TODAY, Farm, new_id
 from sqlalchemy import select
 
 from nongso.platform.traceability import lots, moving
+from nongso.platform.traceability import operations as ops
 from nongso.platform.traceability.moving import Amount
 from nongso.platform.traceability.moving_records import Carton, Holder, Holding, PackAccount
+from nongso.platform.traceability.records import Lot
 
 
 def holder(farm: Farm, name: str = "Cửa hàng chợ Tam Đường", contact: str = "0213 000 000") -> str:
@@ -61,3 +63,16 @@ def agree(farm: Farm) -> None:
 
 def tomorrow(days: int = 1) -> datetime.date:
     return TODAY + datetime.timedelta(days=days)
+
+
+def pack(farm: Farm, noodles: Lot, packs: int) -> Lot:
+    """Pack noodles by the half kilogram."""
+    wish = ops.Packing(
+        farm.product(name=new_id()[:8]),
+        (ops.Take(noodles.code, packs * 500),),
+        packs,
+        500,
+        TODAY,
+        tomorrow(365),
+    )
+    return farm.do(ops.pack, wish)

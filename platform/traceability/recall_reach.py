@@ -1,0 +1,299 @@
+"""What a recall would hit: lots, packs, who has them, which labels. Reading only.
+
+A recall begins from a lot, from a household, from a spraying or from a day. Whatever was made of
+those lots, through any number of steps, is hit; records that were withdrawn are not.
+"""
+
+import datetime
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from nongso.platform.diary import entries as diary
+from nongso.platform.languages import ZONE
+from nongso.platform.traceability.errors import LotUnknown
+from nongso.platform.traceability.moving_errors import NothingHit
+from nongso.platform.traceability.moving_records import PACKED as CARTON_PACKED
+from nongso.platform.traceability.moving_records import (
+    Carton,
+    CartonLot,
+    Holder,
+    Holding,
+    PackAccount,
+)
+from nongso.platform.traceability.records import (
+    PLANTING,
+    Flow,
+    LabelCode,
+    Lot,
+    Place,
+    Producer,
+)
+from nongso.platform.traceability.trace import reach
+
+_AT_ONCE = 2000
+
+
+@dataclass(frozen=True)
+class Origin:
+    """From what a recall begins.
+
+    ``key`` is a lot's code, a household's id, the id of a diary line, or a day. For a household,
+    ``since`` and ``until`` narrow it to what it brought in those days.
+    """
+
+    kind: str
+    key: str
+    since: datetime.date | None = None
+    until: datetime.date | None = None
+
+
+@dataclass(frozen=True)
+class HitLot:
+    """A lot that is hit, and where it is. ``grams`` is what of an unpacked lot is in store."""
+
+    code: str
+    kind: str
+    name: str
+    day: str
+    depth: int
+    packs: int
+    in_store: int
+    out: int
+    gone: int
+    grams: int
+    labels: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class HitHolder:
+    """Somebody who has some of it."""
+
+    holder: str
+    lot: str
+    packs: int
+    grams: int
+    cartons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Hit:
+    """All that is hit. ``sign`` changes when any of it does."""
+
+    lots: tuple[HitLot, ...]
+    holders: tuple[HitHolder, ...]
+    names: dict[str, str]
+    contacts: dict[str, str]
+
+    @property
+    def sign(self) -> str:
+        """A short sign of what was shown, to notice that something changed meanwhile."""
+        lots, holders = [asdict(one) for one in self.lots], [asdict(one) for one in self.holders]
+        shown = json.dumps([lots, holders])
+        return hashlib.sha256(shown.encode()).hexdigest()[:32]
+
+    @property
+    def packs(self) -> int:
+        """Packs of all lots."""
+        return sum(one.packs for one in self.lots)
+
+    @property
+    def in_store(self) -> int:
+        """Packs that are in the store."""
+        return sum(one.in_store for one in self.lots)
+
+    @property
+    def out(self) -> int:
+        """Packs that holders have."""
+        return sum(one.out for one in self.lots)
+
+    @property
+    def gone(self) -> int:
+        """Packs that nobody can get back: sold, sampled, destroyed, lost."""
+        return sum(one.gone for one in self.lots)
+
+
+def _span(day: datetime.date) -> tuple[int, int]:
+    begin = datetime.datetime.combine(day, datetime.time(), ZONE)
+    return int(begin.timestamp()), int((begin + datetime.timedelta(days=1)).timestamp())
+
+
+def seeds(session: Session, cooperative: str, origin: Origin) -> list[str]:
+    """The lots with which a recall begins. Raises ``LotUnknown`` and ``NothingHit``."""
+    own = select(Lot.code).where(Lot.cooperative == cooperative, Lot.withdrawn_at.is_(None))
+    own = own.order_by(Lot.born_number)
+    if origin.kind == "lot":
+        found = list(session.scalars(own.where(Lot.code == origin.key)))
+        if not found:
+            raise LotUnknown(origin.key)
+    elif origin.kind == "household":
+        wanted = own.where(Lot.producer_id == origin.key, Lot.product_id.is_(None))
+        if origin.since is not None:
+            wanted = wanted.where(Lot.at >= _span(origin.since)[0])
+        if origin.until is not None:
+            wanted = wanted.where(Lot.at < _span(origin.until)[1])
+        found = list(session.scalars(wanted))
+    elif origin.kind == "day":
+        since, until = _span(datetime.date.fromisoformat(origin.key))
+        found = list(session.scalars(own.where(Lot.at >= since, Lot.at < until)))
+    else:
+        found = _sprayed(session, cooperative, origin.key)
+    if not found:
+        raise NothingHit
+    return found
+
+
+def sprayings(session: Session, cooperative: str) -> list[tuple[Place, diary.Line]]:
+    """The sprayings in the cooperative's greenhouses that stand, newest first."""
+    houses = select(Place).where(Place.cooperative == cooperative, Place.greenhouse.is_not(None))
+    found = [
+        (place, line)
+        for place in session.scalars(houses)
+        for line in diary.lines(session, place.greenhouse or "")
+        if line.entry.kind == "sprayed" and not line.withdrawn
+    ]
+    return sorted(found, key=lambda one: (one[1].entry.day, one[1].number), reverse=True)
+
+
+def _sprayed(session: Session, cooperative: str, line_id: str) -> list[str]:
+    """What was gathered after a spraying from the plantings that stood there, and they."""
+    there = next((one for one in sprayings(session, cooperative) if one[1].id == line_id), None)
+    if there is None:
+        return []
+    place, line = there
+    since, until = _span(datetime.date.fromisoformat(line.entry.day))
+    plantings = session.scalars(
+        select(Lot)
+        .where(Lot.place_id == place.id, Lot.kind == PLANTING, Lot.withdrawn_at.is_(None))
+        .order_by(Lot.at.desc())
+    ).all()
+    found: list[str] = []
+    later: Lot | None = None
+    for planting in plantings:
+        stood = planting.at < until and (later is None or later.at >= since)
+        if stood:
+            gathered = session.scalars(
+                select(Lot.code)
+                .join(Flow, Flow.target == Lot.code)
+                .where(Flow.source == planting.code, Lot.at >= since)
+                .where(Lot.withdrawn_at.is_(None))
+                .order_by(Lot.born_number)
+            )
+            found += gathered
+            if later is None:
+                found.append(planting.code)  # it still grows: what it gives is hit too
+        later = planting
+    return found
+
+
+def hit(session: Session, cooperative: str, origin: Origin) -> Hit:
+    """What a recall from there would hit now."""
+    starts = seeds(session, cooperative, origin)
+    plantings = set(
+        session.scalars(select(Lot.code).where(Lot.code.in_(starts), Lot.kind == PLANTING))
+        if origin.kind == "spray"
+        else ()
+    )
+    # A harvest before the spraying came from the same planting and is not hit.
+    found = reach(session, [code for code in starts if code not in plantings], "forward")
+    depths = {node.code: node.depth for node in found.standing}
+    depths |= dict.fromkeys(plantings, 0)
+    return _told(session, depths)
+
+
+def of_lots(session: Session, codes: Sequence[str]) -> Hit:
+    """What is where of these lots now."""
+    return _told(session, dict.fromkeys(codes, 0))
+
+
+def _told(session: Session, depths: dict[str, int]) -> Hit:
+    codes = list(depths)
+    lots: dict[str, Lot] = {}
+    accounts: dict[str, PackAccount] = {}
+    labels: dict[str, list[tuple[int, int]]] = {}
+    held: list[Holding] = []
+    boxes: dict[tuple[str, str], list[str]] = {}
+    for at in range(0, len(codes), _AT_ONCE):
+        some = codes[at : at + _AT_ONCE]
+        lots |= {one.code: one for one in session.scalars(select(Lot).where(Lot.code.in_(some)))}
+        accounts |= {
+            one.lot: one
+            for one in session.scalars(select(PackAccount).where(PackAccount.lot.in_(some)))
+        }
+        held += session.scalars(
+            select(Holding)
+            .where(Holding.lot.in_(some), (Holding.packs > 0) | (Holding.grams > 0))
+            .order_by(Holding.holder, Holding.lot)
+        )
+        for lot, low, high in session.execute(
+            select(LabelCode.lot, func.min(LabelCode.running), func.max(LabelCode.running))
+            .where(LabelCode.lot.in_(some))
+            .group_by(LabelCode.lot)
+        ):
+            labels.setdefault(lot, []).append((low, high))
+        for lot, code, holder in session.execute(
+            select(CartonLot.lot, Carton.code, Carton.holder)
+            .join(Carton, Carton.code == CartonLot.carton)
+            .where(
+                CartonLot.lot.in_(some),
+                Carton.state == CARTON_PACKED,
+                Carton.holder.is_not(None),
+            )
+            .order_by(Carton.code)
+        ):
+            boxes.setdefault((lot, holder or ""), []).append(code)
+    holders = {
+        one.id: one
+        for one in session.scalars(
+            select(Holder).where(Holder.id.in_(list({one.holder for one in held})))
+        )
+    }
+    return Hit(
+        lots=tuple(
+            _lot(lots[code], depth, accounts.get(code), tuple(labels.get(code, ())))
+            for code, depth in sorted(depths.items(), key=lambda one: (one[1], one[0]))
+            if code in lots
+        ),
+        holders=tuple(
+            HitHolder(
+                one.holder,
+                one.lot,
+                one.packs,
+                one.grams,
+                tuple(boxes.get((one.lot, one.holder), ())),
+            )
+            for one in held
+        ),
+        names={key: one.name for key, one in holders.items()},
+        contacts={key: one.contact for key, one in holders.items()},
+    )
+
+
+def _lot(
+    lot: Lot, depth: int, account: PackAccount | None, labels: tuple[tuple[int, int], ...]
+) -> HitLot:
+    in_store = account.in_store if account else lot.packs
+    out = account.shipped if account else 0
+    return HitLot(
+        code=lot.code,
+        kind=lot.kind,
+        name=lot.name,
+        day=datetime.datetime.fromtimestamp(lot.at, ZONE).date().isoformat(),
+        depth=depth,
+        packs=lot.packs,
+        in_store=in_store,
+        out=out,
+        gone=lot.packs - in_store - out,
+        grams=lot.left_grams or 0,
+        labels=labels,
+    )
+
+
+def household_name(session: Session, key: str) -> str:
+    """What a household is called in the books."""
+    found = session.get(Producer, key)
+    return f"{found.code} {found.name}" if found is not None else key
