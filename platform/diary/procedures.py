@@ -10,11 +10,12 @@ import functools
 import tomllib
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nongso.platform.diary.entries import KINDS, Entry, planting
+from nongso.wire.metrics import METRICS
 
 OURS = Path(__file__).parent / "crops"
 LONGEST_DAYS = 400
@@ -41,11 +42,15 @@ class Task:
 
 @dataclass(frozen=True)
 class Procedure:
-    """A crop's tasks. ``crops`` are the names under which people write the crop."""
+    """A crop's tasks. ``crops`` are the names under which people write the crop.
+
+    ``bands`` has lowest and highest value that the crop likes, by metric.
+    """
 
     id: str
     crops: tuple[str, ...]
     tasks: tuple[Task, ...]
+    bands: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,20 @@ def _read(file: Path) -> Procedure:
     tasks = data.get("task")
     if not isinstance(tasks, list) or not tasks:
         raise ProcedureError(f"{file}: at least one [[task]] is expected")
-    return Procedure(file.stem, tuple(crops), tuple(_tasks(file, tasks)))
+    return Procedure(file.stem, tuple(crops), tuple(_tasks(file, tasks)), _bands(file, data))
+
+
+def _bands(file: Path, data: dict[str, Any]) -> dict[str, tuple[float, float]]:
+    found = {}
+    bands = data.get("band", {})
+    for name, ends in bands.items() if isinstance(bands, dict) else [("band", None)]:
+        two = isinstance(ends, list) and len(ends) == 2
+        if name not in METRICS or not two or not all(type(end) in (int, float) for end in ends):
+            raise ProcedureError(f"{file}: band.{name}: [lowest, highest] of a metric is expected")
+        if not ends[0] < ends[1]:
+            raise ProcedureError(f"{file}: band.{name}: the lowest must be below the highest")
+        found[name] = (float(ends[0]), float(ends[1]))
+    return found
 
 
 def _tasks(file: Path, tasks: list[Any]) -> Iterator[Task]:
