@@ -137,16 +137,21 @@ def _read(file: Path) -> Procedure:
 
 
 def _bands(file: Path, data: dict[str, Any]) -> dict[str, tuple[float, float]]:
-    found = {}
+    """What the crop likes; may be left out."""
     bands = data.get("band", {})
-    for name, ends in bands.items() if isinstance(bands, dict) else [("band", None)]:
-        two = isinstance(ends, list) and len(ends) == 2
-        if name not in METRICS or not two or not all(type(end) in (int, float) for end in ends):
-            raise ProcedureError(f"{file}: band.{name}: [lowest, highest] of a metric is expected")
-        if not ends[0] < ends[1]:
-            raise ProcedureError(f"{file}: band.{name}: the lowest must be below the highest")
-        found[name] = (float(ends[0]), float(ends[1]))
-    return found
+    if not isinstance(bands, dict):
+        raise ProcedureError(f"{file}: band: a table of metrics is expected")
+    return {name: _ends(f"{file}: band.{name}", name, ends) for name, ends in bands.items()}
+
+
+def _ends(where: str, name: str, ends: Any) -> tuple[float, float]:
+    two = isinstance(ends, list) and len(ends) == 2
+    if name not in METRICS or not two or not all(type(end) in (int, float) for end in ends):
+        raise ProcedureError(f"{where}: [lowest, highest] of a metric is expected")
+    low, high = ends
+    if not low < high:
+        raise ProcedureError(f"{where}: the lowest must be below the highest")
+    return float(low), float(high)
 
 
 def _tasks(file: Path, tasks: list[Any]) -> Iterator[Task]:
