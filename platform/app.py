@@ -53,6 +53,7 @@ ROOMS = (
     ("nongso.platform.traceability.pages", "blueprint"),
     ("nongso.platform.traceability.season_pages", "blueprint"),
     ("nongso.platform.traceability.consumer", "blueprint"),
+    ("nongso.platform.traceability.resolver.described", "blueprint"),
     ("nongso.platform.traceability.api", "blueprint"),
 )
 

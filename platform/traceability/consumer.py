@@ -6,10 +6,8 @@ The page says who states what; it never says that the pack in the hand is the re
 """
 
 import datetime
-import json
 import re
 import unicodedata
-from typing import Any
 
 from flask import (
     Blueprint,
@@ -22,26 +20,36 @@ from flask import (
     url_for,
 )
 from markupsafe import Markup
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform.accounts import public, public_without_cookies
-from nongso.platform.errors import Problem
 from nongso.platform.forms import mass
-from nongso.platform.languages import LANGUAGES, date
+from nongso.platform.languages import date
 from nongso.platform.settings import Settings
 from nongso.platform.store import kept_records, records
 from nongso.platform.traceability import growing, sentences
 from nongso.platform.traceability import identifiers as ids
-from nongso.platform.traceability.errors import BadGtin
-from nongso.platform.traceability.records import PACKS, LabelCode, Lot
+from nongso.platform.traceability.digital_link import LinkError
+from nongso.platform.traceability.digital_link.catalogue import KEYS
+from nongso.platform.traceability.records import PACKS, LabelCode, Lot, Product
+from nongso.platform.traceability.resolver import answers, link_types
+from nongso.platform.traceability.resolver.asked_address import asked_link
+from nongso.platform.traceability.resolver.levels import added_links
+from nongso.platform.traceability.resolver.names import (
+    Named,
+    gtins_of,
+    product_id,
+    product_of,
+)
 from nongso.platform.traceability.shelf import shelves
 from nongso.platform.traceability.story import Story, tell
 
 blueprint = Blueprint("consumer", __name__)
 
 LOT_SECONDS = 300  # a cache may show a lot's page so long without asking; a recall is then seen
-LINKSET = "application/linkset+json"
-VOCABULARY = "https://ref.gs1.org/voc/"
+MOST_LOTS = 50  # that a product's page lists
+KEY = "<any({}):key>".format(", ".join(f'"{key}"' for key in KEYS))
 
 
 def _settings() -> Settings:
@@ -110,22 +118,48 @@ def pack_page(lot: str, serial: str) -> Response:
     return _answer(lot, serial)
 
 
-@blueprint.get("/01/<gtin>/10/<lot>", strict_slashes=False)
-@blueprint.get("/01/<gtin>/10/<lot>/21/<serial>", strict_slashes=False)
+@blueprint.get("/p/<key>", strict_slashes=False)
 @public_without_cookies
-def digital_link(gtin: str, lot: str, serial: str | None = None) -> Response:
-    """The same pages under their GS1 Digital Link."""
+def product_page(key: str) -> Response:
+    """The page of a product under our own address."""
+    product = records().get(Product, key)
+    return answers.unknown() if product is None else _product(Named(product))
+
+
+@blueprint.get(f"/{KEY}", strict_slashes=False)
+@blueprint.get(f"/{KEY}/<path:rest>")
+@public_without_cookies
+def digital_link(key: str, rest: str = "") -> Response:
+    """The same pages under their GS1 Digital Link; of other keys there is nothing here yet."""
     try:
-        whole = ids.gtin14(gtin)
-    except BadGtin as e:
-        raise Problem(400, "bad_gtin", f"{gtin}: not a GTIN") from e
-    found = records().get(Lot, lot.upper())
-    if found is None or found.product is None or found.product.gtin != whole:
-        return _not_found(lot, serial)
-    return _answer(lot, serial)
+        link = asked_link(_settings().label_url)
+    except LinkError as error:
+        return answers.malformed(error)
+    if link.key.ai != "01" or link.value("235") is not None:
+        return answers.unknown()
+    gtin, code, serial = link.key.value, link.value("10"), link.value("21")
+    session = records()
+    if code is None and serial is None:
+        product = product_of(session, gtin)
+        return answers.unknown() if product is None else _product(Named(product, gtin=gtin))
+    if code is None:  # a serial alone names its lot: no two are the same
+        label = session.get(LabelCode, ids.as_typed(serial or ""))
+        code = label.lot if label is not None else ""
+    lot = session.get(Lot, ids.as_typed(code))
+    if lot is None or lot.product is None or gtin not in gtins_of(session, lot.product):
+        return _not_found(code or serial or "", serial if code else None)
+    return _answer(code, serial, gtin)
 
 
-def _answer(code: str, serial: str | None) -> Response:
+@blueprint.after_request
+def open_to_other_origins(answer: Response) -> Response:
+    """Pages of other origins may read what stands at a code's address (resolver standard)."""
+    if request.endpoint not in ("consumer.products", "consumer.typed"):
+        answers.open_to_all(answer)
+    return answer
+
+
+def _answer(code: str, serial: str | None, gtin: str | None = None) -> Response:
     session = records()
     lot = session.get(Lot, ids.as_typed(code))
     if lot is None and serial is None:  # a serial alone names its lot: no two are the same
@@ -136,28 +170,60 @@ def _answer(code: str, serial: str | None) -> Response:
     label = _label(session, lot, serial) if lot is not None and serial is not None else None
     if lot is None or story is None or (serial is not None and label is None):
         return _not_found(code, serial)
-    if request.accept_mimetypes.best_match(["text/html", LINKSET]) == LINKSET:
-        answer = Response(json.dumps(_linkset(lot, serial), ensure_ascii=False))
-        answer.content_type = LINKSET
-        answer.headers["Access-Control-Allow-Origin"] = "*"
-    else:
-        page = render_template(
-            "traceability/lot.html",
-            story=story,
-            lot=lot,
-            label=label,
-            address=_address(lot, serial),
-            mass=mass,
-            telephone=_telephone,
-            missing=_missing,
-            months=_months,
-            storage=sentences.storage,
-            trial=growing.is_simulated(session, lot.cooperative),
-        )
-        answer = make_response(page)
-    answer.headers["Link"] = f'<{_address(lot, serial)}>; rel="linkset"; type="{LINKSET}"'
+    known = (lot, story, label)  # not None from here on
+    named = Named(story.product, lot, label.serial if label is not None else None, gtin)
+    return answers.answer(named, lambda: _page(*known))
+
+
+def _page(lot: Lot, story: Story, label: LabelCode | None) -> Response:
+    """The page of a lot, or of one pack."""
+    page = render_template(
+        "traceability/lot.html",
+        story=story,
+        lot=lot,
+        label=label,
+        address=_address(lot, label.serial if label is not None else None),
+        mass=mass,
+        telephone=_telephone,
+        missing=_missing,
+        months=_months,
+        storage=sentences.storage,
+        trial=growing.is_simulated(records(), lot.cooperative),
+    )
+    return _kept(make_response(page), label is not None)
+
+
+def _product(named: Named) -> Response:
+    return answers.answer(named, lambda: _product_page(named.product))
+
+
+def _product_page(product: Product) -> Response:
+    """The page of a product: who makes it, what was packed, where more is told."""
+    session = records()
+    lots = session.scalars(
+        select(Lot)
+        .where(Lot.product_id == product.id, Lot.kind == PACKS, Lot.withdrawn_at.is_(None))
+        .order_by(Lot.at.desc(), Lot.code)
+        .limit(MOST_LOTS)
+    ).all()
+    page = render_template(
+        "traceability/product_page.html",
+        product=product,
+        lots=lots,
+        links=[
+            (link_types.NAMES.get(link.kind, link.kind), link)
+            for link in added_links(session, product)
+        ],
+        address=product_id(_settings().label_url, product.id),
+        trial=growing.is_simulated(session, product.cooperative),
+    )
+    return _kept(make_response(page), False)
+
+
+def _kept(answer: Response, is_pack: bool) -> Response:
+    """A page that any cache may keep for a while; that of one pack is never kept."""
     answer.headers["Vary"] = "Accept, Cookie"
-    if serial is not None:
+    if is_pack:
         answer.headers["Cache-Control"] = "no-store"
         return answer
     answer.headers["Cache-Control"] = f"public, max-age={LOT_SECONDS}"
@@ -239,32 +305,3 @@ def _not_found(lot: str, serial: str | None) -> Response:
     answer = make_response(page, 404)
     answer.headers["Cache-Control"] = "no-store"
     return answer
-
-
-def _linkset(lot: Lot, serial: str | None) -> dict[str, Any]:
-    """The links of a lot or pack (RFC 9264), with GS1's link types.
-
-    Goods with a GTIN are found under both of their addresses.
-    """
-    anchors = [_address(lot, serial)]
-    if lot.product is not None and lot.product.gtin:
-        base = _settings().label_url
-        end = f"/21/{serial}" if serial else ""
-        anchors.append(f"{base}/01/{lot.product.gtin}/10/{lot.code}{end}")
-    page = {
-        "href": anchors[0],
-        "type": "text/html",
-        "title": f"{lot.name}, {lot.code}",
-        "hreflang": list(LANGUAGES),
-    }
-    kinds = ("defaultLink", "pip", "traceability")
-    return {
-        "linkset": [
-            {
-                "anchor": anchor,
-                "itemDescription": lot.name,
-                **{f"{VOCABULARY}{kind}": [page] for kind in kinds},
-            }
-            for anchor in anchors
-        ]
-    }

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nongso.platform.traceability import digital_link as dl
 from nongso.platform.traceability.digital_link import errors, rules
-from nongso.platform.traceability.digital_link.catalogue import catalogue, sequences
+from nongso.platform.traceability.digital_link.catalogue import KEYS, catalogue, sequences
 from nongso.platform.traceability.digital_link.digits import check_pair, has_check_pair
 from nongso.platform.traceability.digital_link.escaping import (
     escape_path,
@@ -192,6 +192,10 @@ def test_our_facts_are_those_of_gs1s_list() -> None:
                 )
             assert ours.orders == orders, ai
     assert listed == set(catalogue())
+
+
+def test_the_keys_are_those_of_the_facts() -> None:
+    assert sorted(ai for ai, one in catalogue().items() if one.orders is not None) == list(KEYS)
 
 
 def test_every_rule_in_the_facts_is_a_rule() -> None:

@@ -10,6 +10,25 @@ from typing import Any
 
 from nongso.platform.traceability.digital_link.errors import UnknownIdentifier
 
+# Every identifier that an address can be about; a test holds it against the data file.
+KEYS = (
+    "00",
+    "01",
+    "253",
+    "255",
+    "401",
+    "402",
+    "414",
+    "415",
+    "417",
+    "8003",
+    "8004",
+    "8006",
+    "8010",
+    "8013",
+    "8017",
+    "8018",
+)
 _FILES = files("nongso.platform.traceability.digital_link") / "vocabulary"
 
 

@@ -1,0 +1,25 @@
+"""The address of the request as it was sent, read as a GS1 Digital Link.
+
+The server has undone the per cent escapes of the path before a view sees it, and with them the
+difference between a slash and an escaped slash; the address as sent still has it.
+"""
+
+from urllib.parse import quote
+
+from flask import request
+
+from nongso.platform.traceability import digital_link as dl
+
+
+def asked_link(base: str) -> dl.Link:
+    """Read the request's address. A slash at the end is forgiven, a short GTIN filled up.
+
+    Raises ``LinkError``. ``base`` is the setting ``label_url``; its own path counts as stem.
+    """
+    sent = str(request.environ.get("REQUEST_URI", ""))
+    if not sent.startswith("/"):
+        sent = quote(request.path, safe="/:@!$&'()*+,;=~-._")
+        if request.query_string:
+            sent += "?" + request.query_string.decode("latin-1")
+    path, mark, query = sent.partition("?")
+    return dl.parse(base.rstrip("/") + path.rstrip("/") + mark + query, short_gtin=True)

@@ -1,0 +1,61 @@
+"""A product, lot or pack as JSON-LD in the words of schema.org, for search engines and shops."""
+
+from typing import Any
+
+from nongso.platform.traceability.epcis.shaping import day_of
+from nongso.platform.traceability.resolver.names import Named
+from nongso.platform.traceability.resolver.offers import Level
+
+
+def product_data(named: Named, level: Level) -> dict[str, Any]:
+    """What the page says of the goods, and where its events are."""
+    product, lot = named.product, named.lot
+    maker = product.producer
+    place = [maker.village, maker.commune, maker.province]
+    found: dict[str, Any] = {
+        "@context": "https://schema.org/",
+        "@type": "Product",
+        "@id": level.address,
+        "url": level.address,
+        "name": product.name,
+        "manufacturer": {
+            "@type": "Organization",
+            "name": maker.name,
+            "address": {
+                "@type": "PostalAddress",
+                "addressLocality": ", ".join(filter(None, place[:2])),
+                "addressRegion": maker.province,
+                "addressCountry": "VN",
+            },
+        },
+        "countryOfOrigin": {"@type": "Country", "name": "VN"},
+    }
+    if product.brand:
+        found["brand"] = {"@type": "Brand", "name": product.brand}
+    gtin = named.gtin or product.gtin
+    if gtin:
+        found["gtin14"] = gtin
+    if level.same_as:
+        found["sameAs"] = list(level.same_as)
+    grams = product.pack_grams
+    more: list[dict[str, Any]] = []
+    if lot is not None:
+        found["name"] = lot.name
+        found["productionDate"] = day_of(lot.at)
+        grams = lot.pack_grams or grams
+        more.append({"name": "lot", "value": lot.code})
+        if lot.best_before:
+            more.append({"name": "bestBefore", "value": lot.best_before})
+        if lot.withdrawn_at is not None:
+            more.append({"name": "withdrawn", "value": day_of(lot.withdrawn_at)})
+    if named.serial:
+        found["serialNumber"] = named.serial
+    found["weight"] = {"@type": "QuantitativeValue", "value": grams, "unitCode": "GRM"}
+    if more:
+        found["additionalProperty"] = [{"@type": "PropertyValue", **one} for one in more]
+    events = [offer for offer in level.offers if offer.kind == "epcis"]
+    if events:
+        found["subjectOf"] = [
+            {"@type": "Dataset", "name": offer.title, "url": offer.address} for offer in events
+        ]
+    return found
