@@ -5,22 +5,18 @@ Exit status: 0 done, 1 could not (with a sentence on stderr), 2 the command was 
 """
 
 import argparse
-import json
 import logging
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nongso.commands import arguments as kinds
-from nongso.commands.arguments import Parser
+from nongso.commands import platform_room
+from nongso.commands.arguments import Command, Parser
 from nongso.commands.errors import CommandError
 
 if TYPE_CHECKING:
     from nongso.platform.settings import Settings
-
-Command = Callable[[argparse.Namespace], int]
-
 
 # --- the commands: each imports its room when it is called ------------------
 
@@ -115,71 +111,6 @@ def _gateway_close(args: argparse.Namespace) -> int:
     return emergency.close_all(args.settings)
 
 
-def _platform_run(args: argparse.Namespace) -> int:
-    from nongso.platform import run
-
-    return run.run(args.settings, args.host)
-
-
-def _platform_upgrade(args: argparse.Namespace) -> int:
-    from nongso.platform import migrations, settings
-
-    loaded = settings.load(args.settings)
-    print("Database is at", migrations.upgrade(loaded, new_records=args.new_records))
-    return 0
-
-
-def _platform_init(args: argparse.Namespace) -> int:
-    from nongso.platform import installation
-
-    made = installation.write_settings(
-        args.settings, args.url, args.label_url, args.folder, local=args.local
-    )
-    print(f"Written: {args.settings}. Next: nongso platform upgrade --settings {args.settings}")
-    if args.local:
-        print(f"It listens on the farm's network, port {made.port}. Steps: docs/farm-box.md")
-        return 0
-    print(
-        f"Labels will carry {made.label_url}: printed codes live for years, so "
-        "it must be an address that you own and keep.",
-        file=sys.stderr,
-    )
-    return 0
-
-
-def _platform_cooperative(args: argparse.Namespace) -> int:
-    from nongso.platform import installation, settings
-
-    installation.add_cooperative(
-        settings.load(args.settings), args.cooperative, args.name, rename=args.rename
-    )
-    print(f"Cooperative {args.cooperative}: {args.name}")
-    return 0
-
-
-def _platform_gateway(args: argparse.Namespace) -> int:
-    from nongso.platform import installation, settings
-
-    if sys.stdin.isatty():
-        print("The gateway's key (nongso gateway key prints it), then Enter:", file=sys.stderr)
-    key = sys.stdin.readline().strip()
-    loaded = settings.load(args.settings)
-    installation.add_gateway(loaded, args.gateway, args.cooperative, key)
-    print(f"Gateway {args.gateway} of {args.cooperative} may bring its readings.")
-    return 0
-
-
-def _platform_user(args: argparse.Namespace) -> int:
-    from nongso.platform import demo, settings
-
-    try:
-        made = demo.make_user(settings.load(args.settings), args.user, args.role, args.cooperative)
-    except ValueError as e:
-        raise CommandError(str(e)) from e
-    print(json.dumps(made, ensure_ascii=False, indent=1))
-    return 0
-
-
 def _import_readings(args: argparse.Namespace) -> int:
     from nongso.platform import importing
 
@@ -251,7 +182,7 @@ def parser() -> Parser:
         help="the room's settings (JSON)",
     )
 
-    up = _add(rooms, "up", _up, "run everything on this machine, with a simulated farm", data)
+    up = kinds.add(rooms, "up", _up, "run everything on this machine, with a simulated farm", data)
     up.add_argument(
         "--port", type=kinds.port, default=8080, help="port of the pages (default: 8080)"
     )
@@ -274,7 +205,7 @@ def parser() -> Parser:
         help="physics of the simulated farm 1 to 3600 times faster; clocks stay real (default: 1)",
     )
 
-    demo = _add(rooms, "demo", _demo, "hold and release parts of a running 'nongso up'", data)
+    demo = kinds.add(rooms, "demo", _demo, "hold and release parts of a running 'nongso up'", data)
     demo.add_argument(
         "do",
         choices=["status", "stop", "start"],
@@ -291,21 +222,27 @@ def parser() -> Parser:
         help="with stop: start it again after S seconds",
     )
 
-    farm = _group(rooms, "farm", "the simulated farm")
-    _add(farm, "run", _farm_run, "run the simulated greenhouses, chips and relay board", settings)
-    broker = _add(farm, "broker", _farm_broker, "run the embedded broker (trial only)")
+    farm = kinds.group(rooms, "farm", "the simulated farm")
+    kinds.add(
+        farm, "run", _farm_run, "run the simulated greenhouses, chips and relay board", settings
+    )
+    broker = kinds.add(farm, "broker", _farm_broker, "run the embedded broker (trial only)")
     broker.add_argument(
         "--folder", type=kinds.path, required=True, metavar="DIR", help="the broker's folder"
     )
 
-    gateway = _group(rooms, "gateway", "the farm's gateway")
-    _add(gateway, "run", _gateway_run, "receive, store, forward, decide on watering", settings)
-    _add(gateway, "valves", _gateway_valves, "run the valve supervisor", settings)
-    key = _add(gateway, "key", _gateway_key, "print the key that the platform must know", settings)
+    gateway = kinds.group(rooms, "gateway", "the farm's gateway")
+    kinds.add(
+        gateway, "run", _gateway_run, "receive, store, forward, decide on watering", settings
+    )
+    kinds.add(gateway, "valves", _gateway_valves, "run the valve supervisor", settings)
+    key = kinds.add(
+        gateway, "key", _gateway_key, "print the key that the platform must know", settings
+    )
     key.add_argument(
         "--platform", metavar="ID", help="of several platforms, which (default: the first)"
     )
-    second = _add(
+    second = kinds.add(
         gateway,
         "platform",
         _gateway_platform,
@@ -320,8 +257,8 @@ def parser() -> Parser:
     second.add_argument(
         "--ca-file", type=kinds.path, metavar="FILE", help="certificate authority of its address"
     )
-    _add(gateway, "close", _gateway_close, "close all valves now", settings)
-    init = _add(
+    kinds.add(gateway, "close", _gateway_close, "close all valves now", settings)
+    init = kinds.add(
         gateway, "init", _gateway_init, "write new gateway settings with new keys", settings
     )
     init.add_argument("--gateway", required=True, help="the gateway's slug, e.g. binh-lu")
@@ -330,70 +267,10 @@ def parser() -> Parser:
         "--platform", type=kinds.address, required=True, metavar="URL", help="platform's address"
     )
 
-    platform = _group(rooms, "platform", "the server: pages, API, labels")
-    begin = _add(platform, "init", _platform_init, "write settings with a new secret", settings)
-    begin.add_argument(
-        "--url", type=kinds.address, required=True, help="the address that people type"
-    )
-    begin.add_argument(
-        "--label-url",
-        type=kinds.address,
-        metavar="URL",
-        help="the address on labels (default: --url)",
-    )
-    begin.add_argument(
-        "--folder",
-        type=kinds.path,
-        metavar="DIR",
-        help="for the data (default: beside the settings)",
-    )
-    begin.add_argument(
-        "--local",
-        action="store_true",
-        help="a small platform on the farm's own box, beside the cooperative's",
-    )
-    serve = _add(platform, "run", _platform_run, "serve the pages and the API", settings)
-    serve.add_argument(
-        "--host",
-        type=kinds.host,
-        help="address to listen on, instead of the settings' (0.0.0.0 or ::: the whole network)",
-    )
-    upgrade = _add(
-        platform, "upgrade", _platform_upgrade, "bring the database to this version", settings
-    )
-    upgrade.add_argument(
-        "--new-records",
-        action="store_true",
-        help="begin with empty records where those of this platform are gone for good",
-    )
-    coop = _add(platform, "cooperative", _platform_cooperative, "add a cooperative", settings)
-    coop.add_argument("cooperative", help="its slug, e.g. binh-lu")
-    coop.add_argument("name", help="its name for people")
-    coop.add_argument(
-        "--rename", action="store_true", help="give a cooperative that is there this name"
-    )
-    door = _add(platform, "gateway", _platform_gateway, "let a gateway in; key on stdin", settings)
-    door.add_argument("gateway", help="the gateway's slug")
-    door.add_argument(
-        "--cooperative", required=True, metavar="SLUG", help="slug of the cooperative"
-    )
-    user = _add(platform, "user", _platform_user, "make a user, or give a new password", settings)
-    user.add_argument("user", help="log-in name")
-    user.add_argument(
-        "--role",
-        required=True,
-        choices=["farmer", "clerk", "officer", "helper", "admin"],
-        help="what this person may do",
-    )
-    user.add_argument(
-        "--cooperative",
-        default="binh-lu",
-        metavar="SLUG",
-        help="slug of the cooperative (default: binh-lu)",
-    )
+    platform_room.add(rooms, settings)
 
-    imports = _group(rooms, "import", "load foreign data")
-    readings = _add(
+    imports = kinds.group(rooms, "import", "load foreign data")
+    readings = kinds.add(
         imports, "readings", _import_readings, "load readings from a CSV (gzip too)", data
     )
     readings.add_argument("file", type=kinds.path, metavar="FILE", help="the CSV file")
@@ -404,7 +281,7 @@ def parser() -> Parser:
         metavar="FILE",
         help="TOML: time zone, greenhouse, columns",
     )
-    gone = _add(
+    gone = kinds.add(
         imports, "remove", _import_remove, "remove a greenhouse that was only imported", data
     )
     gone.add_argument(
@@ -418,9 +295,11 @@ def parser() -> Parser:
             "--settings", type=kinds.path, metavar="FILE", help="platform.json, if not in --data"
         )
 
-    labels = _group(rooms, "labels", "QR label sheets, without platform or farm")
-    _add(labels, "layouts", _labels_layouts, "list the label layouts")
-    sheet = _add(labels, "sheet", _labels_sheet, "make a PDF sheet from a CSV with url and text")
+    labels = kinds.group(rooms, "labels", "QR label sheets, without platform or farm")
+    kinds.add(labels, "layouts", _labels_layouts, "list the label layouts")
+    sheet = kinds.add(
+        labels, "sheet", _labels_sheet, "make a PDF sheet from a CSV with url and text"
+    )
     sheet.add_argument(
         "--layout",
         default="a4-3x8",
@@ -446,25 +325,6 @@ def parser() -> Parser:
         help="first free label of the sheet (default: 1)",
     )
     return top
-
-
-def _group(
-    parent: "argparse._SubParsersAction[Parser]", name: str, about: str
-) -> "argparse._SubParsersAction[Parser]":
-    group = parent.add_parser(name, help=about, description=about)
-    return group.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-
-def _add(
-    parent: "argparse._SubParsersAction[Parser]",
-    name: str,
-    command: Command,
-    about: str,
-    *shared: Parser,
-) -> Parser:
-    made = parent.add_parser(name, help=about, description=about, parents=list(shared))
-    made.set_defaults(command=command, parser=made)
-    return made
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,12 +9,15 @@ import importlib.metadata
 import math
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
 LONGEST_SECONDS = 86400
 FASTEST = 3600
+
+Command = Callable[[argparse.Namespace], int]
 
 
 class Parser(argparse.ArgumentParser):
@@ -114,3 +117,24 @@ def address(text: str) -> str:
     if not good or not text.isprintable() or " " in text or parts.query or parts.fragment:
         raise argparse.ArgumentTypeError(f"{text!r} is no address, like https://nongso.example.vn")
     return text.rstrip("/")
+
+
+def group(
+    parent: "argparse._SubParsersAction[Parser]", name: str, about: str
+) -> "argparse._SubParsersAction[Parser]":
+    """Add a room, whose commands come after its name."""
+    made = parent.add_parser(name, help=about, description=about)
+    return made.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+
+def add(
+    parent: "argparse._SubParsersAction[Parser]",
+    name: str,
+    command: Command,
+    about: str,
+    *shared: Parser,
+) -> Parser:
+    """Add a command to a room; ``shared`` are arguments that it has in common with others."""
+    made = parent.add_parser(name, help=about, description=about, parents=list(shared))
+    made.set_defaults(command=command, parser=made)
+    return made

@@ -94,9 +94,9 @@ def _account(
         made = _renewed(session, person, user, name, role, cooperative)
         person = people.find_person(session, user)
     if person is not None and person.needs_second_factor:
-        if person.totp_secret is None:
+        if not person.has_second_factor:
             second_factor.set_up(session, person, second_factor.new_secret(), 0)
-        made["totp_secret"] = str(person.totp_secret)
+        made["totp_secret"] = str(second_factor.secret_of(session, person))
     return made
 
 

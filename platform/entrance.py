@@ -95,8 +95,8 @@ def enter() -> AnyResponse | tuple[str, int] | tuple[str, int, dict[str, str]]:
 
 def welcome(session: Session, person: Person, wish: str, now: int) -> AnyResponse:
     """Let somebody in who has shown the first factor; or lead on to the second one."""
-    if person.needs_second_factor or person.totp_secret is not None:
-        step = "second" if person.totp_secret is not None else "setup"
+    if person.needs_second_factor or person.has_second_factor:
+        step = "second" if person.has_second_factor else "setup"
         return _half(session, person, step, wish, now)
     return let_in(session, person, now, _home(wish, person))
 
@@ -106,7 +106,8 @@ def _half(session: Session, person: Person, step: str, wish: str, now: int) -> A
         session, person, request.headers.get("User-Agent", ""), now, step=step
     )
     kept = session.get_one(LogIn, hashed(secret))
-    kept.candidate = second_factor.new_secret() if step == "setup" else ""
+    if step == "setup":
+        second_factor.propose(session, kept)
     path = "/login/second" if step == "second" else "/login/setup"
     own = _own_path(wish)
     answer = redirect(path, 303)
@@ -195,15 +196,16 @@ def check_set_up() -> AnyResponse | str | tuple[str, int]:
     if half is None or half.step != "setup":
         return redirect("/login", 303)
     now = int(time.time())
-    step = second_factor.step_of(half.candidate, request.form.get("code", ""), now)
+    secret = second_factor.proposed(records(), half)
+    step = second_factor.step_of(secret, request.form.get("code", ""), now) if secret else None
     if step is None:
         return _set_up_page(half, _("Mã không đúng. Xin nhập mã đang hiện trên điện thoại.")), 422
     with transaction() as session:
         person = session.get_one(Person, half.person_id)
-        if person.totp_secret is not None:  # set up meanwhile, from another browser
+        if person.has_second_factor:  # set up meanwhile, from another browser
             people.end_log_in(session, half.token_hash)
             return redirect("/login", 303)
-        codes = second_factor.set_up(session, person, half.candidate, step)
+        codes = second_factor.set_up(session, person, secret, step)
         audit.note(session, "second_set", person=person.id, cooperative=person.cooperative)
         people.end_log_in(session, half.token_hash)
         page = render_template(
@@ -215,11 +217,12 @@ def check_set_up() -> AnyResponse | str | tuple[str, int]:
 
 
 def _set_up_page(half: LogIn, trouble: str = "") -> str:
+    secret = second_factor.proposed(records(), half)
     return render_template(
         "accounts/second_setup.html",
         action="/login/setup",
-        qr=picture(second_factor.address(half.candidate, half.person.user)),
-        secret=half.candidate,
+        qr=picture(second_factor.address(secret, half.person.user)),
+        secret=secret,
         trouble=trouble,
     )
 

@@ -18,6 +18,7 @@ from werkzeug.exceptions import HTTPException
 
 from nongso.platform.accounts import shown
 from nongso.platform.languages import _
+from nongso.platform.seals import SealError
 from nongso.platform.storage import Trouble, trouble_of
 
 log = logging.getLogger(__name__)
@@ -153,6 +154,11 @@ def answer(status: int, detail: str | None = None) -> Response:
     title, advice = sentence(status)
     if wants_problem():
         return problem(status, f"http_{status}", detail or title)
+    return page_of(status, title, advice)
+
+
+def page_of(status: int, title: str, advice: str) -> Response:
+    """Make a page of a sentence about what went wrong and one about what to do."""
     page = render_template("error.html", title=title, advice=advice, status=status)
     return Response(page, status, content_type="text/html; charset=utf-8")
 
@@ -165,8 +171,7 @@ def answer_trouble(trouble: Trouble) -> Response:
     if wants_problem():
         made = problem(503, trouble.value, f"{title}. {advice}")
     else:
-        page = render_template("error.html", title=title, advice=advice, status=503)
-        made = Response(page, 503, content_type="text/html; charset=utf-8")
+        made = page_of(503, title, advice)
     made.headers["Retry-After"] = str(RETRY_SECONDS)
     return made
 
@@ -191,6 +196,17 @@ def install(app: Flask) -> None:
     def on_problem(error: Problem) -> Response:
         return problem(error.status, error.code, error.detail, **error.more)
 
+    def on_seal(error: SealError) -> Response:
+        log.error("%s %s: %s", request.method, request.path, error)
+        return page_of(
+            503,
+            _("Máy chủ chưa kiểm tra được mã xác nhận"),
+            _(
+                "Tệp khóa trên máy chủ bị thiếu hoặc hỏng. Xin đăng nhập bằng một mã dự phòng, "
+                "và báo người phụ trách máy."
+            ),
+        )
+
     def on_bug(error: Exception) -> Response:
         trouble = trouble_of(error, current_app.extensions["nongso.settings"].folder)
         if trouble is not None:
@@ -201,4 +217,5 @@ def install(app: Flask) -> None:
 
     app.register_error_handler(HTTPException, on_http)
     app.register_error_handler(Problem, on_problem)
+    app.register_error_handler(SealError, on_seal)
     app.register_error_handler(Exception, on_bug)

@@ -78,10 +78,15 @@ class Person(Base):
     password_hash: Mapped[str]
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[int]
-    totp_secret: Mapped[str | None]
+    totp_sealed: Mapped[str | None]  # by ``second_factor``
     totp_step: Mapped[int] = mapped_column(default=0, server_default="0")
     pin_hash: Mapped[str | None]
     left_at: Mapped[int | None]
+
+    @property
+    def has_second_factor(self) -> bool:
+        """Whether this person has set one up."""
+        return self.totp_sealed is not None
 
     @property
     def needs_second_factor(self) -> bool:
@@ -93,8 +98,8 @@ class LogIn(Base):
     """One log-in on one device; deleting the row ends it at once.
 
     ``step`` is empty for a whole log-in; ``second`` and ``setup`` wait for the second factor.
-    ``candidate`` is a second factor's secret until its first code was right. ``helping`` is the
-    consent (``nongso.platform.consent``) under which a helper acts for somebody.
+    ``candidate`` is a second factor's sealed secret until its first code was right. ``helping``
+    is the consent (``nongso.platform.consent``) under which a helper acts for somebody.
     """
 
     __tablename__ = "log_in"

@@ -49,7 +49,7 @@ def run(settings_file: Path, host: str | None = None) -> int:
         settings.files_folder.mkdir(parents=True, exist_ok=True)
         app = create_app(settings)
         selfcheck.refuse_unsafe(settings_file, app)
-        selfcheck.warn_unwise(settings)
+        selfcheck.warn_unwise(settings, app.extensions["nongso.records"])
         threads = threads_for(settings, app.extensions["nongso.records"])
     except (SettingsError, SchemaError, TelemetryError) as error:
         print(error, file=sys.stderr)

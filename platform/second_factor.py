@@ -2,7 +2,8 @@
 
 The only door to ``pyotp`` (RFC 6238). A code is taken half a minute early or late, because
 phones' clocks are wrong, and never twice. Ten recovery codes, each for one use, are kept as
-hashes for the day on which the phone is lost.
+hashes for the day on which the phone is lost. The secret itself must be read to check a code: it
+lies sealed in the records (``nongso.platform.seals``), bound to its person.
 """
 
 import secrets
@@ -12,8 +13,10 @@ import pyotp
 from sqlalchemy import ForeignKey, delete, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from nongso.platform.people import Person, hashed
-from nongso.platform.store import Base
+from nongso.platform import people
+from nongso.platform.people import LogIn, Person, hashed
+from nongso.platform.seals import SealError, Seals, key_of
+from nongso.platform.store import Base, Records
 
 STEP_SECONDS = 30
 RECOVERY_CODES = 10
@@ -39,6 +42,98 @@ def address(secret: str, user: str) -> str:
     return pyotp.TOTP(secret).provisioning_uri(name=user, issuer_name="Nong so")
 
 
+def secret_of(session: Session, person: Person) -> str | None:
+    """Return a person's secret, if there is one. Raises ``SealError``."""
+    if person.totp_sealed is None:
+        return None
+    return _seals(session).open(person.totp_sealed, person.id)
+
+
+def propose(session: Session, log_in: LogIn) -> None:
+    """Make a secret that is not in use yet. Raises ``SealError`` where nothing can be sealed."""
+    log_in.candidate = _sealed(session, new_secret(), log_in.token_hash)
+
+
+def proposed(session: Session, log_in: LogIn) -> str:
+    """Return what was proposed to this log-in; empty if nothing was. Raises ``SealError``."""
+    if not log_in.candidate:
+        return ""
+    return _seals(session).open(log_in.candidate, log_in.token_hash)
+
+
+def _sealed(session: Session, secret: str, whose: str) -> str:
+    seals = _seals(session)
+    if not seals.is_made:
+        in_use = session.scalar(select(Person.id).where(Person.totp_sealed.is_not(None)).limit(1))
+        if in_use is not None:  # a new key would hide that the old one is gone
+            raise SealError(f"{seals.file} is missing; put its copy back")
+        seals.make()
+    return seals.seal(secret, whose)
+
+
+def _seals(session: Session) -> Seals:
+    records: Records = session.info["records"]
+    return records.seals
+
+
+def trouble(records: Records) -> str:
+    """Say what is wrong with the key of what is sealed; empty where all of it can be opened."""
+    with records.session() as session:
+        sealed = session.scalars(select(Person.totp_sealed).where(Person.totp_sealed.is_not(None)))
+        used = {key_of(one) for one in sealed if one}
+    if not used:
+        return ""
+    try:
+        lost = used - set(records.seals.names())
+    except SealError as error:
+        return str(error)
+    return f"{records.seals.file} does not hold the key {min(lost)}" if lost else ""
+
+
+def reseal(records: Records) -> tuple[int, int]:
+    """Seal everything with a new key; return how many secrets, and how many old keys went.
+
+    The key that was used until now stays in the file until the next time, for a server that has
+    just read it. Raises ``SealError``, and then nothing has changed.
+    """
+    seals = records.seals
+    with records.transaction() as session:
+        before = seals.names()[0]
+        found = session.scalars(select(Person).where(Person.totp_sealed.is_not(None))).all()
+        plain = [(person, secret_of(session, person) or "") for person in found]
+        newest = seals.renew()
+        for person, secret in plain:
+            person.totp_sealed = seals.seal(secret, person.id)
+        for log_in in session.scalars(select(LogIn).where(LogIn.candidate != "")):
+            log_in.candidate = seals.seal(proposed(session, log_in), log_in.token_hash)
+        session.flush()
+    return len(plain), seals.keep_only({newest, before})
+
+
+def forget_lost(records: Records) -> list[str]:
+    """Take away every second factor that no key opens; return whose it was.
+
+    For the day on which the key is lost for good: each of them sets one up anew at the next
+    log-in, which the password alone then leads to. A damaged file is set aside.
+    """
+    seals = records.seals
+    with records.transaction() as session:
+        try:
+            seals.names()
+        except SealError:
+            seals.begin_anew()
+        lost = []
+        for person in session.scalars(select(Person).where(Person.totp_sealed.is_not(None))):
+            try:
+                secret_of(session, person)
+            except SealError:
+                remove(session, person)
+                people.end_log_ins(session, person.id)
+                lost.append(person.user)
+        session.execute(delete(LogIn).where(LogIn.candidate != ""))
+    return lost
+
+
 def code(secret: str, now: int) -> str:
     """Return the code of this half minute (for tests, scripts and the trial system)."""
     return pyotp.TOTP(secret).at(now)
@@ -56,10 +151,14 @@ def step_of(secret: str, typed: str, now: int) -> int | None:
 
 
 def take(session: Session, person: Person, typed: str, now: int) -> bool:
-    """Use a code up, inside the caller's ``transaction()``; ``False`` when it does not fit."""
-    if person.totp_secret is None:
+    """Use a code up, inside the caller's ``transaction()``; ``False`` when it does not fit.
+
+    Raises ``SealError`` while the key that opens its secret is not there.
+    """
+    secret = secret_of(session, person)
+    if secret is None:
         return False
-    step = step_of(person.totp_secret, typed, now)
+    step = step_of(secret, typed, now)
     if step is None:
         return False
     # The comparison is made by the database, so that of two at once only one gets in.
@@ -84,8 +183,11 @@ def take_recovery(session: Session, person: Person, typed: str) -> bool:
 
 
 def set_up(session: Session, person: Person, secret: str, step: int) -> list[str]:
-    """Give a person the second factor; return the recovery codes, this once."""
-    person.totp_secret, person.totp_step = secret, step
+    """Give a person the second factor; return the recovery codes, this once.
+
+    Raises ``SealError`` where nothing can be sealed.
+    """
+    person.totp_sealed, person.totp_step = _sealed(session, secret, person.id), step
     return new_recovery_codes(session, person)
 
 
@@ -102,7 +204,7 @@ def new_recovery_codes(session: Session, person: Person) -> list[str]:
 
 def remove(session: Session, person: Person) -> None:
     """Take the second factor away; where it is required it is set up at the next log-in."""
-    person.totp_secret = None
+    person.totp_sealed = None
     session.execute(delete(RecoveryCode).where(RecoveryCode.person_id == person.id))
     session.flush()
 

@@ -20,6 +20,8 @@ SHORTEST_SECRET = 32  # characters; `secrets.token_hex(32)` gives 64
 # Go before the file: a token or password need not stand in it.
 TELEMETRY_VARIABLE = "NONGSO_TELEMETRY"
 RECORDS_VARIABLE = "NONGSO_RECORDS"
+KEYS_VARIABLE = "NONGSO_KEYS"
+KEYS_FILE = "sealing.keys"
 _KNOWN_SECRETS = ("secret", "changeme", "change-me", "default", "nongso", "password", "dev")
 
 
@@ -49,6 +51,7 @@ class Settings:
     proxy: str = ""
     telemetry: str = field(default="", repr=False)  # may hold a token
     records: str = field(default="", repr=False)  # may hold a password
+    keys: str = ""  # the file of the keys that seal secrets (nongso.platform.seals)
     local: bool = False  # on the farm's own box, beside the cooperative's (nongso.platform.local)
     security_contact: str = ""  # mailto:, tel: or https://, for /.well-known/security.txt
 
@@ -67,6 +70,11 @@ class Settings:
         """Where the records are, as people are told; never with a password."""
         address = records_address.read(self.records)
         return str(self.records_file) if address.file else address.name
+
+    @property
+    def keys_file(self) -> Path:
+        """The keys that open what is sealed in the records."""
+        return Path(self.keys) if self.keys else self.folder / KEYS_FILE
 
     @property
     def telemetry_file(self) -> Path:
@@ -112,6 +120,7 @@ def checked(found: dict[str, Any], where: str = "settings") -> Settings:
         "proxy",
         "telemetry",
         "records",
+        "keys",
         "security_contact",
         "local",
     }
@@ -189,6 +198,7 @@ def checked(found: dict[str, Any], where: str = "settings") -> Settings:
         telemetry=os.environ.get(TELEMETRY_VARIABLE)
         or text("telemetry", "sqlite:///telemetry.sqlite"),
         records=records(),
+        keys=os.environ.get(KEYS_VARIABLE) or text("keys", str(Path(text("folder")) / KEYS_FILE)),
         security_contact=contact(),
         local=yes_or_no("local"),
     )

@@ -49,7 +49,8 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import QueuePool
 
 from nongso.platform import postgresql, records_address
-from nongso.platform.settings import Settings
+from nongso.platform.seals import Seals
+from nongso.platform.settings import KEYS_FILE, Settings
 from nongso.platform.storage import StorageError, Trouble, Watchman, trouble_of
 
 GLANCE_SECONDS = 0.02
@@ -121,11 +122,12 @@ def prepare_connection(connection: sqlite3.Connection) -> None:
 class Records:
     """The engine and what is made from it; one per process and database."""
 
-    def __init__(self, at: Path | records_address.Address) -> None:
+    def __init__(self, at: Path | records_address.Address, seals: Seals | None = None) -> None:
         self.name = at.name
         self.where = str(at) if isinstance(at, Path) else at.name
         self.watchman = Watchman()
-        self._writes: dict[str, Any] = {"writes": True}
+        self.seals = seals or Seals((at.parent if isinstance(at, Path) else Path()) / KEYS_FILE)
+        self._writes: dict[str, Any] = {"writes": True, "seals": self.seals}
         self._folder: Path | None = None
         if isinstance(at, Path):
             self._folder = at.parent
@@ -147,7 +149,8 @@ class Records:
     def of(cls, settings: Settings) -> "Records":
         """Open the records that the settings name. Raises ``postgresql.Unsuitable``."""
         address = records_address.read(settings.records)
-        return cls(settings.records_file if address.file else address)
+        at = settings.records_file if address.file else address
+        return cls(at, Seals(settings.keys_file))
 
     def _of_file(self, file: Path) -> Engine:
         make_private(file)

@@ -139,7 +139,7 @@ def collected(session: Session, person: Person) -> dict[str, Any]:
             "role": person.role,
             "cooperative": person.cooperative,
             "created_at": person.created_at,
-            "second_factor": person.totp_secret is not None,
+            "second_factor": person.has_second_factor,
             "watering_pin": person.pin_hash is not None,
         },
         "log_ins": [
@@ -228,5 +228,5 @@ def forget(session: Session, person: Person, now: int) -> None:
     )
     person.user, person.name = f"#{person.id}", NOBODY
     person.password_hash, person.active, person.left_at = "", False, now
-    person.totp_secret = person.pin_hash = None
+    person.totp_sealed = person.pin_hash = None
     session.flush()

@@ -160,12 +160,12 @@ def change_second() -> Page:
         return _second_page(asker(), trouble, status)
     with transaction() as session:
         person = asker(session)
-        if request.form.get("do") == "codes" and person.totp_secret is not None:
+        if request.form.get("do") == "codes" and person.has_second_factor:
             codes = second_factor.new_recovery_codes(session, person)
             note(session, "recovery_renewed", person.id)
             return page("recovery.html", codes=codes)
         log_in = session.get(people.LogIn, somebody().session) or abort(401)
-        log_in.candidate = second_factor.new_secret()
+        second_factor.propose(session, log_in)
     return redirect(url_for("members.new_second"), 303)
 
 
@@ -180,12 +180,13 @@ def _new_second_page(trouble: str, status: int = 200) -> Page:
     log_in = records().get(people.LogIn, somebody().session)
     if log_in is None or not log_in.candidate:
         return redirect(url_for("members.second"), 303)
+    secret = second_factor.proposed(records(), log_in)
     return page(
         "second_setup.html",
         status,
         action=url_for("members.take_second"),
-        qr=picture(second_factor.address(log_in.candidate, log_in.person.user)),
-        secret=log_in.candidate,
+        qr=picture(second_factor.address(secret, log_in.person.user)),
+        secret=secret,
         trouble=trouble,
     )
 
@@ -198,10 +199,11 @@ def take_second() -> Page:
     with transaction() as session:
         log_in = session.get(people.LogIn, somebody().session) or abort(401)
         typed = request.form.get("code", "")
-        step = second_factor.step_of(log_in.candidate, typed, now) if log_in.candidate else None
+        secret = second_factor.proposed(session, log_in)
+        step = second_factor.step_of(secret, typed, now) if secret else None
         if step is not None:
             person = asker(session)
-            codes = second_factor.set_up(session, person, log_in.candidate, step)
+            codes = second_factor.set_up(session, person, secret, step)
             log_in.candidate = ""
             people.end_log_ins(session, person.id, keep=log_in.token_hash)
             note(session, "second_set", person.id)

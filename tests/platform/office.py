@@ -112,9 +112,10 @@ class Place:
         with self.records.transaction() as session:
             person = people.find_person(session, user)
             assert person is not None
-            assert person.totp_secret is not None
+            secret = second_factor.secret_of(session, person)
+            assert secret is not None
             person.totp_step = 0
-            code = second_factor.code(person.totp_secret, int(time.time()))
+            code = second_factor.code(secret, int(time.time()))
         token = form_token(client.get("/login/second"))
         return client.post("/login/second", data={"code": code, "form_token": token})
 
