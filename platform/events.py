@@ -4,8 +4,9 @@ An event is never changed and never deleted; SQL triggers refuse both (see the f
 A correction is a new event. ``number`` is the place in the stream, ``id`` makes appending twice
 harmless: the same event again is the same row, another event under the same id is an error.
 
-Every event enters the log that strangers can check (``nongso.platform.traceability.proof``) in
-the transaction that appends it. Who writes rows here in another way calls ``enter``.
+Every event enters the log that strangers can check (``nongso.platform.traceability.proof``) and
+the index by which EPCIS is asked (``nongso.platform.traceability.epcis``) in the transaction that
+appends it. Who writes rows here in another way calls ``enter``.
 """
 
 import time
@@ -95,16 +96,19 @@ def append(
 
 
 def enter(session: Session) -> None:
-    """Let what was appended enter the log in this transaction (``append`` asks by itself)."""
-    at_end(session, _append_new())
+    """Let what was appended enter log and index in this transaction; ``append`` does that."""
+    for deed in _followers():
+        at_end(session, deed)
 
 
 @cache
-def _append_new() -> Callable[[Session], object]:
-    """The log's own room, by name as in ``nongso.platform.app``: the ground imports no room."""
-    keeping = import_module("nongso.platform.traceability.proof.keeping")
-    append_new: Callable[[Session], object] = keeping.append_new
-    return append_new
+def _followers() -> tuple[Callable[[Session], object], ...]:
+    """Who reads the stream as it grows, by name: the ground imports no room."""
+    rooms = (
+        ("nongso.platform.traceability.proof.keeping", "append_new"),
+        ("nongso.platform.traceability.epcis.indexing", "index_new"),
+    )
+    return tuple(getattr(import_module(module), name) for module, name in rooms)
 
 
 def read(

@@ -211,7 +211,7 @@ def _has_twins(value: list[Any]) -> bool:
 
 
 def either(*checks: Check) -> Check:
-    """Return a check content with any one of these; if none is, the one that got furthest tells."""
+    """Return a check content with any one of these; else the one that got furthest tells."""
 
     def check(value: Any, at: str, told: Told) -> None:
         furthest: Told = []

@@ -1,0 +1,308 @@
+"""Reads the stream of events into the index: columns, terms, flows.
+
+How this works. Like the log of proofs, the index goes on behind what it has read, in the very
+transaction that appends to the stream (``nongso.platform.events.enter``): our own events and
+captured ones take the same way, and one that entered otherwise comes with the next. Nothing
+depends on the order in which events arrive. ``remake`` throws the index away and makes it again.
+
+What was declared wrong flows no more, whether the declaration came before the event or after.
+An event of our own that cannot be read as EPCIS is left out and logged: the index must never
+keep a clerk from recording.
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.orm import Session, aliased
+
+from nongso.platform.events import Event
+from nongso.platform.store import Records
+from nongso.platform.traceability.epcis import flows
+from nongso.platform.traceability.epcis.event_hash import event_hash
+from nongso.platform.traceability.epcis.flows import Edge, Side
+from nongso.platform.traceability.epcis.model import check_event
+from nongso.platform.traceability.epcis.namespaces import Prefixes, expand
+from nongso.platform.traceability.epcis.records import (
+    CAPTURED,
+    Flow,
+    Indexed,
+    Reached,
+    Received,
+    Term,
+)
+from nongso.platform.traceability.epcis.same_name import same_form
+from nongso.platform.traceability.epcis.shaping import CONTEXT
+from nongso.platform.traceability.epcis.terms import Row as TermRow
+from nongso.platform.traceability.epcis.terms import head_of, known_prefixes, rows_of
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 500
+_ROW = 1  # of Reached
+_STREAM = (Event.number, Event.type, Event.recorded_at, Event.cooperative, Event.body)
+_ASKED_AT_ONCE = 400
+
+
+def reached(session: Session) -> int:
+    """Return the number of the last event that the index has read."""
+    return session.scalar(select(Reached.number).where(Reached.id == _ROW)) or 0
+
+
+def is_behind(session: Session) -> bool:
+    """Say whether the stream has events that the index has not read."""
+    newest = session.scalar(select(func.max(Event.number))) or 0
+    return newest > reached(session)
+
+
+def index_new(session: Session, most: int | None = None) -> int:
+    """Read what the stream has got, inside ``transaction()``; returns how many events."""
+    after = reached(session)
+    wanted = select(*_STREAM).where(Event.number > after).order_by(Event.number).limit(most)
+    found = session.execute(wanted).all()
+    if not found:
+        return 0
+    _enter(session, found)
+    if after:
+        session.execute(
+            update(Reached)
+            .where(Reached.id == _ROW)
+            .values(number=found[-1].number)
+            .execution_options(synchronize_session=False)
+        )
+    else:
+        session.execute(insert(Reached), [{"id": _ROW, "number": found[-1].number}])
+    return len(found)
+
+
+def catch_up(records: Records) -> int:
+    """Read what is behind, portion by portion, so that others can write in between."""
+    done = 0
+    while True:
+        with records.session() as session:
+            if not is_behind(session):
+                return done
+        with records.transaction() as session:
+            done += index_new(session, AT_ONCE)
+
+
+def remake(session: Session) -> int:
+    """Throw the index away and make it again from the stream, inside ``transaction()``."""
+    for table in (Flow, Term, Indexed, Reached):
+        session.execute(delete(table))
+    return index_new(session)
+
+
+def error_name(event: Mapping[str, Any]) -> str:
+    """Tell declarations that an event was wrong apart; empty for the event itself."""
+    declared = event.get("errorDeclaration")
+    if declared is None:
+        return ""
+    told = repr(sorted((name, repr(value)) for name, value in declared.items()))
+    return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+
+def event_id_of(event: Mapping[str, Any], context: Any) -> str:
+    """Return an event's name: the one that it brings, else its hash."""
+    given = event.get("eventID")
+    return given if isinstance(given, str) else event_hash(event, context)
+
+
+@dataclass(frozen=True)
+class _New:
+    """An event that enters the index."""
+
+    number: int
+    cooperative: str
+    is_foreign: bool
+    event: Mapping[str, Any]
+    prefixes: Prefixes
+    head: dict[str, Any]
+    terms: list[TermRow]
+
+
+def _enter(session: Session, found: Sequence[Row[Any]]) -> None:
+    contexts = _contexts(session, [row.number for row in found if row.type == CAPTURED])
+    read = (_read(row, contexts.get(row.number, CONTEXT)) for row in found)
+    new = _with_names_apart(session, [one for one in read if one is not None])
+    if not new:
+        return
+    session.execute(insert(Indexed), [one.head for one in new])
+    terms = [
+        {"number": one.number, "place": place, "field": field, "value": value, "amount": amount}
+        for one in new
+        for place, (field, value, amount) in enumerate(one.terms)
+    ]
+    if terms:
+        session.execute(insert(Term), terms)
+    wrong = _declared_wrong(session, new)
+    _write(session, list(_edges(session, new, wrong)), {one.number: one for one in new})
+
+
+def _read(row: Row[Any], context: Any) -> _New | None:
+    event = event_of(row.type, row.body)
+    if event is None or row.cooperative is None:
+        return None
+    prefixes = known_prefixes(event, context)
+    try:
+        content = event_hash(event, context)
+        head = {
+            "number": row.number,
+            "cooperative": row.cooperative,
+            "event_id": event.get("eventID") or content,
+            "error_name": error_name(event),
+            "content": content,
+            "is_foreign": row.type == CAPTURED,
+            "recorded_ms": row.recorded_at * 1000,
+            **vars(head_of(event, prefixes)),
+        }
+        terms = rows_of(event, prefixes)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        if row.type == CAPTURED:
+            raise
+        log.warning("event %s is no EPCIS event, it cannot be asked for: %r", row.number, error)
+        return None
+    foreign = row.type == CAPTURED
+    return _New(row.number, row.cooperative, foreign, event, prefixes, head, terms)
+
+
+def _with_names_apart(session: Session, new: list[_New]) -> list[_New]:
+    """See to it that an own event under a name that is taken does not stop the transaction.
+
+    Capture refuses such an event before it gets here; our own cannot be refused any more.
+    """
+    own = [one for one in new if not one.is_foreign]
+    taken: set[tuple[str, str, str]] = set()
+    for at in range(0, len(own), _ASKED_AT_ONCE):
+        ids = [one.head["event_id"] for one in own[at : at + _ASKED_AT_ONCE]]
+        wanted = select(Indexed.cooperative, Indexed.event_id, Indexed.error_name)
+        for row in session.execute(wanted.where(Indexed.event_id.in_(ids))):
+            taken.add((row.cooperative, row.event_id, row.error_name))
+    for one in new:
+        name = (one.cooperative, one.head["event_id"], one.head["error_name"])
+        if name in taken:
+            one.head["error_name"] += f"#{one.number}"
+        taken.add(name)
+    return new
+
+
+def _declared_wrong(session: Session, new: Sequence[_New]) -> set[int]:
+    """Find new events that are declared wrong; end the flows of older ones that now are."""
+    wrong: set[int] = set()
+    for at in range(0, len(new), _ASKED_AT_ONCE):
+        part = new[at : at + _ASKED_AT_ONCE]
+        ids = {one.head["event_id"] for one in part}
+        wanted = select(Indexed.number, Indexed.cooperative, Indexed.event_id, Indexed.error_ms)
+        rows = session.execute(wanted.where(Indexed.event_id.in_(ids))).all()
+        declared = {(row.cooperative, row.event_id) for row in rows if row.error_ms is not None}
+        wrong |= {row.number for row in rows if (row.cooperative, row.event_id) in declared}
+    older = list(wrong - {one.number for one in new})
+    for at in range(0, len(older), _ASKED_AT_ONCE):
+        numbers = older[at : at + _ASKED_AT_ONCE]
+        ended = Flow.number.in_(numbers) | Flow.source_number.in_(numbers)
+        session.execute(delete(Flow).where(ended).execution_options(synchronize_session=False))
+    return wrong
+
+
+def _edges(session: Session, new: Sequence[_New], wrong: set[int]) -> Iterator[Edge]:
+    joined: dict[tuple[str, str], set[int]] = {}
+    for one in new:
+        if one.number in wrong:
+            continue
+        yield from flows.packed(one.number, one.event, one.prefixes)
+        if one.event["type"] != "TransformationEvent":
+            continue
+        yield from flows.made(*_sides(one.number, one.event, one.prefixes))
+        if "transformationID" in one.event:
+            name = same_form(expand(one.event["transformationID"], one.prefixes))
+            joined.setdefault((one.cooperative, name), set()).add(one.number)
+    for (cooperative, name), numbers in joined.items():
+        yield from _joined(session, cooperative, name, numbers)
+
+
+def _sides(number: int, event: Mapping[str, Any], prefixes: Prefixes) -> tuple[Side, Side]:
+    return (
+        Side(number, flows.inputs_of(event, prefixes)),
+        Side(number, flows.outputs_of(event, prefixes)),
+    )
+
+
+def _contexts(session: Session, numbers: Sequence[int]) -> dict[int, Any]:
+    found: dict[int, Any] = {}
+    for at in range(0, len(numbers), _ASKED_AT_ONCE):
+        wanted = select(Received.number, Received.context)
+        part = numbers[at : at + _ASKED_AT_ONCE]
+        for row in session.execute(wanted.where(Received.number.in_(part))):
+            found[row.number] = row.context
+    return found
+
+
+def event_of(type_: str, body: Any) -> Mapping[str, Any] | None:
+    """Return the EPCIS event in a row of the stream, ``None`` if it is something else.
+
+    A captured one was checked when it came; our own are as well-formed as we made them.
+    """
+    if not isinstance(body, dict) or "eventTime" not in body:
+        return None
+    if type_ != CAPTURED:
+        told = [refusal for refusal in check_event(body) if not refusal.beyond]
+        if told:
+            log.warning("an event of our own (%s) is no valid EPCIS: %s", type_, told[0])
+            return None
+    return body
+
+
+def _joined(session: Session, cooperative: str, name: str, new: set[int]) -> Iterator[Edge]:
+    """Join the events of one transformation: each pair of which at least one is new."""
+    declared = aliased(Indexed)
+    said_wrong = select(declared.number).where(
+        declared.cooperative == Indexed.cooperative,
+        declared.event_id == Indexed.event_id,
+        declared.error_ms.is_not(None),
+    )
+    wanted = (
+        select(*_STREAM)
+        .join(Indexed, Indexed.number == Event.number)
+        .join(Term, Term.number == Event.number)
+        .where(
+            Indexed.cooperative == cooperative,
+            Term.field == "transformationID",
+            Term.value == name,
+            ~said_wrong.exists(),
+        )
+        .order_by(Event.number)
+    )
+    rows = session.execute(wanted).all()
+    contexts = _contexts(session, [row.number for row in rows if row.type == CAPTURED])
+    sides = [
+        _sides(row.number, row.body, known_prefixes(row.body, contexts.get(row.number, CONTEXT)))
+        for row in rows
+    ]
+    for sources, _ in sides:
+        for _, targets in sides:
+            if sources.number != targets.number and {sources.number, targets.number} & new:
+                yield from flows.made(sources, targets)
+
+
+def _write(session: Session, edges: Sequence[Edge], new: Mapping[int, _New]) -> None:
+    rows = {}
+    for edge in edges[: flows.MOST_EDGES]:
+        owner = new.get(edge.number) or new[edge.source_number]
+        rows[edge.number, edge.source_number, edge.source.name, edge.target] = {
+            "number": edge.number,
+            "source_number": edge.source_number,
+            "source": edge.source.name,
+            "target": edge.target,
+            "kind": edge.kind,
+            "quantity": edge.source.quantity,
+            "uom": edge.source.uom,
+            "cooperative": owner.cooperative,
+            "is_foreign": owner.is_foreign,
+        }
+    if len(edges) > flows.MOST_EDGES:
+        log.warning("%d flows of a portion were left out", len(edges) - flows.MOST_EDGES)
+    if rows:
+        session.execute(insert(Flow), list(rows.values()))
