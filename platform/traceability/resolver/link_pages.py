@@ -98,7 +98,7 @@ def _shown(product: Product, form: Form) -> Answer:
     base = settings().label_url
     more: dict[str, Any] = {
         "product": product,
-        "links": added_links(records(), product),
+        "added": added_links(records(), product),
         "kinds": list(NAMES.items()),
         "names": NAMES,
         "languages_of_links": [*LANGUAGES.items(), ("", _("Không có chữ, hoặc nhiều thứ tiếng"))],
@@ -112,8 +112,8 @@ def _shown(product: Product, form: Form) -> Answer:
 
 def _address(form: Form) -> str:
     """An address that a shopper's phone can open safely: https, with a real host, no password."""
-    typed = form.text("address", LONGEST_ADDRESS)
-    if not form.ok and "address" in form.errors:
+    typed = form.text("link", LONGEST_ADDRESS)
+    if not form.ok and "link" in form.errors:
         return ""
     try:
         parts = urlsplit(typed)
@@ -122,7 +122,7 @@ def _address(form: Form) -> str:
         host, port, parts = "", None, urlsplit("")
     if parts.scheme != "https" or _HOST.fullmatch(host) is None or "@" in parts.netloc:
         form.wrong(
-            "address",
+            "link",
             _("Xin ghi địa chỉ bắt đầu bằng https://, ví dụ https://htx.vn/cach-nau-mien."),
         )
         return ""
