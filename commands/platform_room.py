@@ -90,6 +90,24 @@ def _platform_reseal(args: argparse.Namespace) -> int:
     return 0
 
 
+def _platform_move_records(args: argparse.Namespace) -> int:
+    from nongso.platform import moving_records, settings
+
+    to = sys.stdin.readline().strip() if args.to == "-" else args.to
+    loaded = settings.load(args.settings)
+    moved = moving_records.move(loaded, to, lambda word: print(word, file=sys.stderr))
+    print(f"{'table':28} {'in the file':>12} {'moved':>12}")
+    for one in moved:
+        print(f"{one.table:28} {one.before:>12} {one.after:>12}")
+    print(f"{sum(one.after for one in moved)} rows in {len(moved)} tables.")
+    print(f'Now put the address as "records" into {args.settings} and start the platform.')
+    print(
+        f"When it runs well, take {loaded.records_file} away (keep it as a backup): nobody writes "
+        "to it any more. Readings and pictures stay where they are."
+    )
+    return 0
+
+
 def add(rooms: "argparse._SubParsersAction[Parser]", settings: Parser) -> None:
     """Add the room and its commands."""
     platform = kinds.group(rooms, "platform", "the server: pages, API, labels")
@@ -170,4 +188,17 @@ def add(rooms: "argparse._SubParsersAction[Parser]", settings: Parser) -> None:
         "--lost",
         action="store_true",
         help="the key is lost for good: take away the second factors that nothing opens",
+    )
+    move = kinds.add(
+        platform,
+        "move-records",
+        _platform_move_records,
+        "move the records from SQLite into an empty PostgreSQL database",
+        settings,
+    )
+    move.add_argument(
+        "--to",
+        required=True,
+        metavar="ADDRESS",
+        help="postgresql://user:password@host:5432/database; - reads it from stdin",
     )

@@ -16,7 +16,8 @@ both give one order and no index is spoilt when the system's locales are updated
 
 import hashlib
 import logging
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
 from flask import has_request_context, request
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
@@ -143,6 +144,55 @@ def check(connection: Connection) -> None:
         )
     if connection.scalar(text("SHOW fsync")) != "on":
         log.warning("fsync is off in PostgreSQL: a power cut may lose what was confirmed")
+
+
+class Unkept(Exception):
+    """PostgreSQL refuses a row; the text is its own word."""
+
+
+def copy_rows(
+    connection: Connection,
+    table: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+) -> None:
+    """Bring many rows at once, as texts that the columns' types read. Raises ``Unkept``."""
+    import psycopg
+    from psycopg import sql
+
+    raw = cast("psycopg.Connection[object]", connection.connection.driver_connection)
+    order = sql.SQL("COPY {} ({}) FROM STDIN").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    try:
+        with raw.cursor() as cursor, cursor.copy(order) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.DataError as error:
+        raise Unkept(str(error).partition("\n")[0]) from error
+    except psycopg.IntegrityError as error:
+        raise Unkept(str(error).partition("\n")[0]) from error
+
+
+def number_on(connection: Connection, tables: Iterable[str], given: Mapping[str, int]) -> None:
+    """Let numbered tables go on behind their highest number, or the highest ever given."""
+    found = connection.execute(
+        text(
+            "SELECT table_name, column_name FROM information_schema.columns "
+            "WHERE table_schema = current_schema() AND column_default LIKE 'nextval(%'"
+        )
+    ).all()
+    wanted = set(tables)
+    for table, column in found:
+        if table not in wanted:
+            continue
+        there = connection.scalar(text(f'SELECT max("{column}") FROM "{table}"'))
+        highest = max(there or 0, given.get(table, 0))
+        if highest:
+            connection.execute(
+                text("SELECT setval(pg_get_serial_sequence(:table, :column), :highest)"),
+                {"table": f'"{table}"', "column": column, "highest": highest},
+            )
 
 
 class Glance:

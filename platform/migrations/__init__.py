@@ -82,6 +82,12 @@ def upgrade(settings: Settings, *, new_records: bool = False) -> str:
         kept.close()
 
 
+def upgrade_open(connection: Connection) -> None:
+    """Make the schema in an empty database, in the caller's transaction."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    command.upgrade(_config(connection), "heads")
+
+
 def _opened(settings: Settings, new_records: bool) -> Records:
     if settings.records_in_file:
         _check_sound(settings)
