@@ -59,6 +59,7 @@ def upgrade() -> None:
         whole("size"),
         text("vkey"),
         whole("first_at"),
+        text("first_line"),
         whole("at"),
         text("line"),
         _key("log_cosignature", "size", "vkey"),

@@ -113,9 +113,16 @@ def covering(session: Session, place: int) -> LogCheckpoint | None:
 
 def note_of(session: Session, checkpoint: LogCheckpoint) -> str:
     """Return a checkpoint as it is served: the log's signatures, then all cosignatures."""
-    wanted = select(LogCosignature.line).where(LogCosignature.size == checkpoint.size)
-    lines = session.scalars(wanted.order_by(LogCosignature.first_at, LogCosignature.vkey))
+    lines: dict[str, None] = {}
+    for one in cosignatures(session, checkpoint.size):
+        lines |= {one.first_line: None, one.line: None}
     return checkpoint.note + "".join(lines)
+
+
+def cosignatures(session: Session, size: int) -> Sequence[LogCosignature]:
+    """Return who has cosigned the log of this size, the first one first."""
+    wanted = select(LogCosignature).where(LogCosignature.size == size)
+    return session.scalars(wanted.order_by(LogCosignature.first_at, LogCosignature.vkey)).all()
 
 
 def parsed(checkpoint: LogCheckpoint) -> Checkpoint:

@@ -65,9 +65,9 @@ class LogCheckpoint(Base):
 
 
 class LogCosignature(Base):
-    """A signature of a witness, or of the log's own clock, below a checkpoint; the newest of each.
+    """Signatures of a witness, or of the log's own clock, below a checkpoint.
 
-    ``first_at`` is when this signer signed this size for the first time.
+    The first one says since when the log was so, the newest that it still is; they may be one.
     """
 
     __tablename__ = "log_cosignature"
@@ -75,6 +75,7 @@ class LogCosignature(Base):
     size: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     vkey: Mapped[str] = mapped_column(primary_key=True)
     first_at: Mapped[int]
+    first_line: Mapped[str]
     at: Mapped[int]
     line: Mapped[str]
 

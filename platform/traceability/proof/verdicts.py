@@ -1,0 +1,217 @@
+"""What a judged proof file says to people, in English and Vietnamese: proven, and not proven.
+
+Texts only, without the web's catalogues: whoever verifies a file has no Flask. Sentences are
+whole, because each may be read aloud.
+"""
+
+import datetime
+from collections.abc import Iterable
+
+from nongso.platform.traceability.proof.lotproof import Record, Refused, Verdict, code_of
+
+LANGUAGES = ("en", "vi")
+_ZONE = datetime.timezone(datetime.timedelta(hours=7))
+
+_REFUSALS = {
+    "unreadable": (
+        "The file cannot be read as a proof: {why}.",
+        "Không đọc được tệp này: {why}.",
+    ),
+    "not_a_proof": (
+        "This is not a proof file of a lot ({format}).",
+        "Đây không phải tệp bằng chứng của một lô ({format}).",
+    ),
+    "empty": (
+        "The proof is from an empty log, which proves nothing.",
+        "Bằng chứng lấy từ sổ rỗng, không chứng minh được gì.",
+    ),
+    "signature": (
+        "The signatures are not right: {why}.",
+        "Chữ ký không đúng: {why}.",
+    ),
+    "other_key": (
+        "The file is signed with another key than the one you gave, and that key has not "
+        "confirmed it: {key}",
+        "Tệp được ký bằng khóa khác với khóa đã đưa, và khóa đã đưa không xác nhận khóa này: "
+        "{key}",
+    ),
+    "proof": (
+        "The hashes do not fit together: {why}.",
+        "Các mã băm không khớp nhau: {why}.",
+    ),
+    "changed": (
+        "A record is not what was entered: number {index} of the log ({type}) was changed after "
+        "it was recorded, or its proof is wrong: {why}.",
+        "Có bản ghi không còn như lúc ghi vào sổ: bản ghi số {index} ({type}) đã bị sửa sau khi "
+        "ghi, hoặc bằng chứng của nó sai: {why}.",
+    ),
+    "no_records": (
+        "The file holds no record, so it proves nothing.",
+        "Tệp không có bản ghi nào nên không chứng minh được gì.",
+    ),
+    "other_lot": (
+        "None of the records is about lot {lot}.",
+        "Không bản ghi nào nói về lô {lot}.",
+    ),
+    "gap": (
+        "The file leaves something out: record {index} uses lot {lot}, and no record says where "
+        "that came from.",
+        "Tệp bị thiếu: bản ghi số {index} lấy từ lô {lot}, nhưng không bản ghi nào cho biết lô "
+        "ấy từ đâu đến.",
+    ),
+    "two_histories": (
+        "The log has two histories: the checkpoint that you kept for {size} entries is another "
+        "one than this file's. Keep both and show them to others.",
+        "Sổ này có hai bản khác nhau: con dấu đã giữ cho {size} bản ghi khác với con dấu trong "
+        "tệp. Xin giữ cả hai và đưa cho người khác xem.",
+    ),
+    "other_log": (
+        "The checkpoint that you kept is of another log ({kept}, not {origin}).",
+        "Con dấu đã giữ là của sổ khác ({kept}, không phải {origin}).",
+    ),
+    "not_comparable": (
+        "The checkpoint that you kept ({size} entries) cannot be compared with this file, which "
+        "has checkpoints of {sizes} entries. Ask for a proof file of that day, or compare online: "
+        "nongso trace witness.",
+        "Không so được con dấu đã giữ ({size} bản ghi) với tệp này (có con dấu cho {sizes} bản "
+        "ghi). Xin lấy tệp của cùng ngày.",
+    ),
+}
+
+_TYPES = {
+    "lot.planted": ("planted", "trồng"),
+    "lot.harvested": ("harvested", "thu hoạch"),
+    "lot.received": ("weighed in", "cân vào"),
+    "lot.transformed": ("made", "làm ra"),
+    "lot.packed": ("packed", "đóng gói"),
+    "lot.withdrawn": ("record withdrawn as wrong", "hủy bản ghi vì ghi sai"),
+    "labels.issued": ("labels issued", "cấp tem"),
+    "labels.spoiled": ("labels reported spoiled", "báo tem hỏng"),
+}
+
+
+def _at(language: str) -> int:
+    return LANGUAGES.index(language)
+
+
+def refusal(error: Refused, language: str = "en") -> str:
+    """Say why a file proves nothing."""
+    text = _REFUSALS[error.code][_at(language)]
+    values = {
+        name: ", ".join(map(str, value)) if isinstance(value, list) else value
+        for name, value in error.values.items()
+    }
+    return text.format(**values)
+
+
+def moment(at: int) -> str:
+    """Write a time of the farm: 21/11/2026 15:04."""
+    return f"{datetime.datetime.fromtimestamp(at, _ZONE):%d/%m/%Y %H:%M}"
+
+
+def record(one: Record, language: str = "en") -> str:
+    """Say what a record is about: day, deed, lots and quantities."""
+    words = _TYPES.get(one.type)
+    name = one.body.get("nongso:name")
+    parts = [one.day, words[_at(language)] if words else one.type]
+    if isinstance(name, str) and one.type != "labels.issued":
+        parts.append(name)
+    if one.type.startswith("labels.") and "nongso:first" in one.body:
+        parts.append(f"{one.body.get('nongso:first')}–{one.body.get('nongso:last')}")
+    quantities = one.body.get("outputQuantityList") or one.body.get("quantityList")
+    if isinstance(quantities, list):
+        parts += [_quantity(q, language) for q in quantities if isinstance(q, dict)]
+    return " · ".join(parts)
+
+
+def _quantity(quantity: dict[str, object], language: str) -> str:
+    code, much = code_of(quantity.get("epcClass", "")), quantity.get("quantity")
+    if not isinstance(much, (int, float)):
+        return code
+    unit = quantity.get("uom")
+    word = "kg" if unit == "KGM" else ("gói", "packs")[language == "en"] if unit is None else unit
+    number = f"{much:,.3f}".rstrip("0").rstrip(".")
+    if language == "vi":
+        number = number.translate(str.maketrans(",.", ".,"))
+    return f"{code} {number} {word}"
+
+
+def told(verdict: Verdict, language: str = "en") -> Iterable[str]:
+    """Say what a file proves and what it does not, line by line."""
+    return (_english if language == "en" else _vietnamese)(verdict)
+
+
+def _english(v: Verdict) -> Iterable[str]:
+    yield f"PROVEN for lot {v.lot}:"
+    since = f"since {moment(v.since)}" if v.since else "since they were signed (no time is proven)"
+    yield (
+        f"  The {len(v.records)} records below are unchanged {since}. They stand in the log "
+        f"{v.origin}, which has {v.size} entries."
+    )
+    yield f"  The log's key is {v.key}"
+    if v.key_was_kept:
+        yield "  It is the key that you gave, or was confirmed by it."
+    else:
+        yield (
+            "  ATTENTION: this key comes from the file itself. Compare it with the notice board "
+            "or with a file of before, or give the key that you kept: --key"
+        )
+    for one in v.witnesses:
+        kept = "" if one.kept else ", whose key comes from the file itself"
+        yield (f"  {one.name}{kept}, saw the same log of {one.size} entries on {moment(one.at)}.")
+    if not v.witnesses:
+        yield "  No witness has signed: whether others were shown the same log is not proven."
+    if v.compared:
+        yield "  It is the same log as in the checkpoint that you kept."
+    for code in v.withdrawn:
+        yield f"  ATTENTION: the record of lot {code} was withdrawn as wrong."
+    yield "RECORDS:"
+    for record_ in v.records:
+        yield f"  {record_.index:>7}  {record(record_)}"
+    if v.sealed:
+        yield (
+            f"  {v.sealed} private fields (who recorded it, whose roots they were) are sealed: "
+            "they cannot be read here, and cannot have been changed either."
+        )
+    yield "NOT PROVEN:"
+    yield "  That what was stated is true. The log shows what was recorded and when."
+    yield "  That the pack in your hand is of this lot: a label can be copied."
+    yield "  That nothing was recorded later, a recall for example. See the lot's page for that."
+
+
+def _vietnamese(v: Verdict) -> Iterable[str]:
+    yield f"ĐÃ CHỨNG MINH cho lô {v.lot}:"
+    since = f"từ {moment(v.since)}" if v.since else "từ lúc được ký (không rõ giờ)"
+    yield (
+        f"  {len(v.records)} bản ghi dưới đây chưa bị sửa {since}. Các bản ghi nằm trong sổ "
+        f"{v.origin}, sổ có {v.size} bản ghi."
+    )
+    yield f"  Khóa của sổ: {v.key}"
+    if v.key_was_kept:
+        yield "  Đây là khóa đã đưa, hoặc được khóa ấy xác nhận."
+    else:
+        yield (
+            "  CHÚ Ý: khóa này lấy từ chính tệp. Xin so với bảng thông báo hoặc tệp cũ, hay đưa "
+            "khóa đã giữ bằng --key"
+        )
+    for one in v.witnesses:
+        kept = "" if one.kept else " (khóa lấy từ chính tệp)"
+        yield f"  {one.name}{kept} đã thấy cùng sổ này, {one.size} bản ghi, lúc {moment(one.at)}."
+    if not v.witnesses:
+        yield "  Chưa có bên chứng kiến nào ký: chưa rõ người khác có được xem cùng một sổ không."
+    if v.compared:
+        yield "  Đây là cùng một sổ với con dấu đã giữ."
+    for code in v.withdrawn:
+        yield f"  CHÚ Ý: bản ghi của lô {code} đã bị hủy vì ghi sai."
+    yield "CÁC BẢN GHI:"
+    for record_ in v.records:
+        yield f"  {record_.index:>7}  {record(record_, 'vi')}"
+    if v.sealed:
+        yield (
+            f"  {v.sealed} mục riêng tư (ai ghi, củ của hộ nào) được niêm kín: ở đây không đọc "
+            "được, và cũng không thể đã bị sửa."
+        )
+    yield "CHƯA CHỨNG MINH:"
+    yield "  Lời khai là đúng. Sổ chỉ cho biết đã ghi gì và ghi lúc nào."
+    yield "  Gói trên tay thuộc lô này: tem có thể bị chép lại."
+    yield "  Sau đó không có bản ghi nào khác, chẳng hạn thu hồi. Xin xem trang của lô."
