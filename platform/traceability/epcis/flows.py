@@ -23,6 +23,7 @@ class Amount:
     name: str
     quantity: float | None = None
     uom: str | None = None
+    is_class: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def amounts(event: Mapping[str, Any], prefixes: Prefixes, *lists: str) -> tuple[
                 name = same_form(expand(one["epcClass"], prefixes))
                 quantity = one.get("quantity")
                 amount = Amount(
-                    name, None if quantity is None else float(quantity), one.get("uom")
+                    name, None if quantity is None else float(quantity), one.get("uom"), True
                 )
             found[amount.name] = _sum(found.get(amount.name), amount)
     return tuple(found.values())
@@ -65,8 +66,8 @@ def _sum(there: Amount | None, more: Amount) -> Amount:
     if there is None:
         return more
     if there.quantity is None or more.quantity is None or there.uom != more.uom:
-        return Amount(there.name)
-    return Amount(there.name, there.quantity + more.quantity, there.uom)
+        return Amount(there.name, is_class=more.is_class)
+    return Amount(there.name, there.quantity + more.quantity, there.uom, more.is_class)
 
 
 def inputs_of(event: Mapping[str, Any], prefixes: Prefixes) -> tuple[Amount, ...]:
@@ -80,12 +81,19 @@ def outputs_of(event: Mapping[str, Any], prefixes: Prefixes) -> tuple[Amount, ..
 
 
 def made(sources: Side, targets: Side) -> Iterator[Edge]:
-    """Return the edges from one side of a transformation to the other."""
-    alone = len(targets.things) == 1
+    """Return the edges from one side of a transformation to the other.
+
+    An edge has the source's quantity where there is one target only to which it can have gone;
+    single packs that are named beside their lot do not count.
+    """
+    classes = [target for target in targets.things if target.is_class]
+    only = classes[0] if len(classes) == 1 else None
+    if not classes and len(targets.things) == 1:
+        only = targets.things[0]
     for source in sources.things:
-        amount = source if alone else Amount(source.name, None, None)
         for target in targets.things:
             if source.name != target.name:
+                amount = source if target is only else Amount(source.name)
                 yield Edge(sources.number, targets.number, amount, target.name, MADE)
 
 

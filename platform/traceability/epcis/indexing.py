@@ -28,6 +28,7 @@ from nongso.platform.traceability.epcis.model import check_event
 from nongso.platform.traceability.epcis.namespaces import Prefixes, expand
 from nongso.platform.traceability.epcis.records import (
     CAPTURED,
+    DIGEST,
     Flow,
     Indexed,
     Reached,
@@ -247,12 +248,15 @@ def event_of(type_: str, body: Any) -> Mapping[str, Any] | None:
     """
     if not isinstance(body, dict) or "eventTime" not in body:
         return None
-    if type_ != CAPTURED:
+    if type_ == CAPTURED:
+        return {name: value for name, value in body.items() if name != DIGEST}
+    if body.get("type") is not None:
         told = [refusal for refusal in check_event(body) if not refusal.beyond]
         if told:
             log.warning("an event of our own (%s) is no valid EPCIS: %s", type_, told[0])
             return None
-    return body
+        return body
+    return None
 
 
 def _joined(session: Session, cooperative: str, name: str, new: set[int]) -> Iterator[Edge]:

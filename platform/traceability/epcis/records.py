@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from nongso.platform.store import Base
 
 CAPTURED = "epcis.captured"  # type in the stream of an event that another system sent
+DIGEST = "nongso:receivedSha256"  # in the stream beside a captured event: of its text as sent
 
 
 class Received(Base):

@@ -1,0 +1,218 @@
+"""Takes events of other systems in: checked, kept to the letter, each once.
+
+How this works. Valid events go into the stream of events (type ``epcis.captured``) in one
+transaction, and with them into the log of proofs and the index. Beside the stream stands the text
+that was sent and the context of its document; the stream holds the text's digest, so the log
+vouches for the text too.
+
+An event's name is its ``eventID``, or its hash. The same event again, under whichever way of
+writing, is the event that is there. Another event under a name that is taken is refused. The
+declaration that an event was wrong repeats the event under its name; it must repeat it truly.
+
+``rollback`` keeps all or nothing; ``proceed`` keeps what is valid and says what is not.
+"""
+
+import hashlib
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from nongso.platform import events
+from nongso.platform.events import Event
+from nongso.platform.traceability.epcis.event_hash import event_hash
+from nongso.platform.traceability.epcis.indexing import error_name
+from nongso.platform.traceability.epcis.model_values import Refusal
+from nongso.platform.traceability.epcis.reading import MOST_SHOWN, Sent, refusals_of
+from nongso.platform.traceability.epcis.records import CAPTURED, DIGEST, Indexed, Job, Received
+from nongso.platform.traceability.epcis.terms import milliseconds
+
+ROLLBACK, PROCEED = "rollback", "proceed"
+BEHAVIOURS = (ROLLBACK, PROCEED)
+_ASKED_AT_ONCE = 400
+
+
+@dataclass(frozen=True)
+class Captor:
+    """Who captures for whom, and when."""
+
+    session: Session
+    cooperative: str
+    actor: str
+    now_ms: int
+
+
+@dataclass(frozen=True)
+class Named:
+    """A valid event with its name, what it says, and which declaration of an error it is."""
+
+    sent: Sent
+    event_id: str
+    content: str
+    error: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What must be new."""
+        return self.event_id, self.error
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What of a capture is valid, and what is not."""
+
+    valid: tuple[Named, ...]
+    refusals: tuple[Refusal, ...]
+    events: int
+
+
+def check(sent: Sequence[Sent]) -> Checked:
+    """Check events and name them; no database is asked."""
+    valid: list[Named] = []
+    refusals: list[Refusal] = []
+    for one in sent:
+        told = refusals_of(one)
+        refusals += told
+        if told:
+            continue
+        content = event_hash(one.event, one.context)
+        event_id = one.event.get("eventID") or content
+        valid.append(Named(one, event_id, content, error_name(one.event)))
+    return Checked(tuple(valid), tuple(refusals), len(sent))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a capture: names that are kept now, how many of them are new, refusals."""
+
+    kept: tuple[str, ...]
+    new: int
+    refusals: tuple[Refusal, ...]
+
+
+def keep(captor: Captor, checked: Checked, behaviour: str) -> Outcome:
+    """Keep events, inside ``transaction()``."""
+    if checked.refusals and behaviour == ROLLBACK:
+        return Outcome((), 0, checked.refusals)
+    known = _known(captor, checked.valid)
+    fresh: dict[tuple[str, str], Named] = {}
+    kept: list[str] = []
+    refusals = list(checked.refusals)
+    for one in checked.valid:
+        there = known.get(one.key) or (fresh[one.key].content if one.key in fresh else None)
+        told = _conflict(one, there, known, fresh)
+        if told is not None:
+            refusals.append(told)
+            continue
+        kept.append(one.event_id)
+        if there is None:
+            fresh[one.key] = one
+    if refusals and behaviour == ROLLBACK:
+        return Outcome((), 0, tuple(refusals))
+    _write(captor, list(fresh.values()))
+    return Outcome(tuple(kept), len(fresh), tuple(refusals))
+
+
+def _conflict(
+    one: Named,
+    there: str | None,
+    known: dict[tuple[str, str], str],
+    fresh: dict[tuple[str, str], Named],
+) -> Refusal | None:
+    """Say whether the name belongs to another event."""
+    place = f"{one.sent.place}.eventID".lstrip(".")
+    if there is not None and there != one.content:
+        return Refusal(place, f"{one.event_id} is the name of an event that says something else")
+    if one.error:
+        original = (one.event_id, "")
+        said = known.get(original) or (fresh[original].content if original in fresh else None)
+        if said is not None and said != one.content:
+            reason = "a declaration of an error repeats the event that it is about, unchanged"
+            return Refusal(place, reason)
+    return None
+
+
+def _known(captor: Captor, valid: Sequence[Named]) -> dict[tuple[str, str], str]:
+    """What is recorded under these names already, by name and declaration."""
+    ids = list(dict.fromkeys(one.event_id for one in valid))
+    found: dict[tuple[str, str], str] = {}
+    for at in range(0, len(ids), _ASKED_AT_ONCE):
+        wanted = select(Indexed.event_id, Indexed.error_name, Indexed.content).where(
+            Indexed.cooperative == captor.cooperative,
+            Indexed.event_id.in_(ids[at : at + _ASKED_AT_ONCE]),
+        )
+        for row in captor.session.execute(wanted):
+            found[row.event_id, row.error_name] = row.content
+    return found
+
+
+def _write(captor: Captor, fresh: Sequence[Named]) -> None:
+    if not fresh:
+        return
+    rows = [
+        {
+            "id": str(uuid.uuid5(uuid.NAMESPACE_URL, _stream_id(captor.cooperative, one))),
+            "type": CAPTURED,
+            "at": milliseconds(one.sent.event["eventTime"]) // 1000,
+            "recorded_at": captor.now_ms // 1000,
+            "actor": captor.actor,
+            "cooperative": captor.cooperative,
+            "body": {
+                **one.sent.event,
+                DIGEST: hashlib.sha256(one.sent.text.encode()).hexdigest(),
+            },
+        }
+        for one in fresh
+    ]
+    numbers = captor.session.scalars(
+        insert(Event).returning(Event.number, sort_by_parameter_order=True), rows
+    ).all()
+    captor.session.execute(
+        insert(Received),
+        [
+            {"number": number, "text": one.sent.text, "context": one.sent.context}
+            for number, one in zip(numbers, fresh, strict=True)
+        ],
+    )
+    events.enter(captor.session)
+
+
+def _stream_id(cooperative: str, one: Named) -> str:
+    return f"epcis:{cooperative}:{one.event_id}:{one.error}"
+
+
+def job(captor: Captor, behaviour: str, checked: Checked, outcome: Outcome) -> Job:
+    """Write down how a capture went, inside ``transaction()``."""
+    made = Job(
+        id=str(uuid.uuid4()),
+        cooperative=captor.cooperative,
+        actor=captor.actor,
+        created_ms=captor.now_ms,
+        finished_ms=max(captor.now_ms, int(time.time() * 1000)),
+        behaviour=behaviour,
+        success=not outcome.refusals,
+        events=checked.events,
+        captured=len(outcome.kept),
+        errors=problems(outcome.refusals),
+    )
+    captor.session.add(made)
+    captor.session.flush()
+    return made
+
+
+def problems(refusals: Iterable[Refusal]) -> list[dict[str, Any]]:
+    """Write refusals as a job tells them."""
+    return [
+        {
+            "type": "epcisException:ValidationException",
+            "title": "ValidationException",
+            "status": 400,
+            "detail": str(one),
+            "field": one.field,
+        }
+        for one in list(refusals)[:MOST_SHOWN]
+    ]

@@ -1,0 +1,216 @@
+"""Finds events in the index: a question in, a page of events out.
+
+The order of a page never depends on when an event arrived: by the time asked for, then by the
+event's name. The next page begins behind the last event of this one, so that events which
+come in between move nothing.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
+from sqlalchemy.orm import Session
+
+from nongso.platform.events import Event
+from nongso.platform.traceability.epcis.errors import EpcisError, bad_query
+from nongso.platform.traceability.epcis.question import (
+    Among,
+    Amount,
+    Column,
+    Condition,
+    Exists,
+    Question,
+    Range,
+)
+from nongso.platform.traceability.epcis.records import Indexed, Received, Term
+
+# Who may see what: everything, a cooperative's events, or what ``public`` selects.
+Scope = ColumnElement[bool] | None
+_HIGHEST = "\uffff"
+
+
+@dataclass(frozen=True)
+class Found:
+    """An event that was found: its row of the index, what the stream has, and the text as sent."""
+
+    head: Indexed
+    body: dict[str, Any]
+    text: str | None
+    context: Any
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some events, and where the next ones begin (empty at the end)."""
+
+    events: tuple[Found, ...]
+    token: str
+
+
+def find(session: Session, question: Question, scope: Scope) -> Page:
+    """Find a page of events. Raises ``EpcisError``."""
+    wanted = _where(select(Indexed.number), question, scope)
+    if question.most is not None:
+        count = session.scalar(
+            select(func.count()).select_from(wanted.limit(question.most + 1).subquery())
+        )
+        if count is not None and count > question.most:
+            detail = f"more than {question.most} events"
+            raise EpcisError("QueryTooLargeException", detail)
+    column = getattr(Indexed, question.by)
+    keys = (column, Indexed.event_id, Indexed.error_name)
+    order = [key.desc() if question.descending else key.asc() for key in keys]
+    if question.by == "at_ms" or question.by == "recorded_ms":
+        wanted = wanted.order_by(*order, Indexed.number)
+    given = 0
+    if question.token:
+        given, last = _read_token(question)
+        behind = (
+            tuple_(*keys) < tuple_(*last)
+            if question.descending
+            else (tuple_(*keys) > tuple_(*last))
+        )
+        wanted = wanted.where(behind)
+    limit = question.per_page
+    if question.first is not None:
+        limit = min(limit, question.first - given)
+    numbers = session.scalars(wanted.limit(limit + 1)).all()
+    found = fetch(session, numbers[:limit])
+    more = len(numbers) > limit and (question.first is None or given + limit < question.first)
+    token = _token(question, given + limit, found[-1].head) if more and found else ""
+    return Page(tuple(found), token)
+
+
+def fetch(session: Session, numbers: Sequence[int]) -> list[Found]:
+    """Return the events of these numbers, in this order."""
+    if not numbers:
+        return []
+    wanted = (
+        select(Indexed, Event.body, Received.text, Received.context)
+        .join(Event, Event.number == Indexed.number)
+        .outerjoin(Received, Received.number == Indexed.number)
+        .where(Indexed.number.in_(numbers))
+    )
+    rows = {
+        row[0].number: Found(row[0], row[1], row[2], row[3]) for row in session.execute(wanted)
+    }
+    return [rows[number] for number in numbers if number in rows]
+
+
+def named(session: Session, event_id: str, scope: Scope) -> list[Found]:
+    """Return the event of this name, and the declarations that it was wrong."""
+    wanted = select(Indexed.number).where(Indexed.event_id == event_id)
+    wanted = wanted.order_by(Indexed.error_name, Indexed.number)
+    if scope is not None:
+        wanted = wanted.where(scope)
+    return fetch(session, session.scalars(wanted).all())
+
+
+def values(
+    session: Session, column: str, fields: Sequence[str], scope: Scope, after: str, limit: int
+) -> list[str]:
+    """Return the values that a column, or fields of the index, have, in order."""
+    wanted: Select[Any]
+    if column:
+        of = getattr(Indexed, column)
+        wanted = select(of).where(of.is_not(None), of > after)
+    else:
+        of = Term.value
+        wanted = select(of).join(Indexed, Indexed.number == Term.number)
+        wanted = wanted.where(Term.field.in_(fields), of > after)
+    if scope is not None:
+        wanted = wanted.where(scope)
+    return list(session.scalars(wanted.distinct().order_by(of).limit(limit)))
+
+
+def _where(wanted: Select[Any], question: Question, scope: Scope) -> Select[Any]:
+    if scope is not None:
+        wanted = wanted.where(scope)
+    return wanted.where(*(_condition(one) for one in question.conditions))
+
+
+def _condition(one: Condition) -> ColumnElement[bool]:
+    if isinstance(one, Column):
+        column = getattr(Indexed, one.name)
+        return _one_of(column, one.values, one.prefixes)
+    if isinstance(one, Range):
+        column = getattr(Indexed, one.name)
+        return column >= one.than if one.how == "GE" else column < one.than
+    inside = select(Term.number)
+    if isinstance(one, Among):
+        inside = inside.where(
+            Term.field.in_(one.fields), _one_of(Term.value, one.values, one.prefixes)
+        )
+    elif isinstance(one, Exists):
+        inside = inside.where(Term.field == one.field)
+    else:
+        inside = inside.where(Term.field == one.field, _compared(one))
+        if one.unit is not None:
+            inside = inside.where(Term.value == one.unit)
+    return Indexed.number.in_(inside)
+
+
+def _one_of(column: Any, values: Sequence[str], beginnings: Sequence[str]) -> ColumnElement[bool]:
+    exact: ColumnElement[bool] = column.in_(values)
+    # A beginning as a range: an index answers it in both databases, LIKE only sometimes.
+    ranges = [and_(column >= one, column < one + _HIGHEST) for one in beginnings]
+    return or_(exact, *ranges) if ranges else exact
+
+
+def _compared(one: Amount) -> ColumnElement[bool]:
+    if one.how == "EQ":
+        return Term.amount.in_(one.than)
+    than = one.than[0]
+    made: dict[str, ColumnElement[bool]] = {
+        "GT": Term.amount > than,
+        "GE": Term.amount >= than,
+        "LT": Term.amount < than,
+        "LE": Term.amount <= than,
+    }
+    return made[one.how]
+
+
+def _fingerprint(question: Question) -> str:
+    """Tell questions apart, so that a token is not used for another one."""
+    told = repr((question.conditions, question.by, question.descending, question.first))
+    return hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def _token(question: Question, given: int, last: Indexed) -> str:
+    told = [
+        _fingerprint(question),
+        given,
+        getattr(last, question.by),
+        last.event_id,
+        last.error_name,
+    ]
+    text = json.dumps(told, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _read_token(question: Question) -> tuple[int, tuple[int, str, str]]:
+    try:
+        padded = question.token + "=" * (-len(question.token) % 4)
+        told = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        fingerprint, given, at, event_id, error = told
+        if (
+            fingerprint != _fingerprint(question)
+            or type(given) is not int
+            or type(at) is not int
+            or not -(1 << 62) < at < 1 << 62
+            or not isinstance(event_id, str)
+            or not isinstance(error, str)
+            or "\0" in event_id + error
+        ):
+            raise ValueError
+        (event_id + error).encode()
+    except (ValueError, binascii.Error, TypeError, RecursionError) as error_:
+        raise bad_query("nextPageToken is not of this question", parameter="nextPageToken") from (
+            error_
+        )
+    return given, (at, event_id, error)
