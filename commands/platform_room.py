@@ -2,7 +2,12 @@
 
 import argparse
 import json
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
 
 from nongso.commands import arguments as kinds
 from nongso.commands.arguments import Parser
@@ -72,6 +77,43 @@ def _platform_user(args: argparse.Namespace) -> int:
         raise CommandError(str(e)) from e
     print(json.dumps(made, ensure_ascii=False, indent=1))
     return 0
+
+
+def _platform_code(args: argparse.Namespace) -> int:
+    from nongso.platform import settings
+    from nongso.platform.members import slip
+
+    loaded = settings.load(args.settings)
+    file = args.output or Path(f"ma-vao-cua-{args.user}.txt")
+    if args.show:
+        made = slip.make(loaded, args.user, args.hours)
+        paper = "\x1b[30;107m{}\x1b[0m" if sys.stdout.isatty() else "{}"
+        print("\n".join(paper.format(line) for line in made.qr.splitlines()))
+        print(made.text)
+        return 0
+    with _kept_for_one(file) as out:
+        made = slip.make(loaded, args.user, args.hours)
+        out.write(f"{made.qr}\n{made.text}")
+    print(f"Written: {file}, readable by you only. It opens the account of {made.user} once:")
+    print("hand it to that person, then delete the file. An older code works no more.")
+    return 0
+
+
+@contextmanager
+def _kept_for_one(file: Path) -> Iterator[TextIO]:
+    """Open a new file that its owner alone may read; what fails on the way leaves none."""
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise CommandError(
+            f"{file} is there already: an older code? Delete it, or name another with --output"
+        ) from None
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            yield out
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
 
 
 def _platform_reseal(args: argparse.Namespace) -> int:
@@ -176,6 +218,25 @@ def add(rooms: "argparse._SubParsersAction[Parser]", settings: Parser) -> None:
         default="binh-lu",
         metavar="SLUG",
         help="slug of the cooperative (default: binh-lu)",
+    )
+    code = kinds.add(
+        platform, "code", _platform_code, "make a printed entry code for a person", settings
+    )
+    code.add_argument("user", help="log-in name")
+    code.add_argument(
+        "--hours",
+        type=kinds.number,
+        choices=(24, 72, 168),
+        default=24,
+        help="how long it is good (default: 24)",
+    )
+    where = code.add_mutually_exclusive_group()
+    where.add_argument("--show", action="store_true", help="show it here instead of in a file")
+    where.add_argument(
+        "--output",
+        type=kinds.path,
+        metavar="FILE",
+        help="the file to write (default: ma-vao-cua-USER.txt here)",
     )
     reseal = kinds.add(
         platform,
