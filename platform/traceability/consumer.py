@@ -28,10 +28,12 @@ from nongso.platform.forms import mass
 from nongso.platform.languages import date
 from nongso.platform.settings import Settings
 from nongso.platform.store import kept_records, records
-from nongso.platform.traceability import growing, sentences
+from nongso.platform.telemetry import telemetry
+from nongso.platform.traceability import growing, sentences, telling
 from nongso.platform.traceability import identifiers as ids
 from nongso.platform.traceability.digital_link import LinkError
 from nongso.platform.traceability.digital_link.catalogue import KEYS
+from nongso.platform.traceability.lateness import late_of
 from nongso.platform.traceability.records import PACKS, LabelCode, Lot, Product
 from nongso.platform.traceability.resolver import answers, link_types
 from nongso.platform.traceability.resolver.asked_address import asked_link
@@ -188,6 +190,8 @@ def _page(lot: Lot, story: Story, label: LabelCode | None) -> Response:
         missing=_missing,
         months=_months,
         storage=sentences.storage,
+        words=telling,
+        late=late_of(records(), telemetry(), kept_records().where, story.grown),
         trial=growing.is_simulated(records(), lot.cooperative),
     )
     return _kept(make_response(page), label is not None)

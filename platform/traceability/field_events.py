@@ -92,6 +92,13 @@ def of_lots(session: Session, codes: Sequence[str]) -> list[Event]:
     return [e for e in found if e.type != CORRECTED and e.body["eventID"] not in wrong]
 
 
+def corrections(session: Session, codes: Sequence[str]) -> int:
+    """Return how many lines about these lots were corrected or taken back after they stood."""
+    return sum(
+        event.type == CORRECTED and event.actor != GATEWAY for event in _about(session, codes)
+    )
+
+
 def _about(session: Session, codes: Sequence[str]) -> list[Event]:
     found: dict[int, Event] = {}
     for at in range(0, len(codes), 500):

@@ -1,7 +1,8 @@
 """A packed lot's story, as values: what a page tells and on whose word each thing stands.
 
 Read from the events behind the lot, oldest first. Nothing here is written as text; the
-pages, the linkset and later the offline proof say the same thing in their own ways.
+pages, the linkset and the offline proof say the same thing in their own ways. ``way`` makes the
+steps; this module gathers what they are made of.
 """
 
 import datetime
@@ -13,40 +14,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform.events import Event, EventSubject
-from nongso.platform.traceability import lots
+from nongso.platform.traceability import certificates, field_events, lots, way
 from nongso.platform.traceability.epcis import shaping
 from nongso.platform.traceability.identifiers import lot_of
-from nongso.platform.traceability.records import (
-    CROP,
-    NOODLES,
-    PACKS,
-    PLANTING,
-    ROOTS,
-    STARCH,
-    Lot,
-    Producer,
-    Product,
-)
+from nongso.platform.traceability.recipe_book import recipes
+from nongso.platform.traceability.records import CROP, PACKS, PLANTING, Lot, Producer, Product
+from nongso.platform.traceability.registry_records import Certificate
 from nongso.platform.traceability.trace import trace
+from nongso.platform.traceability.way import Step
 
-STATED, WEIGHED, MEASURED = "stated", "weighed", "measured"
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of the way: what (a word of this module), from when to when, on whose word.
-
-    ``grams`` is what was weighed then, of which this lot may have got a part only; ``None``
-    where nobody weighed.
-    """
-
-    what: str  # planted, lifted, weighed_in, harvested, starch, noodles, packed
-    since: datetime.date
-    until: datetime.date
-    stated: str
-    grams: int | None
-    lots: int
-    households: int = 0
+PLACE_RECORD = "nongso:placeRecord"  # what the station of a yard or store measured
 
 
 @dataclass(frozen=True)
@@ -56,6 +33,7 @@ class Grown:
     ``record`` is what was sealed into the harvest's event, ``None`` when nothing was measured.
     """
 
+    lot: str
     crop: str
     greenhouse: str
     planted: datetime.date
@@ -64,8 +42,31 @@ class Grown:
 
 
 @dataclass(frozen=True)
+class Lain:
+    """What the station of a drying yard or a store measured while a lot lay there."""
+
+    kind: str
+    place: str
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What households gathered on their own land: of one kind, where, when, of how many."""
+
+    kind: str
+    households: int
+    communes: tuple[str, ...]  # "xã Bình Lư, tỉnh Lai Châu"
+    since: datetime.date
+    until: datetime.date
+
+
+@dataclass(frozen=True)
 class Story:
-    """All that is told of a packed lot."""
+    """All that is told of a packed lot.
+
+    ``corrected`` counts what was declared wrong and recorded anew on its way.
+    """
 
     lot: Lot
     product: Product
@@ -74,9 +75,10 @@ class Story:
     best_before: datetime.date
     steps: tuple[Step, ...]
     grown: tuple[Grown, ...]
-    households: int  # that gave roots
-    communes: tuple[str, ...]  # where the roots grew: "xã Bình Lư, tỉnh Lai Châu"
-    lifted: tuple[datetime.date, datetime.date] | None
+    lain: tuple[Lain, ...]
+    gathered: tuple[Gathered, ...]
+    certificates: tuple[Certificate, ...]
+    corrected: int
     recorded_at: int  # when the newest of its events was recorded
 
 
@@ -84,20 +86,15 @@ def _day(at: int) -> datetime.date:
     return datetime.date.fromisoformat(shaping.day_of(at))
 
 
-def _span(events: Sequence[Event]) -> tuple[datetime.date, datetime.date]:
-    days = [_day(event.at) for event in events]
-    return min(days), max(days)
-
-
 def _events_of(session: Session, codes: Sequence[str]) -> list[Event]:
-    """The events that brought about, received or changed these lots, in stream order."""
+    """The events about these lots, in stream order; those of the field not among them."""
     found: dict[int, Event] = {}
     for at in range(0, len(codes), 500):
         subjects = [f"lot:{code}" for code in codes[at : at + 500]]
         wanted = (
             select(Event)
             .join(EventSubject, EventSubject.number == Event.number)
-            .where(EventSubject.subject.in_(subjects), Event.type.in_(lots.TYPES))
+            .where(EventSubject.subject.in_(subjects), Event.type.like("lot.%"))
         )
         found |= {event.number: event for event in session.scalars(wanted)}
     return [found[number] for number in sorted(found)]
@@ -108,76 +105,56 @@ def tell(session: Session, lot: Lot) -> Story | None:
     if lot.kind != PACKS or lot.product is None or lot.best_before is None:
         return None
     tree = trace(session, lot, "back")
-    behind: dict[str, list[Lot]] = {}
-    for found in tree.lots:
-        behind.setdefault(found.lot.kind, []).append(found.lot)
-    events = _events_of(session, [found.lot.code for found in tree.lots])
-    born = {event.number: event for event in events}
-    made = {kind: [born[one.born_number] for one in found] for kind, found in behind.items()}
-    codes = {one.code for one in behind.get(ROOTS, [])}
-    received = [
-        event
-        for event in events
-        if event.type == lots.RECEIVED
-        and lot_of(event.body["quantityList"][0]["epcClass"]) in codes
+    behind = [found.lot for found in tree.lots]
+    codes = [one.code for one in behind]
+    events = _events_of(session, codes)
+    field = field_events.of_lots(session, [one.code for one in behind if one.kind == PLANTING])
+    plantings = {one.code: one for one in behind if one.kind == PLANTING}
+    gathered = [
+        event for event in events if event.type == lots.HARVESTED and lots.made_by(event.body)
     ]
-    steps = _steps(behind, made, received)
-    roots = behind.get(ROOTS, [])
-    places = dict.fromkeys(
-        f"{one.place.commune}, {one.place.province}" for one in roots if one.place is not None
-    )
+    last = max((_day(e.at) for e in gathered if e.body.get("nongso:grownFrom")), default=None)
+    born = {event.number: event for event in events}
     return Story(
         lot=lot,
         product=lot.product,
         producer=lot.product.producer,
         packed_on=_day(lot.at),
         best_before=datetime.date.fromisoformat(lot.best_before),
-        steps=tuple(steps),
-        grown=tuple(_grown(behind, born)),
-        households=len({one.producer_id for one in roots}),
-        communes=tuple(places),
-        lifted=_span(made[ROOTS]) if roots else None,
-        recorded_at=max(event.recorded_at for event in events),
+        steps=tuple(way.steps(behind, events, _until(field, last))),
+        grown=tuple(_grown(behind, plantings, born)),
+        lain=tuple(_lain(behind, born)),
+        gathered=tuple(_gathered(behind, events)),
+        certificates=tuple(certificates.claims_of_lot(session, lot, _day(lot.at))),
+        corrected=_corrected(events) + field_events.corrections(session, list(plantings)),
+        recorded_at=max(event.recorded_at for event in (*events, *field)),
     )
 
 
-def _steps(
-    behind: dict[str, list[Lot]], made: dict[str, list[Event]], received: list[Event]
-) -> list[Step]:
-    """The way of the lot in the order in which such things happen."""
-
-    def step(
-        kind: str, what: str, stated: str, of: Sequence[Event], weighed: bool = True
-    ) -> list[Step]:
-        found = behind.get(kind, [])
-        if not found or not of:
-            return []
-        grams = sum(one.made_grams or 0 for one in found) if weighed else None
-        households = len({one.producer_id for one in found}) if kind == ROOTS else 0
-        return [Step(what, *_span(of), stated, grams, len(found), households)]
-
-    return [
-        *step(PLANTING, "planted", STATED, made.get(PLANTING, []), weighed=False),
-        *step(CROP, "harvested", WEIGHED, made.get(CROP, [])),
-        *step(ROOTS, "lifted", STATED, made.get(ROOTS, []), weighed=False),
-        *step(ROOTS, "weighed_in", WEIGHED, received),
-        *step(STARCH, "starch", WEIGHED, made.get(STARCH, [])),
-        *step(NOODLES, "noodles", WEIGHED, made.get(NOODLES, [])),
-        *step(PACKS, "packed", STATED, made.get(PACKS, []), weighed=False),
-    ]
+def _until(field: list[Event], last: datetime.date | None) -> list[Event]:
+    """What was done up to the last harvest; later work is for later harvests."""
+    return [event for event in field if last is None or _day(event.at) <= last]
 
 
-def _grown(behind: dict[str, list[Lot]], born: dict[int, Event]) -> list[Grown]:
+def _corrected(events: Sequence[Event]) -> int:
+    return sum("errorDeclaration" in event.body for event in events)
+
+
+def _grown(
+    behind: Sequence[Lot], plantings: dict[str, Lot], born: dict[int, Event]
+) -> list[Grown]:
     """Harvests that came from a planting in a greenhouse, and from nothing else."""
-    plantings = {one.code: one for one in behind.get(PLANTING, [])}
     found = []
-    for crop in behind.get(CROP, []):
-        event = born[crop.born_number]
+    for crop in behind:
+        event = born.get(crop.born_number)
+        if crop.kind != CROP or event is None:
+            continue
         planting = plantings.get(lot_of(event.body.get("nongso:grownFrom", "")))
         if planting is None or planting.place is None:
             continue
         found.append(
             Grown(
+                lot=crop.code,
                 crop=crop.name,
                 greenhouse=planting.place.name,
                 planted=_day(planting.at),
@@ -185,4 +162,31 @@ def _grown(behind: dict[str, list[Lot]], born: dict[int, Event]) -> list[Grown]:
                 record=event.body.get("nongso:growingRecord"),
             )
         )
+    return found
+
+
+def _lain(behind: Sequence[Lot], born: dict[int, Event]) -> list[Lain]:
+    found = []
+    for lot in behind:
+        event = born.get(lot.born_number)
+        record = event.body.get(PLACE_RECORD) if event is not None else None
+        if record is not None:
+            found.append(Lain(lot.kind, str(record.get("name", "")), record))
+    return found
+
+
+def _gathered(behind: Sequence[Lot], events: Sequence[Event]) -> list[Gathered]:
+    """What households gathered, by kind. What was bought in from elsewhere is not among it."""
+    days = {lots.made_by(e.body): _day(e.at) for e in events if e.type == lots.HARVESTED}
+    found = []
+    for kind in recipes().raw:
+        own = [one for one in behind if one.kind == kind.key and one.code in days]
+        if not own:
+            continue
+        places = dict.fromkeys(
+            f"{one.place.commune}, {one.place.province}" for one in own if one.place is not None
+        )
+        spans = [days[one.code] for one in own]
+        households = len({one.producer_id for one in own})
+        found.append(Gathered(kind.key, households, tuple(places), min(spans), max(spans)))
     return found
