@@ -32,9 +32,9 @@ class BadPhoto(Exception):
         self.code = code
 
 
-def keep(folder: Path, data: bytes) -> str:
+def keep(folder: Path, data: bytes, longest_side: int = LONGEST_SIDE) -> str:
     """Keep a picture and return its SHA-256, under which ``path_of`` finds it."""
-    small = shrink(data)
+    small = shrink(data, longest_side)
     name = hashlib.sha256(small).hexdigest()
     file = path_of(folder, name)
     if not file.exists():
@@ -49,26 +49,26 @@ def path_of(folder: Path, name: str) -> Path:
     return folder / name[:2] / f"{name}.jpg"
 
 
-def shrink(data: bytes) -> bytes:
+def shrink(data: bytes, longest_side: int = LONGEST_SIDE) -> bytes:
     """Return a small JPEG with nothing but the picture, upright. Raises ``BadPhoto``.
 
     One at a time: eight pictures at once must not take eight times the memory.
     """
     with _one_at_a_time:
-        return _shrunk(data)
+        return _shrunk(data, longest_side)
 
 
-def _shrunk(data: bytes) -> bytes:
+def _shrunk(data: bytes, longest_side: int) -> bytes:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # Pillow warns of pictures that are bombs
             with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
                 if picture.width * picture.height > MOST_PIXELS:
                     raise BadPhoto("huge")
-                picture.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
+                picture.draft("RGB", (longest_side, longest_side))
                 if picture.width * picture.height > MOST_PIXELS_AT_ONCE:
                     raise BadPhoto("huge")
-                picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+                picture.thumbnail((longest_side, longest_side))
                 upright = ImageOps.exif_transpose(picture).convert("RGB")
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise BadPhoto("huge") from None

@@ -19,10 +19,14 @@ class NotKept(Exception):
 
 
 def write_whole(file: Path, data: bytes) -> None:
-    """Write a file in one step. Raises ``NotKept``; ``OSError`` for trouble with the disk."""
+    """Write a file in one step, for its owner's eyes only.
+
+    Raises ``NotKept``; ``OSError`` for trouble with the disk.
+    """
     waiting = file.with_name(f"{file.name}.{uuid.uuid4().hex}.part")
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        waiting.touch(mode=0o600)
         waiting.write_bytes(data)
         waiting.replace(file)
     except OSError as error:

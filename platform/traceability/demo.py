@@ -17,7 +17,7 @@ from nongso.platform.people import Cooperative
 from nongso.platform.settings import Settings
 from nongso.platform.store import Records
 from nongso.platform.telemetry import Telemetry, open_telemetry
-from nongso.platform.traceability import growing, labelling
+from nongso.platform.traceability import growing, labelling, registry_demo
 from nongso.platform.traceability import operations as ops
 from nongso.platform.traceability.epcis import shaping
 from nongso.platform.traceability.labeltext import texts_of
@@ -82,6 +82,7 @@ class _Demo:
             issued = self._do(labelling.issue, f"labels/{lot.name}", wish, texts_of(lot))
             with self._records.session() as session:
                 labelling.file_of(session, issued, self._settings.files_folder)
+        registry_demo.lay_down(self._records, self._settings, self._cooperative, self._today)
         return [lot.code for lot in made]
 
     def _do(self, deed: Any, name: str, wish: Any, *more: Any) -> Any:

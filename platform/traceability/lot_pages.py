@@ -12,7 +12,7 @@ from nongso.platform.accounts import allow, scoped
 from nongso.platform.forms import Form
 from nongso.platform.languages import _, number
 from nongso.platform.store import records, transaction
-from nongso.platform.traceability import labelling, sentences
+from nongso.platform.traceability import labelling, legal_facts, sentences
 from nongso.platform.traceability.desk import (
     READERS,
     blueprint,
@@ -96,6 +96,7 @@ def lot(code: str) -> Answer:
         sources=_edges((flow.target, flow.source, flow.grams) for flow in back.flows),
         uses=_edges((flow.source, flow.target, flow.grams) for flow in forward.flows),
         issues=issues,
+        legal=legal_facts.check_lot(session, found),
         may_withdraw=found.withdrawn_at is None and not made_of(session, found.code),
         yield_percent=_yield(
             found, [flow.grams for flow in back.flows if flow.target == found.code]
@@ -190,6 +191,7 @@ def _labels(form: Form, spoiled: Form, lot: Lot) -> Answer:
         layouts=found,
         address=printed_address(base, lot.code, None, lot.product.gtin if lot.product else None),
         only_here=opens_only_here(base),
+        legal=legal_facts.check_lot(records(), lot),
         may_print=lot.labels_left > 0,
         sentence=_no_label(lot),
     )

@@ -2,16 +2,28 @@
 
 from nongso.platform.accounts import Link
 from nongso.platform.languages import later
-from nongso.platform.traceability import lot_pages, plots, registry, registry_records, steps
+from nongso.platform.traceability import (
+    certificates_pages,
+    lot_pages,
+    plots_pages,
+    recall_room,
+    registry,
+    registry_products,
+    steps,
+)
 from nongso.platform.traceability.desk import READERS, blueprint
+from nongso.platform.traceability.resolver import link_pages
 
 __all__ = [
     "NAVIGATION",
     "blueprint",
+    "certificates_pages",
+    "link_pages",
     "lot_pages",
-    "plots",
+    "plots_pages",
+    "recall_room",
     "registry",
-    "registry_records",
+    "registry_products",
     "steps",
 ]
 

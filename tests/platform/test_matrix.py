@@ -159,7 +159,9 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         own |= {
             "code": first("SELECT code FROM lot WHERE cooperative = 'binh-lu' LIMIT 1"),
             "records.producer:key": first("SELECT id FROM producer LIMIT 1"),
-            "records.product:key": first("SELECT id FROM product LIMIT 1"),
+            "records.product:key": first("SELECT id FROM product WHERE photo <> '' LIMIT 1"),
+            "records.plot:key": first("SELECT id FROM plot LIMIT 1"),
+            "records.certificate:key": first("SELECT id FROM certificate LIMIT 1"),
         }
         issue = session.execute(text("SELECT id, lot FROM label_issue LIMIT 1")).first()
     assert issue is not None
@@ -183,8 +185,11 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         "what": "water",
         "key": str(issue[0]),
     }
-    for endpoint, row in (("producer", "producer"), ("product", "product")):
-        made.filled[f"records.keep_{endpoint}:key"] = own[f"records.{row}:key"]
+    for row in ("producer", "product", "plot", "certificate"):
+        made.filled[f"records.keep_{row}:key"] = own[f"records.{row}:key"]
+    for endpoint in ("certificate_file", "remove_certificate"):
+        made.filled[f"records.{endpoint}:key"] = own["records.certificate:key"]
+    made.filled["records.product_photo:key"] = own["records.product:key"]
     yield made
     place.close()
     people._hasher, commands.ANSWER_SECONDS = hasher, patience

@@ -35,6 +35,8 @@ class Site:
         found = {}
         for tag in re.findall(r"<input[^>]*>", page):
             name, value = (re.search(rf'{what}="([^"]*)"', tag) for what in ("name", "value"))
+            if re.search('type="(radio|checkbox)"', tag) and " checked" not in tag:
+                continue
             if name:
                 found[name[1]] = value[1] if value else ""
         for name, body in re.findall(r'<select[^>]*name="(\w+)".*?>(.*?)</select>', page, re.S):

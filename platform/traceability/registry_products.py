@@ -1,0 +1,249 @@
+"""The clerk's pages for products: what is sold, and what of it the law still misses."""
+
+import time
+import uuid
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from flask import Response, abort, redirect, request, url_for
+from sqlalchemy.exc import IntegrityError
+
+from nongso.platform import photos
+from nongso.platform.accounts import allow, somebody
+from nongso.platform.forms import Form
+from nongso.platform.languages import _, date
+from nongso.platform.store import records, transaction
+from nongso.platform.traceability import certificates, legal, legal_facts, sentences
+from nongso.platform.traceability.desk import (
+    READERS,
+    asked,
+    blueprint,
+    page,
+    products,
+    refuse,
+    settings,
+    today,
+)
+from nongso.platform.traceability.desk import producers as all_producers
+from nongso.platform.traceability.errors import BadGtin
+from nongso.platform.traceability.identifiers import gtin14
+from nongso.platform.traceability.records import (
+    LONGEST_SHELF_DAYS,
+    MOST_PACK_GRAMS,
+    Product,
+    product_kinds,
+)
+from nongso.platform.traceability.registry_words import kind_of_certificate
+from nongso.platform.traceability.resolver.names import note_gtin
+from nongso.platform.typed_numbers import Unreadable, read_whole
+from nongso.platform.wholefile import NotKept
+
+Answer = str | tuple[str, int] | Response
+MOST_PHOTO_BYTES = 8 * 1024 * 1024
+MOST_SIZES = 10
+_TEXTS = ("standard", "origin", "ingredients", "directions", "warnings", "model")
+_VALUES = (
+    "kind",
+    "crop",
+    "producer_id",
+    "name",
+    "brand",
+    "pack_grams",
+    "shelf_life_days",
+    "storage",
+    *_TEXTS,
+)
+
+
+@blueprint.get("/products")
+@allow(*READERS)
+def product_list() -> Answer:
+    """List the products, each with what the law still misses and what may be claimed."""
+    session, day = records(), today()
+    found = products()
+    return page(
+        "product_list.html",
+        products=found,
+        kind_of_product=sentences.kind_of_product,
+        checks={one.id: legal_facts.check_product(session, one, day) for one in found},
+        claims={one.id: certificates.claims(session, one, day) for one in found},
+        kind_of_certificate=kind_of_certificate,
+    )
+
+
+@blueprint.get("/products/new")
+@blueprint.get("/products/<key>")
+@allow("clerk")
+def product(key: str = "") -> Answer:
+    """Show the form of a product."""
+    if key:
+        found = own_product(key)
+        values = {name: str(getattr(found, name)) for name in _VALUES}
+        values |= {
+            "gtin": found.gtin or "",
+            "pack_sizes": " ".join(str(grams) for grams in found.pack_sizes),
+            "compulsory": "1" if found.compulsory else "",
+        }
+        return _product(Form(values), key)
+    proposed = {
+        "id": str(uuid.uuid4()),
+        "pack_grams": "500",
+        "shelf_life_days": "365",
+        "origin": "Việt Nam",
+    }
+    return _product(Form({**proposed, **asked("kind", "crop")}), "")
+
+
+@blueprint.post("/products/new")
+@blueprint.post("/products/<key>")
+@allow("clerk")
+def keep_product(key: str = "") -> Answer:
+    """Keep a product, new or changed. Labels that were printed keep what they say."""
+    if key:
+        own_product(key)
+    form = Form(request.form)
+    id_ = key or form.id()
+    values: dict[str, Any] = {
+        "kind": form.choice("kind", product_kinds()),
+        "producer_id": form.choice("producer_id", {one.id for one in all_producers()}),
+        "name": form.text("name", 60),
+        "brand": form.text("brand", 60, needed=False),
+        "pack_grams": form.count("pack_grams", 1, MOST_PACK_GRAMS),
+        "pack_sizes": _sizes(form),
+        "shelf_life_days": form.count("shelf_life_days", 1, LONGEST_SHELF_DAYS),
+        "storage": form.text("storage", 200, needed=False),
+        "crop": form.text("crop", 60, needed=form["kind"] == "vegetables"),
+        "gtin": _gtin(form),
+        "compulsory": form["compulsory"] == "1",
+    }
+    values |= {name: form.text(name, 200, needed=False) for name in _TEXTS}
+    photo = _photo(form) if form.ok else ""
+    if photo:
+        values["photo"] = photo
+    if form.ok:
+        try:
+            _keep(id_, values)
+        except IntegrityError:
+            form.wrong("name", _("Đã có sản phẩm mang tên này. Xin chọn tên khác."))
+        else:
+            return redirect(url_for("records.product_list"), 303)  # type: ignore[return-value]
+    return _product(form, key)
+
+
+def _keep(key: str, values: dict[str, Any]) -> None:
+    """Write a product of the asker's own cooperative, new or changed; 404 for another one's."""
+    own = somebody().cooperative
+    with transaction() as session:
+        kept = session.get(Product, key)
+        if kept is None:
+            kept = Product(id=key, cooperative=own)
+            session.add(kept)
+        if kept.cooperative != own:
+            abort(404)
+        for name, value in values.items():
+            setattr(kept, name, value)
+        session.flush()
+        note_gtin(session, kept, somebody().id, int(time.time()), settings().label_url)
+
+
+def _sizes(form: Form) -> list[int]:
+    """Other sizes of packs, in grams, smallest first."""
+    found: set[int] = set()
+    try:
+        for part in form["pack_sizes"].replace(";", " ").replace(", ", " ").split():
+            found.add(read_whole(part))
+    except Unreadable:
+        found = {0}
+    if not all(1 <= grams <= MOST_PACK_GRAMS for grams in found) or len(found) > MOST_SIZES:
+        form.wrong("pack_sizes", _("Xin ghi số gam của mỗi cỡ gói, cách nhau, ví dụ 250 1000."))
+        return []
+    return sorted(found)
+
+
+def _gtin(form: Form) -> str | None:
+    """The GTIN that GS1 gave, or none: it is never made up."""
+    if not form["gtin"].strip():
+        return None
+    try:
+        return gtin14(form["gtin"])
+    except BadGtin as e:
+        refuse(form, e)
+        return None
+
+
+def photo_folder() -> Path:
+    """Where pictures of products lie: with those of the diary, under their contents' names."""
+    return settings().folder / "photos"
+
+
+def _photo(form: Form) -> str:
+    sent = request.files.get("photo")
+    if sent is None or not sent.filename:
+        return ""
+    with closing(sent):
+        data = sent.stream.read(MOST_PHOTO_BYTES + 1)
+    try:
+        if len(data) > MOST_PHOTO_BYTES:
+            raise photos.BadPhoto("huge")
+        return photos.keep(photo_folder(), data)
+    except NotKept:
+        form.wrong("photo", _("Máy chủ không giữ được tệp này. Xin báo người phụ trách máy."))
+    except photos.BadPhoto as error:
+        form.wrong(
+            "photo",
+            _("Ảnh to quá. Xin chụp lại với cỡ nhỏ hơn.")
+            if error.code == "huge"
+            else _("Tệp này không phải là ảnh, hoặc ảnh đã hỏng."),
+        )
+    return ""
+
+
+@blueprint.get("/products/<key>/photo")
+@allow(*READERS)
+def product_photo(key: str) -> Answer:
+    """The picture of a product."""
+    found = next((one for one in products() if one.id == key), None)
+    if found is None or not found.photo:
+        abort(404)
+    file = photos.path_of(photo_folder(), found.photo)
+    if not file.is_file():
+        abort(404)
+    answer = Response(file.read_bytes(), mimetype="image/jpeg")
+    answer.headers["Cache-Control"] = "private, max-age=3600"
+    return answer
+
+
+def own_product(key: str) -> Product:
+    """A product of the asker's own cooperative, else 404."""
+    found = records().get(Product, key)
+    if found is None or found.cooperative != somebody().cooperative:
+        abort(404)
+    return found
+
+
+def _product(form: Form, key: str) -> Answer:
+    kinds = [(kind, sentences.kind_of_product(kind)) for kind in product_kinds()]
+    makers = [(one.id, one.name) for one in all_producers()]
+    there = own_product(key) if key else None
+    checks = [] if there is None else legal_facts.check_product(records(), there, today())
+    return page(
+        "product.html",
+        form,
+        key=key,
+        kinds=kinds,
+        producers=makers,
+        there=there,
+        checks=checks,
+        papers=[] if there is None else certificates.of_subject(records(), "product", there.id),
+        kind_of_certificate=kind_of_certificate,
+    )
+
+
+@blueprint.get("/law")
+@allow(*READERS)
+def law() -> Answer:
+    """The lists of the law that are checked, with their days, sources and doubts."""
+    return page(
+        "law.html", lists=legal.in_force(today()), to_come=legal.to_come(today()), day=date
+    )
