@@ -353,3 +353,25 @@ class StillInStore(Told):
             packs=number(self.packs),
             mass=mass(self.grams),
         )
+
+
+class NothingToRehearse(Told):
+    """No goods have left: there is nothing that could be called back."""
+
+    code = "nothing_to_rehearse"
+    field = ""
+
+    def sentence(self) -> str:
+        """Say what is needed first."""
+        return _("Chưa tập dượt được: chưa có lô nào gửi đi hay bán ra.")
+
+
+class RehearsalEnded(Told):
+    """A rehearsal's report is kept as it was."""
+
+    code = "rehearsal_ended"
+    field = ""
+
+    def sentence(self) -> str:
+        """Say so."""
+        return _("Lần tập dượt này đã kết thúc, báo cáo được giữ nguyên.")

@@ -17,6 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform.traceability.records import Flow, Lot
+from nongso.platform.traceability.testing_records import FAILED
 
 DIRECTIONS = ("back", "forward")
 _AT_ONCE = 2000  # parameters of one query; SQLite takes 32,766
@@ -59,6 +60,7 @@ class Node(NamedTuple):
     made_grams: int | None
     packs: int
     withdrawn: bool
+    held: bool  # recalled, or failed a test
 
 
 @dataclass(frozen=True)
@@ -111,10 +113,22 @@ def _nodes(session: Session, depths: dict[str, int]) -> list[Node]:
     columns = (Lot.code, Lot.kind, Lot.name, Lot.at, Lot.cooperative, Lot.made_grams, Lot.packs)
     found = []
     for some in _portions(list(depths)):
-        rows = session.execute(select(*columns, Lot.withdrawn_at).where(Lot.code.in_(some)))
+        standing = (Lot.withdrawn_at, Lot.recalled_at, Lot.tested)
+        rows = session.execute(select(*columns, *standing).where(Lot.code.in_(some)))
         found += [
-            Node(code, depths[code], kind, name, at, home, made, packs, withdrawn_at is not None)
-            for code, kind, name, at, home, made, packs, withdrawn_at in rows
+            Node(
+                code,
+                depths[code],
+                kind,
+                name,
+                at,
+                home,
+                made,
+                packs,
+                withdrawn_at is not None,
+                recalled_at is not None or tested == FAILED,
+            )
+            for code, kind, name, at, home, made, packs, withdrawn_at, recalled_at, tested in rows
         ]
     found.sort(key=lambda node: (node.depth, node.at, node.code))
     return found

@@ -1,0 +1,99 @@
+"""The page of a lot's tree: a drawing and the same as a list, backwards or forwards."""
+
+from flask import Response, request
+from markupsafe import Markup
+
+from nongso.platform.accounts import allow
+from nongso.platform.forms import mass
+from nongso.platform.languages import _, date, number
+from nongso.platform.store import records
+from nongso.platform.traceability import sentences
+from nongso.platform.traceability.desk import READERS, blueprint, own_lot
+from nongso.platform.traceability.moving_desk import page
+from nongso.platform.traceability.records import PACKS, Lot
+from nongso.platform.traceability.trace import DIRECTIONS, Node, Reach, reach
+from nongso.platform.traceability.trace_picture import Box, Line, draw
+
+Answer = str | tuple[str, int] | Response
+MOST_LISTED = 300
+
+
+@blueprint.get("/lots/<code>/tree")
+@allow(*READERS)
+def tree(code: str) -> Answer:
+    """Where a lot comes from, or where it went."""
+    lot = own_lot(code)
+    direction = request.args.get("direction", "back")
+    direction = direction if direction in DIRECTIONS else "back"
+    found = reach(records(), [lot.code], direction)
+    return page(
+        "tree.html",
+        lot=lot,
+        direction=direction,
+        drawing=Markup(picture(lot, found)),
+        nodes=found.nodes[:MOST_LISTED],
+        hidden=max(len(found.nodes) - MOST_LISTED, 0),
+        edges=_edges(found),
+        amount=amount_of,
+    )
+
+
+def amount_of(node: Node) -> str:
+    """How much a lot is: packs, kilograms, or nothing where nobody weighed."""
+    if node.kind == PACKS:
+        return _("%(packs)s gói", packs=number(node.packs))
+    return "" if node.made_grams is None else mass(node.made_grams)
+
+
+def _edges(found: Reach) -> dict[str, list[tuple[str, int | None]]]:
+    """What went from each lot towards where the question began, or on from it."""
+    edges: dict[str, list[tuple[str, int | None]]] = {}
+    for edge in found.edges:
+        near, far = (
+            (edge.target, edge.source) if found.direction == "back" else (edge.source, edge.target)
+        )
+        edges.setdefault(far, []).append((near, edge.grams))
+    return edges
+
+
+def picture(lot: Lot, found: Reach) -> str:
+    """Draw what was found. Sources stand above what was made of them."""
+    deepest = max(node.depth for node in found.nodes)
+    back = found.direction == "back"
+    boxes = [
+        Box(
+            node.code,
+            deepest - node.depth if back else node.depth,
+            sentences.kind_of_lot(node.kind),
+            amount_of(node) or date(node.at),
+            _mark(node, lot),
+        )
+        for node in found.nodes
+    ]
+    lines = [
+        Line(edge.source, edge.target, mass(edge.grams) if edge.grams else "")
+        for edge in found.edges
+    ]
+    label = (
+        _(
+            "Cây nguồn của lô %(lot)s: %(count)s lô. Danh sách ở dưới nói cùng điều đó.",
+            lot=lot.code,
+            count=number(len(found.nodes)),
+        )
+        if back
+        else _(
+            "Cây những gì làm từ lô %(lot)s: %(count)s lô. Danh sách ở dưới nói cùng điều đó.",
+            lot=lot.code,
+            count=number(len(found.nodes)),
+        )
+    )
+    more = _("và {count} lô khác, xem danh sách")
+    return draw(boxes, lines, more, label)
+
+
+def _mark(node: Node, lot: Lot) -> str:
+    if node.withdrawn:
+        return "gone"
+    if node.held:
+        return "held"
+    return "start" if node.code == lot.code else ""
