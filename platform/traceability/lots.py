@@ -28,7 +28,7 @@ is given back with a negative amount. The tables' own constraints refuse stock b
 
 import functools
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -66,6 +66,7 @@ TYPES = (PLANTED, HARVESTED, RECEIVED, TRANSFORMED, PACKED, LABELLED, SPOILED, W
 # Modules with event types of their own, each with ``APPLIES`` and, if it wants, ``TABLES``.
 # Named, not imported: they stand on this module.
 PLUGGED: tuple[str, ...] = (
+    "nongso.platform.traceability.making_book",
     "nongso.platform.traceability.moving_book",
     "nongso.platform.traceability.testing_book",
 )
@@ -88,7 +89,7 @@ def take_off(lot: Lot, amount: int, why: str) -> None:
         lot.used_grams += amount
 
 
-def _born(event: events.Event, kind: str, quantity: Body) -> Lot:
+def born(event: events.Event, kind: str, quantity: Body) -> Lot:
     """A new lot from the event that brings it about."""
     body = event.body
     ilmd = body.get("ilmd", {})
@@ -111,7 +112,7 @@ def _born(event: events.Event, kind: str, quantity: Body) -> Lot:
         spoiled=0,
         demonstration=body.get("nongso:demonstration", False),
         owner=body.get("nongso:owner", event.cooperative),
-        holder=event.cooperative,
+        holder=body.get("nongso:holder", event.cooperative),
         bought="nongso:boughtFrom" in body,
         moisture_permille=ilmd.get("nongso:moisturePermille"),
         regrouped=False,
@@ -124,7 +125,7 @@ def _born(event: events.Event, kind: str, quantity: Body) -> Lot:
     )
 
 
-def _take(book: Book, event: events.Event, target: Lot) -> None:
+def take(book: Book, event: events.Event, target: Lot) -> None:
     """Take what goes in. Whatever holds something bought in is bought in too."""
     target.in_grams = 0
     for quantity in event.body["inputQuantityList"]:
@@ -156,13 +157,13 @@ def lot_in(body: Body) -> str:
 
 
 def _planted(book: Book, event: events.Event) -> None:
-    book.add(_born(event, PLANTING, event.body["quantityList"][0]))
+    book.add(born(event, PLANTING, event.body["quantityList"][0]))
 
 
 def _harvested(book: Book, event: events.Event) -> None:
     grown_from = event.body.get("nongso:grownFrom")
     kind = CROP if grown_from else event.body.get("nongso:kind", ROOTS)
-    lot = _born(event, kind, event.body["quantityList"][0])
+    lot = born(event, kind, event.body["quantityList"][0])
     book.add(lot)
     if grown_from:
         source = lot_of(grown_from)
@@ -173,7 +174,7 @@ def _received(book: Book, event: events.Event) -> None:
     body = event.body
     lot = book.find(Lot, lot_in(body))
     if lot is None:  # bought in: nobody stated its harvest
-        lot = _born(event, body["nongso:kind"], body["quantityList"][0])
+        lot = born(event, body["nongso:kind"], body["quantityList"][0])
         book.add(lot)
     lot.made_grams, lot.at = shaping.grams_of(body["quantityList"][0]), event.at
     lot.moisture_permille = body.get("nongso:moisturePermille")
@@ -181,11 +182,11 @@ def _received(book: Book, event: events.Event) -> None:
 
 def _transformed(book: Book, event: events.Event) -> None:
     body = event.body
-    lot = _born(event, body["nongso:kind"], body["outputQuantityList"][0])
+    lot = born(event, body["nongso:kind"], body["outputQuantityList"][0])
     if event.type == TRANSFORMED:  # the first events did not name their recipe
         lot.recipe = body.get("nongso:recipe", body["nongso:kind"])
     book.add(lot)
-    _take(book, event, lot)
+    take(book, event, lot)
 
 
 def _labelled(book: Book, event: events.Event) -> None:
@@ -236,6 +237,17 @@ def apply(book: Book, event: events.Event) -> None:
     deed = applies().get(event.type)
     if deed is not None:
         deed(book, event)
+
+
+def about(session: Session, code: str, types: Sequence[str]) -> list[events.Event]:
+    """The events of these types about a lot, in the order of the stream."""
+    wanted = (
+        select(events.Event)
+        .join(events.EventSubject, events.EventSubject.number == events.Event.number)
+        .where(events.EventSubject.subject == f"lot:{code}", events.Event.type.in_(types))
+        .order_by(events.Event.number)
+    )
+    return list(session.scalars(wanted))
 
 
 def remake(session: Session, batch: int = 1000) -> Memory:

@@ -1,4 +1,4 @@
-"""What happens to lots: plant, harvest, take in, make a batch, pack.
+"""What happens to lots: plant, harvest, weigh in, make a batch, pack.
 
 Each is one transaction of the caller: check, append the event, move the stock. The writers of a
 database wait for each other (``BEGIN IMMEDIATE``), so that what was checked still holds when it
@@ -13,7 +13,7 @@ import datetime
 import hashlib
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
@@ -22,7 +22,14 @@ from sqlalchemy.orm import Session
 
 from nongso.platform import events
 from nongso.platform.events import Event
-from nongso.platform.traceability import lots
+from nongso.platform.traceability import (
+    lots,
+    reckoning,
+    rules_area,
+    rules_use,
+    rules_yield,
+    withholding,
+)
 from nongso.platform.traceability.epcis import shaping
 from nongso.platform.traceability.epcis.shaping import Body
 from nongso.platform.traceability.errors import (
@@ -39,21 +46,33 @@ from nongso.platform.traceability.errors import (
     WrongCrop,
     WrongKind,
 )
-from nongso.platform.traceability.identifiers import lot_id, new_lot_code
+from nongso.platform.traceability.identifiers import lot_id, lot_of, new_lot_code
+from nongso.platform.traceability.making_errors import (
+    BeyondLand,
+    HoldersDiffer,
+    MoistureImpossible,
+    MoreDryOutThanIn,
+    NotOurs,
+    OwnersDiffer,
+    Unusable,
+    UnusualYield,
+)
+from nongso.platform.traceability.moving_errors import Held
+from nongso.platform.traceability.recipe_book import Kind, Step, recipes
 from nongso.platform.traceability.records import (
-    NOODLES,
     PACKS,
     PLANTING,
     ROOTS,
-    STARCH,
     Lot,
     Place,
     Producer,
     Product,
     packed_from,
 )
+from nongso.platform.traceability.rules_yield import Weighed
 
-MADE_FROM = {STARCH: ROOTS, NOODLES: STARCH}  # what a batch takes to give what
+BOUGHT, MILLING = "bought", "milling"
+PURPOSES = (BOUGHT, MILLING)
 
 
 @dataclass(frozen=True)
@@ -90,12 +109,23 @@ class Harvest:
 
 @dataclass(frozen=True)
 class Intake:
-    """Dong roots of one household are weighed in; it says when they were lifted."""
+    """Something of one household is weighed in; it says when it was gathered.
+
+    ``purpose`` is ``BOUGHT``, or ``MILLING``: then it stays the household's. ``bought_from`` is
+    empty for what grew on the household's own land, else from whom and where it was bought.
+    ``name`` says which one it is where the recipe leaves that open (which herb).
+    """
 
     producer_id: str
     grams: int
     lifted: datetime.date
     day: datetime.date
+    kind: str = ROOTS
+    purpose: str = BOUGHT
+    bought_from: str = ""
+    reason: str = ""
+    moisture_permille: int | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,12 +138,18 @@ class Take:
 
 @dataclass(frozen=True)
 class Batch:
-    """A mẻ: roots become starch, or starch becomes noodles."""
+    """A mẻ: one step of a recipe, such as roots becoming starch.
+
+    ``kind`` is the step's key. ``reason`` explains a yield that is out of the usual band, and is
+    recorded.
+    """
 
     kind: str
     inputs: tuple[Take, ...]
     out_grams: int
     day: datetime.date
+    moisture_permille: int | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,7 +165,6 @@ class Packing:
 
 
 _Owned = TypeVar("_Owned", Lot, Producer, Product)
-Wish = Planting | Harvest | Intake | Batch | Packing
 
 
 def moment(day: datetime.date, now: int) -> int:
@@ -143,17 +178,18 @@ def day_of(lot: Lot) -> datetime.date:
     return datetime.date.fromisoformat(shaping.day_of(lot.at))
 
 
-def _digest(wish: Wish) -> str:
+def digest(wish: Any) -> str:
+    """What a form said, in short: to tell the same form from another one under its number."""
     return hashlib.sha256(json.dumps(asdict(wish), default=str).encode()).hexdigest()
 
 
-def _recorded(desk: Desk, id_: str, wish: Wish) -> Lot | None:
+def recorded(desk: Desk, id_: str, wish: Any) -> Lot | None:
     """The lot that this very form made before. Raises ``AlreadyRecorded`` for another form."""
     event = desk.session.scalar(select(Event).where(Event.id == id_))
     if event is None:
         return None
     body = event.body
-    if event.cooperative != desk.cooperative or body.get("nongso:form") != _digest(wish):
+    if event.cooperative != desk.cooperative or body.get("nongso:form") != digest(wish):
         raise AlreadyRecorded
     return desk.session.get(Lot, lots.made_by(body))
 
@@ -178,7 +214,8 @@ def append(desk: Desk, type_: str, at: int, id_: str, body: Body, codes: Sequenc
     return event
 
 
-def _new_code(desk: Desk) -> str:
+def new_code(desk: Desk) -> str:
+    """A code that no lot has."""
     code = new_lot_code()
     while desk.session.get(Lot, code) is not None:
         code = new_lot_code()
@@ -191,36 +228,63 @@ def own(desk: Desk, kind: type[_Owned], key: str) -> _Owned | None:
     return found if found is not None and found.cooperative == desk.cooperative else None
 
 
-def _lot(desk: Desk, code: str, kind: str, day: datetime.date) -> Lot:
-    """A lot that may be used for a step on that day."""
+def usable(
+    desk: Desk, code: str, kinds: Collection[str], day: datetime.date, anywhere: bool = False
+) -> Lot:
+    """A lot of one of these kinds that may be used for a step on that day; any kind if none.
+
+    ``anywhere`` takes also what lies with somebody else (roots at a mill).
+    """
     lot = own(desk, Lot, code)
     if lot is None:
         raise LotUnknown(code)
-    if lot.withdrawn_at is not None:
+    standing = rules_use.Standing(
+        withdrawn=lot.withdrawn_at is not None,
+        recalled=lot.recalled_at is not None,
+        tested=lot.tested,
+        best_before=lot.best_before,
+        here=anywhere or lot.holder == desk.cooperative,
+    )
+    verdict = rules_use.judge(standing, day)
+    if verdict.code == "withdrawn":
         raise Withdrawn(code)
-    if lot.kind != kind:
+    if verdict.code in ("recalled", "failed"):
+        raise Held(code, verdict.code)
+    if not verdict.ok:
+        raise Unusable(code, verdict.code)
+    if kinds and lot.kind not in kinds:
         raise WrongKind(code, lot.kind)
     if day < day_of(lot):
         raise BeforeItsSource(code, shaping.day_of(lot.at), lot.kind)
     return lot
 
 
-def _producer(desk: Desk, producer_id: str) -> Producer:
+def producer_of(desk: Desk, producer_id: str) -> Producer:
     producer = own(desk, Producer, producer_id)
     if producer is None:
         raise PlaceUnknown("producer", producer_id)
     return producer
 
 
-def _common(desk: Desk, wish: Wish, name: str) -> Body:
-    common: Body = {"nongso:name": name, "nongso:form": _digest(wish)}
+def common(desk: Desk, wish: Any, name: str) -> Body:
+    """What every event of ours says."""
+    said: Body = {"nongso:name": name, "nongso:form": digest(wish)}
     if desk.demonstration:
-        common["nongso:demonstration"] = True
-    return common
+        said["nongso:demonstration"] = True
+    return said
 
 
-def _party(desk: Desk, producer: Producer) -> str:
-    return f"{desk.base}/id/party/{producer.id}"
+def party(desk: Desk, key: str) -> str:
+    """The identifier of a producer, or of the cooperative by its slug."""
+    return f"{desk.base}/id/party/{key}"
+
+
+def change(desk: Desk, giver: str, taker: str, *types: str) -> Body:
+    """From whom to whom: ``owning_party``, ``possessing_party``, or both, which ever changes."""
+    return {
+        "sourceList": [{"type": type_, "source": party(desk, giver)} for type_ in types],
+        "destinationList": [{"type": type_, "destination": party(desk, taker)} for type_ in types],
+    }
 
 
 def _place(desk: Desk, kind: str, key: str, name: str, producer: Producer) -> Place:
@@ -245,15 +309,15 @@ def _place(desk: Desk, kind: str, key: str, name: str, producer: Producer) -> Pl
 
 def plant(desk: Desk, id_: str, wish: Planting) -> Lot:
     """Record a planting; from this day on the greenhouse's readings belong to it."""
-    if (there := _recorded(desk, id_, wish)) is not None:
+    if (there := recorded(desk, id_, wish)) is not None:
         return there
-    producer = _producer(desk, wish.producer_id)
+    producer = producer_of(desk, wish.producer_id)
     key = f"greenhouse-{wish.greenhouse}"
     place = _place(desk, "greenhouse", key, wish.greenhouse_name, producer)
-    code, at = _new_code(desk), moment(wish.day, desk.now)
+    code, at = new_code(desk), moment(wish.day, desk.now)
     where = f"{desk.base}/id/place/{place.id}"
     more = {
-        **_common(desk, wish, wish.crop),
+        **common(desk, wish, wish.crop),
         "nongso:producer": producer.id,
         "nongso:place": place.id,
         "nongso:greenhouse": wish.greenhouse,
@@ -269,12 +333,13 @@ def harvest(desk: Desk, id_: str, wish: Harvest, grown: dict[str, Any] | None) -
 
     ``grown`` is the growing record; ``None`` where nothing was measured.
     """
-    if (there := _recorded(desk, id_, wish)) is not None:
+    if (there := recorded(desk, id_, wish)) is not None:
         return there
-    source = _lot(desk, wish.planting, PLANTING, wish.day)
-    code, at = _new_code(desk), moment(wish.day, desk.now)
+    source = usable(desk, wish.planting, (PLANTING,), wish.day)
+    withholding.refuse_held_back(desk.session, source.code, wish.day, "harvest")
+    code, at = new_code(desk), moment(wish.day, desk.now)
     more = {
-        **_common(desk, wish, source.name),
+        **common(desk, wish, source.name),
         "nongso:producer": source.producer_id,
         "nongso:place": source.place_id,
         "nongso:grownFrom": lot_id(desk.base, source.code),
@@ -291,104 +356,222 @@ def harvest(desk: Desk, id_: str, wish: Harvest, grown: dict[str, Any] | None) -
 
 
 def take_in(desk: Desk, id_: str, wish: Intake) -> Lot:
-    """Record roots bought from a household: what it states, and what our scale says.
+    """Record what a household brought: what it states, and what our scale says.
 
-    Two events: the harvest on the household's word, without a weight, and the receipt.
+    Two events: the harvest on the household's word, without a weight, and the receipt. What was
+    bought in from elsewhere has the receipt alone, because nobody here can state its harvest.
+    Raises ``BeyondLand`` where the household's land does not give so much.
     """
-    if (there := _recorded(desk, id_, wish)) is not None:
+    if (there := recorded(desk, id_, wish)) is not None:
         return there
-    producer = _producer(desk, wish.producer_id)
+    kind = recipes().kinds.get(wish.kind)
+    if kind is None or kind.comes_in is None or wish.purpose not in PURPOSES:
+        raise WrongKind("", wish.kind)
+    producer = producer_of(desk, wish.producer_id)
+    if wish.grams <= 0:
+        raise NothingTaken("nothing was weighed")
     if wish.lifted > wish.day:
         raise BeforeItsSource("", wish.lifted.isoformat(), "lifted")
-    place = _place(desk, "hill", f"hill-{producer.id}", "", producer)
-    code, at = _new_code(desk), moment(wish.day, desk.now)
-    identifier = lot_id(desk.base, code)
-    lifted_at = min(moment(wish.lifted, desk.now), at)
-    first_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{id_}/harvest"))
-    more = {
-        **_common(desk, wish, "Củ dong"),
+    check_moisture(kind, wish.moisture_permille)
+    if not wish.bought_from:
+        _within_land(desk, wish)
+    code, at = new_code(desk), moment(wish.day, desk.now)
+    is_ours = wish.purpose == BOUGHT
+    says: Body = {
+        **common(desk, wish, (wish.name if kind.named else "") or kind.name),
+        "nongso:kind": kind.key,
         "nongso:producer": producer.id,
-        "nongso:place": place.id,
+        "nongso:purpose": wish.purpose,
+        "nongso:owner": desk.cooperative if is_ours else producer.id,
     }
-    body = shaping.harvest(
-        first_id,
-        lifted_at,
-        shaping.kilograms(identifier, None),
-        f"{desk.base}/id/place/{place.id}",
-        "stated",
-        more,
-    )
-    append(desk, lots.HARVESTED, lifted_at, first_id, body, [code])
+    if wish.bought_from:
+        says["nongso:boughtFrom"] = wish.bought_from
+    else:
+        says["nongso:place"] = _state_harvest(desk, id_, wish, producer, code, says)
+    if wish.reason:
+        says["nongso:reason"] = wish.reason
+    if wish.moisture_permille is not None:
+        says["nongso:moisturePermille"] = wish.moisture_permille
+    types = ("owning_party", "possessing_party") if is_ours else ("possessing_party",)
     body = shaping.receipt(
         id_,
         at,
-        shaping.kilograms(identifier, wish.grams),
-        _party(desk, producer),
-        f"{desk.base}/id/party/{desk.cooperative}",
-        _common(desk, wish, "Củ dong"),
+        shaping.kilograms(lot_id(desk.base, code), wish.grams),
+        party(desk, producer.id),
+        party(desk, desk.cooperative),
+        {**says, **change(desk, producer.id, desk.cooperative, *types)},
     )
     append(desk, lots.RECEIVED, at, id_, body, [code])
     return desk.session.get_one(Lot, code)
 
 
-def _taken(desk: Desk, inputs: Sequence[Take], kind: str, day: datetime.date) -> list[Lot]:
+def _within_land(desk: Desk, wish: Intake) -> None:
+    """Ask about more than the household's land gives in a season."""
+    comes_in = recipes().kinds[wish.kind].comes_in
+    land = reckoning.land_of(desk.session, wish.producer_id, wish.kind, wish.lifted)
+    if land is None or comes_in is None:
+        return
+    verdict = rules_area.judge(
+        land.area_m2, comes_in, land.brought_grams, wish.grams, bool(wish.reason)
+    )
+    if not verdict.ok:
+        area, before, now, most = (
+            int(verdict.values[name]) for name in ("area", "before", "now", "most")
+        )
+        raise BeyondLand(area, before, now, most, surely=verdict.code == "beyond_land")
+
+
+def _state_harvest(
+    desk: Desk, id_: str, wish: Intake, producer: Producer, code: str, says: Body
+) -> str:
+    """Append what the household says about the harvest; returns the place."""
+    place = _place(desk, "hill", f"hill-{producer.id}", "", producer)
+    lifted_at = min(moment(wish.lifted, desk.now), moment(wish.day, desk.now))
+    first_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{id_}/harvest"))
+    body = shaping.harvest(
+        first_id,
+        lifted_at,
+        shaping.kilograms(lot_id(desk.base, code), None),
+        f"{desk.base}/id/place/{place.id}",
+        "stated",
+        {**says, "nongso:place": place.id},
+    )
+    append(desk, lots.HARVESTED, lifted_at, first_id, body, [code])
+    return place.id
+
+
+def check_moisture(kind: Kind, permille: int | None) -> None:
+    """Raise ``MoistureImpossible`` for a moisture that the kind cannot have."""
+    if permille is None:
+        return
+    low, high = (
+        (kind.moisture.least_permille, kind.moisture.most_permille)
+        if kind.moisture is not None
+        else (0, 999)
+    )
+    if not low <= permille <= high:
+        raise MoistureImpossible(low, high)
+
+
+def taken(
+    desk: Desk,
+    inputs: Sequence[Take],
+    kinds: Collection[str],
+    day: datetime.date,
+    anywhere: bool = False,
+) -> list[Lot]:
     """Check what goes into a step against the stock. Raises ``NotEnough`` and others."""
     if not inputs or len({take.lot for take in inputs}) != len(inputs):
         raise NothingTaken("nothing goes in, or a lot stands twice")
     found = []
     for take in inputs:
-        lot = _lot(desk, take.lot, kind, day)
+        lot = usable(desk, take.lot, kinds, day, anywhere)
         left = lot.left_grams or 0
         if take.grams <= 0:
             raise NothingTaken(f"nothing of {take.lot}")
         if take.grams > left:
             raise NotEnough(take.lot, left, take.grams)
         found.append(lot)
+    if len({lot.owner for lot in found}) > 1:
+        raise OwnersDiffer
+    if len({lot.holder for lot in found}) > 1:
+        raise HoldersDiffer
     return found
 
 
-def _transform(
+def transform(
     desk: Desk,
+    type_: str,
     id_: str,
-    wish: Batch | Packing,
-    code: str,
+    inputs: Sequence[Take],
+    day: datetime.date,
     output: Body,
     ilmd: Body,
     more: Body,
 ) -> Lot:
-    inputs = [shaping.kilograms(lot_id(desk.base, t.lot), t.grams) for t in wish.inputs]
-    at = moment(wish.day, desk.now)
-    body = shaping.transformation(id_, at, inputs, [output], ilmd, more)
-    type_ = lots.PACKED if isinstance(wish, Packing) else lots.TRANSFORMED
-    append(desk, type_, at, id_, body, [code, *(take.lot for take in wish.inputs)])
+    """Append that lots became another one, whose code stands in ``output``."""
+    takes = [shaping.kilograms(lot_id(desk.base, t.lot), t.grams) for t in inputs]
+    at, code = moment(day, desk.now), lot_of(output["epcClass"])
+    body = shaping.transformation(id_, at, takes, [output], ilmd, more)
+    append(desk, type_, at, id_, body, [code, *(take.lot for take in inputs)])
     return desk.session.get_one(Lot, code)
 
 
 def make_batch(desk: Desk, id_: str, wish: Batch) -> Lot:
-    """Record a mẻ bột or mẻ miến. Raises ``MoreOutThanIn``: nothing comes from nothing."""
-    if (there := _recorded(desk, id_, wish)) is not None:
+    """Record a mẻ.
+
+    Raises ``MoreOutThanIn`` and ``MoreDryOutThanIn``, because nothing comes from nothing, and
+    ``UnusualYield`` where the yield is out of its band and no reason is given.
+    """
+    if (there := recorded(desk, id_, wish)) is not None:
         return there
-    _taken(desk, wish.inputs, MADE_FROM[wish.kind], wish.day)
-    in_grams = sum(take.grams for take in wish.inputs)
-    if not 0 < wish.out_grams <= in_grams:
-        raise MoreOutThanIn(in_grams, wish.out_grams)
-    code = _new_code(desk)
-    name = {STARCH: "Bột dong", NOODLES: "Miến dong"}[wish.kind]
-    more = {**_common(desk, wish, name), "nongso:kind": wish.kind}
-    output = shaping.kilograms(lot_id(desk.base, code), wish.out_grams)
-    return _transform(desk, id_, wish, code, output, {}, more)
+    step = recipes().steps.get(wish.kind)
+    if step is None:
+        raise WrongKind("", wish.kind)
+    gives = recipes().kinds[step.gives]
+    check_moisture(gives, wish.moisture_permille)
+    sources = taken(desk, wish.inputs, step.takes, wish.day, anywhere=step.for_a_fee)
+    pairs = zip(sources, wish.inputs, strict=True)
+    went_in = [reckoning.weighed(lot, take.grams) for lot, take in pairs]
+    came_out = reckoning.made(step, wish.out_grams, wish.moisture_permille)
+    possible(step, went_in, came_out)
+    got = rules_yield.percent(went_in, came_out)
+    verdict = rules_yield.judge(got, reckoning.usual_of(desk.session, desk.cooperative, step))
+    if not verdict.ok and not wish.reason:
+        raise UnusualYield(got, verdict.values["low"], verdict.values["high"])
+    owner = sources[0].owner
+    more: Body = {
+        **common(desk, wish, _name(gives, sources)),
+        "nongso:kind": gives.key,
+        "nongso:recipe": step.key,
+        "nongso:owner": owner,
+        "nongso:holder": sources[0].holder,
+    }
+    if owner != desk.cooperative:
+        more["nongso:producer"] = owner
+    if wish.reason:
+        more["nongso:reason"] = wish.reason
+    ilmd: Body = {}
+    if wish.moisture_permille is not None:
+        ilmd["nongso:moisturePermille"] = wish.moisture_permille
+    output = shaping.kilograms(lot_id(desk.base, new_code(desk)), wish.out_grams)
+    return transform(desk, lots.TRANSFORMED, id_, wish.inputs, wish.day, output, ilmd, more)
+
+
+def possible(step: Step, went_in: Sequence[Weighed], came_out: Weighed) -> None:
+    """Raise where physics forbids it."""
+    verdict = rules_yield.physics(step.basis, went_in, came_out)
+    in_grams = sum(one.grams for one in went_in)
+    if verdict.code == "more_dry_out_than_in":
+        dry = verdict.values
+        raise MoreDryOutThanIn(in_grams, came_out.grams, dry["in_dry"], dry["out_dry"])
+    if not verdict.ok:
+        raise MoreOutThanIn(in_grams, came_out.grams)
+
+
+def _name(gives: Kind, sources: Sequence[Lot]) -> str:
+    """What the batch is called: a herb keeps its own name through drying."""
+    names = {lot.name for lot in sources}
+    kinds = [recipes().kinds.get(lot.kind) for lot in sources]
+    if gives.named and len(names) == 1 and all(kind and kind.named for kind in kinds):
+        return names.pop()
+    return gives.name
 
 
 def pack(desk: Desk, id_: str, wish: Packing) -> Lot:
     """Record packing; the packs are what labels are counted against."""
-    if (there := _recorded(desk, id_, wish)) is not None:
+    if (there := recorded(desk, id_, wish)) is not None:
         return there
     product = own(desk, Product, wish.product_id)
     if product is None:
         raise PlaceUnknown("product", wish.product_id)
-    for lot in _taken(desk, wish.inputs, packed_from(product.kind), wish.day):
+    sources = taken(desk, wish.inputs, (packed_from(product.kind),), wish.day)
+    for lot in sources:
         if not product.takes(lot):
             raise WrongCrop(lot.code, lot.name, product.name, product.crop)
+        if lot.owner not in (desk.cooperative, product.producer_id):
+            raise NotOurs(lot.code, lot.owner)
+        withholding.refuse_held_back(desk.session, lot.code, wish.day, "pack")
     in_grams = sum(take.grams for take in wish.inputs)
     out_grams = wish.packs * wish.pack_grams
     if not 0 < out_grams <= in_grams:
@@ -398,17 +581,17 @@ def pack(desk: Desk, id_: str, wish: Packing) -> Lot:
     latest = product.keeps_until(wish.day)
     if wish.best_before > latest:
         raise BestBeforeTooLate(latest.isoformat(), (latest - wish.day).days)
-    code = _new_code(desk)
     more = {
-        **_common(desk, wish, product.name),
+        **common(desk, wish, product.name),
         "nongso:kind": PACKS,
         "nongso:product": product.id,
         "nongso:producer": product.producer_id,
+        "nongso:owner": sources[0].owner,
     }
     ilmd = {
         "nongso:packingDate": wish.day.isoformat(),
         "nongso:bestBeforeDate": wish.best_before.isoformat(),
         "nongso:packGrams": wish.pack_grams,
     }
-    output = shaping.pieces(lot_id(desk.base, code), wish.packs)
-    return _transform(desk, id_, wish, code, output, ilmd, more)
+    output = shaping.pieces(lot_id(desk.base, new_code(desk)), wish.packs)
+    return transform(desk, lots.PACKED, id_, wish.inputs, wish.day, output, ilmd, more)

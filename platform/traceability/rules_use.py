@@ -26,7 +26,7 @@ def judge(lot: Standing, day: datetime.date) -> Verdict:
     if lot.recalled:
         return Verdict(REFUSE, "recalled")
     if lot.tested == FAILED:
-        return Verdict(REFUSE, "failed_test")
+        return Verdict(REFUSE, "failed")
     if lot.best_before is not None and lot.best_before < day.isoformat():
         return Verdict(REFUSE, "expired")
     if not lot.here:

@@ -29,6 +29,7 @@ from nongso.platform.traceability.desk import (
     today,
 )
 from nongso.platform.traceability.errors import LotUnknown, Refused
+from nongso.platform.traceability.recipe_book import recipes
 from nongso.platform.traceability.records import (
     MOST_PACK_GRAMS,
     PLANTING,
@@ -147,7 +148,7 @@ def _intake(form: Form) -> Answer:
 @allow("clerk")
 def batch(kind: str) -> Answer:
     """Show the form of a mẻ; everything in stock is proposed."""
-    found = stock(ops.MADE_FROM[kind])
+    found = stock(*recipes().steps[kind].takes)
     proposed = {f"take-{lot.code}": kg_typed(lot.left_grams or 0) for lot in found}
     return page("batch.html", Form(new_form(**proposed)), kind=kind, stock=found)
 
@@ -157,7 +158,7 @@ def batch(kind: str) -> Answer:
 def make_batch(kind: str) -> Answer:
     """Record a mẻ bột or a mẻ miến."""
     form = Form(request.form)
-    found = stock(ops.MADE_FROM[kind])
+    found = stock(*recipes().steps[kind].takes)
     takes = _takes(form, found)
     if not takes and form.ok:
         form.wrong("inputs", _("Chưa chọn lấy từ đâu. Xin ghi số ki-lô-gam lấy vào."))

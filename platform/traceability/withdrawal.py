@@ -4,7 +4,7 @@ Only the last step of a lot: while something that was made of it stands, that is
 first. What went in is in stock again. Labels that are out cannot be called back, but they
 belong to the lot, so that their page says at once that they are not valid, and why.
 
-A correction is a withdrawal and a new record; nothing is ever changed.
+Of a step that was corrected, what is withdrawn is the correction: it says what went in.
 """
 
 import uuid
@@ -12,8 +12,9 @@ import uuid
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from nongso.platform.events import Event, EventSubject
+from nongso.platform.events import Event
 from nongso.platform.traceability import lots
+from nongso.platform.traceability.correcting import made_by
 from nongso.platform.traceability.epcis import shaping
 from nongso.platform.traceability.errors import (
     AlreadyRecorded,
@@ -22,10 +23,9 @@ from nongso.platform.traceability.errors import (
     Withdrawn,
 )
 from nongso.platform.traceability.identifiers import lot_of
+from nongso.platform.traceability.making_errors import Contradicted
 from nongso.platform.traceability.operations import Desk, append, own
 from nongso.platform.traceability.records import Flow, Lot
-
-_MAKING = (lots.PLANTED, lots.HARVESTED, lots.RECEIVED, lots.TRANSFORMED, lots.PACKED)
 
 
 def withdraw(desk: Desk, id_: str, code: str, why: str) -> Lot:
@@ -46,7 +46,9 @@ def withdraw(desk: Desk, id_: str, code: str, why: str) -> Lot:
     made = made_of(desk.session, code)
     if made:
         raise UsedAlready(code, made)
-    *before, last = _making(desk, code)
+    if lot.away or lot.sampled or lot.destroyed or lot.packs_gone:
+        raise Contradicted(code, "left")
+    *before, last = made_by(desk.session, code)
     for event in before:
         # A weigh-in is two events; the form's own number stands for the last one.
         _declare(desk, str(uuid.uuid5(uuid.NAMESPACE_URL, f"{id_}/{event.id}")), event, why)
@@ -63,17 +65,6 @@ def made_of(session: Session, code: str) -> list[str]:
         .order_by(Lot.born_number)
     )
     return list(session.scalars(standing))
-
-
-def _making(desk: Desk, code: str) -> list[Event]:
-    """The events that brought the lot about, in the order of the stream."""
-    about = (
-        select(Event)
-        .join(EventSubject, EventSubject.number == Event.number)
-        .where(EventSubject.subject == f"lot:{code}", Event.type.in_(_MAKING))
-        .order_by(Event.number)
-    )
-    return [event for event in desk.session.scalars(about) if lots.made_by(event.body) == code]
 
 
 def _declare(desk: Desk, id_: str, wrong: Event, why: str) -> None:

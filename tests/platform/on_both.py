@@ -26,6 +26,7 @@ ON_BOTH: dict[str, str | set[str]] = {
         "test_of_two_processes_one_does_the_work_and_the_other_takes_over",
         "test_a_lease_of_a_clock_that_ran_ahead_does_not_silence_everything",
     },
+    "test_alert_pages.py": {"test_alerts_of_before_name_people_by_their_ids_and_find_the_way_back"},
     "test_alert_ways.py": {"test_a_message_is_sent_once"},
     "test_diary.py": {"test_the_same_line_sent_twice_is_one_line"},
     "test_members.py": {
@@ -48,6 +49,7 @@ ON_BOTH: dict[str, str | set[str]] = {
         "test_clerks_who_pack_the_same_noodles_at_once_never_exceed_them",
     },
     "test_labelling.py": {"test_clerks_who_print_at_once_never_exceed_the_packs"},
+    "test_making.py": {"test_64_clerks_at_four_servers_who_pack_the_same_lot_never_exceed_it"},
     "test_withdrawal.py": {"test_a_lot_is_either_used_or_withdrawn_however_many_press_at_once"},
 }
 ABOUT_SQLITE = {

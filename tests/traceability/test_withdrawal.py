@@ -43,7 +43,7 @@ def test_a_withdrawn_batch_gives_back_what_went_in(farm: Farm) -> None:
 
 def test_only_the_last_step_is_withdrawn_and_then_the_one_before(farm: Farm) -> None:
     roots = farm.roots(100)
-    starch = farm.batch("starch", 20, roots)
+    starch = farm.batch("starch", 15, roots)
     with pytest.raises(UsedAlready) as refused:
         farm.do(withdraw, roots.code, WHY)
     assert refused.value.targets == [starch.code]

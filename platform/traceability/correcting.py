@@ -1,0 +1,276 @@
+"""Correcting a quantity or a day of a step that was recorded wrongly, by two new events.
+
+Nothing is edited. The first event declares the old one to be wrong, with a reason, and names the
+second (EPCIS: ``errorDeclaration`` with ``correctiveEventIDs``); the second says how it was. Both
+stay readable for everybody, and the pages show that there was a correction, when and why.
+
+A correction is refused where what was recorded later contradicts it: more was taken from the
+lot than it would have, a later step would stand before it, labels or packs are out. What physics
+forbids stays forbidden. What went in can be corrected too, but not from which lots: that is
+another batch, so the old one is withdrawn.
+"""
+
+import datetime
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from nongso.platform.events import Event
+from nongso.platform.traceability import lots, making_book, reckoning, rules_area, withholding
+from nongso.platform.traceability.epcis import shaping
+from nongso.platform.traceability.epcis.shaping import Body
+from nongso.platform.traceability.errors import (
+    BeforeItsSource,
+    BestBeforeTooEarly,
+    BestBeforeTooLate,
+    LotUnknown,
+    MoreOutThanIn,
+    NotEnough,
+    NothingTaken,
+    Withdrawn,
+    WrongKind,
+)
+from nongso.platform.traceability.identifiers import lot_id, lot_of
+from nongso.platform.traceability.making_errors import BeyondLand, Contradicted
+from nongso.platform.traceability.operations import (
+    Desk,
+    Take,
+    append,
+    check_moisture,
+    day_of,
+    digest,
+    moment,
+    own,
+    possible,
+    recorded,
+)
+from nongso.platform.traceability.recipe_book import recipes
+from nongso.platform.traceability.records import PACKS, PLANTING, Lot
+
+MAKING = (
+    lots.PLANTED,
+    lots.HARVESTED,
+    lots.RECEIVED,
+    lots.TRANSFORMED,
+    lots.PACKED,
+    *making_book.REGROUPING,
+)
+_SILENT = (making_book.DECLARED, making_book.CORRECTED, lots.WITHDRAWN, making_book.UNDONE)
+
+
+@dataclass(frozen=True)
+class Correction:
+    """How it was: grams (packs of a packed lot), the day, the moisture, and what went in.
+
+    An empty ``takes`` leaves what went in as it is recorded.
+    """
+
+    lot: str
+    amount: int
+    day: datetime.date
+    why: str
+    moisture_permille: int | None = None
+    takes: tuple[Take, ...] = ()
+
+
+def made_by(session: Session, code: str) -> list[Event]:
+    """The events that say how a lot came about, as they stand today: corrected ones replaced."""
+    found = [
+        event
+        for event in lots.about(session, code, (*MAKING, making_book.CORRECTED))
+        if lots.made_by(event.body) == code
+    ]
+    replaced = {event.body.get("nongso:corrects") for event in found}
+    return [event for event in found if event.body["eventID"] not in replaced]
+
+
+def takes_of(event: Event) -> tuple[Take, ...]:
+    """What went into a step."""
+    return tuple(
+        Take(lot_of(one["epcClass"]), shaping.grams_of(one) or 0)
+        for one in event.body.get("inputQuantityList", ())
+    )
+
+
+def correct(desk: Desk, id_: str, wish: Correction) -> Lot:
+    """Correct the step that made a lot. Raises ``Contradicted``, and what the step raises."""
+    if (there := recorded(desk, id_, wish)) is not None:
+        return there
+    lot = own(desk, Lot, wish.lot)
+    if lot is None:
+        raise LotUnknown(wish.lot)
+    if lot.withdrawn_at is not None:
+        raise Withdrawn(lot.code)
+    if lot.kind == PLANTING:
+        raise WrongKind(lot.code, lot.kind)
+    wrong = made_by(desk.session, lot.code)[-1]
+    takes = wish.takes or takes_of(wrong)
+    _check_day(desk, lot, wrong, wish.day)
+    _check_amount(desk, lot, wrong, wish, takes)
+    at = wrong.at if wish.day == day_of(lot) else moment(wish.day, desk.now)
+    right = _corrected(desk, id_, wrong, lot, wish, takes, at)
+    if _same(wrong.body, right):
+        raise Contradicted(lot.code, "same")
+    declared = shaping.error(wrong.body, desk.now, wish.why)
+    declared["errorDeclaration"]["correctiveEventIDs"] = [right["eventID"]]
+    codes = [lot.code, *(take.lot for take in takes)]
+    first_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{id_}/declared"))
+    append(desk, making_book.DECLARED, desk.now, first_id, declared, codes)
+    append(desk, making_book.CORRECTED, at, id_, right, codes)
+    return lot
+
+
+def _check_day(desk: Desk, lot: Lot, wrong: Event, day: datetime.date) -> None:
+    """Raise where the day does not fit between what came before and what came after."""
+    if day == day_of(lot):
+        return
+    if "nongso:growingRecord" in wrong.body:
+        raise Contradicted(lot.code, "measured")
+    for take in takes_of(wrong):
+        source = desk.session.get_one(Lot, take.lot)
+        if day < day_of(source):
+            raise BeforeItsSource(source.code, shaping.day_of(source.at), source.kind)
+    for event in lots.about(desk.session, lot.code, tuple(lots.applies())):
+        if event.number <= lot.born_number and event.type == lots.HARVESTED:
+            stated = datetime.date.fromisoformat(shaping.day_of(event.at))
+            if day < stated:
+                raise Contradicted(lot.code, "earlier", day=stated)
+        elif event.type not in _SILENT and lots.made_by(event.body) != lot.code:
+            target = desk.session.get(Lot, lots.made_by(event.body))
+            if target is None or target.withdrawn_at is None:
+                _not_after(lot, day, target.at if target is not None else event.at)
+        elif event.type not in (*_SILENT, *MAKING):
+            _not_after(lot, day, event.at)
+    if lot.kind == PACKS:
+        for take in takes_of(wrong):
+            withholding.refuse_held_back(desk.session, take.lot, day, "pack")
+        if lot.product is not None and lot.best_before is not None:
+            until = datetime.date.fromisoformat(lot.best_before)
+            if until <= day:
+                raise BestBeforeTooEarly(day.isoformat())
+            latest = lot.product.keeps_until(day)
+            if until > latest:
+                raise BestBeforeTooLate(latest.isoformat(), (latest - day).days)
+
+
+def _not_after(lot: Lot, day: datetime.date, at: int) -> None:
+    later = datetime.date.fromisoformat(shaping.day_of(at))
+    if day > later:
+        raise Contradicted(lot.code, "later", day=later)
+
+
+def _check_amount(
+    desk: Desk, lot: Lot, wrong: Event, wish: Correction, takes: Sequence[Take]
+) -> None:
+    """Raise where the amounts contradict what was taken since, or physics."""
+    old = {take.lot: take.grams for take in takes_of(wrong)}
+    if {take.lot for take in takes} != set(old) or len(takes) != len(old):
+        raise NothingTaken("other lots went in: that is another batch")
+    sources = []
+    for take in takes:
+        source = desk.session.get_one(Lot, take.lot)
+        left = (source.left_grams or 0) + old[take.lot]
+        if take.grams <= 0:
+            raise NothingTaken(f"nothing of {take.lot}")
+        if take.grams > left:
+            raise NotEnough(take.lot, left, take.grams)
+        sources.append(source)
+    in_grams = sum(take.grams for take in takes)
+    if lot.kind == PACKS:
+        _check_packs(lot, wish.amount, in_grams)
+        return
+    if wish.amount <= 0:
+        raise MoreOutThanIn(in_grams, wish.amount)
+    if wish.amount < lot.used_grams:
+        raise Contradicted(lot.code, "used", lot.used_grams)
+    if lot.regrouped and wish.amount != in_grams:
+        raise Contradicted(lot.code, "regrouped")
+    kind = recipes().kinds.get(lot.kind)
+    if kind is not None:
+        check_moisture(kind, wish.moisture_permille)
+    if lot.recipe is not None:
+        step = recipes().steps[lot.recipe]
+        pairs = zip(sources, takes, strict=True)
+        went_in = [reckoning.weighed(source, take.grams) for source, take in pairs]
+        possible(step, went_in, reckoning.made(step, wish.amount, wish.moisture_permille))
+    elif not lot.regrouped and not lot.bought and wish.amount > (lot.made_grams or 0):
+        _within_land(desk, lot, wish)
+
+
+def _check_packs(lot: Lot, packs: int, in_grams: int) -> None:
+    if packs < lot.labels - lot.spoiled:
+        raise Contradicted(lot.code, "labelled", lot.labels - lot.spoiled)
+    if packs < lot.packs_gone:
+        raise Contradicted(lot.code, "gone", lot.packs_gone)
+    if not 0 < packs * (lot.pack_grams or 0) <= in_grams:
+        raise MoreOutThanIn(in_grams, packs * (lot.pack_grams or 0))
+
+
+def _within_land(desk: Desk, lot: Lot, wish: Correction) -> None:
+    """Raise where no land of the household explains it. The reason is given already."""
+    kind = recipes().kinds.get(lot.kind)
+    if kind is None or kind.comes_in is None or lot.producer_id is None:
+        return
+    land = reckoning.land_of(desk.session, lot.producer_id, lot.kind, wish.day)
+    if land is None:
+        return
+    before = land.brought_grams - (lot.made_grams or 0)
+    verdict = rules_area.judge(land.area_m2, kind.comes_in, before, wish.amount, True)
+    if not verdict.ok:
+        area, most = int(verdict.values["area"]), int(verdict.values["most"])
+        raise BeyondLand(area, before, wish.amount, most, surely=True)
+
+
+def _corrected(
+    desk: Desk,
+    id_: str,
+    wrong: Event,
+    lot: Lot,
+    wish: Correction,
+    takes: Sequence[Take],
+    at: int,
+) -> Body:
+    """The event as it should have been."""
+    happened = datetime.datetime.fromtimestamp(at, shaping.ZONE)
+    body: Body = {
+        **wrong.body,
+        "eventID": f"urn:uuid:{id_}",
+        "eventTime": happened.isoformat(timespec="seconds"),
+        "nongso:corrects": wrong.body["eventID"],
+        "nongso:correctedAt": desk.now,
+        "nongso:why": wish.why,
+        "nongso:form": digest(wish),
+    }
+    identifier = lot_id(desk.base, lot.code)
+    quantity = (
+        shaping.pieces(identifier, wish.amount)
+        if lot.kind == PACKS
+        else shaping.kilograms(identifier, wish.amount)
+    )
+    ilmd = dict(wrong.body.get("ilmd", {}))
+    if "inputQuantityList" in body:
+        body["inputQuantityList"] = [
+            shaping.kilograms(lot_id(desk.base, take.lot), take.grams) for take in takes
+        ]
+        body["outputQuantityList"] = [quantity]
+        if wish.moisture_permille is not None:
+            ilmd["nongso:moisturePermille"] = wish.moisture_permille
+    else:
+        body["quantityList"] = [quantity]
+        if wish.moisture_permille is not None:
+            body["nongso:moisturePermille"] = wish.moisture_permille
+    for name in ("nongso:packingDate", "nongso:harvestDate"):
+        if name in ilmd:
+            ilmd[name] = wish.day.isoformat()
+    if ilmd:
+        body["ilmd"] = ilmd
+    return body
+
+
+def _same(old: Body, new: Body) -> bool:
+    names = ("eventTime", "quantityList", "inputQuantityList", "outputQuantityList", "ilmd")
+    return all(old.get(name) == new.get(name) for name in names) and old.get(
+        "nongso:moisturePermille"
+    ) == new.get("nongso:moisturePermille")
