@@ -29,7 +29,7 @@ from nongso.platform.languages import date
 from nongso.platform.settings import Settings
 from nongso.platform.store import kept_records, records
 from nongso.platform.telemetry import telemetry
-from nongso.platform.traceability import growing, sentences, telling
+from nongso.platform.traceability import growing, recall, sentences, telling
 from nongso.platform.traceability import identifiers as ids
 from nongso.platform.traceability.digital_link import LinkError
 from nongso.platform.traceability.digital_link.catalogue import KEYS
@@ -193,6 +193,7 @@ def _page(lot: Lot, story: Story, label: LabelCode | None) -> Response:
         words=telling,
         late=late_of(records(), telemetry(), kept_records().where, story.grown),
         trial=growing.is_simulated(records(), lot.cooperative),
+        recall=recall.of_lot(records(), lot.code),
     )
     return _kept(make_response(page), label is not None)
 

@@ -8,7 +8,7 @@ from flask import Response, abort, redirect, request, url_for
 from sqlalchemy import select
 
 from nongso.platform.accounts import allow, scoped, somebody
-from nongso.platform.csvtable import csv_answer
+from nongso.platform.csvtable import Cell, csv_answer
 from nongso.platform.forms import Form
 from nongso.platform.languages import _, date
 from nongso.platform.people import Cooperative
@@ -28,6 +28,7 @@ from nongso.platform.traceability.moving_desk import page
 from nongso.platform.traceability.recall_reach import Hit, Origin
 from nongso.platform.traceability.recall_records import DESTROY, ORIGINS, OUTCOMES, Recall
 from nongso.platform.traceability.records import Lot, Producer
+from nongso.platform.traceability.trace import reach
 
 Answer = str | tuple[str, int] | Response
 
@@ -168,7 +169,7 @@ def _sources(origin: Origin | None, hit: Hit | None) -> list[Lot]:
     lot = session.get(Lot, origin.key)
     if lot is None:
         return []
-    found = recall_reach.reach(session, [lot.code], "back")
+    found = reach(session, [lot.code], "back")
     codes = [node.code for node in found.standing if node.code != lot.code][:40]
     return list(session.scalars(select(Lot).where(Lot.code.in_(codes)).order_by(Lot.at, Lot.code)))
 
@@ -282,7 +283,7 @@ def recall_notice(key: uuid.UUID) -> Answer:
 def recall_calls(key: uuid.UUID) -> Answer:
     """Whom to call, as a table."""
     found = _own(key)
-    rows = [
+    rows: list[list[Cell]] = [
         [
             one.holder.name,
             one.holder.contact,

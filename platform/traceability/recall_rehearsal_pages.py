@@ -59,7 +59,9 @@ def rehearsal(key: uuid.UUID) -> Answer:
     """The questions while it runs, the report when it has ended."""
     made = _own(key)
     said = made.answers
-    typed = {name: str(said[name]) for name in ("sources", "in_store") if name in said}
+    typed: dict[str, str] = {
+        name: str(said[name]) for name in ("sources", "in_store") if name in said
+    }
     for holder, found in said.get("holders", {}).items():
         typed[f"h-{holder}"] = "" if found == NOT_REACHED else str(found)
         typed[f"x-{holder}"] = "1" if found == NOT_REACHED else ""

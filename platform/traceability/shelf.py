@@ -23,7 +23,7 @@ def shelves(session: Session, name: str = "") -> list[Shelf]:
     """Products with their newest standing lots; only those whose name or brand has ``name``."""
     wanted = (
         select(Lot)
-        .where(Lot.kind == PACKS, Lot.withdrawn_at.is_(None))
+        .where(Lot.kind == PACKS, Lot.withdrawn_at.is_(None), Lot.recalled_at.is_(None))
         .order_by(Lot.at.desc(), Lot.code)
     )
     if name:
