@@ -55,6 +55,8 @@ ROOMS = (
     ("nongso.platform.traceability.consumer", "blueprint"),
     ("nongso.platform.traceability.resolver.described", "blueprint"),
     ("nongso.platform.traceability.api", "blueprint"),
+    ("nongso.platform.traceability.proof.pages", "blueprint"),
+    ("nongso.platform.traceability.epcis.api", "blueprint"),
 )
 
 # No third party, no inline script or style. Pages of ours are never framed.

@@ -65,8 +65,7 @@ def find(session: Session, question: Question, scope: Scope) -> Page:
     column = getattr(Indexed, question.by)
     keys = (column, Indexed.event_id, Indexed.error_name)
     order = [key.desc() if question.descending else key.asc() for key in keys]
-    if question.by == "at_ms" or question.by == "recorded_ms":
-        wanted = wanted.order_by(*order, Indexed.number)
+    wanted = wanted.order_by(*order, Indexed.number)
     given = 0
     if question.token:
         given, last = _read_token(question)
@@ -140,7 +139,10 @@ def _condition(one: Condition) -> ColumnElement[bool]:
         return _one_of(column, one.values, one.prefixes)
     if isinstance(one, Range):
         column = getattr(Indexed, one.name)
-        return column >= one.than if one.how == "GE" else column < one.than
+        compared: ColumnElement[bool] = (
+            column >= one.than if one.how == "GE" else column < one.than
+        )
+        return compared
     inside = select(Term.number)
     if isinstance(one, Among):
         inside = inside.where(

@@ -178,6 +178,7 @@ _WHERE = {
     "INNER": TOP + "+",
 }
 _UNIT = re.compile(r"[A-Z0-9]{2,4}")
+_NUMBER = re.compile(r"[+-]?[0-9.]{1,40}([eE][+-]?[0-9]{1,3})?")
 _TRUE, _FALSE = ("true", "1", ""), ("false", "0")
 
 
