@@ -14,7 +14,7 @@ from nongso.platform.errors import Problem, unreadable
 from nongso.platform.languages import _
 from nongso.platform.openapi import WholeNumber, one_of, operation, text_of, whole
 from nongso.platform.store import records, transaction
-from nongso.platform.traceability import labelling, sentences
+from nongso.platform.traceability import labelling, legal_facts, sentences
 from nongso.platform.traceability.desk import READERS, desk, settings
 from nongso.platform.traceability.epcis import shaping
 from nongso.platform.traceability.errors import Refused
@@ -24,6 +24,7 @@ from nongso.platform.traceability.lot_pages import file_answer, own_issue
 from nongso.platform.traceability.records import Flow, Lot, lot_kinds
 from nongso.platform.traceability.shapes import (
     FlowAnswer,
+    LegalAnswer,
     LabelsAnswer,
     LotAnswer,
     LotsAnswer,
@@ -76,8 +77,9 @@ def lots() -> Response:
 @allow(*READERS, scope="read")
 @operation(answers={200: "state and quantities", 404: "no such lot"}, answer=LotAnswer)
 def lot(code: str) -> Response:
-    """A lot's state and quantities."""
-    return jsonify(_lot(_own(code)))
+    """A lot's state and quantities, and what the law asks to be told about it."""
+    found = _own(code)
+    return jsonify({**_lot(found), "legal": _legal(found)})
 
 
 @blueprint.get("/lots/<code>/trace")
@@ -210,6 +212,20 @@ def _lot(lot: Lot) -> LotAnswer:
         if lot.withdrawn_at is None
         else {"at": lot.withdrawn_at, "why": lot.withdrawn_why},
     }
+
+
+def _legal(lot: Lot) -> list[LegalAnswer]:
+    return [
+        {
+            "law": one.list.key,
+            "done": one.done,
+            "total": one.total,
+            "missing": [item.key for item in one.missing],
+            "blocking": [item.key for item in one.blocking],
+            "text": one.said(),
+        }
+        for one in legal_facts.check_lot(records(), lot)
+    ]
 
 
 def _state(lot: Lot) -> str:

@@ -27,8 +27,25 @@ class WithdrawnAnswer(TypedDict):
     why: str | None
 
 
+class LegalAnswer(TypedDict):
+    """A list of the law held against a packed lot: how many of its items are there.
+
+    ``missing`` and ``blocking`` hold the items' keys; what blocks keeps labels from printing.
+    """
+
+    law: str
+    done: int
+    total: int
+    missing: list[str]
+    blocking: list[str]
+    text: str
+
+
 class LotAnswer(TypedDict):
-    """A lot. ``depth`` is how far it is from the one that was traced."""
+    """A lot. ``depth`` is how far it is from the one that was traced.
+
+    ``legal`` comes with one packed lot, not with lists of lots.
+    """
 
     lot: str
     id: str
@@ -47,6 +64,7 @@ class LotAnswer(TypedDict):
     demonstration: bool
     withdrawn: WithdrawnAnswer | None
     depth: NotRequired[int]
+    legal: NotRequired[list[LegalAnswer]]
 
 
 class LotsAnswer(TypedDict):

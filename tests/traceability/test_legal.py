@@ -7,6 +7,7 @@ import pytest
 from cooperative import COOP, TODAY, Farm, new_id
 from hypothesis import given
 from hypothesis import strategies as st
+from platform_site import Site
 
 from nongso.platform.traceability import labelling, legal, legal_facts
 from nongso.platform.traceability.labeltext import texts_of
@@ -147,3 +148,28 @@ def test_only_what_the_law_blocks_keeps_labels_from_being_printed(farm: Farm) ->
         farm.do(labelling.issue, wish, texts_of(farm.lot(lot.code)))
     assert {item.fact for item in refused.value.items} >= {"photo", "standard"}
     assert "hình ảnh sản phẩm" in refused.value.sentence()
+
+
+def test_programs_are_told_what_is_missing_too(site: Site) -> None:
+    lot = site.farm.packed()
+    found = {one["law"]: one for one in site.api(f"/api/v1/lots/{lot.code}").json["legal"]}
+    circular_ = found["circular-02-2024"]
+    assert circular_["total"] == 10
+    assert {"image", "standard"} <= set(circular_["missing"])
+    assert circular_["blocking"] == []
+    assert "còn thiếu" in circular_["text"]
+    roots = site.farm.roots(100)
+    assert site.api(f"/api/v1/lots/{roots.code}").json["legal"] == []
+
+
+def test_the_clerk_reads_what_is_missing_before_printing(site: Site) -> None:
+    lot = site.farm.packed()
+    for address in (f"/records/lots/{lot.code}", f"/records/lots/{lot.code}/labels"):
+        page = site.clerk.get(address).text
+        assert "/10, còn thiếu: hình ảnh sản phẩm" in page
+        assert "Chưa đủ mục bắt buộc" not in page
+    change(site.farm, lot.product_id, compulsory=True)
+    assert "Chưa đủ mục bắt buộc" in site.clerk.get(f"/records/lots/{lot.code}/labels").text
+    refused = site.send(f"/records/lots/{lot.code}/labels", count="2")
+    assert refused.status_code == 422
+    assert "theo luật còn thiếu hình ảnh sản phẩm" in refused.text
