@@ -11,12 +11,14 @@ from nongso.platform.traceability import (
     registry_products,
     steps,
 )
+from nongso.platform.traceability.bridges import pages as bridges
 from nongso.platform.traceability.desk import READERS, blueprint
 from nongso.platform.traceability.resolver import link_pages
 
 __all__ = [
     "NAVIGATION",
     "blueprint",
+    "bridges",
     "certificates_pages",
     "link_pages",
     "lot_pages",
