@@ -319,7 +319,7 @@ def _entry(form: Form, kept_photo: str = "") -> Entry | None:
         kind=kind,
         day=form.day("day", latest=today).isoformat(),
         crop=form.text("crop", 60) if kind == "planted" else "",
-        product=form.text("product", 80, needed=sprayed) if fed else "",
+        product=form.text("product", 80, needed=sprayed) if fed or kind == "planted" else "",
         ingredient=form.text("ingredient", 80, needed=False) if sprayed else "",
         amount=amount,
         unit=unit,

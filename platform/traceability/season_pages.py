@@ -1,15 +1,80 @@
-"""Season records as files, and the ear that traceability has at the diary."""
+"""Season records as files for inspectors, and the ear that traceability has at the diary."""
 
+import datetime
 import time
 
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, Response, abort
 
+from nongso.labels.papers import Paper, Section, Signature, pdf
+from nongso.platform.accounts import allow, owns
+from nongso.platform.csvtable import csv_text
 from nongso.platform.diary.pages import FOLLOWERS
+from nongso.platform.languages import _, date, day_of, language
 from nongso.platform.settings import Settings
-from nongso.platform.store import transaction
+from nongso.platform.store import records, transaction
 from nongso.platform.traceability import field_events
+from nongso.platform.traceability.records import PLANTING, Lot
+from nongso.platform.traceability.season_record import SeasonRecord, season_record
 
 blueprint = Blueprint("season", __name__, url_prefix="/records/plantings")
+
+READERS = ("farmer", "clerk", "officer", "admin")
+
+
+@blueprint.get("/<code>/season.pdf")
+@allow(*READERS)
+def paper(code: str) -> Response:
+    """The record on paper, with places to sign."""
+    found = _record(code)
+    made = Paper(
+        title=found.title,
+        author=found.cooperative,
+        language="vi-VN" if language() == "vi" else language(),
+        sections=tuple(
+            Section(one.title, one.lines, one.head, one.rows, one.widths) for one in found.tables
+        ),
+        signatures=(
+            Signature("nguoi-trong", _("Người trồng ký, ghi rõ họ tên")),
+            Signature("hop-tac-xa", _("Hợp tác xã ký, đóng dấu")),
+            Signature("nguoi-kiem-tra", _("Người kiểm tra ký, ghi rõ họ tên")),
+        ),
+        foot=_("%(title)s. In ngày %(day)s.", title=found.title, day=date(_today())),
+    )
+    return _file(found, pdf(made), "pdf", "application/pdf")
+
+
+@blueprint.get("/<code>/season.csv")
+@allow(*READERS)
+def table(code: str) -> Response:
+    """The record as one table, its parts below each other, for any program."""
+    found = _record(code)
+    rows: list[tuple[str, ...]] = []
+    for one in found.tables:
+        rows += [(), (one.title,), *((line,) for line in one.lines)]
+        rows += [one.head, *one.rows] if one.rows else []
+    text = csv_text([found.title], rows)
+    return _file(found, text.encode(), "csv", "text/csv; charset=utf-8")
+
+
+def _record(code: str) -> SeasonRecord:
+    lot = records().get(Lot, code.upper())
+    if lot is None or lot.kind != PLANTING or not owns(lot.cooperative):
+        abort(404)
+    found = season_record(records(), lot, int(time.time()))
+    if found is None:
+        abort(404)
+    return found
+
+
+def _file(found: SeasonRecord, body: bytes, ending: str, kind: str) -> Response:
+    answer = Response(body, content_type=kind)
+    name = f"ho-so-vu-{found.planting.code}-{found.until:%Y%m%d}.{ending}"
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
+
+
+def _today() -> datetime.date:
+    return day_of(time.time())
 
 
 def prepare(app: Flask) -> None:

@@ -1,129 +1,22 @@
 """A lot's page tells its whole way, each step on somebody's word, and names what is missing."""
 
-import datetime
 import re
 from pathlib import Path
 
 import pytest
-from cooperative import COOP, NOW, TODAY, Farm, days_ago, new_id
+from cooperative import Farm, days_ago
 from platform_site import Site
+from season_farm import DAYS, grow, lay_down
 
-from nongso.platform.diary import entries as diary
-from nongso.platform.diary.entries import Entry
-from nongso.platform.diary.watering import midnight
-from nongso.platform.greenhouse.records import Greenhouse, Run, Zone
-from nongso.platform.telemetry import HOUR, Row, Series, open_telemetry
-from nongso.platform.traceability import field_events, growing, lateness
-from nongso.platform.traceability import operations as ops
+from nongso.platform.traceability import lateness
 from nongso.platform.traceability.records import Lot
-from nongso.platform.uplink import register_gateway
-from nongso.wire import marks
 
 ROOT = Path(__file__).parents[2]
-HOUSE = "tan-binh-1"
-AIR = Series(HOUSE, f"{HOUSE}-k1", "a" * 16, "air_temperature")
-DAYS = 30
-
-
-def write(farm: Farm, entry: Entry) -> str:
-    id_ = new_id()
-    with farm.records.transaction() as session:
-        diary.write(session, id_, HOUSE, COOP, "farmer", entry, NOW)
-    return id_
-
-
-def water(farm: Farm, ago: int, litres: float | None) -> None:
-    at = midnight(days_ago(ago)) + 6 * HOUR
-    run = Run(
-        id=new_id(),
-        zone=f"{HOUSE}-k1",
-        gateway="bl",
-        cause="band",
-        state="done",
-        code="done",
-        values={},
-        ordered_seconds=120,
-        started_at=at,
-        ended_at=at + 120,
-        seconds=120,
-        litres=litres,
-    )
-    with farm.records.transaction() as session:
-        session.add(run)
-
-
-def lay_down(farm: Farm, days: range) -> None:
-    store = open_telemetry(farm.settings)
-    rows = [
-        Row(AIR, midnight(days_ago(ago)) + hour * HOUR, 18.0 + hour % 12, marks.GOOD)
-        for ago in days
-        for hour in range(24)
-    ]
-    store.write([row for row in rows if row.at < NOW])
-    store.close()
 
 
 @pytest.fixture
 def lot(farm: Farm, site: Site) -> Lot:
-    """Thirty days of greens: fed, sprayed, watered, a week without readings, packed."""
-    with farm.records.transaction() as session:
-        register_gateway(session, "bl", "Tủ Bình Lư", COOP, "k" * 40)
-        session.get_one(Greenhouse, HOUSE).gateway = "bl"
-        session.flush()
-        session.add(
-            Zone(
-                id=f"{HOUSE}-k1",
-                name="Khu 1",
-                greenhouse=HOUSE,
-                gateway="bl",
-                coil=0,
-                mode="manual",
-                max_run_seconds=1800,
-                max_day_seconds=7200,
-            )
-        )
-    grower = farm.producer("HTX", "cooperative")
-    wish = ops.Planting(HOUSE, "Nhà màng Tân Bình 1", grower, "Rau cải", days_ago(DAYS - 1))
-    planting = farm.do(ops.plant, wish)
-    lay_down(farm, range(15, DAYS))
-    lay_down(farm, range(8))
-    for ago in (20, 12):
-        write(farm, Entry("fertilised", days_ago(ago).isoformat(), product="Phân trùn quế"))
-    sprayed = Entry(
-        "sprayed",
-        days_ago(14).isoformat(),
-        product="Dầu neem",
-        ingredient="Azadirachtin",
-        interval_days=7,
-        who="NGUOI-PHUN",
-    )
-    line = write(farm, sprayed)
-    for ago in (10, 9, 8):
-        water(farm, ago, 60.5)
-    water(farm, 7, None)
-    wish = ops.Harvest(planting.code, 46_500, TODAY)
-    store = open_telemetry(farm.settings)
-    with farm.records.session() as session:
-        grown = growing.measured(session, store, wish, NOW)
-    store.close()
-    crop = farm.do(ops.harvest, wish, grown)
-    with farm.records.transaction() as session:
-        field_events.bring_up(session, farm.settings.label_url, HOUSE, NOW)
-    with farm.records.transaction() as session:
-        found = diary.line(session, HOUSE, line)
-        again = Entry(**{**sprayed.body(), "interval_days": 10})
-        diary.correct(session, new_id(), found, HOUSE, COOP, "farmer", again, "Đọc nhầm", NOW)
-        field_events.bring_up(session, farm.settings.label_url, HOUSE, NOW)
-    product = farm.product("vegetables", "Rau cải Tân Bình", crop="Rau cải")
-    packing = ops.Packing(
-        product,
-        (ops.Take(crop.code, 45_000),),
-        90,
-        500,
-        TODAY,
-        TODAY + datetime.timedelta(days=5),
-    )
-    return farm.do(ops.pack, packing)
+    return grow(farm)[2]
 
 
 def test_every_step_of_a_season_stands_on_somebodys_word(site: Site, lot: Lot) -> None:

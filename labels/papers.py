@@ -1,0 +1,224 @@
+"""Papers of some pages as PDF: headings, lines and tables, with a place for signatures.
+
+Text in, bytes out; knows no farm. Letters are embedded, the language is named, the same paper is
+the same bytes. A signature field is left empty: whoever holds a certificate signs it with a
+program of their own, on paper one signs on the line.
+
+Not covered: signing itself, a time stamp, and the full letter of PDF/A (no colour profile and no
+XMP packet are embedded).
+
+The door to reportlab's page layout; ``nongso.labels.sheet`` is the one to its canvas.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from io import BytesIO
+from typing import Any
+from xml.sax.saxutils import escape
+
+from reportlab.lib.colors import Color  # type: ignore[import-untyped]
+from reportlab.lib.pagesizes import A4, landscape  # type: ignore[import-untyped]
+from reportlab.lib.styles import ParagraphStyle  # type: ignore[import-untyped]
+from reportlab.pdfbase.pdfdoc import (  # type: ignore[import-untyped]
+    PDFArray,
+    PDFDictionary,
+    PDFName,
+    PDFString,
+)
+from reportlab.pdfgen.canvas import Canvas  # type: ignore[import-untyped]
+from reportlab.platypus import (  # type: ignore[import-untyped]
+    Flowable,
+    LongTable,
+    Paragraph,
+    SimpleDocTemplate,
+    Spacer,
+    TableStyle,
+)
+
+from nongso.labels import font
+from nongso.labels.errors import LetterMissing
+
+MARGIN_PT = 40.0
+SIZE_PT = 8.5
+_LINE = Color(0.6, 0.6, 0.6)
+_HEAD = Color(0.92, 0.95, 0.91)
+UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, sentences under it, and a table; any of them may be empty.
+
+    ``widths`` are shares of the page's width, one a column; all alike where it is empty.
+    """
+
+    title: str
+    lines: tuple[str, ...] = ()
+    head: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    widths: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A place to sign: its name inside the file, and who signs there."""
+
+    name: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Paper:
+    """What stands on a paper. ``foot`` is repeated on each page before the page number."""
+
+    title: str
+    author: str
+    language: str
+    lines: tuple[str, ...] = ()
+    sections: tuple[Section, ...] = ()
+    signatures: tuple[Signature, ...] = ()
+    foot: str = ""
+
+
+@dataclass
+class _Text:
+    """Text that can be printed; what has no letter in the font is replaced and counted."""
+
+    lost: int = field(default=0)
+
+    def clean(self, text: str, face: str = font.REGULAR) -> str:
+        text = unicodedata.normalize("NFC", text)
+        try:
+            return font.normal(text, face)
+        except LetterMissing:
+            return "".join(self._letter(letter, face) for letter in text)
+
+    def _letter(self, letter: str, face: str) -> str:
+        try:
+            return font.normal(letter, face)
+        except LetterMissing:
+            self.lost += 1
+            return "?"
+
+
+def pdf(paper: Paper) -> bytes:
+    """Make the file."""
+    text = _Text()
+    width = landscape(A4)[0] - 2 * MARGIN_PT
+    story: list[Any] = [
+        Paragraph(escape(text.clean(paper.title, font.BOLD)), _style(15, font.BOLD))
+    ]
+    story += [_line(text, line) for line in paper.lines]
+    for section in paper.sections:
+        story += _section(text, section, width)
+    if paper.signatures:
+        story += [Spacer(1, 14), _Signatures(paper.signatures, text, width)]
+    if text.lost:
+        story.append(_line(text, f"? × {text.lost}"))
+    out = BytesIO()
+    document = SimpleDocTemplate(
+        out,
+        pagesize=landscape(A4),
+        leftMargin=MARGIN_PT,
+        rightMargin=MARGIN_PT,
+        topMargin=MARGIN_PT,
+        bottomMargin=MARGIN_PT,
+        title=text.clean(paper.title),
+        author=text.clean(paper.author),
+        lang=paper.language,
+        invariant=1,
+    )
+    foot = partial(_foot, text.clean(paper.foot))
+    document.build(story, onFirstPage=foot, onLaterPages=foot)
+    return out.getvalue()
+
+
+def _style(size: float, face: str = font.REGULAR, before: float = 0) -> ParagraphStyle:
+    font.width_pt("", face, size)  # makes the face known to reportlab
+    return ParagraphStyle(
+        f"{face}-{size}", fontName=face, fontSize=size, leading=size * 1.35, spaceBefore=before
+    )
+
+
+def _line(text: _Text, line: str) -> Paragraph:
+    return Paragraph(escape(text.clean(line)), _style(9.5))
+
+
+def _section(text: _Text, section: Section, width: float) -> list[Any]:
+    found: list[Any] = [
+        Paragraph(escape(text.clean(section.title, font.BOLD)), _style(11, font.BOLD, before=10))
+    ]
+    found += [_line(text, line) for line in section.lines]
+    if not section.rows:
+        return found
+    shares = section.widths or (1.0,) * len(section.head)
+    total = sum(shares)
+    cell, bold = _style(SIZE_PT), _style(SIZE_PT, font.BOLD)
+    table = [[Paragraph(escape(text.clean(one, font.BOLD)), bold) for one in section.head]]
+    table += [[Paragraph(escape(text.clean(one)), cell) for one in row] for row in section.rows]
+    made = LongTable(table, colWidths=[width * s / total for s in shares], repeatRows=1)
+    made.setStyle(
+        TableStyle(
+            [
+                ("GRID", (0, 0), (-1, -1), 0.4, _LINE),
+                ("BACKGROUND", (0, 0), (-1, 0), _HEAD),
+                ("VALIGN", (0, 0), (-1, -1), "TOP"),
+                ("LEFTPADDING", (0, 0), (-1, -1), 3),
+                ("RIGHTPADDING", (0, 0), (-1, -1), 3),
+                ("TOPPADDING", (0, 0), (-1, -1), 2),
+                ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
+            ]
+        )
+    )
+    return [*found, Spacer(1, 3), made]
+
+
+def _foot(said: str, canvas: Canvas, document: Any) -> None:
+    canvas.saveState()
+    _style(7.5)
+    canvas.setFont(font.REGULAR, 7.5)
+    canvas.drawString(MARGIN_PT, MARGIN_PT / 2, said)
+    canvas.drawRightString(landscape(A4)[0] - MARGIN_PT, MARGIN_PT / 2, str(document.page))
+    canvas.restoreState()
+
+
+class _Signatures(Flowable):  # type: ignore[misc]
+    """Places to sign beside each other, each an empty signature field of the form."""
+
+    HEIGHT = 84.0
+
+    def __init__(self, places: Sequence[Signature], text: _Text, width: float) -> None:
+        super().__init__()
+        self.places, self.width, self.height = places, width, self.HEIGHT
+        self.said = [text.clean(place.label) for place in places]
+
+    def draw(self) -> None:
+        """Draw the frames and put the fields into the form of the document."""
+        each = self.width / len(self.places)
+        for at, (place, said) in enumerate(zip(self.places, self.said, strict=True)):
+            left = at * each
+            self.canv.setFont(font.REGULAR, SIZE_PT)
+            self.canv.drawString(left, self.HEIGHT - 10, said)
+            self.canv.setStrokeColor(_LINE)
+            self.canv.rect(left, 0, each - 12, self.HEIGHT - 18)
+            x, y = self.canv.absolutePosition(left, 0)
+            self._field(place, (x, y, x + each - 12, y + self.HEIGHT - 18))
+
+    def _field(self, place: Signature, box: tuple[float, float, float, float]) -> None:
+        form = self.canv.acroForm
+        widget = PDFDictionary(
+            {
+                "Type": PDFName("Annot"),
+                "Subtype": PDFName("Widget"),
+                "FT": PDFName("Sig"),
+                "T": PDFString(place.name),
+                "TU": PDFString(place.label),
+                "Rect": PDFArray(box),
+                "F": 4,  # is printed
+            }
+        )
+        self.canv._addAnnotation(widget)
+        form.fields.append(self.canv._doc.Reference(widget))
+        form.sigFlags = 1  # there is a signature field; none is signed yet
