@@ -269,7 +269,7 @@ def _acting(row: LogIn, now: int) -> tuple[Identity, int]:
     acting = Identity(
         farmer.id,
         farmer.user,
-        f"{own.name} (nhập hộ {farmer.name})",
+        done_for(own.name, farmer.name),
         farmer.role,
         farmer.cooperative,
         "cookie",
@@ -282,6 +282,11 @@ def _acting(row: LogIn, now: int) -> tuple[Identity, int]:
         until,
     )
     return acting, min(until, row.expires_at)
+
+
+def done_for(helper: str, farmer: str) -> str:
+    """Return both names of what a helper does for a farmer."""
+    return f"{helper} (nhập hộ {farmer})"
 
 
 def _by_token(token_hash: str) -> Identity | None:

@@ -94,7 +94,7 @@ def acknowledge(number: uuid.UUID) -> Response:
     if found.cleared_at is not None:
         raise Problem(409, "alert_over", _("Cảnh báo này đã hết."))
     with transaction() as session:
-        operations.acknowledge(session, found.id, somebody().name, now)
+        operations.acknowledge(session, found.id, somebody().id, now, somebody().helper)
     session.refresh(found)
     return jsonify(operations.described(found, now))
 

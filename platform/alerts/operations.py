@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from nongso.platform.accounts import owns, scoped
+from nongso.platform.accounts import done_for, owns, scoped
 from nongso.platform.alerts import sentences
 from nongso.platform.alerts.deciding import acknowledge as decided_acknowledge
 from nongso.platform.alerts.records import (
@@ -20,6 +20,8 @@ from nongso.platform.alerts.records import (
     standing_to,
 )
 from nongso.platform.alerts.rules import LEVELS
+from nongso.platform.people import Person
+from nongso.platform.store import records
 
 MOST_OPEN = 200
 
@@ -61,19 +63,21 @@ def events_of(session: Session, number: str) -> list[AlertEvent]:
     )
 
 
-def acknowledge(session: Session, number: str, by: str, now: int) -> bool:
+def acknowledge(session: Session, number: str, person: str, now: int, helper: str = "") -> bool:
     """Somebody has heard: repeats stop. In the caller's transaction; twice is once.
 
+    ``person`` and ``helper`` are ids: whose press it is, and who pressed for that person.
     Returns ``False`` when the alert is over or was heard before.
     """
     alert = session.get(Alert, number, with_for_update=True, populate_existing=True)
     if alert is None or alert.cleared_at is not None or alert.acknowledged_at is not None:
         return False
-    alert.acknowledged_at, alert.acknowledged_by = now, by
+    alert.acknowledged_at = now
+    alert.acknowledged_person, alert.acknowledged_helper = person, helper or None
     kept = session.scalar(select(AlertStanding).where(AlertStanding.alert == number))
     if kept is not None:
         kept.standing = standing_to(decided_acknowledge(standing_from(kept.standing), now))
-    note(session, number, now, "acknowledged", by=by)
+    note(session, number, now, "acknowledged", by=person, helper=helper or None)
     return True
 
 
@@ -82,6 +86,14 @@ def sentence(alert: Alert, now: int) -> str:
     if alert.cleared_at is not None:
         return sentences.over(alert.code, alert.values, alert.raised_at, alert.cleared_at, now)
     return sentences.standing(alert.code, alert.values, now)
+
+
+def name_of(session: Session, person: object, helper: object = None) -> str:
+    """Return the name behind an id; who has left has none any more. Empty for nobody's."""
+    found = session.get(Person, person) if isinstance(person, str) else None
+    name = found.name if found is not None else ""
+    helped = session.get(Person, helper) if isinstance(helper, str) else None
+    return done_for(helped.name, name) if helped is not None else name
 
 
 def described(alert: Alert, now: int) -> dict[str, Any]:
@@ -96,7 +108,8 @@ def described(alert: Alert, now: int) -> dict[str, Any]:
         "raised_at": alert.raised_at,
         "cleared_at": alert.cleared_at,
         "acknowledged_at": alert.acknowledged_at,
-        "acknowledged_by": alert.acknowledged_by,
+        "acknowledged_by": name_of(records(), alert.acknowledged_person, alert.acknowledged_helper)
+        or None,
         "escalated_at": alert.escalated_at,
         "sentence": sentence(alert, now),
     }

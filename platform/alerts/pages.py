@@ -70,7 +70,13 @@ def prepare(app: Flask) -> None:
         alert_level_word=sentences.level_word,
         alert_css=CSS_LEVEL.__getitem__,
         alerts_line=_line,
+        alert_heard_by=_heard_by,
     )
+
+
+def _heard_by(alert: Alert) -> str:
+    name = operations.name_of(records(), alert.acknowledged_person, alert.acknowledged_helper)
+    return name or _("Một người")
 
 
 def _ways() -> Ways:
@@ -125,7 +131,8 @@ def acknowledge(number: uuid.UUID) -> AnyResponse:
     """Take the press of "Đã biết"."""
     found = operations.alert_of(records(), str(number)) or abort(404)
     with transaction() as session:
-        operations.acknowledge(session, found.id, somebody().name, int(time.time()))
+        asker = somebody()
+        operations.acknowledge(session, found.id, asker.id, int(time.time()), asker.helper)
     return redirect(url_for("alerts.home"), 303)
 
 
@@ -139,7 +146,10 @@ def _shared(alert: Alert, now: int) -> str:
 
 def _event_words(what: str, body: dict[str, object]) -> str:
     """Say one thing that happened to an alert; empty for what only programs need."""
-    people = ", ".join(str(name) for name in body.get("people", ()))  # type: ignore[attr-defined]
+    told = body.get("people")
+    names = [operations.name_of(records(), one) for one in told] if isinstance(told, list) else []
+    people = ", ".join(name for name in names if name)
+    heard = operations.name_of(records(), body.get("by"), body.get("helper"))
     kind = str(body.get("kind", ""))
     words = {
         "raised": _("Bắt đầu báo."),
@@ -148,7 +158,7 @@ def _event_words(what: str, body: dict[str, object]) -> str:
         "repeated": _("Nhắc lại cho: %(people)s.", people=people),
         "escalated": _("Báo thêm cho: %(people)s.", people=people),
         "all_clear": _("Báo đã ổn cho: %(people)s.", people=people),
-        "acknowledged": _("%(name)s đã bấm Đã biết.", name=body.get("by", "")),
+        "acknowledged": _("%(name)s đã bấm Đã biết.", name=heard or _("Một người")),
         "cleared": _("Đã hết."),
         "sent": _("Đã gửi qua %(kind)s.", kind=kind_word(kind)),
         "not_sent": _("Chưa gửi được qua %(kind)s, sẽ gửi lại.", kind=kind_word(kind)),

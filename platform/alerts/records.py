@@ -31,7 +31,8 @@ class AlertStanding(Base):
 class Alert(Base):
     """One alert from its raising to its end.
 
-    ``values`` are the newest numbers of its sentence; ``acknowledged_by`` a person's name.
+    ``values`` are the newest numbers of its sentence. Who has heard is named by ids: the person,
+    and the helper who acted for that person.
     """
 
     __tablename__ = "alert"
@@ -51,12 +52,13 @@ class Alert(Base):
     raised_at: Mapped[int]
     cleared_at: Mapped[int | None]
     acknowledged_at: Mapped[int | None]
-    acknowledged_by: Mapped[str | None]
+    acknowledged_person: Mapped[str | None]
+    acknowledged_helper: Mapped[str | None]
     escalated_at: Mapped[int | None]
 
 
 class AlertEvent(Base):
-    """One thing that happened to an alert; never changed."""
+    """One thing that happened to an alert; never changed, and people in it are ids."""
 
     __tablename__ = "alert_event"
     __table_args__ = (

@@ -216,7 +216,7 @@ class Watch:
                 log.info("alert %s raised", cause)
             elif event.what == "returned":
                 alert.cleared_at, alert.acknowledged_at = None, None
-                alert.acknowledged_by = None
+                alert.acknowledged_person = alert.acknowledged_helper = None
                 note(session, alert.id, now, "returned")
             elif event.what == "cleared":
                 alert.cleared_at = now
@@ -291,7 +291,7 @@ class Watch:
             now,
             event.what,
             to=event.to,
-            people=[person.name for person in addressees],
+            people=[person.id for person in addressees],
             ways=len(ways),
         )
         for way in ways:

@@ -4,14 +4,19 @@ import html
 import json
 import re
 import time
+from typing import Any
 
 import pytest
-from office import NODE_1, NODE_2, Place, form_token
-from sqlalchemy import select
+from alembic import command
+from office import NODE_1, NODE_2, Place, form_token, open_place
+from sqlalchemy import Connection, select, text
 
+from nongso.platform import migrations
 from nongso.platform.alerts import pages, push, pushkeys
 from nongso.platform.alerts.records import Alert, AlertPlan, Notice, Way
 from nongso.platform.alerts.watch import Watch
+from nongso.platform.settings import Settings
+from nongso.platform.store import Records
 
 CHROME = "https://fcm.googleapis.com/fcm/send/abc"
 
@@ -350,3 +355,60 @@ def test_the_platform_starts_without_settings_of_ways_that_are_damaged(
     assert "phần cài đặt bị hỏng" in page
     assert "alerts.json" not in page
     assert "alerts.json" in frosty.client("admin").get("/alerts/ways").text
+
+
+def test_alerts_of_before_name_people_by_their_ids_and_find_the_way_back(
+    settings: Settings,
+) -> None:
+    open_place(settings).close()
+    records = Records.of(settings)
+    with records.engine.connect() as connection:
+        connection.execution_options(**records.write_options())
+        command.downgrade(migrations._config(connection), "alerts_1")
+        for alert, by in (("a-1", "Farmer"), ("a-2", "Ai đó")):
+            connection.execute(
+                text(
+                    'INSERT INTO alert (id, cause, code, level, cooperative, "values", raised_at,'
+                    " raised_at, acknowledged_at, acknowledged_by)"
+                    " VALUES (:alert, 'c', 'frost', 'alarm', 'binh-lu', '{}', 1, 2, :by)"
+                ),
+                {"alert": alert, "by": by},
+            )
+            for what, body in (
+                ("acknowledged", {"by": by}),
+                ("said", {"to": "first", "people": [by, "Clerk"], "ways": 1}),
+            ):
+                connection.execute(
+                    text(
+                        "INSERT INTO alert_event (alert, at, what, body)"
+                        " VALUES (:alert, 2, :what, :body)"
+                    ),
+                    {"alert": alert, "what": what, "body": json.dumps(body)},
+                )
+        command.upgrade(migrations._config(connection), "heads")
+        ids = dict(
+            connection.execute(
+                text("SELECT name, id FROM person WHERE cooperative = 'binh-lu'")
+            ).all()
+        )  # type: ignore[arg-type]
+        heard = dict(connection.execute(text("SELECT id, acknowledged_person FROM alert")).all())  # type: ignore[arg-type]
+        assert heard == {"a-1": ids["Farmer"], "a-2": None}
+        bodies = _bodies(connection)
+        assert "Farmer" not in json.dumps(bodies)
+        assert bodies[0] == {"by": ids["Farmer"]}
+        assert bodies[1]["people"] == [ids["Farmer"], ids["Clerk"]]
+        assert bodies[2] == {"by": None}
+        assert bodies[3]["people"] == [ids["Clerk"]]
+        with pytest.raises(Exception, match="append-only"), connection.begin_nested():
+            connection.execute(text("DELETE FROM alert_event"))
+        command.downgrade(migrations._config(connection), "alerts_1")
+        back = dict(connection.execute(text("SELECT id, acknowledged_by FROM alert")).all())  # type: ignore[arg-type]
+        assert back == {"a-1": "Farmer", "a-2": None}
+        assert _bodies(connection)[0] == {"by": "Farmer"}
+        connection.rollback()
+    records.close()
+
+
+def _bodies(connection: Connection) -> list[dict[str, Any]]:
+    rows = connection.execute(text("SELECT body FROM alert_event ORDER BY number")).scalars()
+    return [json.loads(row) if isinstance(row, str) else row for row in rows]

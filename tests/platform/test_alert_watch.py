@@ -217,8 +217,8 @@ def test_a_press_on_heard_ends_the_repeats(night: Night) -> None:
     night.wait(20 * MINUTE)
     (alert,) = night.alerts()
     with night.farm.records.transaction() as session:
-        assert operations.acknowledge(session, alert.id, "Người trồng", night.now)
-        assert not operations.acknowledge(session, alert.id, "Người khác", night.now + 1)
+        assert operations.acknowledge(session, alert.id, "a-person", night.now)
+        assert not operations.acknowledge(session, alert.id, "another", night.now + 1)
     night.wait(4 * HOUR, 5 * MINUTE)
     assert [n.what for n in night.notices()] == ["said"]
     night.degrees = 20.0

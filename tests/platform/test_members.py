@@ -9,13 +9,14 @@ import uuid
 
 import pytest
 from flask.testing import FlaskClient
-from office import PASSWORD, Place, form_token
+from office import NODE_1, PASSWORD, Place, form_token
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 from werkzeug.test import TestResponse
 
 from nongso.platform import consent, people, second_factor
-from nongso.platform.alerts.records import Notice, Way
+from nongso.platform.alerts.records import AlertEvent, Notice, Way
+from nongso.platform.alerts.watch import Watch
 from nongso.platform.audit import DEEDS, Deed
 from nongso.platform.greenhouse.records import Command
 from nongso.platform.members import audit_pages
@@ -639,6 +640,31 @@ def test_a_person_who_leaves_is_nowhere_but_the_deeds_stay(farm: Place) -> None:
     assert f"người đã xóa {before.id[:8]}" in page
     assert "Bấm tưới tan-binh-1-k1" in page
     assert ">Farmer<" not in page
+
+
+def test_who_said_heard_and_left_is_named_by_no_alert(farm: Place) -> None:
+    now = int(time.time())
+    watch = Watch(farm.app)
+    for at in (now - 300, now - 200, now - 100):
+        farm.bring(farm.readings(NODE_1, ["air_temperature", at, 2.0, 0]))
+        watch.tick(at + 1)
+    watch.tick(now)
+    watch.let_go(now)
+    (alert,) = (one for one in farm.ask("/api/v1/alerts").json["alerts"] if one["code"] == "frost")
+    phone = farm.client("farmer")
+    send(phone, f"/alerts/{alert['id']}/acknowledge", "/alerts")
+    assert "Farmer đã biết lúc" in phone.get("/alerts").text
+    assert send(phone, "/me/record/delete", "/me/record", old=PASSWORD, sure="yes").location
+    clerk = farm.client("clerk")
+    for path in ("/alerts", f"/alerts/{alert['id']}"):
+        page = clerk.get(path).text
+        assert "người đã xóa" in page
+        assert "Farmer" not in page
+    seen = farm.ask("/api/v1/alerts", user="clerk").json["alerts"]
+    assert [one["acknowledged_by"] for one in seen if one["code"] == "frost"] == ["người đã xóa"]
+    with farm.records.session() as session:
+        for body in session.scalars(select(AlertEvent.body)):
+            assert "Farmer" not in json.dumps(body), "what only grows holds no names"
 
 
 def test_the_ways_of_alerts_are_in_the_record_and_leave_with_the_person(farm: Place) -> None:
