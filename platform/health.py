@@ -14,6 +14,7 @@ from nongso.platform import migrations, store
 from nongso.platform.accounts import public
 from nongso.platform.storage import StorageError, Trouble, trouble_of
 from nongso.platform.telemetry import TelemetryAway, telemetry
+from nongso.platform.traceability.proof import watching
 
 blueprint = Blueprint("health", __name__)
 
@@ -40,10 +41,20 @@ def healthz() -> Response:
         schema=sorted(migrations.heads()),
         sqlite=sqlite3.sqlite_version,
         journal=store.journal_mode(),
+        log=_log(troubles),
         seconds=int(time.monotonic() - _started),
     )
     made.status_code = 503 if troubles or readings.trouble else 200
     return made
+
+
+def _log(troubles: dict[str, Trouble]) -> dict[str, object] | None:
+    """How the log of everything recorded stands; it is written and signed, or ``trouble`` says."""
+    if troubles or current_app.extensions["nongso.settings"].local:
+        return None
+    with suppress(StorageError):
+        return watching.look(store.records())._asdict()
+    return None
 
 
 class Probe:

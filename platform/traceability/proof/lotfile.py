@@ -92,8 +92,6 @@ def make(session: Session, lot: Lot, address: str) -> dict[str, Any]:
         "format": FORMAT,
         "lot": lot.code,
         "address": address,
-        "key": str(_signer_of(session, newest)),
-        "clock": str(_clock_of(session, newest)),
         "witnesses": [
             {"name": name, "key": str(key)} for key, name in reading.witnesses(session).items()
         ],
@@ -105,10 +103,22 @@ def make(session: Session, lot: Lot, address: str) -> dict[str, Any]:
             }
             for one in _earlier(session, last, size)
         ],
-        "keys": [
-            _proven(nodes, place, size, entry) for place, entry in _keys(session) if place < size
-        ],
+        **keys_file(session, newest),
         "records": told,
+    }
+
+
+def keys_file(session: Session, newest: LogCheckpoint) -> dict[str, Any]:
+    """Return the log's keys as a proof file has them, for whoever follows the log."""
+    nodes = reading.nodes(session)
+    return {
+        "key": str(_signer_of(session, newest)),
+        "clock": str(_clock_of(session, newest)),
+        "keys": [
+            _proven(nodes, place, newest.size, entry)
+            for place, entry in _keys(session)
+            if place < newest.size
+        ],
     }
 
 

@@ -62,7 +62,7 @@ _REFUSALS = {
     "two_histories": (
         "The log has two histories: the checkpoint that you kept for {size} entries is another "
         "one than this file's. Keep both and show them to others.",
-        "Sổ này có hai bản khác nhau: con dấu đã giữ cho {size} bản ghi khác với con dấu trong "
+        "Sổ này có hai bản khác nhau: dấu niêm đã giữ cho {size} bản ghi khác với dấu niêm trong "
         "tệp. Xin giữ cả hai và đưa cho người khác xem.",
     ),
     "other_log": (
@@ -73,7 +73,7 @@ _REFUSALS = {
         "The checkpoint that you kept ({size} entries) cannot be compared with this file, which "
         "has checkpoints of {sizes} entries. Ask for a proof file of that day, or compare online: "
         "nongso trace witness.",
-        "Không so được con dấu đã giữ ({size} bản ghi) với tệp này (có con dấu cho {sizes} bản "
+        "Không so được dấu niêm đã giữ ({size} bản ghi) với tệp này (có dấu niêm cho {sizes} bản "
         "ghi). Xin lấy tệp của cùng ngày.",
     ),
 }
@@ -200,7 +200,7 @@ def _vietnamese(v: Verdict) -> Iterable[str]:
     if not v.witnesses:
         yield "  Chưa có bên chứng kiến nào ký: chưa rõ người khác có được xem cùng một sổ không."
     if v.compared:
-        yield "  Đây là cùng một sổ với con dấu đã giữ."
+        yield "  Đây là cùng một sổ với dấu niêm đã giữ."
     for code in v.withdrawn:
         yield f"  CHÚ Ý: bản ghi của lô {code} đã bị hủy vì ghi sai."
     yield "CÁC BẢN GHI:"

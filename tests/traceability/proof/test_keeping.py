@@ -135,7 +135,7 @@ def test_the_database_refuses_to_change_an_entry(farm: Farm) -> None:
 NAMES = ("Nguyễn Văn A", "0912 345 678", "clerk-id-77", "ho-01", "Nhà bà Lò Thị B")
 
 
-@pytest.mark.parametrize("type_", ["lot.packed", "diary", "epcis.captured", "labels.issued"])
+@pytest.mark.parametrize("type_", ["lot.packed", "diary", "labels.issued"])
 def test_no_name_contact_or_actor_stands_in_the_log(farm: Farm, type_: str) -> None:
     body = {
         "type": "ObjectEvent",
@@ -209,3 +209,15 @@ def test_each_field_of_an_event_counts() -> None:
     ):
         other = entries.Fact(**{**vars(fact), **change})
         assert entries.again(other, made.salts, {}).entry != made.entry, change
+
+
+def test_of_another_system_s_event_only_the_frame_is_public() -> None:
+    body = {
+        "type": "ObjectEvent", "eventTime": "x", "bizStep": "packing", "nongso:name": NAMES[0],
+        "epcList": [NAMES[1]], "ilmd": {"nongso:variety": NAMES[2]}, "quantityList": [],
+    }  # fmt: skip
+    public, private = entries.split("epcis.captured", body)
+    assert public == {"type": "ObjectEvent", "eventTime": "x", "bizStep": "packing"}
+    assert sorted(private) == [
+        f"/body/{n}" for n in ("epcList", "ilmd", "nongso:name", "quantityList")
+    ]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nongso.platform.traceability.proof import checkpoints, merkle, notes, tiles
@@ -160,6 +160,7 @@ def test_a_private_key_stands_in_no_message() -> None:
     assert made.text()[-20:-3] not in str(error.value)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 63), st.integers(0, 10**12), st.integers(1, 256))
 def test_the_address_of_a_tile_is_read_back(level: int, index: int, width: int) -> None:
     for made in (Tile(level, index, width), Tile(None, index, width)):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nongso.platform.traceability.proof import canonical, merkle
@@ -43,6 +43,7 @@ def entries(count: int) -> list[bytes]:
     return [b"entry %d" % number for number in range(count)]
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.integers(1, 130), st.data())
 def test_every_entry_is_proven_and_no_other_passes_for_it(size: int, data: Any) -> None:
     leaves = entries(size)
@@ -61,6 +62,7 @@ def test_every_entry_is_proven_and_no_other_passes_for_it(size: int, data: Any) 
             merkle.verify_inclusion(leaf_hash(leaves[index]), other, size, proof, root)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 100), st.integers(0, 60), st.data())
 def test_a_longer_log_continues_the_shorter_and_a_changed_one_does_not(
     first: int, more: int, data: Any
