@@ -131,7 +131,7 @@ class Office:
         def fill(found: re.Match[str]) -> str:
             converter, _, name = found.group(1).rpartition(":")
             if converter.startswith("any("):
-                return converter[4:-1].split(",")[0]
+                return converter[4:-1].split(",")[0].strip('"')
             for key in (f"{url.endpoint}:{name}", f"{url.endpoint.split('.')[0]}:{name}", name):
                 if key in self.filled:
                     return self.filled[key]
@@ -184,7 +184,16 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         "size": "192",
         "what": "water",
         "key": str(issue[0]),
+        "epcis:name": "ObjectEvent",
+        "epcis:event_id": "urn:uuid:0",
+        "epcis:job_id": "none",  # whose jobs and queries one sees is tested in their own room
+        "epcis:token": "0",
+        "epcis:number": "0",
+        "rest": "1",  # of a GS1 address: refused for what it says, not for who asks
+        "link": str(uuid.uuid4()),
     }
+    for endpoint in ("links", "add_link", "end_link"):
+        made.filled[f"records.{endpoint}:key"] = own["records.product:key"]
     for row in ("producer", "product", "plot", "certificate"):
         made.filled[f"records.keep_{row}:key"] = own[f"records.{row}:key"]
     for endpoint in ("certificate_file", "remove_certificate"):
