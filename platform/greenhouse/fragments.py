@@ -15,8 +15,11 @@ MOST_KEPT = 400  # of some 10 kB
 class Fragments:
     """Some finished pieces of HTML by key; the oldest make room."""
 
-    def __init__(self, shown_everywhere: Callable[[], Hashable] = lambda: None) -> None:
+    def __init__(
+        self, shown_everywhere: Callable[[], Hashable] = lambda: None, most: int | None = None
+    ) -> None:
         self._shown_everywhere = shown_everywhere
+        self._most = most
         self._kept: dict[Hashable, str] = {}
         self._making: dict[Hashable, Lock] = {}
         self._lock = Lock()
@@ -41,9 +44,12 @@ class Fragments:
                 self._keep(key, found)
         return found
 
+    def __len__(self) -> int:
+        return len(self._kept)
+
     def _keep(self, key: Hashable, found: str) -> None:
         with self._lock:
-            if len(self._kept) >= MOST_KEPT:
+            if len(self._kept) >= (MOST_KEPT if self._most is None else self._most):
                 self._kept.pop(next(iter(self._kept)))
             self._kept[key] = found
             self._making.pop(key, None)

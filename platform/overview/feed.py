@@ -5,17 +5,19 @@ their climate, the plans' indicators, and the quality of the data. No name, no a
 producer, no place finer than the village. Suspect readings are left out and counted.
 """
 
+import json
 import time
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from sqlalchemy import select
 
 from nongso.platform.accounts import public_without_cookies
 from nongso.platform.csvtable import csv_answer
 from nongso.platform.errors import Problem
+from nongso.platform.greenhouse.fragments import Fragments
 from nongso.platform.greenhouse.records import Gateway, Greenhouse
-from nongso.platform.languages import day_of, local
+from nongso.platform.languages import day_of, language, local
 from nongso.platform.overview import indicators
 from nongso.platform.overview.quality import quality_of
 from nongso.platform.overview.quarters import Quarter, back_from, quarter_of, read
@@ -27,6 +29,8 @@ from nongso.wire.metrics import METRICS
 blueprint = Blueprint("open_data", __name__, url_prefix="/open-data")
 
 KEPT_SECONDS = 900  # any cache may keep an answer for so long
+REMEMBERED_SECONDS = 60
+MOST_REMEMBERED = 64  # of some kilobytes
 MOST_DAYS = 92
 CLIMATE = ("air_temperature", "air_humidity", "soil_moisture", "light")
 
@@ -88,11 +92,22 @@ def contents() -> Response:
 @public_without_cookies
 def table(what: str, shape: str) -> Response:
     """Give a table. ``?days=`` (climate) says how many days back, ``?quarter=`` which quarter."""
-    made = {"indicators": _indicators, "climate": _climate, "quality": _quality}[what]()
+    make = {"indicators": _indicators, "climate": _climate, "quality": _quality}[what]
+    fragments: Fragments = current_app.extensions["nongso.open_data"]
+    # Anybody may ask, as often as they like; it is reckoned once a minute.
+    minute = int(time.time()) // REMEMBERED_SECONDS
+    asked = request.args.get("days" if what == "climate" else "quarter")
+    text = fragments.get((what, asked, language(), minute), lambda: json.dumps(make()))
+    made = json.loads(text)
     if shape == "csv":
         head = list(FIELDS[what])
         return _kept(csv_answer(f"{what}.csv", head, [[row[f] for f in head] for row in made]))
     return _kept(jsonify(made))
+
+
+def prepare(app: Flask) -> None:
+    """Give the application the memory of what was reckoned."""
+    app.extensions["nongso.open_data"] = Fragments(most=MOST_REMEMBERED)
 
 
 def _kept(answer: Response) -> Response:

@@ -5,6 +5,7 @@ import datetime
 import io
 import time
 import uuid
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from nongso.platform.diary import season
 from nongso.platform.diary.season import Before
 from nongso.platform.greenhouse.records import Gateway, Greenhouse, Run
 from nongso.platform.languages import day_of
-from nongso.platform.overview import indicators, stated
+from nongso.platform.overview import feed, indicators, stated
 from nongso.platform.overview.feed import FIELDS
 from nongso.platform.overview.quarters import Quarter, back_from, quarter_of, read
 
@@ -167,6 +168,35 @@ def test_open_data_gives_what_its_contents_describe_in_both_shapes(farm: Place) 
         table = list(csv.reader(io.StringIO(stranger.get(f"/open-data/{name}.csv").text[1:])))
         assert table[0] == list(fields)
         assert len(table) == len(rows) + 1
+
+
+def test_open_data_is_reckoned_once_a_minute_however_often_strangers_ask(
+    farm: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reckoned = []
+    real = feed.quality_of
+
+    def counted(*rest: Any) -> Any:
+        reckoned.append(rest)
+        return real(*rest)
+
+    clock = {"now": NOW - NOW % 60 + 1}
+    monkeypatch.setattr(feed, "quality_of", counted)
+    monkeypatch.setattr(feed.time, "time", lambda: clock["now"])
+    stranger = farm.client()
+    first = stranger.get("/open-data/quality.json").get_json()
+    for query in ("", "?days=3", "?x=1", "?days=4&y=2"):
+        assert stranger.get("/open-data/quality.json" + query).get_json() == first
+    assert stranger.get("/open-data/quality.csv").status_code == 200
+    assert len(reckoned) == 1
+    clock["now"] += 60
+    stranger.get("/open-data/quality.json")
+    assert len(reckoned) == 2
+    monkeypatch.setattr(feed, "MOST_REMEMBERED", 3)
+    feed.prepare(farm.app)
+    for days in range(1, 20):
+        stranger.get(f"/open-data/climate.json?days={days}")
+    assert len(farm.app.extensions["nongso.open_data"]) <= 3
 
 
 def test_open_data_names_nobody(farm: Place) -> None:
