@@ -26,6 +26,8 @@ from nongso.platform.greenhouse import commands
 from nongso.platform.people import LogIn, Person
 from nongso.platform.settings import Settings
 from nongso.platform.traceability import demo
+from nongso.platform.traceability.proof.custody import Custody
+from nongso.platform.traceability.proof.signing import Signer
 
 TABLE = Path(__file__).parent / "who_may_what.txt"
 
@@ -149,6 +151,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     place = open_place(settings)
     place.configure()
     demo.lay_down(settings, int(time.time()))
+    Signer(place.records, Custody(settings.folder), "example.com/log").sign_now(int(time.time()))
     with place.records.transaction() as session:
         spare = people.add_person(session, "spare", "Spare Person", "farmer", "binh-lu", "")
         own = {"members:key": spare.id}
@@ -182,6 +185,9 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         "alerts:kind": "greenhouse",
         "alerts:code": "frost",
         "size": "192",
+        "log:number": "0",
+        "log:rest": "0/000.p/1",
+        "log:code": issue[1],
         "what": "water",
         "key": str(issue[0]),
         "epcis:name": "ObjectEvent",
