@@ -12,6 +12,7 @@ import unicodedata
 from flask import (
     Blueprint,
     Response,
+    abort,
     current_app,
     make_response,
     redirect,
@@ -31,8 +32,9 @@ from nongso.platform.store import kept_records, records
 from nongso.platform.telemetry import telemetry
 from nongso.platform.traceability import growing, recall, sentences, telling
 from nongso.platform.traceability import identifiers as ids
-from nongso.platform.traceability.digital_link import LinkError
+from nongso.platform.traceability.digital_link import Link, LinkError
 from nongso.platform.traceability.digital_link.catalogue import KEYS
+from nongso.platform.traceability.digital_link.compressed import decompress
 from nongso.platform.traceability.lateness import late_of
 from nongso.platform.traceability.records import PACKS, LabelCode, Lot, Product
 from nongso.platform.traceability.resolver import answers, link_types
@@ -137,6 +139,22 @@ def digital_link(key: str, rest: str = "") -> Response:
         link = asked_link(_settings().label_url)
     except LinkError as error:
         return answers.malformed(error)
+    made = _of_link(link)
+    return answers.uncompressed(link, made) if len(rest.strip("/").split("/")) == 2 else made
+
+
+@blueprint.get("/<string(minlength=10):packed>")
+@public_without_cookies
+def compressed_link(packed: str) -> Response:
+    """The same pages under a compressed address; any other text leads nowhere."""
+    try:
+        link = decompress(packed, _settings().label_url)
+    except LinkError:
+        abort(404)
+    return answers.uncompressed(link, _of_link(link))
+
+
+def _of_link(link: Link) -> Response:
     if link.key.ai != "01" or link.value("235") is not None:
         return answers.unknown()
     gtin, code, serial = link.key.value, link.value("10"), link.value("21")

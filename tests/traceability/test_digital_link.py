@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from nongso.platform.traceability import digital_link as dl
 from nongso.platform.traceability.digital_link import errors, rules
 from nongso.platform.traceability.digital_link.catalogue import KEYS, catalogue, sequences
+from nongso.platform.traceability.digital_link.compressed import ALPHABET, decompress
 from nongso.platform.traceability.digital_link.digits import check_pair, has_check_pair
 from nongso.platform.traceability.digital_link.escaping import (
     escape_path,
@@ -301,6 +302,48 @@ def test_a_model_number_has_its_check_pair() -> None:
     assert check_pair("1987654Ad4X4bL5ttr2310c") == "2K"  # the example of the specification
     assert has_check_pair("1987654Ad4X4bL5ttr2310c2K")
     assert not has_check_pair("1987654Ad4X4bL5ttr2310c2L")
+
+
+# Written by GS1's own prototype (digital-link.js 1.4.3), with and without its sequences.
+COMPRESSED = {
+    f"/01/{GTIN}": ("ARFS9Ufdyg",),
+    f"/01/{GTIN}/10/K7M4PQ": ("CxFS9UfdysxXZnB6A", "ARFS9UfdyiDMV2Zweg"),
+    f"/01/{GTIN}/10/K7M4PQ/21/ABCDEFGHJ": (
+        "CxFS9UfdysxXZnB6BC0gAhBiCjDkg",
+        "ARFS9UfdyiDMV2ZwegQtIAIQYgow5I",
+    ),
+    f"/01/{GTIN}/10/lot-a_b/21/12345": ("CxFS9Ufdys8tFvzX7ZCCjA5", "ARFS9UfdyiDPLRb81-2QgowOQ"),
+    f"/01/{GTIN}/10/a%2Fb?17=271130": ("CxFS9UfdyweFfiF0Ixo", "ARFS9UfdyiEHhX4hdCMa"),
+    f"/01/{GTIN}/10/deadbeef/21/CAFE12?17=271130": (
+        "GhFS9UfdylG9W33ehGNI2V_CQ",
+        "ARFS9UfdyiBRvVt93i6EY0Qo2V_CQ",
+    ),
+    f"/01/{GTIN}?3103=000500&15=271130": ("LRFS9UfdygA-gqhGNA",),
+    f"/01/{GTIN}?3922=0299": ("ohFS9UfdyoCVg", "ARFS9UfdynJEgJW"),
+    f"/01/{GTIN}/10/000123": ("CxFS9UfdygwAD2", "ARFS9UfdyiAMAA9g"),
+    f"/01/{GTIN}?7007=261101261121": ("ARFS9UfdyuAOf324_wB",),
+    "/00/095212345678900016": ("ABUkMfumwrMA",),
+    "/414/9521234567899/254/R-3": ("nWNH7eKjVzeLb", "JUY0ft0FIqNXN4ts"),
+    "/8004/9521CAN": ("gARn9521CAN",),
+    "/8010/95260640ABC/8011/77": ("mkuVJgZAq8Ka", "gBBLlSYGQKvIARKa"),
+}
+
+
+def test_compressed_addresses_of_gs1s_prototype_are_read() -> None:
+    for path, written in COMPRESSED.items():
+        for packed in written:
+            assert decompress(packed, "https://lo.vn").address == f"https://lo.vn{path}"
+    named = decompress("LRFS9UfdygA-niJYp5E8qXmDall", "https://lo.vn")
+    assert named.others == (("linkType", "all"),)
+
+
+@given(st.text(ALPHABET, min_size=1, max_size=60))
+def test_no_compressed_text_breaks_the_reader(packed: str) -> None:
+    for given_ in ((), (dl.Element("01", GTIN),)):
+        link, refusal = refusal_of(decompress, packed, "https://lo.vn", given_)
+        assert (link is None) == (refusal != "")
+        if link is not None:
+            assert dl.parse(link.address).elements == link.elements
 
 
 def _value(ai: str) -> st.SearchStrategy[str]:

@@ -202,6 +202,20 @@ def test_shall_list_links_of_this_level_and_the_levels_above(shop: Any) -> None:
     assert pack.headers["Cache-Control"] == "no-store"
 
 
+def test_shall_decompress_and_name_the_uncompressed_address(shop: Any) -> None:
+    """The product's address as GS1's prototype compresses it, whole or behind its key."""
+    answer = ask(shop, "/ARFS9Ufdyg", **LINKSET)
+    assert answer.status_code == 200
+    assert answer.json["linkset"][0]["anchor"] == f"{BASE}/01/{GTIN}"
+    assert f'<{BASE}/01/{GTIN}>; rel="owl:sameAs"' in answer.headers["Link"]
+    assert shop.who.get("/ARFS9Ufdyg", headers=BROWSER).status_code == 200
+    lot_unknown = shop.who.get(f"/01/{GTIN}/EGYrszg9A", headers=BROWSER)  # (10)K7M4PQ
+    assert lot_unknown.status_code == 404
+    assert f'<{BASE}/01/{GTIN}/10/K7M4PQ>; rel="owl:sameAs"' in lot_unknown.headers["Link"]
+    for path in ("/ARFS9Ufdyh", "/no-such-page-here", "/AAAAAAAAAAAA"):
+        assert shop.who.get(path).status_code == 404, path
+
+
 def test_should_show_the_linkset_in_a_header_even_when_redirecting(shop: Any) -> None:
     for question in ("", "?linkType=certificationInfo", "?linkType=all", "?linkType=nothing"):
         answer = ask(shop, shop.address + question)

@@ -145,3 +145,13 @@ class WrongCompany(LinkError):
     def __init__(self, ai: str, why: str) -> None:
         super().__init__(f"({ai}) {why}")
         self.ai = ai
+
+
+class NotCompressed(LinkError):
+    """A text that is no compressed address."""
+
+    code = "not_compressed"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"not a compressed GS1 Digital Link: {why}")
+        self.why = why

@@ -20,7 +20,7 @@ from nongso.platform.errors import problem
 from nongso.platform.languages import _
 from nongso.platform.settings import Settings
 from nongso.platform.store import records
-from nongso.platform.traceability.digital_link import LinkError
+from nongso.platform.traceability.digital_link import Link, LinkError
 from nongso.platform.traceability.resolver import link_types, sentences
 from nongso.platform.traceability.resolver.levels import DATA, levels_of
 from nongso.platform.traceability.resolver.linkset import LINKSET, linkset_of, some_of
@@ -154,6 +154,12 @@ def _add_links(made: Response, *links: str) -> None:
 def _wants_page() -> bool:
     media = [_HTML, _JSON, LINKSET, DATA]
     return request.accept_mimetypes.best_match(media, _HTML) == _HTML
+
+
+def uncompressed(link: Link, made: Response) -> Response:
+    """Name the uncompressed address of what was asked by a compressed one."""
+    _add_links(made, f'<{link.address}>; rel="owl:sameAs"')
+    return made
 
 
 def refuse(status: int, code: str, title: str, text: str, **more: Any) -> Response:

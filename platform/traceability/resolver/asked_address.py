@@ -9,10 +9,12 @@ from urllib.parse import quote
 from flask import request
 
 from nongso.platform.traceability import digital_link as dl
+from nongso.platform.traceability.digital_link.compressed import decompress
 
 
 def asked_link(base: str) -> dl.Link:
-    """Read the request's address. A slash at the end is forgiven, a short GTIN filled up.
+    """Read the request's address. A slash at the end is forgiven, a short GTIN filled up, and
+    what follows the key may be compressed.
 
     Raises ``LinkError``. ``base`` is the setting ``label_url``; its own path counts as stem.
     """
@@ -22,4 +24,14 @@ def asked_link(base: str) -> dl.Link:
         if request.query_string:
             sent += "?" + request.query_string.decode("latin-1")
     path, mark, query = sent.partition("?")
-    return dl.parse(base.rstrip("/") + path.rstrip("/") + mark + query, short_gtin=True)
+    stem = base.rstrip("/")
+    try:
+        return dl.parse(stem + path.rstrip("/") + mark + query, short_gtin=True)
+    except dl.LinkError as error:
+        parts = path.strip("/").split("/")
+        if len(parts) != 3:
+            raise
+        try:
+            return decompress(parts[2], stem, (dl.check(parts[0], parts[1]),))
+        except dl.LinkError:
+            raise error from None
