@@ -29,8 +29,9 @@ from nongso.platform import photos
 from nongso.platform.accounts import allow, owns, somebody
 from nongso.platform.csvtable import csv_answer
 from nongso.platform.diary import entries as diary
-from nongso.platform.diary import procedures, remedies, season, sentences
+from nongso.platform.diary import procedures, remedies, season, sentences, together, watering
 from nongso.platform.diary.entries import KINDS, UNITS_OF, Entry, Line
+from nongso.platform.diary.together import LOTS, Lots
 from nongso.platform.events import EventConflict
 from nongso.platform.forms import Form
 from nongso.platform.greenhouse.records import Greenhouse
@@ -47,6 +48,7 @@ blueprint = Blueprint("diary", __name__, url_prefix="/greenhouses/<slug>/diary")
 READERS = ("farmer", "clerk", "helper", "officer", "admin")
 WRITERS = ("farmer", "clerk", "admin")
 FIRST_LINES = 30
+LONGEST_SHOWN_DAYS = 400  # of watering by the gateway
 MOST_AMOUNT = 1_000_000
 MOST_MINUTES = 7 * 24 * 60
 MOST_COST = 10_000_000_000
@@ -63,20 +65,26 @@ def book(slug: str) -> Answer:
     """The diary: what is to be done, what was done, what the season gave."""
     house = _house(slug)
     found = diary.lines(records(), slug)
-    now_standing = diary.standing(found)
     today = day_of(time.time())
+    lots = _lots(slug)
+    now_standing = together.entries(diary.standing(found), lots)
+    planted = diary.planting(now_standing)
+    begun = datetime.date.fromisoformat(planted.day) if planted else today
+    first = max(begun, today - datetime.timedelta(days=LONGEST_SHOWN_DAYS))
+    rows = together.rows(found, lots, watering.by_day(records(), slug, first, today))
     everything = request.args.get("all") == "1"
     safe = diary.safe_from(now_standing)
     return render_template(
         "diary/book.html",
         house=house,
-        lines=found if everything else found[:FIRST_LINES],
-        count=len(found),
+        rows=rows if everything else rows[:FIRST_LINES],
+        count=len(rows),
+        planting=lots.planted[-1] if lots.planted else None,
         names=_names(found),
         due=procedures.due(_procedures(), now_standing, today),
         season=season.season(records(), house, now_standing, today),
         before=season.before_of(records(), slug),
-        planted=diary.planting(now_standing),
+        planted=planted,
         safe=safe if safe is not None and safe[0] > today else None,
         today=today,
         kinds=KINDS,
@@ -106,8 +114,12 @@ def _proposed(slug: str, kind: str) -> dict[str, str]:
         "kind": kind,
         "task": request.args.get("task", "")[:120],
     }
-    last = diary.last_of(diary.standing(diary.lines(records(), slug)), kind)
-    if last is not None:
+    standing = diary.standing(diary.lines(records(), slug))
+    last = diary.last_of(standing, kind)
+    booked = _lots(slug).planted
+    if kind == "planted" and booked:
+        proposed |= {"crop": booked[-1].crop, "day": booked[-1].day.isoformat()}
+    elif last is not None:
         proposed |= {n: str(v) for n in PROPOSED if (v := getattr(last, n)) not in ("", None)}
     return proposed
 
@@ -286,6 +298,7 @@ def _form(house: Greenhouse, form: Form, wrong: Line | None = None) -> Answer:
         form=form,
         wrong=wrong,
         kind=kind,
+        weighed=[one for one in _lots(house.slug).weighed if kind == "harvested"][-3:],
         choices=[(one, sentences.kind_word(one)) for one in KINDS],
         units=UNITS_OF.get(kind)
         or tuple(dict.fromkeys(u for us in UNITS_OF.values() for u in us)),
@@ -439,6 +452,12 @@ def _names(found: list[Line]) -> Mapping[str, str]:
     ids = {one.actor for one in found} | {one.corrected_by for one in found}
     people = records().execute(select(Person.id, Person.name).where(Person.id.in_(ids)))
     return {id_: name for id_, name in people}  # noqa: C416  (rows, not pairs)
+
+
+def _lots(slug: str) -> Lots:
+    """What the cooperative's books have of this greenhouse."""
+    found: Lots = current_app.extensions.get(LOTS, lambda _slug: Lots())(slug)
+    return found
 
 
 def _procedures() -> tuple[procedures.Procedure, ...]:

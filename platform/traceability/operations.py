@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from nongso.platform import events
 from nongso.platform.events import Event
 from nongso.platform.traceability import (
+    field_events,
     lots,
     reckoning,
     rules_area,
@@ -325,6 +326,7 @@ def plant(desk: Desk, id_: str, wish: Planting) -> Lot:
     lot = shaping.kilograms(lot_id(desk.base, code), None)
     body = shaping.planting(id_, at, lot, where, wish.crop, more)
     append(desk, lots.PLANTED, at, id_, body, [code])
+    field_events.bring_up(desk.session, desk.base, wish.greenhouse, desk.now)
     return desk.session.get_one(Lot, code)
 
 
@@ -352,6 +354,8 @@ def harvest(desk: Desk, id_: str, wish: Harvest, grown: dict[str, Any] | None) -
     where = f"{desk.base}/id/place/{source.place_id}"
     body = shaping.harvest(id_, at, lot, where, "weighed", more)
     append(desk, lots.HARVESTED, at, id_, body, [code, source.code])
+    if source.place is not None and source.place.greenhouse is not None:
+        field_events.bring_up(desk.session, desk.base, source.place.greenhouse, desk.now)
     return desk.session.get_one(Lot, code)
 
 

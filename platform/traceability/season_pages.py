@@ -6,13 +6,15 @@ import time
 from flask import Blueprint, Flask, Response, abort
 
 from nongso.labels.papers import Paper, Section, Signature, pdf
-from nongso.platform.accounts import allow, owns
+from nongso.platform.accounts import allow, owns, somebody
 from nongso.platform.csvtable import csv_text
 from nongso.platform.diary.pages import FOLLOWERS
+from nongso.platform.diary.together import LOTS
+from nongso.platform.forms import kg_typed
 from nongso.platform.languages import _, date, day_of, language
 from nongso.platform.settings import Settings
 from nongso.platform.store import records, transaction
-from nongso.platform.traceability import field_events
+from nongso.platform.traceability import field_events, field_lots
 from nongso.platform.traceability.records import PLANTING, Lot
 from nongso.platform.traceability.season_record import SeasonRecord, season_record
 
@@ -77,8 +79,18 @@ def _today() -> datetime.date:
     return day_of(time.time())
 
 
+def _to_weigh() -> list[field_lots.ToWeigh]:
+    """What the clerk's harvest form may be filled in with."""
+    return field_lots.to_weigh(records(), somebody().cooperative or "", _today())
+
+
+def _to_plant() -> list[field_lots.ToPlant]:
+    """What the clerk's planting form may be filled in with."""
+    return field_lots.to_plant(records(), somebody().cooperative or "")
+
+
 def prepare(app: Flask) -> None:
-    """Let what is written in a diary become events of the lots that grow there."""
+    """Let diary and lots know of each other, so that nothing is typed twice."""
     settings: Settings = app.extensions["nongso.settings"]
 
     def follow(greenhouse: str) -> None:
@@ -86,3 +98,7 @@ def prepare(app: Flask) -> None:
             field_events.bring_up(session, settings.label_url, greenhouse, int(time.time()))
 
     app.extensions.setdefault(FOLLOWERS, []).append(follow)
+    app.jinja_env.globals["diary_to_weigh"] = _to_weigh
+    app.jinja_env.globals["diary_to_plant"] = _to_plant
+    app.jinja_env.globals["kg_typed"] = kg_typed
+    app.extensions[LOTS] = lambda greenhouse: field_lots.lots_of(records(), greenhouse)

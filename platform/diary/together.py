@@ -1,0 +1,111 @@
+"""The diary together with what stands elsewhere: nothing is typed twice.
+
+The cooperative weighs a harvest in, the clerk records a planting, the gateway waters. None of it
+has to be written into the diary again: here it stands beside the lines, said by whom it is.
+
+The diary knows no lots. Whoever does (``LOTS`` among the application's extensions) tells what was
+planted and weighed in a greenhouse, as the values below.
+"""
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nongso.platform.diary.entries import Entry, Line
+from nongso.platform.diary.watering import Watered
+
+LOTS = "nongso.diary.lots"  # function of a greenhouse that returns a ``Lots``
+SAME_PLANTING_DAYS = 7  # two people who write down one planting differ by so much at most
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A planting in the cooperative's books."""
+
+    lot: str
+    crop: str
+    day: datetime.date
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """A harvest on the cooperative's scale."""
+
+    lot: str
+    planting: str
+    day: datetime.date
+    kilograms: float
+
+
+@dataclass(frozen=True)
+class Lots:
+    """What the cooperative's books say of a greenhouse, oldest first."""
+
+    planted: tuple[Planted, ...] = ()
+    weighed: tuple[Weighed, ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the diary: a line that somebody wrote, or what stood elsewhere already."""
+
+    day: str
+    line: Line | None = None
+    planted: Planted | None = None
+    weighed: Weighed | None = None
+    watered: Watered | None = None
+
+
+def rows(lines: Sequence[Line], lots: Lots, watered: Sequence[Watered]) -> list[Row]:
+    """Everything, newest day first; on a day, what people wrote comes first."""
+    found = [Row(one.entry.day, line=one) for one in lines]
+    written = [one.entry for one in lines if not one.withdrawn]
+    found += [
+        Row(one.day.isoformat(), planted=one)
+        for one in lots.planted
+        if not _is_written(one, written)
+    ]
+    found += [Row(one.day.isoformat(), weighed=one) for one in reversed(lots.weighed)]
+    found += [Row(one.day.isoformat(), watered=one) for one in watered]
+    return sorted(found, key=lambda row: row.day, reverse=True)
+
+
+def entries(standing: Sequence[Entry], lots: Lots) -> list[Entry]:
+    """The lines that stand with what the books add, newest day first: for sums and tasks.
+
+    On a day on which the cooperative weighed, its scale counts, not what the diary says.
+    """
+    on_scale = {one.day.isoformat() for one in lots.weighed}
+    found = [one for one in standing if one.kind != "harvested" or one.day not in on_scale]
+    found += [
+        Entry("harvested", one.day.isoformat(), amount=one.kilograms, unit="kg")
+        for one in lots.weighed
+    ]
+    found += [
+        Entry("planted", one.day.isoformat(), crop=one.crop)
+        for one in lots.planted
+        if not _is_written(one, standing)
+    ]
+    return sorted(found, key=lambda one: one.day, reverse=True)
+
+
+def unweighed(standing: Sequence[Entry], lots: Lots) -> list[Entry]:
+    """Harvests of the diary that no scale has seen: what the clerk may be asked to weigh."""
+    on_scale = {one.day.isoformat() for one in lots.weighed}
+    return [one for one in standing if one.kind == "harvested" and one.day not in on_scale]
+
+
+def unbooked(standing: Sequence[Entry], lots: Lots) -> Entry | None:
+    """The diary's last planting, if the cooperative's books do not have it."""
+    last = next((one for one in standing if one.kind == "planted"), None)
+    if last is None or any(_is_written(one, [last]) for one in lots.planted):
+        return None
+    return last
+
+
+def _is_written(planted: Planted, written: Sequence[Entry]) -> bool:
+    return any(
+        abs((datetime.date.fromisoformat(one.day) - planted.day).days) <= SAME_PLANTING_DAYS
+        for one in written
+        if one.kind == "planted"
+    )
