@@ -195,9 +195,11 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         "epcis:job_id": "none",  # whose jobs and queries one sees is tested in their own room
         "epcis:token": "0",
         "epcis:number": "0",
+        "packed": "no-such-page",
         "rest": "1",  # of a GS1 address: refused for what it says, not for who asks
         "link": str(uuid.uuid4()),
     }
+    made.filled["consumer.product_page:key"] = own["records.product:key"]
     for endpoint in ("links", "add_link", "end_link"):
         made.filled[f"records.{endpoint}:key"] = own["records.product:key"]
     for row in ("producer", "product", "plot", "certificate"):

@@ -37,20 +37,20 @@ def bridges() -> Answer:
     )
 
 
-@blueprint.get("/bridges/<any(portal, agriculture, market):bridge>.csv")
+@blueprint.get("/bridges/<any(portal, agriculture, market):what>.csv")
 @allow("clerk")
-def bridge_csv(bridge: str) -> Response:
+def bridge_csv(what: str) -> Response:
     """One file as a table."""
-    found = layout(bridge)
+    found = layout(what)
     rows = [found.row(one) for one in _facts(found)]
     return csv_answer(f"{found.file}-{today().isoformat()}.csv", found.head(), rows)
 
 
-@blueprint.get("/bridges/<any(portal, agriculture, market):bridge>.json")
+@blueprint.get("/bridges/<any(portal, agriculture, market):what>.json")
 @allow("clerk")
-def bridge_json(bridge: str) -> Response:
+def bridge_json(what: str) -> Response:
     """One file for a program."""
-    found = layout(bridge)
+    found = layout(what)
     body = {
         "file": found.key,
         "title": found.title,
