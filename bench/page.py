@@ -1,7 +1,8 @@
 """How fast and how heavy the farmer's page is.
 
-Measured in turn, in one run, each under waitress in a process of its own: a bare page (Flask,
-one SQLite read by key, one Jinja template) and ``/greenhouses`` as a logged-in farmer sees it,
+Measured in turn, in one run, each under the same server in a process of its own: a bare page
+(Flask, one SQLite read by key, one Jinja template) and ``/greenhouses`` as a logged-in farmer
+sees it,
 with two greenhouses and a day of readings; the latter at rest, and while a gateway brings
 readings four times a second, so that the cards must be made anew all the time. Load comes from
 ``wrk`` where it is installed, else from a small client of our own. Ratios count, not absolutes.
@@ -46,8 +47,9 @@ def free_port() -> int:
 
 def serve_bare(port: int, file: Path) -> None:
     """Run the bare page, to compare with."""
-    import waitress
     from flask import Flask, render_template
+
+    from nongso.platform import listening, serving
 
     app = Flask(__name__, template_folder=str(file.parent))
     local = threading.local()
@@ -59,7 +61,8 @@ def serve_bare(port: int, file: Path) -> None:
         row = local.connection.execute("SELECT * FROM house WHERE id = ?", (number,)).fetchone()
         return render_template("bare.html", row=row)
 
-    waitress.serve(app, host="127.0.0.1", port=port, threads=8, _quiet=True)
+    sockets = listening.listen("127.0.0.1", port)
+    serving.Server(app.wsgi_app, sockets, {}, threads=4, most_body=1000).run()
 
 
 def prepare_bare(folder: Path) -> Path:

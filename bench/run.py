@@ -9,6 +9,7 @@ HERE = Path(__file__).parent
 SCRIPTS = (
     "ingest.py",
     "page.py",
+    "servers.py",
     "labels.py",
     "memory.py",
     "telemetry.py",

@@ -1,7 +1,7 @@
-"""``nongso platform run``: the server process, under waitress.
+"""``nongso platform run``: the server process.
 
-Waitress gives every request a thread, and a gateway's long poll holds one for up to half a
-minute; so there is a thread for each registered gateway on top of those that answer people.
+A gateway's long poll holds a thread for up to half a minute, so there is a thread for each
+registered gateway on top of those that write for people.
 """
 
 import logging
@@ -11,11 +11,10 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from sqlalchemy import func, select
 
-from nongso.platform import selfcheck, serving
+from nongso.platform import listening, selfcheck, serving
 from nongso.platform import settings as settings_of
 from nongso.platform.alerts import watch as alerts
 from nongso.platform.app import create_app, own_headers
@@ -29,7 +28,6 @@ from nongso.platform.telemetry import TelemetryError
 log = logging.getLogger(__name__)
 
 GATEWAYS_TO_COME = 4  # threads for gateways that are registered while the server runs
-MOST_IN_MEMORY = 8 * 1024 * 1024  # of an answer; a larger one needs room on the disk
 MOST_BODY = 9 * 1024 * 1024  # a little over what the application itself refuses with a page
 
 
@@ -41,7 +39,6 @@ def run(settings_file: Path, host: str | None = None) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each waiting request
     try:
         settings = settings_of.load(settings_file)
         if host is not None:
@@ -58,49 +55,29 @@ def run(settings_file: Path, host: str | None = None) -> int:
         print(f"The data folder cannot be used: {error}", file=sys.stderr)
         return 1
     try:
-        sockets = serving.listen(settings.host, settings.port)
-    except serving.ListenError as error:
+        sockets = listening.listen(settings.host, settings.port)
+    except listening.ListenError as error:
         print(error, file=sys.stderr)
         return 1
-    server = serving.create_server(
+    server = serving.Server(
         app,
         sockets,
         own_headers(settings),
         threads=threads,
-        connection_limit=1000,
-        channel_timeout=60,
-        max_request_body_size=MOST_BODY,
-        outbuf_overflow=MOST_IN_MEMORY,
-        ident=None,
-        clear_untrusted_proxy_headers=True,
-        **_behind_proxy(settings.proxy),
+        most_body=MOST_BODY,
+        proxy=settings.proxy,
     )
-    _end_on_signals(app.extensions["nongso.bell"])
+    _end_on_signals(server, app.extensions["nongso.bell"])
     watching = alerts.start(app)
     log.info("serving %s with %d threads", settings.url, threads)
     try:
         server.run()
-    except (KeyboardInterrupt, SystemExit):
-        pass
     finally:
-        server.close()
         watching.stop()
         app.extensions["nongso.records"].close()
         app.extensions["nongso.telemetry"].close()
     log.info("ended")
     return 0
-
-
-def _behind_proxy(proxy: str) -> dict[str, Any]:
-    """Believe the proxy about who asks; else all guesses at passwords would be its own."""
-    if not proxy:
-        return {}
-    headers = {"x-forwarded-for", "x-forwarded-proto"}
-    return {
-        "trusted_proxy": proxy,
-        "trusted_proxy_count": 1,
-        "trusted_proxy_headers": headers,
-    }
 
 
 def threads_for(settings: Settings, records: Records) -> int:
@@ -110,10 +87,10 @@ def threads_for(settings: Settings, records: Records) -> int:
     return max(settings.threads, 4) + gateways + GATEWAYS_TO_COME
 
 
-def _end_on_signals(bell: Bell) -> None:
+def _end_on_signals(server: serving.Server, bell: Bell) -> None:
     def end(_number: int, _frame: FrameType | None) -> None:
         bell.close()  # whoever waits is answered now, so that the end takes no half minute
-        raise SystemExit(0)
+        server.end()
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, end)

@@ -1,173 +1,375 @@
-"""The server's own end of the wire: where it listens, and what waitress answers by itself.
+"""How a request reaches the application, and its answer the one who asked.
 
-Waitress answers what never reaches the application (a broken request line, headers or a body that
-are too large, a client that takes too long) from its own code. Those answers carry the same
-security headers as every page, and the reasons why a port cannot be opened are told apart.
+Uvicorn speaks HTTP in one thread. A request is taken whole before the application hears of it, and
+an answer leaves the application whole before it goes out: whoever sends or fetches slowly
+keeps a connection open, no thread. Threads come from two pools. Three answer those who only look;
+more of them at once would fight for Python's one interpreter, and everybody would wait longer.
+Whoever writes, or waits for something to happen (``wait=`` in the address), gets one of the
+others, which mostly sleep.
+
+What never reaches the application (a broken request, headers or a body too large, a client too
+slow) is answered here, with the same security headers as every page. Not here: TLS, which a proxy
+before us ends, and HTTP/2.
 """
 
-import errno
+import asyncio
+import io
+import logging
 import socket
-import time
-from collections.abc import Mapping
-from typing import Any
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import IO, Any
+from urllib.parse import unquote_to_bytes
 
-import waitress  # type: ignore[import-untyped]  # has no annotations
-from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
-from waitress.parser import HTTPRequestParser  # type: ignore[import-untyped]
-from waitress.server import TcpWSGIServer  # type: ignore[import-untyped]
-from waitress.task import ErrorTask  # type: ignore[import-untyped]
-from waitress.utilities import BadRequest, Error  # type: ignore[import-untyped]
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+log = logging.getLogger(__name__)
 
 HEADER_SECONDS = 20.0  # from the first byte of a request to the end of its headers
 REQUEST_SECONDS = 900.0  # to the end of its body: a batch over a very thin line
+IDLE_SECONDS = 60  # between two requests over one connection
+END_SECONDS = 5  # for what is being answered when the server is told to end
+MOST_HEADER_BYTES = 256 * 1024
+MOST_CONNECTIONS = 1000
+MOST_BODY_IN_MEMORY = 512 * 1024
+MOST_ANSWER_IN_MEMORY = 8 * 1024 * 1024  # a larger one needs room on the disk
+PIECE = 256 * 1024  # of a large answer, sent when the one before is on its way
+LOOKING_THREADS = 3
 BACKLOG = 1024
 
-_NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
+class Server:
+    """Serves an application over sockets that are open; ``run`` blocks, ``end`` ends it.
 
-class ListenError(Exception):
-    """The server cannot listen there; the text says why and what to change."""
-
-
-# --- listening ---------------------------------------------------------------------------------
-
-
-def listen(host: str, port: int) -> list[socket.socket]:
-    """Open the port at every address that the host stands for. Raises ``ListenError``.
-
-    ``::`` means all addresses, those of IPv4 too, each over a socket of its own: so an address of
-    IPv4 looks the same to everybody who compares it.
+    ``headers`` go with the answers that the server makes by itself. ``threads`` work for those
+    who write or wait. ``proxy`` is the address of the proxy that is believed about who asks; else
+    all guesses at passwords would be its own.
     """
-    opened: list[socket.socket] = []
-    try:
-        for family, address in _addresses(host, port):
-            chosen = opened[0].getsockname()[1] if opened and port == 0 else port
-            try:
-                opened.append(_open(family, address, chosen))
-            except OSError as error:
-                if error.errno not in _NOT_HERE or not opened:
-                    raise _refusal(host, port, error) from error
-    except BaseException:
-        for one in opened:
-            one.close()
-        raise
-    return opened
 
+    def __init__(
+        self,
+        application: Callable[..., Iterable[bytes]],
+        sockets: list[socket.socket],
+        headers: Mapping[str, str],
+        *,
+        threads: int,
+        most_body: int,
+        proxy: str = "",
+    ) -> None:
+        self._sockets = sockets
+        own = [(name.lower(), value) for name, value in headers.items()]
+        self._bridge = _Bridge(application, own, threads, most_body, proxy)
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it would log each refusal
+        config = uvicorn.Config(
+            self._bridge,
+            loop="uvloop",
+            http=type("Connection", (_Connection,), {"own_headers": tuple(own)}),
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=END_SECONDS,
+            backlog=BACKLOG,
+        )
+        self._server = _Uvicorn(config)
 
-def _addresses(host: str, port: int) -> list[tuple[int, tuple[Any, ...]]]:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError, OverflowError) as error:
-        raise ListenError(
-            f"Cannot listen on {host!r}: there is no such host name or address ({error}). "
-            "Correct host in platform.json: 127.0.0.1 for this machine only, 0.0.0.0 or :: for "
-            "its whole network."
-        ) from error
-    addresses = list(dict.fromkeys((int(family), tuple(at)) for family, _, _, _, at in found))
-    if host == "::":
-        addresses.append((int(socket.AF_INET), ("0.0.0.0", port)))
-    return addresses
-
-
-def _open(family: int, address: tuple[Any, ...], port: int) -> socket.socket:
-    opened = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        opened.bind((address[0], port, *address[2:]))  # the rest is the scope of IPv6
-        opened.listen(BACKLOG)
-        opened.setblocking(False)
-    except BaseException:
-        opened.close()
-        raise
-    return opened
-
-
-def _refusal(host: str, port: int, error: OSError) -> ListenError:
-    where = f"Cannot listen on {host} port {port}: {error.strerror or error}."
-    if error.errno == errno.EADDRINUSE:
-        advice = "Another program uses this port: end it, or choose another port in platform.json."
-    elif error.errno in _NOT_HERE:
-        advice = "This machine has no such address: correct host in platform.json."
-    elif error.errno in (errno.EACCES, errno.EPERM):
-        advice = "This user may not open it: choose a port from 1024 in platform.json."
-    else:
-        advice = "Correct host and port in platform.json."
-    return ListenError(f"{where} {advice}")
-
-
-# --- waitress ----------------------------------------------------------------------------------
-
-
-def create_server(
-    application: Any, sockets: list[socket.socket], headers: Mapping[str, str], **settings: Any
-) -> Any:
-    """Make the waitress server; what it answers by itself carries ``headers`` too."""
-    dispatchers: dict[int, Any] = {}
-    server = waitress.create_server(application, map=dispatchers, sockets=sockets, **settings)
-    channel = type("Channel", (_Channel,), {"own_headers": tuple(headers.items())})
-    for one in dispatchers.values():
-        if isinstance(one, TcpWSGIServer):
-            one.channel_class = channel
-    return server
-
-
-class _TooSlow(Error):  # type: ignore[misc]
-    code = 408
-    reason = "Request Timeout"
-
-
-class _Parser(HTTPRequestParser):  # type: ignore[misc]
-    """Waitress' parser; numbers and addresses that Python refuses are a bad request too."""
-
-    def received(self, data: bytes) -> int:
+    def run(self) -> None:
+        """Serve until ``end`` is called."""
         try:
-            return int(super().received(data))
-        except ValueError:  # a length of five thousand digits, a half-open [ in the address
-            self.headers.clear()
-            self.parse_header(b"GET / HTTP/1.0\r\n")
-            self.error = BadRequest("Request cannot be read")
-            self.completed = True
-            return len(data)
+            self._server.run(self._sockets)
+        finally:
+            self._bridge.close()
+
+    def end(self) -> None:
+        """Let ``run`` return soon; may be called from a signal handler or another thread."""
+        self._server.should_exit = True
 
 
-class _OwnAnswer(ErrorTask):  # type: ignore[misc]
-    def execute(self) -> None:
-        self.response_headers.extend(self.channel.own_headers)
-        super().execute()
+class _Uvicorn(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the program."""
+        yield
 
 
-class _Channel(HTTPChannel):  # type: ignore[misc]
+def _own_answer(status: int, why: str) -> tuple[list[tuple[str, str]], bytes]:
+    body = f"{status} {HTTPStatus(status).phrase}: {why}\n".encode()
+    plain = [("content-type", "text/plain; charset=utf-8"), ("content-length", str(len(body)))]
+    return [*plain, ("connection", "close")], body
+
+
+_TOO_LARGE = (431, "the headers of the request are too large")
+
+
+class _Connection(HttpToolsProtocol):
     """A client's connection. Who dribbles a request is told so and hung up on."""
 
-    error_task_class = _OwnAnswer
-    parser_class = _Parser
     own_headers: tuple[tuple[str, str], ...] = ()
-    request: Any = None
-    _began = 0.0
+    _deadline: asyncio.TimerHandle | None = None
+    _in_headers = True
+    _header_bytes = 0
 
-    def received(self, data: bytes) -> bool:
-        if self.request is None:
-            self._began = time.monotonic()
-        return bool(super().received(data))
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > MOST_CONNECTIONS:
+            transport.close()
+            return
+        self._await_headers()
 
-    def readable(self) -> bool:
-        request = self.request
-        if request is not None and time.monotonic() - self._began > (
-            REQUEST_SECONDS if request.headers_finished else HEADER_SECONDS
-        ):
-            self._give_up()
-        return bool(super().readable())
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._headers_came()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_headers:
+            if not self._header_bytes:
+                self._await_headers()
+            self._header_bytes += len(data)
+        super().data_received(data)
+        if self._in_headers and self._header_bytes > MOST_HEADER_BYTES:
+            self._refuse(*_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        self._in_headers = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._headers_came()
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if size > MOST_HEADER_BYTES:
+            self._refuse(*_TOO_LARGE)
+            raise ValueError(_TOO_LARGE[1])  # the parser shall go no further
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._in_headers, self._header_bytes = True, 0
+
+    def _await_headers(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self.loop.call_later(HEADER_SECONDS, self._give_up)
+
+    def _headers_came(self) -> None:
+        self._in_headers, self._header_bytes = False, 0
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
     def _give_up(self) -> None:
-        with self.requests_lock:
-            request, self.request = self.request, None
-            if request is None or self.requests:
-                return
-            if not request.headers_finished:
-                request.parse_header(b"GET / HTTP/1.0\r\n")
-            request.error = _TooSlow("The request took too long to arrive")
-            request.completed = True
-            self.requests.append(request)
-            self.server.add_task(self)
+        self._refuse(408, "the request took too long to arrive")
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(400, "the request cannot be read")
+
+    def _refuse(self, status: int, why: str) -> None:
+        if self.transport.is_closing():
+            return
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete and not cycle.response_started:
+            cycle.disconnected = True  # its body is broken: the application shall not hear of it
+            cycle.message_event.set()
+        if cycle is None or cycle.response_complete or cycle.disconnected:
+            headers, body = _own_answer(status, why)
+            lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
+            lines += [f"{name}: {value}" for name, value in (*self.own_headers, *headers)]
+            self.transport.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+        self.transport.close()
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What the application said, whole: in memory, or in a file that ends with it."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes | IO[bytes]
+
+
+class _Refused(Exception):
+    """The request is answered here: its status and why."""
+
+
+class _HungUp(Exception):
+    """Nobody is there any more to be answered."""
+
+
+class _Bridge:
+    """From uvicorn's events to the application's call and back."""
+
+    def __init__(
+        self,
+        application: Callable[..., Iterable[bytes]],
+        headers: list[tuple[str, str]],
+        threads: int,
+        most_body: int,
+        proxy: str,
+    ) -> None:
+        self._application = application
+        self._headers = headers
+        self._most_body = most_body
+        self._proxy = proxy
+        self._looking = ThreadPoolExecutor(LOOKING_THREADS, "looking")
+        self._other = ThreadPoolExecutor(threads, "other")
+
+    def close(self) -> None:
+        """Wait for the threads that still work."""
+        for pool in (self._looking, self._other):
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            answer = await self._answer(scope, receive)
+        except _HungUp:
+            return
+        except _Refused as refused:
+            headers, body = _own_answer(*refused.args)
+            answer = _Answer(refused.args[0], self._headers + headers, body)
+        except Exception:
+            log.exception("a request could not be answered")
+            headers, body = _own_answer(500, "a mistake on the server")
+            answer = _Answer(500, self._headers + headers, body)
+        await _send(send, answer)
+
+    async def _answer(self, scope: Any, receive: Any) -> _Answer:
+        body = await self._body(scope, receive)
+        try:
+            environ = self._environ(scope, body)
+            only_looks = (
+                scope["method"] in ("GET", "HEAD") and b"wait=" not in scope["query_string"]
+            )
+            pool = self._looking if only_looks else self._other
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(pool, self._call, environ)
+        finally:
+            body.close()
+
+    async def _body(self, scope: Any, receive: Any) -> IO[bytes]:
+        """Take the whole body of a request, however slowly it comes."""
+        declared = next((v for n, v in scope["headers"] if n == b"content-length"), b"0")
+        if int(declared) > self._most_body:
+            raise _Refused(413, "the body of the request is too large")
+        large = int(declared) > MOST_BODY_IN_MEMORY
+        body: IO[bytes] = tempfile.TemporaryFile() if large else io.BytesIO()  # noqa: SIM115
+        size = 0
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                while True:
+                    event = await receive()
+                    if event["type"] == "http.disconnect":
+                        raise _HungUp
+                    size += len(event["body"])
+                    if size > self._most_body:
+                        raise _Refused(413, "the body of the request is too large")
+                    body.write(event["body"])
+                    if not event["more_body"]:
+                        break
+        except TimeoutError:
+            body.close()
+            raise _Refused(408, "the request took too long to arrive") from None
+        except BaseException:
+            body.close()
+            raise
+        body.seek(0)
+        return body
+
+    def _environ(self, scope: Any, body: IO[bytes]) -> dict[str, Any]:
+        """Say what PEP 3333 asks for. Names of headers with an underscore are dropped: they could
+        pass for one that the proxy has written."""
+        client, server = scope["client"] or ("", 0), scope["server"] or ("", 0)
+        environ: dict[str, Any] = {
+            "REQUEST_METHOD": scope["method"],
+            "SCRIPT_NAME": "",
+            "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
+            "QUERY_STRING": scope["query_string"].decode("latin-1"),
+            "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+            "SERVER_NAME": server[0],
+            "SERVER_PORT": str(server[1]),
+            "REMOTE_ADDR": client[0],
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.input": body,
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+            "wsgi.input_terminated": True,
+        }
+        for raw_name, raw_value in scope["headers"]:
+            if b"_" in raw_name:
+                continue
+            name = raw_name.decode("latin-1").upper().replace("-", "_")
+            value = raw_value.decode("latin-1").strip()
+            if name not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+                name = f"HTTP_{name}"
+            if name in environ:
+                value = environ[name] + ("; " if name == "HTTP_COOKIE" else ", ") + value
+            environ[name] = value
+        if environ.pop("HTTP_TRANSFER_ENCODING", None) is not None:
+            environ["CONTENT_LENGTH"] = str(body.seek(0, io.SEEK_END))
+            body.seek(0)
+        forwarded = environ.pop("HTTP_X_FORWARDED_FOR", "")
+        scheme = environ.pop("HTTP_X_FORWARDED_PROTO", "")
+        if self._proxy and client[0] == self._proxy:
+            environ["REMOTE_ADDR"] = forwarded.rsplit(",", 1)[-1].strip() or client[0]
+            if scheme in ("http", "https"):
+                environ["wsgi.url_scheme"] = scheme
+        return environ
+
+    def _call(self, environ: dict[str, Any]) -> _Answer:
+        """Ask the application and take its whole answer. Runs in a thread of a pool."""
+        said: list[Any] = []
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
+            said[:] = [int(status[:3]), headers]
+
+        pieces = self._application(environ, start)
+        try:
+            whole = _collect(pieces)
+        finally:
+            close = getattr(pieces, "close", None)
+            if close is not None:
+                close()
+        return _Answer(said[0], [(name.lower(), value) for name, value in said[1]], whole)
+
+
+def _collect(pieces: Iterable[bytes]) -> bytes | IO[bytes]:
+    kept: list[bytes] = []
+    size, file = 0, None
+    for piece in pieces:
+        if file is not None:
+            file.write(piece)
+            continue
+        kept.append(piece)
+        size += len(piece)
+        if size > MOST_ANSWER_IN_MEMORY:
+            file = tempfile.TemporaryFile()  # noqa: SIM115  (goes with the answer)
+            file.writelines(kept)
+    return b"".join(kept) if file is None else file
+
+
+async def _send(send: Any, answer: _Answer) -> None:
+    headers = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in answer.headers]
+    body = answer.body
+    if isinstance(body, bytes):
+        if not any(name == b"content-length" for name, _ in headers):
+            headers.append((b"content-length", str(len(body)).encode()))
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        return
+    with body:
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        body.seek(0)
+        while piece := body.read(PIECE):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})

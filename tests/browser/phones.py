@@ -2,10 +2,11 @@
 
 import threading
 
-import waitress
 from office import PASSWORD, Place
 from playwright.sync_api import Page
-from waitress import wasyncore
+
+from nongso.platform import listening, serving
+from nongso.platform.app import own_headers
 
 
 class Server:
@@ -13,19 +14,19 @@ class Server:
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        self._server = waitress.create_server(
-            place.app, host="127.0.0.1", port=0, threads=6, ident=None
+        sockets = listening.listen("127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
+        headers = own_headers(place.settings)
+        self._server = serving.Server(
+            place.app, sockets, headers, threads=6, most_body=9 * 1024 * 1024
         )
-        self.url = f"http://127.0.0.1:{self._server.effective_port}"
         self._thread = threading.Thread(target=self._server.run)
         self._thread.start()
 
     def close(self) -> None:
         if not self._thread.is_alive():
             return
-        self._server.close()
-        wasyncore.close_all(self._server._map, ignore_all=True)  # phones' open connections too
-        self._server.task_dispatcher.shutdown()
+        self._server.end()
         self._thread.join(20)
 
 

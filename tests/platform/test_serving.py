@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 from office import Place, open_place
 from test_server import fails, free_port, running, write
-from waitress import wasyncore  # type: ignore[import-untyped]
 
-from nongso.platform import migrations, serving
+from nongso.platform import listening, migrations, serving
 from nongso.platform import settings as settings_of
 from nongso.platform.app import HEADERS, own_headers
 from nongso.platform.greenhouse import commands
@@ -27,19 +26,18 @@ HOST = b"Host: localhost\r\n"
 
 @contextmanager
 def served(place: Place, **other: Any) -> Iterator[int]:
-    """The application under waitress, in a thread, as ``nongso platform run`` puts it there."""
-    sockets = serving.listen("127.0.0.1", 0)
+    """The application in a thread, served as ``nongso platform run`` does it."""
+    sockets = listening.listen("127.0.0.1", 0)
     port = int(sockets[0].getsockname()[1])
-    settings = {"threads": 13, "max_request_body_size": 20_000, "ident": None} | other
-    server = serving.create_server(place.app, sockets, own_headers(place.settings), **settings)
+    settings = {"threads": 13, "most_body": 20_000} | other
+    server = serving.Server(place.app, sockets, own_headers(place.settings), **settings)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
         yield port
     finally:
         place.app.extensions["nongso.bell"].close()
-        server.task_dispatcher.shutdown()
-        server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map, ignore_all=True))
+        server.end()
         thread.join()
 
 
@@ -85,7 +83,7 @@ def check_headers(headers: dict[str, str]) -> None:
         (b"GET / HTTP/1.1\r\n" + HOST + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", 400),
         (b"GET http://[ HTTP/1.1\r\n" + HOST + b"\r\n", 400),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),  # TLS at a plain door
-        (b"POST /login HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip\r\n\r\n", 501),
+        (b"POST /login HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nX: " + b"x" * 300_000 + b"\r\n\r\n", 431),
         (b"POST /login HTTP/1.1\r\n" + HOST + b"Content-Length: 30000\r\n\r\n", 413),
         (
@@ -253,8 +251,8 @@ def test_a_stop_is_waited_for_although_wishes_take_every_place(
     ],
 )
 def test_a_host_that_is_none_is_named_as_the_reason(host: str, words: str) -> None:
-    with pytest.raises(serving.ListenError, match=words) as said:
-        serving.listen(host, 0)
+    with pytest.raises(listening.ListenError, match=words) as said:
+        listening.listen(host, 0)
     assert host in str(said.value)
     assert "uses this port" not in str(said.value)
 
@@ -293,8 +291,164 @@ def test_a_port_that_is_taken_on_one_kind_of_address_is_taken() -> None:
         taken.bind(("0.0.0.0", free_port()))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(serving.ListenError, match="Another program uses this port"):
-            serving.listen("::", port)
+        with pytest.raises(listening.ListenError, match="Another program uses this port"):
+            listening.listen("::", port)
         with socket.socket(socket.AF_INET6) as left:  # nothing of the half-way stays open
             left.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             left.bind(("::", port))
+
+
+# --- who sends or fetches slowly ---------------------------------------------------------------
+
+
+@contextmanager
+def serving_only(application: Any, **other: Any) -> Iterator[int]:
+    """Another application behind the same end of the wire."""
+    sockets = listening.listen("127.0.0.1", 0)
+    settings = {"threads": 2, "most_body": 2_000_000} | other
+    server = serving.Server(application, sockets, {}, **settings)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        yield int(sockets[0].getsockname()[1])
+    finally:
+        server.end()
+        thread.join()
+
+
+def say(environ: dict[str, Any], start: Any, body: bytes) -> list[bytes]:
+    start("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def test_forty_thin_lines_hold_up_nobody() -> None:
+    """Uploads that stand still, and a large answer that nobody fetches."""
+    large = b"x" * 3_000_000
+
+    def application(environ: dict[str, Any], start: Any) -> list[bytes]:
+        environ["wsgi.input"].read()
+        return say(environ, start, large if environ["PATH_INFO"] == "/large" else b"here")
+
+    with serving_only(application) as port:
+        lines = [socket.create_connection(("127.0.0.1", port)) for _ in range(40)]
+        try:
+            for n, line in enumerate(lines):
+                if n % 2:
+                    line.sendall(b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 9\r\n\r\nabc")
+                else:
+                    line.sendall(b"GET /large HTTP/1.1\r\n" + HOST + b"\r\n")
+            for method in ("GET", "POST"):
+                url = urllib.request.Request(f"http://127.0.0.1:{port}/", method=method)
+                with urllib.request.urlopen(url, timeout=30) as answer:
+                    assert answer.read() == b"here"
+        finally:
+            for line in lines:
+                line.close()
+
+
+def test_who_waits_for_something_keeps_nobody_from_looking() -> None:
+    let_go = threading.Event()
+
+    def application(environ: dict[str, Any], start: Any) -> list[bytes]:
+        if "wait=" in environ["QUERY_STRING"] or environ["REQUEST_METHOD"] == "POST":
+            let_go.wait(60)
+        return say(environ, start, b"here")
+
+    def ask(port: int, path: str) -> bytes:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
+            return bytes(answer.read())
+
+    with serving_only(application) as port:
+        waiting = [threading.Thread(target=ask, args=(port, "/?wait=9")) for _ in range(8)]
+        for thread in waiting:
+            thread.start()
+        try:
+            assert ask(port, "/") == b"here"
+        finally:
+            let_go.set()
+            for thread in waiting:
+                thread.join()
+
+
+@pytest.mark.parametrize("size", [0, 1, 700_000])
+def test_a_body_arrives_whole_however_it_was_sent(size: int) -> None:
+    body = bytes(n % 251 for n in range(size))
+
+    def application(environ: dict[str, Any], start: Any) -> list[bytes]:
+        heard = environ["wsgi.input"].read()
+        assert environ["CONTENT_LENGTH"] == str(len(heard))
+        return say(environ, start, heard)
+
+    pieces = [body[at : at + 65_000] for at in range(0, size, 65_000)]
+    chunks = b"".join(f"{len(piece):x}\r\n".encode() + piece + b"\r\n" for piece in pieces)
+    head = b"POST / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n"
+    for sent in (
+        head + f"Content-Length: {size}\r\n\r\n".encode() + body,
+        head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n",
+    ):
+        with (
+            serving_only(application) as port,
+            socket.create_connection(("127.0.0.1", port)) as line,
+        ):
+            line.sendall(sent)
+            heard = b""
+            while piece := line.recv(1 << 20):
+                heard += piece
+        assert heard.partition(b"\r\n\r\n")[2] == body
+
+
+def test_an_answer_too_large_for_memory_goes_out_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "MOST_ANSWER_IN_MEMORY", 1000)
+    monkeypatch.setattr(serving, "PIECE", 999)
+    pieces = [bytes([n % 256]) * 37 for n in range(500)]
+    closed = threading.Event()
+
+    class Pieces:
+        def __iter__(self) -> Iterator[bytes]:
+            return iter(pieces)
+
+        def close(self) -> None:
+            closed.set()
+
+    def application(environ: dict[str, Any], start: Any) -> Pieces:
+        start("200 OK", [("Content-Type", "text/plain")])
+        return Pieces()
+
+    with (
+        serving_only(application) as port,
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer,
+    ):
+        assert answer.read() == b"".join(pieces)
+    assert closed.is_set()
+
+
+@pytest.mark.parametrize(
+    ("proxy", "who", "scheme"), [("127.0.0.1", "203.0.113.9", "https"), ("", "127.0.0.1", "http")]
+)
+def test_only_the_proxy_is_believed_about_who_asks(proxy: str, who: str, scheme: str) -> None:
+    def application(environ: dict[str, Any], start: Any) -> list[bytes]:
+        assert "HTTP_X_FORWARDED_FOR" not in environ
+        assert "HTTP_REMOTE_ADDR" not in environ
+        said = f"{environ['REMOTE_ADDR']} {environ['wsgi.url_scheme']} {environ['HTTP_COOKIE']}"
+        return say(environ, start, said.encode())
+
+    headers = {
+        "X-Forwarded-For": "198.51.100.1, 203.0.113.9",
+        "X-Forwarded-Proto": "https",
+        "Remote_Addr": "1.2.3.4",
+        "Cookie": "a=1",
+    }
+    with serving_only(application, proxy=proxy) as port:
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/", headers=headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert answer.read() == f"{who} {scheme} a=1".encode()
+
+
+def test_a_mistake_of_the_application_is_an_answer_too(caplog: pytest.LogCaptureFixture) -> None:
+    def application(environ: dict[str, Any], start: Any) -> list[bytes]:
+        raise KeyError("a mistake of ours")
+
+    with serving_only(application) as port:
+        found, _ = exchange(port, b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+    assert found == 500
+    assert "a mistake of ours" in caplog.text
