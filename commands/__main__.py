@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nongso.commands import arguments as kinds
-from nongso.commands import platform_room
+from nongso.commands import platform_room, trace
 from nongso.commands.arguments import Command, Parser
 from nongso.commands.errors import CommandError
 
@@ -268,6 +268,7 @@ def parser() -> Parser:
     )
 
     platform_room.add(rooms, settings)
+    trace.add(rooms, settings)
 
     imports = kinds.group(rooms, "import", "load foreign data")
     readings = kinds.add(

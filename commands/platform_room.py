@@ -17,14 +17,18 @@ from nongso.commands.errors import CommandError
 def _platform_run(args: argparse.Namespace) -> int:
     from nongso.platform import run
 
-    return run.run(args.settings, args.host)
+    return run.run(args.settings, args.host, signer=not args.no_signer)
 
 
 def _platform_upgrade(args: argparse.Namespace) -> int:
     from nongso.platform import migrations, settings
+    from nongso.platform.traceability.proof import keeping
 
     loaded = settings.load(args.settings)
     print("Database is at", migrations.upgrade(loaded, new_records=args.new_records))
+    with migrations.current(loaded) as records:
+        if entered := keeping.catch_up(records):
+            print(f"{entered} events of before have entered the log.")
     return 0
 
 
@@ -181,6 +185,11 @@ def add(rooms: "argparse._SubParsersAction[Parser]", settings: Parser) -> None:
         "--host",
         type=kinds.host,
         help="address to listen on, instead of the settings' (0.0.0.0 or ::: the whole network)",
+    )
+    serve.add_argument(
+        "--no-signer",
+        action="store_true",
+        help="do not start the signer beside it: it runs elsewhere (nongso trace signer)",
     )
     upgrade = kinds.add(
         platform, "upgrade", _platform_upgrade, "bring the database to this version", settings

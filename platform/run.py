@@ -24,6 +24,7 @@ from nongso.platform.migrations import SchemaError
 from nongso.platform.settings import Settings, SettingsError
 from nongso.platform.store import Records
 from nongso.platform.telemetry import TelemetryError
+from nongso.platform.traceability.proof.signer import Beside
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +32,11 @@ GATEWAYS_TO_COME = 4  # threads for gateways that are registered while the serve
 MOST_BODY = 9 * 1024 * 1024  # a little over what the application itself refuses with a page
 
 
-def run(settings_file: Path, host: str | None = None) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit status. ``host`` overrides the settings."""
+def run(settings_file: Path, host: str | None = None, *, signer: bool = True) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status. ``host`` overrides the settings.
+
+    ``signer``: start the process beside it that signs the log (a farm's own box has none).
+    """
     logging.basicConfig(
         level=logging.INFO,
         stream=sys.stderr,
@@ -69,11 +73,14 @@ def run(settings_file: Path, host: str | None = None) -> int:
     )
     _end_on_signals(server, app.extensions["nongso.bell"])
     watching = alerts.start(app)
+    signing = Beside(settings_file) if signer and not settings.local else None
     log.info("serving %s with %d threads", settings.url, threads)
     try:
         server.run()
     finally:
         watching.stop()
+        if signing is not None:
+            signing.stop()
         app.extensions["nongso.records"].close()
         app.extensions["nongso.telemetry"].close()
     log.info("ended")

@@ -228,6 +228,14 @@ def _chain(found: dict[str, Any], key: Key, newest: Checkpoint) -> tuple[set[str
     return chain, clocks
 
 
+def confirmed_by(found: dict[str, Any], key: Key, newest: Checkpoint) -> set[str]:
+    """Return the key and those before it that confirmed the next one, from a log's own list.
+
+    Raises ``Refused``, ``NoteError`` and ``ProofError``.
+    """
+    return _chain(found, key, newest)[0]
+
+
 def _is_confirmed(told: dict[str, Any]) -> bool:
     """Say whether the old key has signed the new one."""
     if not isinstance(told.get("signature"), str):

@@ -1,0 +1,199 @@
+"""``nongso trace …``: checking proofs, witnessing a log, and looking after one's own.
+
+``verify`` and ``witness`` run on anybody's machine: no database, no pages, no settings.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nongso.commands import arguments as kinds
+from nongso.commands.arguments import Parser
+from nongso.commands.errors import CommandError
+
+if TYPE_CHECKING:
+    from nongso.platform.traceability.proof.notes import Key
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from nongso.platform.traceability.proof import lotproof, verdicts
+
+    kept = [_key(text) for text in args.key]
+    checkpoint = _read(args.checkpoint).decode(errors="replace") if args.checkpoint else None
+    try:
+        verdict = lotproof.judge(_read(args.file), kept, checkpoint)
+    except lotproof.Refused as error:
+        word = {"en": "NOT PROVEN", "vi": "KHÔNG CHỨNG MINH ĐƯỢC"}[args.lang]
+        print(f"{word}: {verdicts.refusal(error, args.lang)}", file=sys.stderr)
+        return 1
+    for line in verdicts.told(verdict, args.lang):
+        print(line)
+    return 0
+
+
+def _read(file: Path) -> bytes:
+    if str(file) == "-":
+        return sys.stdin.buffer.read()
+    return file.read_bytes()
+
+
+def _key(text: str) -> "Key":
+    """A public key as text, or a file that holds one."""
+    from nongso.platform.traceability.proof.notes import Key, NoteError
+
+    if "+" not in text and Path(text).is_file():
+        text = Path(text).read_text(encoding="utf-8")
+    try:
+        return Key.parse(text)
+    except NoteError as error:
+        raise CommandError(f"{text[:80]!r} is no public key: {error}.") from error
+
+
+def _witness(args: argparse.Namespace) -> int:
+    from nongso.platform.traceability.proof import verdicts, witnessing
+
+    folder = witnessing.Folder(args.folder)
+    told = _key(args.log_key) if args.log_key else None
+    log = witnessing.FarLog(args.url)
+    seen = witnessing.witness(log, folder, args.name, told, int(time.time()))
+    key = folder.key(None).key
+    found = seen.checkpoint
+    print(f"Signed: the log {found.origin} with {found.size} entries, {verdicts.moment(_now())}.")
+    print(
+        f"It continues the {seen.before} entries that were seen before."
+        if seen.before
+        else "It was looked at for the first time; from now on it can only grow."
+    )
+    if seen.was_taken:
+        print(f"The log did not take the signature: {seen.was_taken}", file=sys.stderr)
+        print("Its operator takes yours with this command, then try again:", file=sys.stderr)
+        print(f"  nongso trace trust '{key}' --name '…' --settings platform.json", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _now() -> int:
+    return int(time.time())
+
+
+def _signer(args: argparse.Namespace) -> int:
+    from nongso.platform.traceability.proof import signer
+
+    return signer.run(args.settings)
+
+
+def _trust(args: argparse.Namespace) -> int:
+    from nongso.platform import migrations, settings
+    from nongso.platform.traceability.proof import cosigning
+
+    key = _key(args.key)
+    with (
+        migrations.current(settings.load(args.settings)) as records,
+        records.transaction() as session,
+    ):
+        if args.remove:
+            if not cosigning.distrust(session, str(key)):
+                raise CommandError(f"{key.name} is no witness of this log.")
+            print(f"Cosignatures of {key.name} are not taken any more.")
+            return 0
+        if not args.name:
+            raise CommandError("Give the witness a name for people: --name 'Hợp tác xã …'")
+        cosigning.trust(session, str(key), args.name, _now())
+    print(f"Cosignatures of {key.name} are taken and shown as {args.name}.")
+    return 0
+
+
+def _rotate(args: argparse.Namespace) -> int:
+    from nongso.platform import migrations, settings
+    from nongso.platform.traceability.proof import rotation
+    from nongso.platform.traceability.proof.custody import Custody
+
+    loaded = settings.load(args.settings)
+    with migrations.current(loaded) as records:
+        made = rotation.prepare(records, Custody(loaded.folder), lost=args.lost)
+    print(f"New key: {made.log.key}")
+    print("The signer takes it up within a second when it runs. Put it on the notice board.")
+    return 0
+
+
+def _show_key(args: argparse.Namespace) -> int:
+    from nongso.platform import migrations, settings
+    from nongso.platform.traceability.proof import reading
+    from nongso.platform.traceability.proof.signing import LOG_KEY
+
+    with migrations.current(settings.load(args.settings)) as records, records.session() as session:
+        keys = reading.keys(session, LOG_KEY)
+    if not keys:
+        raise CommandError("The log has no key yet. The signer makes it when it runs.")
+    print(keys[0])
+    return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    from nongso.platform import migrations, settings
+    from nongso.platform.traceability.proof import checking, keeping
+
+    with migrations.current(settings.load(args.settings)) as records, records.session() as session:
+        found = 0
+        for line in checking.check(session):
+            print(line)
+            found += 1
+        size = keeping.size_of(session)
+    if found:
+        print(f"{found} things do not belong together in a log of {size} entries.")
+        return 1
+    print(f"All {size} entries match their events, their hashes and every signed checkpoint.")
+    return 0
+
+
+def add(rooms: "argparse._SubParsersAction[Parser]", settings: Parser) -> None:
+    """Add the room and its commands."""
+    trace = kinds.group(
+        rooms, "trace", "proofs of lots, witnesses, the log of everything recorded"
+    )
+    verify = kinds.add(trace, "verify", _verify, "check a lot's proof file, without any network")
+    verify.add_argument("file", type=kinds.path, metavar="FILE", help="the file; - for stdin")
+    verify.add_argument(
+        "--key",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="a public key that you kept, of the log or of a witness (text, or a file with it)",
+    )
+    verify.add_argument(
+        "--checkpoint",
+        type=kinds.path,
+        metavar="FILE",
+        help="a checkpoint that you kept: it must be of the same log",
+    )
+    verify.add_argument(
+        "--lang", choices=["en", "vi"], default="en", help="language of the words (default: en)"
+    )
+    witness = kinds.add(
+        trace, "witness", _witness, "look at another cooperative's log, and sign that it only grew"
+    )
+    witness.add_argument("url", type=kinds.address, metavar="URL", help="address of its platform")
+    witness.add_argument(
+        "--folder",
+        type=kinds.path,
+        default=Path("nongso-witness"),
+        metavar="DIR",
+        help="your key and what you saw last (default: nongso-witness); keep it",
+    )
+    witness.add_argument("--name", help="at the first time: your key's name, e.g. htx.example/w")
+    witness.add_argument(
+        "--log-key", metavar="KEY", help="at the first time: the log's key from its notice board"
+    )
+    kinds.add(trace, "signer", _signer, "sign the log; nongso platform run starts it", settings)
+    kinds.add(trace, "key", _show_key, "print the log's public key", settings)
+    kinds.add(trace, "check", _check, "check the whole log against all events", settings)
+    trust = kinds.add(trace, "trust", _trust, "take cosignatures of a witness", settings)
+    trust.add_argument("key", metavar="KEY", help="the witness's public key")
+    trust.add_argument("--name", help="its name for people")
+    trust.add_argument("--remove", action="store_true", help="take them no more")
+    rotate = kinds.add(trace, "rotate", _rotate, "replace the log's key by a new one", settings)
+    rotate.add_argument(
+        "--lost", action="store_true", help="the old key is gone, so it cannot confirm the new one"
+    )
