@@ -17,6 +17,8 @@ from nongso.platform.store import records, transaction
 from nongso.platform.traceability import field_events, field_lots
 from nongso.platform.traceability.records import PLANTING, Lot
 from nongso.platform.traceability.season_record import SeasonRecord, season_record
+from nongso.platform.traceability.season_record import Table as Part
+from nongso.platform.traceability.spreadsheets import XLSX, Table, to_xlsx
 
 blueprint = Blueprint("season", __name__, url_prefix="/records/plantings")
 
@@ -43,6 +45,21 @@ def paper(code: str) -> Response:
         foot=_("%(title)s. In ngày %(day)s.", title=found.title, day=date(_today())),
     )
     return _file(found, pdf(made), "pdf", "application/pdf")
+
+
+@blueprint.get("/<code>/season.xlsx")
+@allow(*READERS)
+def workbook(code: str) -> Response:
+    """The record as a workbook, a sheet for each part."""
+    found = _record(code)
+    return _file(found, to_xlsx([_sheet(one) for one in found.tables]), "xlsx", XLSX)
+
+
+def _sheet(part: Part) -> Table:
+    """Title and sentences over the table; the title row is as wide as the table."""
+    title = (part.title, *[""] * (len(part.head) - 1))
+    rows = (title, *((line,) for line in part.lines), part.head, *part.rows)
+    return Table(part.title[:31], rows)
 
 
 @blueprint.get("/<code>/season.csv")

@@ -10,6 +10,7 @@ from platform_site import Site
 from season_farm import grow, write
 
 from nongso.platform.diary.entries import Entry
+from nongso.platform.traceability import spreadsheets
 from nongso.platform.traceability.records import Lot
 
 
@@ -17,9 +18,7 @@ from nongso.platform.traceability.records import Lot
 def planting(farm: Farm, site: Site) -> Lot:
     write(
         farm,
-        Entry(
-            "planted", days_ago(29).isoformat(), crop="Rau cải", product="Giống cải, 2 gói"
-        ),
+        Entry("planted", days_ago(29).isoformat(), crop="Rau cải", product="Giống cải, 2 gói"),
     )
     write(farm, Entry("watered", days_ago(6).isoformat(), amount=120.0, unit="l"))
     write(farm, Entry("problem", days_ago(13).isoformat(), note="Rệp mặt dưới lá"))
@@ -71,6 +70,28 @@ def test_a_spraying_stands_with_the_day_until_which_it_held_back(
     assert row[0] == f"{sprayed:%d/%m/%Y}"
     assert row[5:7] == ["10", f"{until:%d/%m/%Y}"]
     assert row[7] == "NGUOI-PHUN"
+
+
+def test_the_workbook_has_a_sheet_for_each_part_and_calculates_nothing(
+    site: Site, farm: Farm, planting: Lot
+) -> None:
+    write(farm, Entry("problem", days_ago(12).isoformat(), note="=1+1"))
+    answer = site.clerk.get(f"/records/plantings/{planting.code}/season.xlsx")
+    assert answer.content_type == spreadsheets.XLSX
+    tables = {table.name: table.rows for table in spreadsheets.read(answer.data)}
+    assert list(tables) == [
+        "Nơi trồng và giống",
+        "Phân bón",
+        "Thuốc bảo vệ thực vật",
+        "Nước tưới",
+        "Việc khác và sâu bệnh",
+        "Thu hoạch",
+        "Kiểm nghiệm",
+        "Dòng đã sửa",
+    ]
+    (sprayed,) = [row for row in tables["Thuốc bảo vệ thực vật"] if "Dầu neem" in row]
+    assert sprayed[5] == "10"
+    assert any("=1+1" in row for row in tables["Việc khác và sâu bệnh"])
 
 
 def test_only_the_cooperative_reads_it(site: Site, planting: Lot) -> None:
