@@ -5,7 +5,7 @@ from collections.abc import Callable
 from flask import Response, request
 
 from nongso.platform.accounts import Identity, public_without_cookies
-from nongso.platform.traceability.epcis import answering, finding
+from nongso.platform.traceability.epcis import answering, finding, publicly
 from nongso.platform.traceability.epcis import question as questions
 from nongso.platform.traceability.epcis.errors import EpcisError, bad_query
 from nongso.platform.traceability.epcis.front import (
@@ -72,6 +72,8 @@ def _list_of(thing: str) -> Response:
         {n: v for n, v in request.args.items() if n in ("perPage", "nextPageToken")}, {}
     )
     column, fields, list_ = _THINGS[thing]
+    if asker is None and column and column not in publicly.COLUMNS:
+        return collection([])  # where things are, strangers are not told
     limit, after = question.per_page, question.token
     if "\0" in after:
         raise bad_query("nextPageToken is of no list here", parameter="nextPageToken")
@@ -97,6 +99,8 @@ def _one_of(thing: str, name: str) -> Response:
     question = Question(per_page=1).narrowed(_has(thing, name))
     if thing == "eventTypes" and name in EVENT_TYPES:
         return collection(["events"])
+    if asker is None:
+        publicly.check(question)
     if not finding.find(session_now(), question, scope_of(asker)).events:
         raise EpcisError("NoSuchResourceException", f"no event has {name[:200]}")
     return collection(["events"])

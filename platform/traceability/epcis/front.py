@@ -21,7 +21,14 @@ from nongso.platform import accounts
 from nongso.platform.accounts import Identity, somebody, who
 from nongso.platform.events import EventSubject
 from nongso.platform.store import kept_records, records
-from nongso.platform.traceability.epcis import answering, capture, finding, indexing, reading
+from nongso.platform.traceability.epcis import (
+    answering,
+    capture,
+    finding,
+    indexing,
+    publicly,
+    reading,
+)
 from nongso.platform.traceability.epcis import question as questions
 from nongso.platform.traceability.epcis.answering import Style
 from nongso.platform.traceability.epcis.capture import Captor
@@ -125,6 +132,8 @@ def json_answer(text: str, status: int = 200, media: str = "application/ld+json"
 def answer_page(question: Question, name: str = "SimpleEventQuery") -> Response:
     asker = asker_now()
     style = style_for(asker)
+    if asker is None:
+        publicly.check(question)
     page = finding.find(session_now(), question, scope_of(asker))
     text = answering.document(page.events, style, int(time.time() * 1000), name)
     return linked(json_answer(text), page.token)

@@ -64,6 +64,9 @@ TOP, ILMD, ERROR, SENSOR, METADATA, REPORT, READ_POINT, BIZ_LOCATION = (
     "bl",
 )
 
+# The years 1 to 9999 of UTC, which the calendar here can reckon with.
+_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
+
 Row = tuple[str, str, float | None]
 
 
@@ -98,6 +101,8 @@ def milliseconds(text: str) -> int:
         seconds = round(at.timestamp()) + leap
     except (OverflowError, ValueError) as error:
         raise ValueError(text) from error
+    if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
+        raise ValueError(text)
     return seconds * 1000 + int((fraction + "000")[:3])
 
 
