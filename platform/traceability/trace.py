@@ -98,7 +98,8 @@ def _portions(codes: Sequence[str]) -> Iterable[Sequence[str]]:
     return (codes[at : at + _AT_ONCE] for at in range(0, len(codes), _AT_ONCE))
 
 
-def _edges(session: Session, codes: Sequence[str], direction: str) -> list[Edge]:
+def flows_at(session: Session, codes: Sequence[str], direction: str) -> list[Edge]:
+    """What flowed into these lots (``back``) or out of them, in the order of the stream."""
     column = Flow.target if direction == "back" else Flow.source
     columns = (Flow.number, Flow.source, Flow.target, Flow.grams)
     found: list[Edge] = []
@@ -143,7 +144,7 @@ def _walk(
     level, depth = list(depths), 0
     while level:
         depth += 1
-        steps = _edges(session, level, direction)
+        steps = flows_at(session, level, direction)
         edges += steps
         ends = dict.fromkeys(_ends(edge, direction)[1] for edge in steps)
         level = [code for code in ends if code not in depths]
