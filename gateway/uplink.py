@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import quote
 
 from nongso.gateway.errors import PlatformRefused, PlatformSilent
 from nongso.gateway.ledger import as_json
@@ -41,6 +42,7 @@ LONGEST_WAIT_SECONDS = 30.0
 LONGEST_RETRY_AFTER_SECONDS = 300.0
 REFUSED_ALARM_SECONDS = 3600.0
 NO_STORE = "none"  # names the store while its file cannot be opened
+MOST_HEARD = 20  # outcomes that one poll carries
 MOST_FORGED_OUTCOMES = 20  # recorded in a life of the process; further ones are counted
 
 AGE_ROUNDING_SECONDS = 1.0  # a platform tells whole seconds
@@ -290,14 +292,16 @@ class Poller(_Thread):
         self._store = store
         self._order = order
         self.refused = self.carried_out = 0
+        self._heard: list[str] = []
 
     def _turn(self) -> None:
         poll = secrets.token_hex(16)
         asked_at = boottime()
         answer = self._link.get(
             f"/api/v1/gateways/{self._settings.gateway}/commands"
-            f"?poll={poll}&wait={POLL_WAIT_SECONDS}"
+            f"?poll={poll}&wait={POLL_WAIT_SECONDS}{''.join(self._heard)}"
         )
+        self._heard.clear()
         offered = answer.get("commands")
         if not isinstance(offered, list):
             raise PlatformRefused(200, "the answer to the poll holds no list of commands")
@@ -327,7 +331,14 @@ class Poller(_Thread):
             *(command["id"], command.get("do"), command.get("by")),
             *(outcome.get("state"), outcome.get("code")),
         )
+        self._remember(outcome)
         self._say(outcome)
+
+    def _remember(self, outcome: dict[str, Any]) -> None:
+        """Let the next poll tell it too: its row waits while the platform cannot store."""
+        words = (str(outcome.get(name) or "") for name in ("id", "state", "code"))
+        self._heard.append(f"&heard={quote('.'.join(words))}")
+        del self._heard[:-MOST_HEARD]
 
     def _refuse(self, error: CommandRefused) -> None:
         """Say no, and write it down; an id that was carried out keeps its true outcome."""

@@ -157,9 +157,14 @@ def answer(status: int, detail: str | None = None) -> Response:
     return page_of(status, title, advice)
 
 
-def page_of(status: int, title: str, advice: str) -> Response:
-    """Make a page of a sentence about what went wrong and one about what to do."""
-    page = render_template("error.html", title=title, advice=advice, status=status)
+def page_of(status: int, title: str, advice: str, *, may_stop: bool = False) -> Response:
+    """Make a page of a sentence about what went wrong and one about what to do.
+
+    ``may_stop`` puts the button there that stops all water: it works when nothing else does.
+    """
+    page = render_template(
+        "error.html", title=title, advice=advice, status=status, may_stop=may_stop
+    )
     return Response(page, status, content_type="text/html; charset=utf-8")
 
 
@@ -171,7 +176,7 @@ def answer_trouble(trouble: Trouble) -> Response:
     if wants_problem():
         made = problem(503, trouble.value, f"{title}. {advice}")
     else:
-        made = page_of(503, title, advice)
+        made = page_of(503, title, advice, may_stop=True)
     made.headers["Retry-After"] = str(RETRY_SECONDS)
     return made
 

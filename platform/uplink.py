@@ -35,7 +35,11 @@ SEEN_EVERY_SECONDS = 30
 RETRY_SECONDS = 5
 PATIENCE_SECONDS = 1.0  # of a poll with the disk: a stop may come at any moment
 MOST_REFUSED_TOLD = 20  # in the log, of one batch
+MOST_HEARD = 20  # words about commands that one poll carries
 _POLL = re.compile(r"[0-9a-f]{32}")
+_HEARD = re.compile(
+    r"(?P<id>[0-9a-f-]{36})\.(?P<state>queued|running|refused|done)\.(?P<code>[a-z_]{0,40})"
+)
 
 
 def key_hash(key: str) -> str:
@@ -151,6 +155,7 @@ def offer(gateway: str) -> Response:
     if not _POLL.fullmatch(poll):
         raise Problem(400, "no_poll", "poll must be 32 hex digits, new each time")
     seconds = _wait_seconds(request.args.get("wait", "0"))
+    _hear_of_stops(gateway)
     _note_seen(gateway)
     hurry(PATIENCE_SECONDS)
     offers: commands.Offers = current_app.extensions["nongso.offers"]
@@ -182,6 +187,17 @@ def offer(gateway: str) -> Response:
         if known is not None and command.expires_at > now
     ]
     return jsonify(commands=made)
+
+
+def _hear_of_stops(gateway: str) -> None:
+    """Listen to what became of the last orders: their rows may be waiting for our disk."""
+    heard = [_HEARD.fullmatch(word) for word in request.args.getlist("heard")[:MOST_HEARD]]
+    for word in heard:
+        if word is not None:
+            now = int(time.time())
+            unwritten().hear(gateway, word["id"], word["state"], word["code"] or None, now)
+    if heard:
+        commands.bell().ring()
 
 
 def _wait_seconds(text: str) -> float:

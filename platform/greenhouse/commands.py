@@ -10,7 +10,7 @@ import hmac
 import json
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import BoundedSemaphore
 from typing import Any
@@ -161,19 +161,23 @@ def wait_for_answer(
     ids: Sequence[str],
     seconds: float,
     places: Sequence[BoundedSemaphore] = (),
+    as_told: Callable[[Command], Command] = lambda command: command,
 ) -> list[Command]:
     """Wait until the gateway has answered all of these, or the time is over.
 
-    Where too many wait already, the wishes are returned as they are.
+    Where too many wait already, the wishes are returned as they are. ``as_told`` knows what was
+    said of a wish and is not written in it yet.
     """
 
-    def answered() -> list[Command] | None:
+    def now() -> list[Command]:
         session.expire_all()
-        found = [session.get_one(Command, i) for i in ids]
+        return [as_told(session.get_one(Command, i)) for i in ids]
+
+    def answered() -> list[Command] | None:
+        found = now()
         return found if all(command.state != "sent" for command in found) else None
 
-    bell().wait_for(answered, seconds, places or bell().wishes)
-    return [session.get_one(Command, i) for i in ids]
+    return bell().wait_for(answered, seconds, places or bell().wishes) or now()
 
 
 def expire(command: Command, now: int) -> str:

@@ -95,7 +95,9 @@ def stop_all(
         log.error("a stop is handed over without being written: %s", error)
         return _stop_unwritten(ids, zone, now, seconds)
     commands.bell().ring()
-    return commands.wait_for_answer(records(), list(ids.values()), seconds, commands.bell().stops)
+    return commands.wait_for_answer(
+        records(), list(ids.values()), seconds, commands.bell().stops, unwritten().as_told
+    )
 
 
 def _write_stops(ids: dict[str, str], zone: str | None, now: int) -> None:
@@ -159,7 +161,11 @@ def _last_number(gateway: str, now: int) -> int:
 
 def find(id: str) -> Command | None:  # noqa: A002
     """Return a wish, written or not."""
-    return unwritten().find(id) or records().get(Command, id)
+    found = unwritten().find(id)
+    if found is None:
+        written = records().get(Command, id)
+        found = None if written is None else unwritten().as_told(written)
+    return found
 
 
 def history(zone: Zone, since: int, now: int) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ button is a form: it is answered by a redirect to the page, which says what has 
 import datetime
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import (
@@ -25,7 +26,7 @@ from sqlalchemy import select
 from werkzeug.wrappers import Response
 
 from nongso.platform import pins, typed_numbers
-from nongso.platform.accounts import Link, allow, owns, scoped, somebody
+from nongso.platform.accounts import Link, allow, owns, scoped, somebody, who
 from nongso.platform.greenhouse import commands, operations, sentences
 from nongso.platform.greenhouse.commands import Wish, WishError
 from nongso.platform.greenhouse.condition import LEVELS, Condition, judge, level_word
@@ -72,7 +73,25 @@ def prepare(app: Flask) -> None:
         metric_word=sentences.metric_word,
         mode_word=sentences.mode_word,
         within=sentences.within,
+        stop_here=_stop_here,
     )
+
+
+def _stop_here() -> Markup:
+    """Return the button that stops everything, and what became of the last press of it.
+
+    For pages that say that nothing can be shown: it asks neither for readings nor, if they
+    cannot be read, for records.
+    """
+    asker = who()
+    if asker is None or not asker.may(*STOPPERS, scope="stop"):
+        return Markup()
+    try:
+        said = _said(None, int(time.time()))
+    except StorageError:
+        said = None
+    button: Callable[..., str] = get_template_attribute("greenhouse/parts.html", "stop_everything")
+    return Markup(button(said, commands.new_id()))
 
 
 @blueprint.get("/greenhouses")

@@ -6,6 +6,9 @@ offered to the gateway from here; the gateway's word about it is heard before it
 that can be stored. What the process forgets when it ends is only the writing down: the water
 has been stopped by the gateway, and the gateway's own rows tell of it.
 
+A stop that was written before the disk failed has the same trouble at its other end: the gateway
+has closed its valves, and its word about it cannot be stored. So its words are remembered too.
+
 Gateways are known from their own polls, with key and cooperative, so that nothing has to be read.
 """
 
@@ -25,6 +28,8 @@ from nongso.platform.greenhouse import commands
 from nongso.platform.greenhouse.records import Command, Gateway
 
 KEPT_SECONDS = 86400  # how long a stop waits for a disk that takes it
+MOST_WORDS = 500
+STORING_SECONDS = 1.0  # that a word is given to be stored, with what belongs to it
 
 
 @dataclass(frozen=True)
@@ -43,11 +48,21 @@ class _Stop:
     network: str
 
 
+@dataclass(frozen=True)
+class _Word:
+    gateway: str
+    state: str
+    code: str | None
+    at: int
+    heard_at: float  # of the steady clock
+
+
 class UnwrittenStops:
     """One for the whole server process."""
 
     def __init__(self) -> None:
         self._lock = Lock()
+        self._words: dict[str, _Word] = {}
         self._gateways: dict[str, Known] = {}
         self._stops: dict[str, _Stop] = {}
 
@@ -89,10 +104,28 @@ class UnwrittenStops:
         return sorted(mine, key=lambda command: command.number)
 
     def hear(self, gateway: str, id: str, state: str, code: str | None, at: int) -> None:  # noqa: A002
-        """Take the gateway's word about a stop."""
+        """Take the gateway's word about a stop, written or not."""
+        with self._lock:
+            self._words.setdefault(id, _Word(gateway, state, code, at, time.monotonic()))
+            while len(self._words) > MOST_WORDS:
+                del self._words[next(iter(self._words))]
         command = self.find(id)
         if command is not None and command.gateway == gateway:
             commands.take_outcome(command, state, code, {}, at)
+
+    def as_told(self, command: Command) -> Command:
+        """Return a written stop as its gateway has told of it, if nobody could store that.
+
+        A copy then, of no session, so that nothing of it is ever written.
+        """
+        word = self._words.get(command.id)
+        if command.do != "stop" or command.state != "sent" or word is None:
+            return command
+        if word.gateway != command.gateway or time.monotonic() < word.heard_at + STORING_SECONDS:
+            return command
+        told = Command(**{c.name: getattr(command, c.name) for c in Command.__table__.columns})
+        commands.take_outcome(told, word.state, word.code, {}, word.at)
+        return told
 
     def write_down(self, session: Session, now: int) -> list[str]:
         """Write what can be written, in the caller's transaction; return the ids.

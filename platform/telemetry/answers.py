@@ -29,6 +29,7 @@ def answer_away(error: TelemetryAway) -> Response:
                 "nếu vẫn vậy, xin báo hợp tác xã."
             ),
             status=503,
+            may_stop=True,
         )
         made = Response(page, 503, content_type="text/html; charset=utf-8")
     made.headers["Retry-After"] = str(RETRY_SECONDS)

@@ -31,6 +31,7 @@ class Office:
         self.rows: dict[tuple[str, int], Row] = {}
         self.batches: list[list[int]] = []
         self.polls: list[str] = []
+        self.heard: list[str] = []
         self.arrived: list[tuple[float, Row]] = []
         self.name: Callable[[list[Row]], list[Row]] = lambda rows: rows
         self.refuse: Callable[[Row], str | None] = lambda row: None
@@ -173,7 +174,9 @@ def _handler(office: Office) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             if self._is_known():
-                poll = parse_qs(urlsplit(self.path).query)["poll"][0]
+                asked = parse_qs(urlsplit(self.path).query)
+                poll = asked["poll"][0]
+                office.heard += asked.get("heard", [])
                 self._answer(200, {"commands": office._poll(poll)})
 
         def _is_known(self) -> bool:

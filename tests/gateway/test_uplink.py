@@ -380,6 +380,18 @@ def test_a_command_is_carried_out_and_its_outcome_comes_back_at_once(
     assert arrived - asked < 2.0
 
 
+def test_the_next_poll_tells_the_outcome_too_because_the_rows_may_have_to_wait(
+    office: Office, start: Start
+) -> None:
+    start()
+    until(lambda: office.polls, "the gateway asks")
+    wish = command()
+    office.offer(wish)
+    until(lambda: office.heard, "the next poll")
+    until(lambda: len(office.polls) > 3, "more polls")
+    assert office.heard == [f"{wish['id']}.running.wished"], "once"
+
+
 @pytest.mark.parametrize("fault", ["never opened", "locked"])
 def test_an_outcome_that_the_disk_does_not_take_is_told_all_the_same(
     box: Box, office: Office, tmp_path: Path, fault: str

@@ -4,6 +4,7 @@ import json
 import re
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -156,10 +157,14 @@ class Place:
         assert answer.json is not None
         assert answer.json["refused"] == []
 
-    def poll(self, wait: float = 0, poll: str = "") -> list[dict[str, Any]]:
-        """Fetch commands as the gateway does."""
+    def poll(
+        self, wait: float = 0, poll: str = "", heard: Sequence[str] = ()
+    ) -> list[dict[str, Any]]:
+        """Fetch commands as the gateway does; ``heard`` tells what became of the last ones."""
+        words = "".join(f"&heard={word}" for word in heard)
+        asked = f"?poll={poll or uuid.uuid4().hex}&wait={wait}{words}"
         answer = self.app.test_client().get(
-            f"/api/v1/gateways/binh-lu/commands?poll={poll or uuid.uuid4().hex}&wait={wait}",
+            "/api/v1/gateways/binh-lu/commands" + asked,
             headers={"Authorization": "Bearer " + KEY},
         )
         assert answer.status_code == 200

@@ -26,6 +26,7 @@ from nongso.platform import health, migrations, store
 from nongso.platform import settings as settings_of
 from nongso.platform.greenhouse import commands, operations
 from nongso.platform.greenhouse.records import Command
+from nongso.platform.greenhouse.unwritten import UnwrittenStops
 from nongso.platform.settings import Settings
 
 PAGE = "/greenhouses/tan-binh-1"
@@ -188,6 +189,58 @@ def test_the_water_is_stopped_although_nothing_can_be_written(
     assert [body["do"] for body in heard] == ["stop", "stop"]
     assert heard[0]["by"] == "Clerk"
     assert commands_of(farm) == []
+
+
+@pytest.mark.parametrize("when", ["before the press", "before the answer"])
+@pytest.mark.parametrize("state", ["done", "refused"])
+def test_the_page_tells_what_the_gateway_says_with_its_next_poll(
+    farm: Place, disk: TightDisk, monkeypatch: pytest.MonkeyPatch, when: str, state: str
+) -> None:
+    """Its rows wait until the disk takes them again; its valves are closed all the same."""
+    monkeypatch.setattr(commands, "ANSWER_SECONDS", 8.0)
+    client = farm.client("clerk")
+    token = form_token(client.get(PAGE))
+    if when == "before the press":
+        disk.fill()
+    over = threading.Event()
+
+    def serve() -> None:
+        heard: list[str] = []
+        while not over.is_set():
+            offered = farm.poll(wait=0.2, heard=heard)
+            heard = [f"{json.loads(one['body'])['id']}.{state}.stopped" for one in offered]
+            if offered and when == "before the answer":
+                disk.fill()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        answer = press_stop(client, token)
+        told = said(client.get(answer.location).text)
+    finally:
+        over.set()
+        thread.join()
+    if state == "done":
+        assert told.startswith("Đã dừng. Các van đã đóng")
+    else:
+        assert "không điều khiển được van. Xin ra đóng van bằng tay." in told
+
+
+def test_a_word_about_another_gateways_stop_is_not_believed(farm: Place) -> None:
+    (order,) = farm.ask("/api/v1/stop", {}).json["commands"]
+    stops: UnwrittenStops = farm.app.extensions["nongso.unwritten"]
+    stops.hear("bac-ha", order["id"], "done", "stopped", 1)
+    with farm.app.test_request_context(), farm.records.session() as session:
+        written = session.get_one(Command, order["id"])
+        told = stops.as_told(written)
+        assert (told.state, written.state) == ("sent", "sent")
+
+
+@pytest.mark.parametrize(
+    "word", ["", "x", "done", "a.b.c", "0" * 36 + ".opened.", "0" * 36 + ".done.<script>"]
+)
+def test_a_word_that_is_none_is_passed_over(farm: Place, word: str) -> None:
+    assert farm.poll(heard=[word]) == []
 
 
 def test_a_stop_from_memory_is_written_down_when_there_is_room(
@@ -363,6 +416,7 @@ def test_the_water_is_stopped_although_nothing_can_even_be_read(
         page = client.get(path)
         assert page.status_code == 503, path
         assert "Tệp dữ liệu của máy chủ bị hỏng" in text_of(page.text)
+        assert 'action="/greenhouses/stop"' in page.text, "the button that still works"
     assert farm.app.test_client().get("/healthz").json["status"] == "database_damaged"
     assert farm.bring(farm.readings(NODE_1, ["light", 5, 1.0, 16])).status_code == 503
 

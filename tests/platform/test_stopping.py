@@ -1,6 +1,7 @@
 """A gateway that is away is said so; after a stop nothing runs and nothing seems to run."""
 
 import json
+import re
 import time
 import uuid
 from typing import Any
@@ -11,6 +12,7 @@ from test_pages import fresh, text_of
 from test_watering import ZONE, gateway, press, said, wish
 
 from nongso.platform.greenhouse.records import AWAY_SECONDS, Command, Zone
+from nongso.platform.telemetry import TelemetryDamaged
 
 PAGE = "/greenhouses/tan-binh-1"
 K1, K2 = "tan-binh-1-k1", "tan-binh-1-k2"
@@ -299,3 +301,48 @@ def test_days_that_nobody_can_look_at_are_not_there(farm: Place) -> None:
         assert client.get(f"{PAGE}?{query}").status_code == 404
     assert client.get(PAGE + "?day=1990-01-01&days=30").status_code == 200
     assert client.get(PAGE + "?day=2200-12-31&days=30").status_code == 200
+
+
+# --- the readings are away ----------------------------------------------------------------------
+
+
+def without_readings(farm: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_rest: Any, **_more: Any) -> Any:
+        raise TelemetryDamaged("the file of readings is damaged")
+
+    for verb in ("series", "latest", "summaries", "steps", "points", "lately", "version"):
+        monkeypatch.setattr(farm.telemetry, verb, away)
+
+
+@pytest.mark.parametrize("path", ["/greenhouses", PAGE])
+def test_water_is_stopped_although_no_reading_can_be_shown(
+    farm: Place, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    client = farm.client("farmer")
+    without_readings(farm, monkeypatch)
+    looked = client.get(path)
+    assert looked.status_code == 503
+    assert "Chưa xem được số đo" in looked.text
+    assert 'action="/greenhouses/stop"' in looked.text
+    wished = re.search(r'name="wish" value="([^"]+)"', looked.text)
+    assert wished is not None
+    with gateway(farm, monkeypatch, "done", "stopped"):
+        data = {"form_token": form_token(looked), "wish": wished.group(1)}
+        answer = client.post("/greenhouses/stop", data=data)
+    assert answer.status_code == 303
+    told = client.get(answer.location)
+    assert told.status_code == 503
+    assert "Đã dừng. Các van đã đóng" in said(told.text)
+    assert "Dừng tất cả" in told.text
+
+
+def test_who_may_not_stop_is_offered_no_button_where_readings_are_away(
+    farm: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    officer, stranger = farm.client("officer"), farm.client()
+    without_readings(farm, monkeypatch)
+    looked = officer.get(PAGE)
+    assert looked.status_code == 503
+    assert "/greenhouses/stop" not in looked.text
+    assert "/greenhouses/stop" not in stranger.get("/nowhere").text
+    assert "/greenhouses/stop" not in farm.client("farmer").get("/nowhere").text
