@@ -99,6 +99,8 @@ def stock(*kinds: str) -> Sequence[Lot]:
         Lot.made_grams.is_not(None),
         Lot.used_grams < Lot.made_grams,
         Lot.withdrawn_at.is_(None),
+        Lot.recalled_at.is_(None),
+        Lot.tested != "failed",
     )
     return records().scalars(wanted.order_by(Lot.at, Lot.born_number)).all()
 

@@ -11,6 +11,7 @@ import datetime
 from dataclasses import dataclass
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from nongso.platform.events import Event
 from nongso.platform.traceability import lots, making_book
@@ -179,7 +180,7 @@ def undo(desk: Desk, id_: str, wish: Undoing) -> Lot:
     if wrong is None or wrong.cooperative != desk.cooperative or wrong.type not in _UNDOABLE:
         raise LotUnknown("")
     code = lots.lot_in(wrong.body)
-    if wish.event in undone(desk, code):
+    if wish.event in undone(desk.session, code):
         raise AlreadyRecorded
     body = {
         **shaping.error(wrong.body, desk.now, wish.why),
@@ -191,9 +192,8 @@ def undo(desk: Desk, id_: str, wish: Undoing) -> Lot:
     return desk.session.get_one(Lot, code)
 
 
-def undone(desk: Desk, code: str) -> set[str]:
+def undone(session: Session, code: str) -> set[str]:
     """Events about a lot that were undone."""
     return {
-        event.body["nongso:undoes"]
-        for event in lots.about(desk.session, code, (making_book.UNDONE,))
+        event.body["nongso:undoes"] for event in lots.about(session, code, (making_book.UNDONE,))
     }

@@ -12,7 +12,7 @@ from nongso.platform.accounts import allow, scoped
 from nongso.platform.forms import Form
 from nongso.platform.languages import _, number
 from nongso.platform.store import records, transaction
-from nongso.platform.traceability import labelling, legal_facts, sentences
+from nongso.platform.traceability import labelling, legal_facts, sentences, telling_making
 from nongso.platform.traceability.desk import (
     READERS,
     blueprint,
@@ -26,7 +26,17 @@ from nongso.platform.traceability.desk import (
 from nongso.platform.traceability.errors import NotPacked, Refused, TooManyLabels, Withdrawn
 from nongso.platform.traceability.identifiers import as_typed, opens_only_here, printed_address
 from nongso.platform.traceability.labeltext import texts_of
-from nongso.platform.traceability.records import PACKS, LabelCode, LabelIssue, Lot, lot_kinds
+from nongso.platform.traceability.making_pages import deeds_of
+from nongso.platform.traceability.recipe_book import recipes
+from nongso.platform.traceability.records import (
+    CROP,
+    PACKS,
+    LabelCode,
+    LabelIssue,
+    Lot,
+    lot_kinds,
+    product_kinds,
+)
 from nongso.platform.traceability.trace import trace
 from nongso.platform.traceability.withdrawal import made_of, withdraw
 
@@ -47,7 +57,8 @@ def _home(missing: str = "") -> Answer:
     found = records().scalars(
         scoped(select(Lot), Lot.cooperative).order_by(Lot.at.desc(), Lot.born_number.desc())
     )
-    shelves: dict[str, list[Lot]] = {kind: [] for kind in lot_kinds()}
+    kinds = (PACKS, *reversed(lot_kinds()[:-1]))  # what is finished comes first
+    shelves: dict[str, list[Lot]] = {kind: [] for kind in kinds}
     withdrawn: list[Lot] = []
     for lot in found:
         if lot.withdrawn_at is not None:
@@ -59,6 +70,8 @@ def _home(missing: str = "") -> Answer:
         shelves={kind: lots for kind, lots in shelves.items() if lots},
         withdrawn=withdrawn[:20],
         missing=missing,
+        chains=recipes().chains.values(),
+        words=telling_making.words,
     )
 
 
@@ -98,9 +111,18 @@ def lot(code: str) -> Answer:
         issues=issues,
         legal=legal_facts.check_lot(session, found),
         may_withdraw=found.withdrawn_at is None and not made_of(session, found.code),
-        yield_percent=_yield(
-            found, [flow.grams for flow in back.flows if flow.target == found.code]
-        ),
+        yielded=telling_making.yield_of(session, found),
+        balance=telling_making.balance_of(found),
+        left=telling_making.left(session, found),
+        corrections=telling_making.corrections(session, found),
+        reasons=telling_making.reasons(session, found),
+        owner=telling_making.party_name(session, found, found.owner),
+        holder=telling_making.party_name(session, found, found.holder),
+        deeds=deeds_of(found),
+        steps=recipes().steps_of(found.kind),
+        packable=found.kind == CROP or found.kind in product_kinds(),
+        moisture=telling_making.moisture(found.moisture_permille),
+        words=telling_making.words,
     )
 
 
@@ -135,13 +157,6 @@ def _edges(
     for one, other, grams in flows:
         found.setdefault(one, []).append((other, grams))
     return found
-
-
-def _yield(lot: Lot, taken: list[int | None]) -> float | None:
-    """How much of what went in came out, in percent."""
-    made = lot.packs * (lot.pack_grams or 0) if lot.kind == PACKS else lot.made_grams
-    total = sum(grams or 0 for grams in taken)
-    return made / total * 100 if made and total else None
 
 
 @blueprint.get("/lots/<code>/labels")

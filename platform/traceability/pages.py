@@ -5,6 +5,7 @@ from nongso.platform.languages import later
 from nongso.platform.traceability import (
     certificates_pages,
     lot_pages,
+    making_pages,
     plots_pages,
     recall_room,
     registry,
@@ -22,6 +23,7 @@ __all__ = [
     "certificates_pages",
     "link_pages",
     "lot_pages",
+    "making_pages",
     "plots_pages",
     "recall_room",
     "registry",

@@ -1,10 +1,10 @@
-"""The clerk's forms for what happens to lots: plant, harvest, take in, make a batch, pack."""
+"""The clerk's forms for the steps: plant, harvest, weigh in, make a batch, pack."""
 
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flask import Response, redirect, request, url_for
+from flask import Response, abort, redirect, request, url_for
 from sqlalchemy import select
 
 from nongso.platform.accounts import allow, scoped, somebody
@@ -13,7 +13,7 @@ from nongso.platform.greenhouse.records import Greenhouse
 from nongso.platform.languages import _
 from nongso.platform.store import records, transaction
 from nongso.platform.telemetry import telemetry
-from nongso.platform.traceability import growing, sentences
+from nongso.platform.traceability import growing, reckoning, sentences, telling_making
 from nongso.platform.traceability import operations as ops
 from nongso.platform.traceability.desk import (
     asked,
@@ -29,10 +29,12 @@ from nongso.platform.traceability.desk import (
     today,
 )
 from nongso.platform.traceability.errors import LotUnknown, Refused
-from nongso.platform.traceability.recipe_book import recipes
+from nongso.platform.traceability.making_pages import moisture_typed
+from nongso.platform.traceability.recipe_book import Kind, Step, recipes
 from nongso.platform.traceability.records import (
     MOST_PACK_GRAMS,
     PLANTING,
+    ROOTS,
     Lot,
     Product,
     packed_from,
@@ -60,7 +62,7 @@ def _record(form: Form, deed: Callable[..., Lot], wish: Any, *more: Any) -> Resp
 @allow("clerk")
 def planting() -> Answer:
     """Show the form of a planting."""
-    return _planting(Form(new_form(**asked("greenhouse", "producer", "crop"))))
+    return _planting(Form(new_form(**asked("greenhouse", "producer", "crop", "day"))))
 
 
 @blueprint.post("/planting")
@@ -90,7 +92,7 @@ def _planting(form: Form) -> Answer:
 @allow("clerk")
 def harvest() -> Answer:
     """Show the form of a harvest."""
-    return _harvest(Form(new_form(**asked("planting"))))
+    return _harvest(Form(new_form(**asked("planting", "output", "day"))))
 
 
 @blueprint.post("/harvest")
@@ -121,51 +123,131 @@ def _harvest(form: Form) -> Answer:
 @blueprint.get("/intake")
 @allow("clerk")
 def intake() -> Answer:
-    """Show the form of a weigh-in."""
-    proposed = {"lifted": today().isoformat(), **asked("producer", "lifted")}
-    return _intake(Form(new_form(**proposed)))
+    """Show the form of a weigh-in; it begins as the last one ended."""
+    kind = _raw(request.args.get("kind", ROOTS))
+    last = _last_brought(kind)
+    proposed = {"lifted": today().isoformat(), "purpose": ops.BOUGHT}
+    if last is not None:
+        is_ours = last.owner == last.cooperative
+        proposed |= {
+            "purpose": ops.BOUGHT if is_ours else ops.MILLING,
+            "name": last.name if kind.named else "",
+        }
+    proposed |= asked("producer", "lifted", "purpose", "name")
+    return _intake(kind, Form(new_form(**proposed)))
+
+
+def _raw(key: str) -> Kind:
+    kind = recipes().kinds.get(key)
+    if kind is None or kind.comes_in is None:
+        abort(404)
+    return kind
+
+
+def _last_brought(kind: Kind) -> Lot | None:
+    wanted = scoped(select(Lot), Lot.cooperative).where(
+        Lot.kind == kind.key, Lot.regrouped.is_(False), Lot.withdrawn_at.is_(None)
+    )
+    return records().scalars(wanted.order_by(Lot.born_number.desc()).limit(1)).first()
 
 
 @blueprint.post("/intake")
 @allow("clerk")
 def take_in() -> Answer:
-    """Record dong roots of a household, weighed."""
-    form = Form(request.form)
+    """Record what a household brought, weighed."""
+    form, kind = Form(request.form), _raw(request.args.get("kind", ROOTS))
     producer = form.choice("producer", {one.id for one in producers()})
     grams, day = form.grams("output"), form.day("day", today())
     lifted = form.day("lifted", today())
     if form.ok and lifted > day:
-        form.wrong("lifted", _("Ngày đào củ không thể sau ngày cân."))
-    wish = ops.Intake(producer, grams or 0, lifted, day)
-    return _record(form, ops.take_in, wish) or _intake(form)
+        form.wrong("lifted", _("Ngày thu hoạch không thể sau ngày cân."))
+    wish = ops.Intake(
+        producer,
+        grams or 0,
+        lifted,
+        day,
+        kind=kind.key,
+        purpose=form.choice("purpose", ops.PURPOSES) if _is_milled(kind) else ops.BOUGHT,
+        bought_from=form.text("bought_from", 200, needed=False),
+        reason=form.text("reason", 200, needed=False),
+        moisture_permille=moisture_typed(form),
+        name=form.text("name", 60, needed=kind.named),
+    )
+    return _record(form, ops.take_in, wish) or _intake(kind, form)
 
 
-def _intake(form: Form) -> Answer:
-    return page("intake.html", form, producers=producers("household", "group"))
+def _is_milled(kind: Kind) -> bool:
+    """Say whether anything is made of it for a fee."""
+    return any(step.for_a_fee for step in recipes().steps_of(kind.key))
 
 
-@blueprint.get("/batch/<any(starch, noodles):kind>")
+def _intake(kind: Kind, form: Form) -> Answer:
+    return page(
+        "intake.html",
+        form,
+        kind=kind,
+        producers=producers("household", "group"),
+        is_milled=_is_milled(kind),
+        asks_moisture=kind.moisture is not None and kind.moisture.asked,
+        words=telling_making.words,
+    )
+
+
+@blueprint.get("/batch/<step>")
 @allow("clerk")
-def batch(kind: str) -> Answer:
-    """Show the form of a mẻ; everything in stock is proposed."""
-    found = stock(*recipes().steps[kind].takes)
-    proposed = {f"take-{lot.code}": kg_typed(lot.left_grams or 0) for lot in found}
-    return page("batch.html", Form(new_form(**proposed)), kind=kind, stock=found)
+def batch(step: str) -> Answer:
+    """Show the form of a mẻ; what is here of one owner is proposed."""
+    found = _step(step)
+    lots = stock(*found.takes)
+    code = request.args.get("lot", "")
+    first = next((lot for lot in lots if lot.code == code), None)
+    owner = first.owner if first is not None else somebody().cooperative
+    proposed = {
+        f"take-{lot.code}": kg_typed(lot.left_grams or 0)
+        for lot in lots
+        if (lot == first if code else lot.owner == owner and lot.holder == lot.cooperative)
+    }
+    return _batch(found, lots, Form(new_form(**proposed)))
 
 
-@blueprint.post("/batch/<any(starch, noodles):kind>")
+def _step(key: str) -> Step:
+    if key not in recipes().steps:
+        abort(404)
+    return recipes().steps[key]
+
+
+@blueprint.post("/batch/<step>")
 @allow("clerk")
-def make_batch(kind: str) -> Answer:
-    """Record a mẻ bột or a mẻ miến."""
-    form = Form(request.form)
-    found = stock(*recipes().steps[kind].takes)
-    takes = _takes(form, found)
+def make_batch(step: str) -> Answer:
+    """Record a mẻ."""
+    form, found = Form(request.form), _step(step)
+    lots = stock(*found.takes)
+    takes = _takes(form, lots)
     if not takes and form.ok:
         form.wrong("inputs", _("Chưa chọn lấy từ đâu. Xin ghi số ki-lô-gam lấy vào."))
     out_grams, day = form.grams("output"), form.day("day", today())
-    wish = ops.Batch(kind, takes, out_grams or 0, day)
-    recorded = _record(form, ops.make_batch, wish)
-    return recorded or page("batch.html", form, kind=kind, stock=found)
+    wet, reason = moisture_typed(form), form.text("reason", 200, needed=False)
+    wish = ops.Batch(found.key, takes, out_grams or 0, day, wet, reason)
+    return _record(form, ops.make_batch, wish) or _batch(found, lots, form)
+
+
+def _batch(step: Step, lots: Sequence[Lot], form: Form) -> Answer:
+    gives = recipes().kinds[step.gives]
+    usual = reckoning.usual_of(records(), somebody().cooperative or "", step)
+    return page(
+        "batch.html",
+        form,
+        step=step,
+        stock=lots,
+        takes=[recipes().kinds[kind] for kind in step.takes],
+        before=[
+            one for kind in step.takes for one in recipes().steps.values() if one.gives == kind
+        ],
+        asks_moisture=gives.moisture is not None and gives.moisture.asked,
+        usually=telling_making.usually(usual),
+        names={one.id: one.code for one in producers()},
+        words=telling_making.words,
+    )
 
 
 def _takes(form: Form, stock: Sequence[Lot]) -> tuple[ops.Take, ...]:

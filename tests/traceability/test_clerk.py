@@ -177,7 +177,7 @@ def test_more_than_is_there_is_refused_beside_the_field(site: Site) -> None:
     answer = site.send("/records/batch/starch", **{f"take-{lot}": "601", "output": "80"})
     assert f"Chưa ghi: {lot} chỉ còn 600 kg, không đủ 601 kg." in said(answer)
     answer = site.send("/records/batch/starch", output="601")
-    assert "làm ra 601 kg, nhiều hơn 600 kg đưa vào" in said(answer)
+    assert "600 kg không thể làm ra 601 kg" in said(answer)
 
 
 def test_a_gtin_is_checked_and_never_made_up(site: Site, farm: Farm) -> None:
@@ -250,7 +250,7 @@ def test_a_day_that_is_too_early_is_told_with_the_day_before_it(site: Site) -> N
     site.made("/records/intake", output="600", lifted=ago(3), day=ago(2))
     answer = site.send("/records/batch/starch", output="80", day=ago(3))
     day = day_of(time.time()) - datetime.timedelta(days=2)
-    assert f"Chưa ghi: ngày này sớm hơn ngày cân củ ({day:%d/%m/%Y})." in answer.text
+    assert f"Chưa ghi: ngày này sớm hơn ngày ghi củ dong ({day:%d/%m/%Y})." in answer.text
 
 
 def test_a_lot_is_found_by_what_stands_on_a_label(site: Site, farm: Farm) -> None:
