@@ -38,6 +38,10 @@ _OURS = _FRAME | {
     "transformationID", "nongso:kind", "nongso:name", "nongso:stated", "nongso:demonstration",
     "nongso:labels", "nongso:first", "nongso:last", "nongso:serialsSha256", "nongso:grownFrom",
     "nongso:growingRecord", "nongso:recipe", "nongso:process",
+} | {  # of work in the field (``field_events``): what was done with what, never by whom
+    "nongso:day", "nongso:inputName", "nongso:activeIngredient", "nongso:dose", "nongso:amount",
+    "nongso:amountUnit", "nongso:preHarvestIntervalDays", "nongso:withheldUntil", "nongso:litres",
+    "nongso:waterings", "nongso:unmeteredWaterings", "nongso:simulated",
 }  # fmt: skip
 _QUANTITIES = {
     "quantityList", "childQuantityList", "inputQuantityList", "outputQuantityList",
