@@ -24,11 +24,19 @@ from sqlalchemy.orm import Session
 
 from nongso.platform import events
 from nongso.platform.events import Event
+from nongso.platform.traceability.epcis import indexing
 from nongso.platform.traceability.epcis.event_hash import event_hash
 from nongso.platform.traceability.epcis.indexing import error_name
 from nongso.platform.traceability.epcis.model_values import Refusal
 from nongso.platform.traceability.epcis.reading import MOST_SHOWN, Sent, refusals_of
-from nongso.platform.traceability.epcis.records import CAPTURED, DIGEST, Indexed, Job, Received
+from nongso.platform.traceability.epcis.records import (
+    CAPTURED,
+    DIGEST,
+    Indexed,
+    Job,
+    Received,
+    table,
+)
 from nongso.platform.traceability.epcis.terms import milliseconds
 
 ROLLBACK, PROCEED = "rollback", "proceed"
@@ -168,17 +176,28 @@ def _write(captor: Captor, fresh: Sequence[Named]) -> None:
         }
         for one in fresh
     ]
-    numbers = captor.session.scalars(
-        insert(Event).returning(Event.number, sort_by_parameter_order=True), rows
-    ).all()
+    captor.session.execute(insert(table(Event)), rows)
+    numbers = _numbers(captor.session, [str(row["id"]) for row in rows])
     captor.session.execute(
-        insert(Received),
+        insert(table(Received)),
         [
-            {"number": number, "text": one.sent.text, "context": one.sent.context}
-            for number, one in zip(numbers, fresh, strict=True)
+            {"number": numbers[str(row["id"])], "text": one.sent.text, "context": one.sent.context}
+            for row, one in zip(rows, fresh, strict=True)
         ],
     )
+    hashes = {numbers[str(row["id"])]: one.content for row, one in zip(rows, fresh, strict=True)}
+    indexing.tell_hashes(captor.session, hashes)
     events.enter(captor.session)
+
+
+def _numbers(session: Session, ids: Sequence[str]) -> dict[str, int]:
+    """Return the places in the stream that these rows got."""
+    found: dict[str, int] = {}
+    for at in range(0, len(ids), _ASKED_AT_ONCE):
+        wanted = select(Event.id, Event.number).where(Event.id.in_(ids[at : at + _ASKED_AT_ONCE]))
+        for row in session.execute(wanted):
+            found[row.id] = row.number
+    return found
 
 
 def _stream_id(cooperative: str, one: Named) -> str:

@@ -34,6 +34,7 @@ from nongso.platform.traceability.epcis.records import (
     Reached,
     Received,
     Term,
+    table,
 )
 from nongso.platform.traceability.epcis.same_name import same_form
 from nongso.platform.traceability.epcis.shaping import CONTEXT
@@ -46,6 +47,7 @@ AT_ONCE = 500
 _ROW = 1  # of Reached
 _STREAM = (Event.number, Event.type, Event.recorded_at, Event.cooperative, Event.body)
 _ASKED_AT_ONCE = 400
+_HASHES = "nongso.epcis.hashes"
 
 
 def reached(session: Session) -> int:
@@ -59,14 +61,20 @@ def is_behind(session: Session) -> bool:
     return newest > reached(session)
 
 
+def tell_hashes(session: Session, hashes: Mapping[int, str]) -> None:
+    """Hand over the hashes of events that are to be read, by number: they are dear to work out."""
+    session.info.setdefault(_HASHES, {}).update(hashes)
+
+
 def index_new(session: Session, most: int | None = None) -> int:
     """Read what the stream has got, inside ``transaction()``; returns how many events."""
     after = reached(session)
     wanted = select(*_STREAM).where(Event.number > after).order_by(Event.number).limit(most)
     found = session.execute(wanted).all()
+    hashes: dict[int, str] = session.info.pop(_HASHES, {})
     if not found:
         return 0
-    _enter(session, found)
+    _enter(session, found, hashes)
     if after:
         session.execute(
             update(Reached)
@@ -92,8 +100,8 @@ def catch_up(records: Records) -> int:
 
 def remake(session: Session) -> int:
     """Throw the index away and make it again from the stream, inside ``transaction()``."""
-    for table in (Flow, Term, Indexed, Reached):
-        session.execute(delete(table))
+    for rows in (Flow, Term, Indexed, Reached):
+        session.execute(delete(rows))
     return index_new(session)
 
 
@@ -125,31 +133,33 @@ class _New:
     terms: list[TermRow]
 
 
-def _enter(session: Session, found: Sequence[Row[Any]]) -> None:
+def _enter(session: Session, found: Sequence[Row[Any]], hashes: Mapping[int, str]) -> None:
     contexts = _contexts(session, [row.number for row in found if row.type == CAPTURED])
-    read = (_read(row, contexts.get(row.number, CONTEXT)) for row in found)
+    read = (
+        _read(row, contexts.get(row.number, CONTEXT), hashes.get(row.number, "")) for row in found
+    )
     new = _with_names_apart(session, [one for one in read if one is not None])
     if not new:
         return
-    session.execute(insert(Indexed), [one.head for one in new])
+    session.execute(insert(table(Indexed)), [one.head for one in new])
     terms = [
         {"number": one.number, "place": place, "field": field, "value": value, "amount": amount}
         for one in new
         for place, (field, value, amount) in enumerate(one.terms)
     ]
     if terms:
-        session.execute(insert(Term), terms)
+        session.execute(insert(table(Term)), terms)
     wrong = _declared_wrong(session, new)
     _write(session, list(_edges(session, new, wrong)), {one.number: one for one in new})
 
 
-def _read(row: Row[Any], context: Any) -> _New | None:
+def _read(row: Row[Any], context: Any, known_hash: str) -> _New | None:
     event = event_of(row.type, row.body)
     if event is None or row.cooperative is None:
         return None
     prefixes = known_prefixes(event, context)
     try:
-        content = event_hash(event, context)
+        content = known_hash or event_hash(event, context)
         head = {
             "number": row.number,
             "cooperative": row.cooperative,
@@ -309,4 +319,4 @@ def _write(session: Session, edges: Sequence[Edge], new: Mapping[int, _New]) -> 
     if len(edges) > flows.MOST_EDGES:
         log.warning("%d flows of a portion were left out", len(edges) - flows.MOST_EDGES)
     if rows:
-        session.execute(insert(Flow), list(rows.values()))
+        session.execute(insert(table(Flow)), list(rows.values()))

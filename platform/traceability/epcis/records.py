@@ -7,15 +7,20 @@
 Times are milliseconds since 1970, because EPCIS has them.
 """
 
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, Table, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from nongso.platform.store import Base
 
 CAPTURED = "epcis.captured"  # type in the stream of an event that another system sent
 DIGEST = "nongso:receivedSha256"  # in the stream beside a captured event: of its text as sent
+
+
+def table(of: type[Base]) -> Table:
+    """Return the bare table: many rows go in five times as fast as through the mapper."""
+    return cast(Table, of.__table__)
 
 
 class Received(Base):
