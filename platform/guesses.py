@@ -12,7 +12,9 @@ Whether another one is allowed depends on the failures of a day:
   from: ten, then a wait that doubles from a minute to four hours. 500 addresses get no more
   guesses than one.
 * A whole village may share one address (carrier-grade NAT). So an address counts only against
-  people who have never logged in from it, and it is a short wait, never a lock-out.
+  people who have never logged in from it, and it is a short wait, never a lock-out; and whoever
+  holds a printed code does not wait for it: a code bears five wrong tries, wherever they come
+  from, and what is wrong is answered like a wait.
 
 While one has to wait nothing is checked and nothing is written: guessing costs us next to
 nothing, and does not lengthen the wait. A printed code (``nongso.platform.entry_codes``) lets in
@@ -58,10 +60,14 @@ class Guess(Base):
 
 @dataclass(frozen=True)
 class Try:
-    """What ``begin`` said: go on with ``id``, or wait."""
+    """What ``begin`` said: go on with ``id``, or wait.
+
+    ``for_others``: the wait is for what others did at the same address, not at this account.
+    """
 
     id: int = 0
     wait_seconds: int = 0
+    for_others: bool = False
 
 
 def network(address: str) -> str:
@@ -114,14 +120,15 @@ def begin(
     )
     inside = known or kind == "pin"  # a PIN is only asked of somebody who is logged in
     longest = INSIDE_WAIT_SECONDS if inside else STRANGERS_WAIT_SECONDS
-    wait = _wait(session, theirs, FREE_GUESSES, longest, now)
+    wait, for_others = _wait(session, theirs, FREE_GUESSES, longest, now), False
     if address and not known and wait == 0:
         from_there = select(func.count(), func.max(Guess.at)).where(
             Guess.address == address, Guess.device == "", Guess.at > now - ADDRESS_SECONDS
         )
         wait = _wait(session, from_there, ADDRESS_FREE_GUESSES, ADDRESS_WAIT_SECONDS, now)
+        for_others = wait > 0
     if wait > 0:
-        return Try(wait_seconds=wait)
+        return Try(wait_seconds=wait, for_others=for_others)
     session.execute(delete(Guess).where(Guess.at < now - DAY))
     guess = Guess(kind=kind, whose=whose, device=known, address=address, at=now)
     session.add(guess)

@@ -2,6 +2,7 @@
 
 import string
 import time
+from collections.abc import Callable
 
 from flask import abort, request
 from sqlalchemy.orm import Session
@@ -52,9 +53,8 @@ def enter_by_digits() -> Page:
             address=request.remote_addr or "",
             now=now,
         )
-    if tried.wait_seconds:
-        text, status = again(entrance.wait_sentence(tried.wait_seconds), 429)
-        return text, status, {"Retry-After": str(tried.wait_seconds)}
+    if tried.wait_seconds and not tried.for_others:
+        return _wait(again, tried)
     with transaction() as session:
         person = people.find_person(session, user)
         code = entry_codes.by_digits(session, person, digits, now)
@@ -64,6 +64,8 @@ def enter_by_digits() -> Page:
             return again(trouble, 422) if trouble else _take(session, code, person, now)
         if person is not None:
             audit.note(session, "code_failed", person=person.id, cooperative=person.cooperative)
+    if tried.wait_seconds:
+        return _wait(again, tried)
     return again(
         _(
             "Tên đăng nhập hoặc mã không đúng, hoặc mã đã hết hạn. Xin xem lại tờ giấy; nếu vẫn "
@@ -71,6 +73,11 @@ def enter_by_digits() -> Page:
         ),
         401,
     )
+
+
+def _wait(again: Callable[[str, int], tuple[str, int]], tried: guesses.Try) -> Page:
+    text, status = again(entrance.wait_sentence(tried.wait_seconds), 429)
+    return text, status, {"Retry-After": str(tried.wait_seconds)}
 
 
 @blueprint.get("/enter/<secret>")

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from office import PASSWORD, Place, form_token
 from sqlalchemy import func, select
 
-from nongso.platform import guesses, people
+from nongso.platform import entry_codes, guesses, people
 from nongso.platform.audit import Deed
 from nongso.platform.guesses import Guess, wait_after
 from nongso.platform.people import Person, WeakSecret
@@ -103,6 +103,44 @@ def test_spraying_one_password_over_many_accounts_is_slow_too(place: Place) -> N
             for n in range(3000)  # five minutes
         )
     assert checked <= guesses.ADDRESS_FREE_GUESSES + 6
+
+
+def code_for(place: Place, user: str) -> str:
+    with place.records.transaction() as session:
+        person = people.find_person(session, user)
+        assert person is not None
+        return entry_codes.make(session, person, 24, int(time.time()))[1]
+
+
+def enter_digits(place: Place, user: str, digits: str) -> int:
+    client, where = place.app.test_client(), {"REMOTE_ADDR": SHARED}
+    token = form_token(client.get("/enter", environ_base=where))
+    body = {"user": user, "digits": digits, "new": "270495", "again": "270495"}
+    return client.post(
+        "/enter", data={**body, "form_token": token}, environ_base=where
+    ).status_code
+
+
+def test_a_printed_code_lets_in_although_others_guess_behind_the_same_address(
+    place: Place,
+) -> None:
+    digits = code_for(place, "farmer")
+    for n in range(guesses.ADDRESS_FREE_GUESSES):
+        assert enter(place.app.test_client(), f"nobody-{n}", SHARED) == 401
+    assert enter(place.app.test_client(), "farmer", SHARED, PASSWORD) == 429
+    wrong = f"{(int(digits) + 1) % 10**6:06d}"
+    assert enter_digits(place, "farmer", wrong) == 429, "answered as if nothing was checked"
+    assert enter_digits(place, "somebody-else", digits) == 429
+    assert enter_digits(place, "farmer", digits) == 303
+
+
+def test_a_printed_code_bears_five_wrong_tries_while_one_has_to_wait_too(place: Place) -> None:
+    digits = code_for(place, "farmer")
+    for n in range(guesses.ADDRESS_FREE_GUESSES):
+        assert enter(place.app.test_client(), f"nobody-{n}", SHARED) == 401
+    for n in range(entry_codes.MOST_WRONG_DIGITS):
+        assert enter_digits(place, "farmer", f"{(int(digits) + 1 + n) % 10**6:06d}") == 429
+    assert enter_digits(place, "farmer", digits) == 429
 
 
 def test_an_owner_who_mistypes_in_the_own_browser_only_waits_there(place: Place) -> None:
