@@ -30,6 +30,7 @@ from nongso.platform.members.people_pages import kept_person
 from nongso.platform.people import ROLES, ApiToken, KnownAddress, KnownDevice, Person
 from nongso.platform.second_factor import RecoveryCode
 from nongso.platform.store import records, transaction
+from nongso.platform.traceability.proof import erasing
 
 Page = AnyResponse | tuple[str, int]
 MOST_LINES = 50_000
@@ -230,3 +231,4 @@ def forget(session: Session, person: Person, now: int) -> None:
     person.password_hash, person.active, person.left_at = "", False, now
     person.totp_sealed = person.pin_hash = None
     session.flush()
+    erasing.forget(session, person.id, now)
