@@ -9,8 +9,9 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from nongso.platform.diary import entries as diary
@@ -36,6 +37,16 @@ from nongso.platform.traceability.records import (
 from nongso.platform.traceability.trace import reach
 
 _AT_ONCE = 2000
+_LIGHT = (
+    Lot.code,
+    Lot.kind,
+    Lot.name,
+    Lot.at,
+    Lot.packs,
+    Lot.made_grams,
+    Lot.used_grams,
+    Lot.withdrawn_at,
+)
 
 
 @dataclass(frozen=True)
@@ -212,14 +223,16 @@ def of_lots(session: Session, codes: Sequence[str]) -> Hit:
 
 def _told(session: Session, depths: dict[str, int]) -> Hit:
     codes = list(depths)
-    lots: dict[str, Lot] = {}
+    lots: dict[str, Row[Any]] = {}
     accounts: dict[str, PackAccount] = {}
     labels: dict[str, list[tuple[int, int]]] = {}
     held: list[Holding] = []
     boxes: dict[tuple[str, str], list[str]] = {}
     for at in range(0, len(codes), _AT_ONCE):
         some = codes[at : at + _AT_ONCE]
-        lots |= {one.code: one for one in session.scalars(select(Lot).where(Lot.code.in_(some)))}
+        lots |= {
+            row.code: row for row in session.execute(select(*_LIGHT).where(Lot.code.in_(some)))
+        }
         accounts |= {
             one.lot: one
             for one in session.scalars(select(PackAccount).where(PackAccount.lot.in_(some)))
@@ -274,21 +287,22 @@ def _told(session: Session, depths: dict[str, int]) -> Hit:
 
 
 def _lot(
-    lot: Lot, depth: int, account: PackAccount | None, labels: tuple[tuple[int, int], ...]
+    row: Row[Any], depth: int, account: PackAccount | None, labels: tuple[tuple[int, int], ...]
 ) -> HitLot:
-    in_store = account.in_store if account else lot.packs
+    in_store = account.in_store if account else row.packs
     out = account.shipped if account else 0
+    stands = row.withdrawn_at is None and row.made_grams is not None
     return HitLot(
-        code=lot.code,
-        kind=lot.kind,
-        name=lot.name,
-        day=datetime.datetime.fromtimestamp(lot.at, ZONE).date().isoformat(),
+        code=row.code,
+        kind=row.kind,
+        name=row.name,
+        day=datetime.datetime.fromtimestamp(row.at, ZONE).date().isoformat(),
         depth=depth,
-        packs=lot.packs,
+        packs=row.packs,
         in_store=in_store,
         out=out,
-        gone=lot.packs - in_store - out,
-        grams=lot.left_grams or 0,
+        gone=row.packs - in_store - out,
+        grams=row.made_grams - row.used_grams if stands else 0,
         labels=labels,
     )
 

@@ -105,7 +105,7 @@ def flows_at(session: Session, codes: Sequence[str], direction: str) -> list[Edg
     found: list[Edge] = []
     for some in _portions(codes):
         rows = session.execute(select(*columns).where(column.in_(some)))
-        found += [Edge(*row) for row in rows]
+        found += map(Edge._make, rows)
     found.sort()
     return found
 
