@@ -1,9 +1,10 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo setup links check lint types test test-postgresql quick bench lock pictures
+.PHONY: help demo setup links check lint types test test-postgresql api-check quick bench lock pictures
 
 DATA ?= nongso-data
 PORT ?= 8080
 SPEED ?= 1
+EXAMPLES ?= 1000
 bin := .venv/bin
 
 help: ## this list
@@ -25,6 +26,9 @@ quick: setup ## the tests that take seconds
 
 test-postgresql: setup ## tests of platform and traceability with the records in PostgreSQL
 	RECORDS=postgresql $(bin)/python -m pytest -n auto --dist loadfile tests/platform tests/traceability
+
+api-check: setup ## very many requests made from the API's own description (EXAMPLES=1000 of each call)
+	API_EXAMPLES=$(EXAMPLES) API_SECONDS=86400 $(bin)/python -m pytest -s -k foreign tests/browser/test_api_contract.py
 
 check: lint types ## style, types, doors between the rooms
 

@@ -57,6 +57,9 @@ def test_a_foreign_program_finds_no_answer_that_was_not_described(
         cwd=tmp_path,  # it keeps notes where it runs
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-1000:]
+    counted = re.search(r"Test cases:\s+(.*)", done.stdout)
+    assert counted is not None, done.stdout[-6000:]
+    print(f"{role}: {counted.group(1)}")
 
 
 @pytest.mark.parametrize(
