@@ -1,6 +1,5 @@
 """The clerk's pages for certificates and test reports: list, form, file, what runs out."""
 
-import datetime
 import uuid
 from contextlib import closing
 from dataclasses import dataclass
@@ -28,14 +27,13 @@ from nongso.platform.traceability.desk import (
 )
 from nongso.platform.traceability.plots import Plot
 from nongso.platform.traceability.records import PACKS, Lot
+from nongso.platform.traceability.registry_forms import read_certificate
 from nongso.platform.traceability.registry_records import (
     CERTIFICATE_KINDS,
     LOT,
-    OCOP,
     PLOT,
     PRODUCER,
     PRODUCT,
-    TEST_REPORT,
     Certificate,
     CertificateSubject,
 )
@@ -43,8 +41,6 @@ from nongso.platform.traceability.registry_words import kind_of_certificate
 from nongso.platform.wholefile import NotKept
 
 Answer = str | tuple[str, int] | Response
-FIRST_DAY = datetime.date(2000, 1, 1)
-MOST_YEARS_AHEAD = 20
 LOTS_OFFERED = 50
 _VALUES = ("kind", "number", "issuer", "since", "until", "note")
 
@@ -111,7 +107,7 @@ def keep_certificate(key: str = "") -> Answer:
     there = _own(key) if key else None
     form = Form(request.form)
     id_ = key or form.id()
-    values = _read(form)
+    values = read_certificate(form, today())
     chosen = set(request.form.getlist("for"))
     known = {choice.value for choice in _choices()}
     if there is not None:  # what it is for stays, also where it is too old to be offered
@@ -129,28 +125,6 @@ def keep_certificate(key: str = "") -> Answer:
         else:
             return redirect(url_for("records.certificate_list"), 303)  # type: ignore[return-value]
     return _certificate(form, key, chosen, there)
-
-
-def _read(form: Form) -> dict[str, Any]:
-    kind = form.choice("kind", CERTIFICATE_KINDS)
-    latest = today().replace(year=today().year + MOST_YEARS_AHEAD, day=1)
-    since = form.day("since", latest=today(), earliest=FIRST_DAY)
-    until = form.day("until", earliest=FIRST_DAY) if form["until"].strip() else None
-    if until is not None and until > latest:
-        form.wrong("until", _("Ngày này xa quá. Xin xem lại năm."))
-    if until is not None and until < since:
-        form.wrong("until", _("Ngày hết hạn phải sau ngày cấp."))
-    return {
-        "kind": kind,
-        "number": form.text("number", 60),
-        "issuer": form.text("issuer"),
-        "since": since.isoformat(),
-        "until": None if until is None else until.isoformat(),
-        "stars": form.count("stars", 1, 5) if kind == OCOP else None,
-        "passed": form.choice("passed", ("yes", "no")) == "yes" if kind == TEST_REPORT else None,
-        "note": form.text("note", 200, needed=False),
-        "public_file": form["public_file"] == "1",
-    }
 
 
 def _paper(form: Form) -> Paper | None:

@@ -10,6 +10,7 @@ from nongso.platform.traceability import (
     recall_room,
     registry,
     registry_products,
+    spreadsheets_pages,
     steps,
 )
 from nongso.platform.traceability.bridges import pages as bridges
@@ -28,6 +29,7 @@ __all__ = [
     "recall_room",
     "registry",
     "registry_products",
+    "spreadsheets_pages",
     "steps",
 ]
 

@@ -1,7 +1,6 @@
 """The clerk's pages for plots: what land each household works."""
 
 import datetime
-import math
 import uuid
 from typing import Any
 
@@ -14,21 +13,11 @@ from nongso.platform.forms import Form
 from nongso.platform.languages import _
 from nongso.platform.store import records, transaction
 from nongso.platform.traceability.desk import READERS, blueprint, page, producers, today
-from nongso.platform.traceability.plots import (
-    MOST_AREA_M2,
-    SAID_UNITS,
-    UNITS,
-    Area,
-    BadArea,
-    Plot,
-    read_area,
-)
+from nongso.platform.traceability.plots import SAID_UNITS, UNITS, Plot
+from nongso.platform.traceability.registry_forms import read_plot
 from nongso.platform.traceability.registry_words import unit_of_area
 
 Answer = str | tuple[str, int] | Response
-FIRST_DAY = datetime.date(1950, 1, 1)
-# Viet Nam with its islands; a point outside of it has its numbers the wrong way round.
-SOUTH, NORTH, WEST, EAST = 6.0, 24.0, 102.0, 118.0
 _VALUES = ("producer_id", "code", "name", "crop", "growing_area_code", "since", "until")
 
 
@@ -86,26 +75,7 @@ def keep_plot(key: str = "") -> Answer:
         _own(key)
     form = Form(request.form)
     id_ = key or form.id()
-    area = _area(form)
-    latitude, longitude = _point(form)
-    since = form.day("since", earliest=FIRST_DAY)
-    until = form.day("until", earliest=FIRST_DAY) if form["until"].strip() else None
-    if until is not None and until < since:
-        form.wrong("until", _("Ngày cuối phải sau ngày đầu."))
-    values = {
-        "producer_id": form.choice("producer_id", {one.id for one in producers()}),
-        "code": form.text("code", 20).upper(),
-        "name": form.text("name", 60, needed=False),
-        "crop": form.text("crop", 60),
-        "area": area.said,
-        "area_m2": area.m2,
-        "latitude": latitude,
-        "longitude": longitude,
-        "public_point": form["public_point"] == "1",
-        "growing_area_code": form.text("growing_area_code", 60, needed=False),
-        "since": since.isoformat(),
-        "until": None if until is None else until.isoformat(),
-    }
+    values = read_plot(form, {one.id for one in producers()})
     if form.ok:
         try:
             _keep(id_, values)
@@ -129,53 +99,6 @@ def _keep(id_: str, values: dict[str, Any]) -> None:
             setattr(kept, name, value)
 
 
-def _area(form: Form) -> Area:
-    unit = form.choice("unit", UNITS)
-    try:
-        return read_area(form["amount"], unit or "m2")
-    except BadArea as error:
-        form.wrong("amount", area_refusal(error))
-        return Area("", 1)
-
-
-def area_refusal(error: BadArea) -> str:
-    """Say why an area is not taken."""
-    return {
-        "number": _("Không đọc được diện tích này. Xin ghi số, ví dụ 2,5."),
-        "unit": _("Xin ghi đơn vị: m², ha, sào, mẫu hoặc thước."),
-        "two_ways": _("Số này đọc được hai cách. Xin gõ lại, ví dụ 1250 hoặc 1,25."),
-        "size": _("Diện tích này không thể có. Xin xem lại số và đơn vị."),
-    }[error.why]
-
-
-def read_point(text: str) -> tuple[float, float] | None:
-    """Read a point as map programs copy it: ``22.3791, 103.5902``. ``None`` if it is none here."""
-    parts = text.replace(";", ",").split(",")
-    if len(text) > 60 or len(parts) != 2:
-        return None
-    try:
-        latitude, longitude = (float(part) for part in parts)
-    except ValueError:
-        return None
-    if not (math.isfinite(latitude) and math.isfinite(longitude)):
-        return None
-    if not (SOUTH <= latitude <= NORTH and WEST <= longitude <= EAST):
-        return None
-    return round(latitude, 6), round(longitude, 6)
-
-
-def _point(form: Form) -> tuple[float | None, float | None]:
-    if not form["point"].strip():
-        return None, None
-    found = read_point(form["point"])
-    if found is None:
-        form.wrong(
-            "point", _("Không đọc được điểm này. Xin chép từ bản đồ, ví dụ 22.3791, 103.5902.")
-        )
-        return None, None
-    return found
-
-
 def _next_code() -> str:
     own = records().scalars(select(Plot.code).where(Plot.cooperative == somebody().cooperative))
     used = set(own)
@@ -196,5 +119,4 @@ def _plot(form: Form, key: str) -> Answer:
         key=key,
         producers=[(one.id, f"{one.code} {one.name}") for one in producers()],
         units=[(unit, unit_of_area(unit)) for unit in UNITS],
-        most=MOST_AREA_M2,
     )

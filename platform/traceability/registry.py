@@ -17,6 +17,7 @@ from nongso.platform.traceability import registry_history, sentences
 from nongso.platform.traceability.desk import READERS, blueprint, page, today
 from nongso.platform.traceability.desk import producers as all_producers
 from nongso.platform.traceability.records import PRODUCER_KINDS, Producer
+from nongso.platform.traceability.registry_forms import read_producer
 
 Answer = str | tuple[str, int] | Response
 
@@ -62,15 +63,7 @@ def keep_producer(key: str = "") -> Answer:
     there = _own_producer(key) if key else None
     form = Form(request.form)
     id_ = key or form.id()
-    values = {
-        "kind": form.choice("kind", PRODUCER_KINDS),
-        "code": form.text("code", 20).upper(),
-        "name": form.text("name"),
-        "village": form.text("village", needed=False),
-        "commune": form.text("commune"),
-        "province": form.text("province"),
-        "contact": form.text("contact", needed=False),
-    }
+    values = read_producer(form)
     changed_on = _changed_on(form, there, values)
     if form.ok:
         try:

@@ -21,28 +21,18 @@ from nongso.platform.traceability.desk import (
     blueprint,
     page,
     products,
-    refuse,
     settings,
     today,
 )
 from nongso.platform.traceability.desk import producers as all_producers
-from nongso.platform.traceability.errors import BadGtin
-from nongso.platform.traceability.identifiers import gtin14
-from nongso.platform.traceability.records import (
-    LONGEST_SHELF_DAYS,
-    MOST_PACK_GRAMS,
-    Product,
-    product_kinds,
-)
+from nongso.platform.traceability.records import Product, product_kinds
+from nongso.platform.traceability.registry_forms import PRODUCT_TEXTS, read_product
 from nongso.platform.traceability.registry_words import kind_of_certificate
 from nongso.platform.traceability.resolver.names import note_gtin
-from nongso.platform.typed_numbers import Unreadable, read_whole
 from nongso.platform.wholefile import NotKept
 
 Answer = str | tuple[str, int] | Response
 MOST_PHOTO_BYTES = 8 * 1024 * 1024
-MOST_SIZES = 10
-_TEXTS = ("standard", "origin", "ingredients", "directions", "warnings", "model")
 _VALUES = (
     "kind",
     "crop",
@@ -52,7 +42,7 @@ _VALUES = (
     "pack_grams",
     "shelf_life_days",
     "storage",
-    *_TEXTS,
+    *PRODUCT_TEXTS,
 )
 
 
@@ -104,20 +94,7 @@ def keep_product(key: str = "") -> Answer:
         own_product(key)
     form = Form(request.form)
     id_ = key or form.id()
-    values: dict[str, Any] = {
-        "kind": form.choice("kind", product_kinds()),
-        "producer_id": form.choice("producer_id", {one.id for one in all_producers()}),
-        "name": form.text("name", 60),
-        "brand": form.text("brand", 60, needed=False),
-        "pack_grams": form.count("pack_grams", 1, MOST_PACK_GRAMS),
-        "pack_sizes": _sizes(form),
-        "shelf_life_days": form.count("shelf_life_days", 1, LONGEST_SHELF_DAYS),
-        "storage": form.text("storage", 200, needed=False),
-        "crop": form.text("crop", 60, needed=form["kind"] == "vegetables"),
-        "gtin": _gtin(form),
-        "compulsory": form["compulsory"] == "1",
-    }
-    values |= {name: form.text(name, 200, needed=False) for name in _TEXTS}
+    values = read_product(form, {one.id for one in all_producers()})
     photo = _photo(form) if form.ok else ""
     if photo:
         values["photo"] = photo
@@ -145,31 +122,6 @@ def _keep(key: str, values: dict[str, Any]) -> None:
             setattr(kept, name, value)
         session.flush()
         note_gtin(session, kept, somebody().id, int(time.time()), settings().label_url)
-
-
-def _sizes(form: Form) -> list[int]:
-    """Other sizes of packs, in grams, smallest first."""
-    found: set[int] = set()
-    try:
-        for part in form["pack_sizes"].replace(";", " ").replace(", ", " ").split():
-            found.add(read_whole(part))
-    except Unreadable:
-        found = {0}
-    if not all(1 <= grams <= MOST_PACK_GRAMS for grams in found) or len(found) > MOST_SIZES:
-        form.wrong("pack_sizes", _("Xin ghi số gam của mỗi cỡ gói, cách nhau, ví dụ 250 1000."))
-        return []
-    return sorted(found)
-
-
-def _gtin(form: Form) -> str | None:
-    """The GTIN that GS1 gave, or none: it is never made up."""
-    if not form["gtin"].strip():
-        return None
-    try:
-        return gtin14(form["gtin"])
-    except BadGtin as e:
-        refuse(form, e)
-        return None
 
 
 def photo_folder() -> Path:

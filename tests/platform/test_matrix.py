@@ -189,6 +189,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         "alerts:kind": "greenhouse",
         "alerts:code": "frost",
         "size": "192",
+        "digest": "0" * 64,
         "log:number": "0",
         "log:rest": "0/000.p/1",
         "log:code": issue[1],

@@ -18,8 +18,8 @@ from nongso.platform.languages import day_of
 from nongso.platform.traceability import certificates, certificates_files, registry_history
 from nongso.platform.traceability.certificates_files import BadPaper
 from nongso.platform.traceability.plots import Plot
-from nongso.platform.traceability.plots_pages import read_point
 from nongso.platform.traceability.records import Producer, Product
+from nongso.platform.traceability.registry_forms import read_point
 from nongso.platform.traceability.registry_records import (
     Certificate,
     CertificateSubject,
