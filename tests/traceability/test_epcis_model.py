@@ -222,7 +222,7 @@ def mutate(document: Any, data: st.DataObject) -> str:
 
 
 @pytest.mark.skipif(not VALID, reason="the published documents are not beside the project")
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(st.data())
 def test_we_and_the_official_schema_agree_on_documents_with_mistakes(data: st.DataObject) -> None:
     document = copy.deepcopy(data.draw(st.sampled_from([loaded(path) for path in VALID])))
@@ -230,6 +230,36 @@ def test_we_and_the_official_schema_agree_on_documents_with_mistakes(data: st.Da
         if places(document):
             mutate(document, data)
     assert refused_by_us(document) == refused_by_schema(document), json.dumps(document)
+
+
+def test_dropping_any_field_is_told_like_the_schema_tells_it() -> None:
+    seen = set()
+    for path in VALID:
+        document = loaded(path)
+        text = json.dumps(document)
+        for n in range(len(places(document))):
+            changed = json.loads(text)
+            holder, key = places(changed)[n]
+            del holder[key]
+            told = json.dumps(changed)
+            if told in seen or len(seen) > 4000:
+                continue
+            seen.add(told)
+            assert refused_by_us(changed) == refused_by_schema(changed), told
+
+
+@pytest.mark.parametrize("name", ["Object", "Aggregation", "Association", "Transaction"])
+def test_any_strange_value_anywhere_is_told_like_the_schema_tells_it(name: str) -> None:
+    fits = [path for path in VALID if f"{name}Event" in path.stem]
+    found = [path for path in fits if "all_possible" not in path.stem]
+    document = loaded(found[0]) if found else pytest.skip("no published documents here")
+    text = json.dumps(document)
+    for n in range(len(places(document))):
+        for strange in STRANGE:
+            changed = json.loads(text)
+            holder, key = places(changed)[n]
+            holder[key] = copy.deepcopy(strange)
+            assert refused_by_us(changed) == refused_by_schema(changed), json.dumps(changed)
 
 
 @cache
