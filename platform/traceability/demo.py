@@ -1,5 +1,7 @@
 """The demonstration's lots: a greenhouse crop and miến dong, each with labels issued.
 
+The noodles' weight is corrected once, and one household has roots ground for a fee.
+
 Everything goes through the same operations as a clerk's work, and every lot is marked as a
 demonstration, which its page says first. No person is invented: households are codes. Laying
 down twice changes nothing, because every form number is fixed.
@@ -17,11 +19,21 @@ from nongso.platform.people import Cooperative
 from nongso.platform.settings import Settings
 from nongso.platform.store import Records
 from nongso.platform.telemetry import Telemetry, open_telemetry
-from nongso.platform.traceability import growing, labelling, registry_demo
+from nongso.platform.traceability import (
+    correcting,
+    growing,
+    labelling,
+    leaving,
+    registry_demo,
+    regrouping,
+)
 from nongso.platform.traceability import operations as ops
+from nongso.platform.traceability.correcting import Correction
 from nongso.platform.traceability.epcis import shaping
 from nongso.platform.traceability.labeltext import texts_of
+from nongso.platform.traceability.leaving import HandBack
 from nongso.platform.traceability.records import Lot, Producer, Product
+from nongso.platform.traceability.regrouping import FEE, TakeOver
 
 GREENHOUSE = "tan-binh-1"
 GROWN_DAYS = 28
@@ -31,6 +43,8 @@ VILLAGES = ("bản Tân Bình", "bản Hưng Bình")
 ROOT_KG = (212, 187, 240, 156, 198, 207)  # 1,200 kg fresh roots
 STARCH_KG = 168  # 14 % of the roots
 NOODLES_KG = 157.5
+NOODLES_RIGHT_GRAMS = 156_500  # what the first figure is corrected to
+MILLED_KG, MILLED_STARCH_GRAMS, MILLED_PERMILLE, FEE_GRAMS = 60, 8_400, 140, 1_200
 PACKS, PACK_GRAMS = 180, 500
 CROP = "Rau cải"
 CROP_KG = 46.5
@@ -169,7 +183,26 @@ class _Demo:
         product = self._product(
             "noodles", "", "Miến dong Bình Lư", PACK_GRAMS, 365, "Để nơi khô, tránh nắng."
         )
-        return self._pack("packs/noodles", product, noodles, PACKS, PACK_GRAMS, 365)
+        packed = self._pack("packs/noodles", product, noodles, PACKS, PACK_GRAMS, 365)
+        wish = Correction(
+            noodles.code, NOODLES_RIGHT_GRAMS, self._ago(3), "Ghi nhầm, phiếu cân ghi 156,5 kg"
+        )
+        self._do(correcting.correct, "noodles/corrected", wish)
+        self._milled(self._producer("H06", "household", f"Hộ 06 {VILLAGES[1]}", VILLAGES[1]))
+        return packed
+
+    def _milled(self, owner: str) -> None:
+        """Roots that a household brings to be ground for a fee: it pays in starch."""
+        lifted, day = self._ago(9), self._ago(8)
+        wish = ops.Intake(owner, MILLED_KG * 1000, lifted, day, purpose=ops.MILLING)
+        roots = self._do(ops.take_in, "milled/roots", wish)
+        taken = (ops.Take(roots.code, MILLED_KG * 1000),)
+        batch = ops.Batch("starch", taken, MILLED_STARCH_GRAMS, self._ago(6), MILLED_PERMILLE)
+        starch = self._do(ops.make_batch, "milled/starch", batch)
+        fee = TakeOver(ops.Take(starch.code, FEE_GRAMS), self._ago(5), FEE)
+        self._do(regrouping.take_over, "milled/fee", fee)
+        back = HandBack(starch.code, MILLED_STARCH_GRAMS - FEE_GRAMS, self._ago(5))
+        self._do(leaving.hand_back, "milled/back", back)
 
     def _vegetables(self) -> Lot:
         """Greens planted four weeks ago, harvested and packed today."""

@@ -401,8 +401,7 @@ def balance() -> Answer:
     chain = chains.get(request.args.get("chain", "dong"))
     if chain is None:
         abort(404)
-    begins = season_balance.begins(chain)
-    now = season_balance.rules_area.season_of(today(), begins)
+    now = season_balance.season_of(chain, today())
     asked = request.args.get("season", "")
     year = int(asked) if asked.isascii() and asked.isdigit() and len(asked) == 4 else now.year
     season = season_balance.season(chain, max(year, 2000))

@@ -14,7 +14,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, TypeVar
 
 from sqlalchemy import select
@@ -180,8 +180,14 @@ def day_of(lot: Lot) -> datetime.date:
 
 
 def digest(wish: Any) -> str:
-    """What a form said, in short: to tell the same form from another one under its number."""
-    return hashlib.sha256(json.dumps(asdict(wish), default=str).encode()).hexdigest()
+    """What a form said, in short: to tell the same form from another one under its number.
+
+    What was left as it is usually is left out, so that a form from before a field was added is
+    still the same form.
+    """
+    usual = {one.name: one.default for one in fields(wish) if one.default is not MISSING}
+    said = {name: value for name, value in asdict(wish).items() if usual.get(name, ...) != value}
+    return hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()
 
 
 def recorded(desk: Desk, id_: str, wish: Any) -> Lot | None:

@@ -5,8 +5,10 @@ merged, bought over) are not counted a second time; what was withdrawn is not co
 each kind everything closes: made = passed on + lost + sampled + away + destroyed + left.
 """
 
+import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, aliased
@@ -56,6 +58,11 @@ def begins(chain: Chain) -> int:
     return months[0] if months else 1
 
 
+def season_of(chain: Chain, day: datetime.date) -> Season:
+    """The chain's season that a day falls into."""
+    return rules_area.season_of(day, begins(chain))
+
+
 def season(chain: Chain, year: int) -> Season:
     """The chain's season that begins in that year."""
     return rules_area.season_from(year, begins(chain))
@@ -72,16 +79,15 @@ def kinds(session: Session, cooperative: str, chain: Chain, of: Season) -> list[
         columns = (Lot.lost, Lot.sampled, Lot.away, Lot.destroyed)
         sums = [func.coalesce(func.sum(column), 0) for column in columns]
         left = func.coalesce(func.sum(Lot.made_grams - Lot.used_grams), 0)
-        lost, sampled, away, destroyed, rest = session.execute(
-            own.with_only_columns(*sums, left)
-        ).one()
+        row = session.execute(own.with_only_columns(*sums, left)).one()
+        lost, sampled, away, destroyed, rest = (int(amount) for amount in row)
         passed = _passed_on(session, own)
         balance = Balance(made, passed, lost, sampled, away, destroyed, rest)
         found.append(KindBalance(kind, balance, bought, milled))
     return found
 
 
-def _standing(cooperative: str, of: Season) -> "Select[tuple[str]]":
+def _standing(cooperative: str, of: Season) -> "Select[Any]":
     since, until = reckoning.moments(of)
     return select(Lot.code).where(
         Lot.cooperative == cooperative,
@@ -91,8 +97,8 @@ def _standing(cooperative: str, of: Season) -> "Select[tuple[str]]":
     )
 
 
-def _sums(session: Session, own: "Select[tuple[str]]", cooperative: str) -> tuple[int, int, int]:
-    def total(of: "Select[tuple[str]]") -> int:
+def _sums(session: Session, own: "Select[Any]", cooperative: str) -> tuple[int, int, int]:
+    def total(of: "Select[Any]") -> int:
         whole = func.coalesce(func.sum(Lot.made_grams), 0)
         return int(session.scalar(of.with_only_columns(whole)) or 0)
 
@@ -103,7 +109,7 @@ def _sums(session: Session, own: "Select[tuple[str]]", cooperative: str) -> tupl
     )
 
 
-def _passed_on(session: Session, own: "Select[tuple[str]]") -> int:
+def _passed_on(session: Session, own: "Select[Any]") -> int:
     """What became something else; what only changed portions is still there."""
     target = aliased(Lot)
     wanted = (

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nongso.platform.events import Event
+from nongso.platform.languages import day_of
 from nongso.platform.traceability import lots
 from nongso.platform.traceability.epcis import shaping
 from nongso.platform.traceability.recipe_book import recipes
@@ -83,7 +84,7 @@ def _lots(behind: Sequence[Lot], events: Sequence[Event]) -> list[Step]:
         if kind in raw:
             found += _brought(kind, own, events, born)
         elif made:
-            found.append(_made(kind, made, born))
+            found.append(_made(kind, made))
     regrouped = [one for one in behind if one.regrouped and one.born_number in born]
     if regrouped:
         span = _span(born[one.born_number] for one in regrouped)
@@ -91,8 +92,9 @@ def _lots(behind: Sequence[Lot], events: Sequence[Event]) -> list[Step]:
     return found
 
 
-def _made(kind: str, made: Sequence[Lot], born: dict[int, Event]) -> Step:
-    span = _span(born[one.born_number] for one in made)
+def _made(kind: str, made: Sequence[Lot]) -> Step:
+    days = [day_of(one.at) for one in made]  # a corrected lot has its right day
+    span = min(days), max(days)
     count, grams = len(made), sum(one.made_grams or 0 for one in made)
     if kind == PLANTING:
         return Step("planted", *span, COOPERATIVE, lots=count)
@@ -130,8 +132,9 @@ def _brought(
         weighed = [event for event in received if lots.made_by(event.body) in codes]
         if some and weighed:
             grams = sum(one.made_grams or 0 for one in some)
+            days = [day_of(one.at) for one in some]
             found.append(
-                Step(what, *_span(weighed), SCALE, grams=grams, lots=len(some), kind=kind)
+                Step(what, min(days), max(days), SCALE, grams=grams, lots=len(some), kind=kind)
             )
     return found
 

@@ -1,6 +1,8 @@
 """Making: milling for a fee, yields, what land can give, portions, losses, corrections."""
 
+import dataclasses
 import datetime
+import hashlib
 import multiprocessing
 import threading
 
@@ -33,6 +35,14 @@ from nongso.platform.traceability.plots import Plot
 from nongso.platform.traceability.records import Lot
 from nongso.platform.traceability.regrouping import Merge, Split, TakeOver
 from nongso.platform.traceability.withdrawal import withdraw
+
+
+def test_a_form_from_before_a_field_was_added_is_still_the_same_form() -> None:
+    wish = ops.Batch("starch", (ops.Take("ABC234", 5),), 1, TODAY)
+    before = '{"kind": "starch", "inputs": [{"lot": "ABC234", "grams": 5}], "out_grams": 1, '
+    before += '"day": "2026-11-21"}'
+    assert ops.digest(wish) == hashlib.sha256(before.encode()).hexdigest()
+    assert ops.digest(dataclasses.replace(wish, reason="ướt")) != ops.digest(wish)
 
 
 def milled(farm: Farm, kg: float = 100, producer: str | None = None) -> Lot:
