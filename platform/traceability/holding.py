@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from nongso.platform.traceability.book import Book
 from nongso.platform.traceability.moving_errors import Held
+from nongso.platform.traceability.moving_records import PackAccount
 from nongso.platform.traceability.records import Lot
-from nongso.platform.traceability.testing_records import FAILED, RECALLED, LotHold
+from nongso.platform.traceability.testing_records import FAILED, RECALLED, LabTest, LotHold
 
 _AT_ONCE = 500
 
@@ -60,3 +61,12 @@ def open_holds(session: Session, lots: Iterable[str], kind: str = "") -> list[Lo
         )
         found += session.scalars(wanted.where(LotHold.kind == kind) if kind else wanted)
     return found
+
+
+def is_busy(session: Session, code: str) -> bool:
+    """Whether a lot is in cartons, was tested, or is in a recall: then its record stays."""
+    account = session.get(PackAccount, code)
+    if account is not None and account.cartoned:
+        return True
+    tested = session.scalar(select(LabTest.id).where(LabTest.lot == code).limit(1))
+    return tested is not None or bool(open_holds(session, [code]))

@@ -8,11 +8,18 @@ from sqlalchemy import select
 
 from nongso.labels import layout as layouts
 from nongso.labels.errors import LabelError
-from nongso.platform.accounts import allow, scoped
+from nongso.platform.accounts import allow, scoped, somebody
 from nongso.platform.forms import Form
 from nongso.platform.languages import _, number
 from nongso.platform.store import records, transaction
-from nongso.platform.traceability import labelling, legal_facts, sentences, telling_making
+from nongso.platform.traceability import (
+    holding,
+    labelling,
+    legal_facts,
+    recall_rehearsal,
+    sentences,
+    telling_making,
+)
 from nongso.platform.traceability.desk import (
     READERS,
     blueprint,
@@ -22,11 +29,13 @@ from nongso.platform.traceability.desk import (
     page,
     refuse,
     settings,
+    today,
 )
 from nongso.platform.traceability.errors import NotPacked, Refused, TooManyLabels, Withdrawn
 from nongso.platform.traceability.identifiers import as_typed, opens_only_here, printed_address
 from nongso.platform.traceability.labeltext import texts_of
 from nongso.platform.traceability.making_pages import deeds_of
+from nongso.platform.traceability.moving_errors import Held
 from nongso.platform.traceability.recipe_book import recipes
 from nongso.platform.traceability.records import (
     CROP,
@@ -72,7 +81,15 @@ def _home(missing: str = "") -> Answer:
         missing=missing,
         chains=recipes().chains.values(),
         words=telling_making.words,
+        rehearse=_rehearse(),
     )
+
+
+def _rehearse() -> bool:
+    """Whether it is time for the yearly rehearsal of a recall, and the asker could do it."""
+    asker = somebody()
+    home = asker.cooperative or ""
+    return asker.may("clerk") and recall_rehearsal.is_due(records(), home, today())
 
 
 @blueprint.get("/lots")
@@ -263,8 +280,10 @@ def own_issue(key: str) -> LabelIssue:
 
 def file_answer(made: LabelIssue) -> Response:
     """The checked sheet as a download, the same bytes each time. Raises ``Withdrawn``."""
-    if own_lot(made.lot).withdrawn_at is not None:
+    lot = own_lot(made.lot)
+    if lot.withdrawn_at is not None:
         raise Withdrawn(made.lot)
+    holding.check(lot)
     file = labelling.file_of(records(), made, settings().files_folder)
     answer = Response(file.read_bytes(), content_type="application/pdf")
     name = f"tem-{made.lot}-{made.first}-{made.last}.pdf"
@@ -281,7 +300,10 @@ def issue(key: str) -> Answer:
         if own_lot(made.lot).withdrawn_at is not None:
             trouble = _("Bản ghi của lô này đã bị hủy, nên các tem này không còn giá trị.")
         else:
+            holding.check(own_lot(made.lot))
             labelling.file_of(records(), made, settings().files_folder)
+    except Held as e:
+        trouble = sentences.refusal(e)
     except LabelError as e:
         log.error("the sheet of issue %s is not released: %s", made.id, e)
         trouble = _(
@@ -304,5 +326,5 @@ def sheet(key: str) -> Answer:
     made = own_issue(key)
     try:
         return file_answer(made)
-    except (LabelError, Withdrawn):
+    except (LabelError, Refused):
         return redirect(url_for("records.issue", key=made.id), 303)  # type: ignore[return-value]

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform.events import Event
-from nongso.platform.traceability import lots
+from nongso.platform.traceability import holding, lots
 from nongso.platform.traceability.correcting import made_by
 from nongso.platform.traceability.epcis import shaping
 from nongso.platform.traceability.errors import (
@@ -24,6 +24,7 @@ from nongso.platform.traceability.errors import (
 )
 from nongso.platform.traceability.identifiers import lot_of
 from nongso.platform.traceability.making_errors import Contradicted
+from nongso.platform.traceability.moving_errors import StillOut
 from nongso.platform.traceability.operations import Desk, append, own
 from nongso.platform.traceability.records import Flow, Lot
 
@@ -48,6 +49,8 @@ def withdraw(desk: Desk, id_: str, code: str, why: str) -> Lot:
         raise UsedAlready(code, made)
     if lot.away or lot.sampled or lot.destroyed or lot.packs_gone:
         raise Contradicted(code, "left")
+    if holding.is_busy(desk.session, code):
+        raise StillOut(code)
     *before, last = made_by(desk.session, code)
     for event in before:
         # A weigh-in is two events; the form's own number stands for the last one.

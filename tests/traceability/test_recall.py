@@ -23,6 +23,7 @@ from nongso.platform.traceability.moving_errors import (
     RecallEnded,
     RecallUnknown,
     StillInStore,
+    StillOut,
 )
 from nongso.platform.traceability.recall import Call, Ending
 from nongso.platform.traceability.recall_reach import Origin
@@ -220,3 +221,15 @@ def test_a_withdrawn_record_is_not_hit(farm: Farm) -> None:
     farm.do(withdrawal.withdraw, wrong.code, "ghi nhầm")
     right = farm.batch("starch", 15, roots)
     assert [one.code for one in hit(farm, lot(roots.code)).lots] == [roots.code, right.code]
+
+
+def test_a_lot_in_cartons_or_in_a_recall_is_not_withdrawn_as_a_slip(farm: Farm) -> None:
+    boxed, recalled = farm.packed(20).code, farm.packed(20).code
+    (box,) = cartons(farm, boxed, 5)
+    begin(farm, lot(recalled))
+    for code in (boxed, recalled):
+        with pytest.raises(StillOut):
+            farm.do(withdrawal.withdraw, code, "nhầm")
+    farm.do(moving.open_carton, moving.Opening(box, TODAY))
+    farm.do(withdrawal.withdraw, boxed, "nhầm")
+    agree(farm)
