@@ -225,7 +225,12 @@ def _product_page(product: Product) -> Response:
     session = records()
     lots = session.scalars(
         select(Lot)
-        .where(Lot.product_id == product.id, Lot.kind == PACKS, Lot.withdrawn_at.is_(None))
+        .where(
+            Lot.product_id == product.id,
+            Lot.kind == PACKS,
+            Lot.withdrawn_at.is_(None),
+            Lot.recalled_at.is_(None),
+        )
         .order_by(Lot.at.desc(), Lot.code)
         .limit(MOST_LOTS)
     ).all()

@@ -24,7 +24,7 @@ from werkzeug.test import TestResponse
 from nongso.platform import events
 from nongso.platform.app import create_app
 from nongso.platform.traceability import labelling
-from nongso.platform.traceability.records import LabelCode, Product
+from nongso.platform.traceability.records import LabelCode, Lot, Product
 from nongso.platform.traceability.resolver import names, offers
 from nongso.platform.traceability.resolver.answers import with_query
 from nongso.platform.traceability.resolver.link_types import VOCABULARY
@@ -412,6 +412,23 @@ def test_data_for_machines_stands_at_the_same_address(shop: Any) -> None:
     assert found["@id"] == f"{BASE}{shop.address}/21/{shop.serial}"
     assert found["sameAs"] == [f"{BASE}/t/{shop.lot}/{shop.serial}"]
     assert found["weight"]["value"] == 500
+
+
+def test_machines_are_told_of_a_recall(farm: Farm, site: Site) -> None:
+    product = farm.product(name="Miến dong")
+    code = farm.packed(2, product=product).code
+    status = f"{VOCABULARY}recallStatus"
+    before = site.stranger.get(f"/t/{code}", headers=LINKSET).json["linkset"][0]
+    assert before[status][0]["title"] == f"Lô {code} không bị thu hồi"
+    assert code in site.stranger.get(f"/p/{product}").text
+    with farm.records.transaction() as session:
+        session.get_one(Lot, code).recalled_at = NOW
+    after = site.stranger.get(f"/t/{code}", headers=LINKSET).json["linkset"][0]
+    assert after[status][0]["title"] == f"Lô {code} đang bị thu hồi"
+    data = site.stranger.get(f"/t/{code}", headers={"Accept": "application/ld+json"}).json
+    told = {one["name"]: one["value"] for one in data["additionalProperty"]}
+    assert told["recalled"] == "2026-11-21"
+    assert code not in site.stranger.get(f"/p/{product}").text
 
 
 def test_a_products_page_lists_its_lots_and_links(shop: Any) -> None:

@@ -73,7 +73,7 @@ def of_lot(session: Session, base: str, lot: Lot, product: Product) -> dict[str,
         "packs": lot.packs,
         "net_kilograms": lot.packs * (lot.pack_grams or 0) / 1000,
         "one_step_back": _one_step_back(stages, lot.code),
-        "withdrawn": "" if lot.withdrawn_at is None else day_of(lot.withdrawn_at),
+        "recalled": "" if lot.recalled_at is None else day_of(lot.recalled_at),
     }
 
 

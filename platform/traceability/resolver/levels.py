@@ -61,7 +61,11 @@ def _level(
         offers += added
     elif named.lot is not None:
         told = _("Đường đi của lô %(lot)s", lot=named.lot.code)
-        status = _("Lô %(lot)s có bị thu hồi không", lot=named.lot.code)
+        status = (
+            _("Lô %(lot)s không bị thu hồi", lot=named.lot.code)
+            if named.lot.recalled_at is None
+            else _("Lô %(lot)s đang bị thu hồi", lot=named.lot.code)
+        )
         offers += [
             Offer("traceability", name.address, told, "text/html", languages),
             Offer("recallStatus", name.address, status, "text/html", languages),

@@ -46,8 +46,9 @@ def product_data(named: Named, level: Level) -> dict[str, Any]:
         more.append({"name": "lot", "value": lot.code})
         if lot.best_before:
             more.append({"name": "bestBefore", "value": lot.best_before})
-        if lot.withdrawn_at is not None:
-            more.append({"name": "withdrawn", "value": day_of(lot.withdrawn_at)})
+        for name, at in (("recalled", lot.recalled_at), ("withdrawn", lot.withdrawn_at)):
+            if at is not None:
+                more.append({"name": name, "value": day_of(at)})
     if named.serial:
         found["serialNumber"] = named.serial
     found["weight"] = {"@type": "QuantitativeValue", "value": grams, "unitCode": "GRM"}
