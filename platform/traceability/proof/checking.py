@@ -59,7 +59,7 @@ def _bundle(session: Session, begin: int, end: int) -> Generator[str, None, list
         made = again.get(one.event_number)
         if made is None:
             yield f"Entry {one.number}: its event {one.event_number} is gone."
-        elif made.entry != one.entry:
+        elif made.made.entry != one.entry:
             yield f"Entry {one.number}: event {one.event_number} was changed after its entry."
     session.expunge_all()
     return [merkle.leaf_hash(one.entry) for one in found]

@@ -72,7 +72,7 @@ def append_new(session: Session, most: int | None = None) -> int:
             for row, one in zip(found, made, strict=True)
         ],
     )
-    _grow(session, first, [leaf_hash(one.entry) for one in made])
+    grow(session, first, [leaf_hash(one.entry) for one in made])
     return len(found)
 
 
@@ -85,7 +85,7 @@ def append_statement(session: Session, kind: str, told: dict[str, Any]) -> int:
         insert(LogEntry),
         [{"number": number, "kind": kind, "event_number": None, "entry": entry}],
     )
-    _grow(session, number, [leaf_hash(entry)])
+    grow(session, number, [leaf_hash(entry)])
     return number
 
 
@@ -103,7 +103,7 @@ def catch_up(records: Records, most: int | None = None) -> int:
             return done
 
 
-def _grow(session: Session, first: int, leaves: Sequence[bytes]) -> None:
+def grow(session: Session, first: int, leaves: Sequence[bytes]) -> None:
     """Write the hashes of new leaves, and what they complete on the levels above."""
     level, new = 0, list(leaves)
     while new:

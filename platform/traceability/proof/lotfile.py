@@ -71,55 +71,85 @@ def _is_on_the_way(type_: str, body: Any, known: set[str]) -> bool:
 
 def make(session: Session, lot: Lot, address: str) -> dict[str, Any]:
     """Make the file. Raises ``NotYet``."""
-    numbers = events_behind(session, lot)
-    places = reading.places_of(session, numbers)
+    return of_events(session, lot.code, events_behind(session, lot), address)
+
+
+def of_events(session: Session, lot: str, numbers: Sequence[int], address: str) -> dict[str, Any]:
+    """Make the file of these events. Raises ``NotYet``."""
+    found = reading.again(session, numbers)
     newest = reading.newest(session)
     size = newest.size if newest is not None else 0
+    places = {number: one.place for number, one in found.items() if one.place is not None}
     behind = sum(places.get(number, size) >= size for number in numbers)
     if newest is None or behind:
         raise NotYet(behind)
-    nodes = reading.nodes(session)
-    again = reading.again(session, numbers)
+    last = max(places.values())
+    witnesses = reading.witnesses(session)
+    before = _earlier(session, [str(key) for key in witnesses], last, size)
+    keys = _Keys(session, newest)
+    sizes = [size, *(one.size for one in before)]
+    nodes = reading.nodes(session, [*places.values(), *keys.places], *sizes)
     told = []
     for number in sorted(numbers, key=places.__getitem__):
-        place, made = places[number], again[number]
-        one = _proven(nodes, place, size, made.entry)
+        made = found[number].made
+        one = _proven(nodes, places[number], size, made.entry)
         if made.beside is not None:
             one["beside"] = canonical.dumps(made.beside).decode()
         told.append(one)
-    last = max(places.values())
     return {
         "format": FORMAT,
-        "lot": lot.code,
+        "lot": lot,
         "address": address,
-        "witnesses": [
-            {"name": name, "key": str(key)} for key, name in reading.witnesses(session).items()
-        ],
-        "checkpoint": reading.note_of(session, newest),
+        "witnesses": [{"name": name, "key": str(key)} for key, name in witnesses.items()],
+        "checkpoint": keys.note,
         "earlier": [
             {
                 "checkpoint": reading.note_of(session, one),
                 "consistency": _texts(merkle.consistency(nodes, one.size, size)),
             }
-            for one in _earlier(session, last, size)
+            for one in before
         ],
-        **keys_file(session, newest),
+        **keys.told(nodes),
         "records": told,
     }
 
 
+class _Keys:
+    """The log's keys below a checkpoint, and the checkpoint with all its signatures."""
+
+    def __init__(self, session: Session, newest: LogCheckpoint) -> None:
+        self._size = newest.size
+        known = session.execute(
+            select(LogKey.vkey, LogKey.sort, LogKey.since).order_by(
+                LogKey.added_at.desc(), LogKey.since.desc()
+            )
+        ).all()
+        cosigned = reading.cosignatures(session, newest.size)
+        signed = notes.parse(newest.note).signatures
+        logs = [notes.Key.parse(vkey) for vkey, sort, _since in known if sort == LOG_KEY]
+        clocks = [vkey for vkey, sort, _since in known if sort == CLOCK_KEY]
+        seen = {one.vkey for one in cosigned}
+        # Where the keys are replaced both have signed: the newer one speaks.
+        self._key = next(key for key in logs if any(one.is_of(key) for one in signed))
+        self._clock = next((vkey for vkey in clocks if vkey in seen), clocks[0])
+        self.note = reading.with_lines(newest, cosigned)
+        self.places = sorted({since for *_, since in known if since < newest.size})
+        wanted = select(LogEntry.entry).where(LogEntry.number.in_(self.places))
+        self._entries = session.scalars(wanted.order_by(LogEntry.number)).all()
+
+    def told(self, nodes: merkle.Nodes) -> dict[str, Any]:
+        """What a file says of the keys, each with the entry that introduces it."""
+        entries = zip(self.places, self._entries, strict=True)
+        return {
+            "key": str(self._key),
+            "clock": self._clock,
+            "keys": [_proven(nodes, place, self._size, entry) for place, entry in entries],
+        }
+
+
 def keys_file(session: Session, newest: LogCheckpoint) -> dict[str, Any]:
     """Return the log's keys as a proof file has them, for whoever follows the log."""
-    nodes = reading.nodes(session)
-    return {
-        "key": str(_signer_of(session, newest)),
-        "clock": str(_clock_of(session, newest)),
-        "keys": [
-            _proven(nodes, place, newest.size, entry)
-            for place, entry in _keys(session)
-            if place < newest.size
-        ],
-    }
+    return _Keys(session, newest).told(reading.nodes(session))
 
 
 def _texts(hashes: Sequence[bytes]) -> list[str]:
@@ -131,26 +161,14 @@ def _proven(nodes: merkle.Nodes, place: int, size: int, entry: bytes) -> dict[st
     return {"index": place, "entry": entry.decode(), "proof": _texts(proof)}
 
 
-def _signer_of(session: Session, newest: LogCheckpoint) -> notes.Key:
-    """The key that signed the newest checkpoint; of two, the newer."""
-    note = notes.parse(newest.note)
-    keys = reading.keys(session, LOG_KEY)
-    return next(key for key in keys if any(one.is_of(key) for one in note.signatures))
-
-
-def _clock_of(session: Session, newest: LogCheckpoint) -> notes.Key:
-    signed = {one.vkey for one in reading.cosignatures(session, newest.size)}
-    clocks = reading.keys(session, CLOCK_KEY)
-    return next((key for key in clocks if str(key) in signed), clocks[0])
-
-
-def _earlier(session: Session, last: int, size: int) -> list[LogCheckpoint]:
-    """The first checkpoint that has all of it, and the newest that a witness has signed."""
+def _earlier(session: Session, names: list[str], last: int, size: int) -> list[LogCheckpoint]:
+    """The first checkpoint that has all of it, and the first and newest that witnesses signed."""
     found = {}
     first = reading.covering(session, last)
     if first is not None:
         found[first.size] = first
-    names = [str(key) for key in reading.witnesses(session)]
+    if not names:
+        return [one for one in found.values() if one.size < size]
     wanted = (
         select(LogCosignature.size)
         .where(LogCosignature.vkey.in_(names), LogCosignature.size > last)
@@ -165,12 +183,6 @@ def _earlier(session: Session, last: int, size: int) -> list[LogCheckpoint]:
 
 def _last(wanted: Any) -> Any:
     return wanted.order_by(None).order_by(LogCosignature.size.desc()).limit(1)
-
-
-def _keys(session: Session) -> list[tuple[int, bytes]]:
-    places = session.scalars(select(LogKey.since).where(LogKey.sort == LOG_KEY)).all()
-    wanted = select(LogEntry.number, LogEntry.entry).where(LogEntry.number.in_(places))
-    return [(place, entry) for place, entry in session.execute(wanted.order_by(LogEntry.number))]
 
 
 def text_of(made: dict[str, Any]) -> str:

@@ -5,8 +5,9 @@ checkpoint can be read piece by piece while others append.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from nongso.platform.events import Event
@@ -28,14 +29,37 @@ from nongso.platform.traceability.proof.records import (
 _AT_ONCE = 500  # SQLite's limit on parameters, with room
 
 
-def nodes(session: Session) -> merkle.Nodes:
-    """Return the hashes of the log, read tile by tile."""
+def nodes(session: Session, places: Iterable[int] = (), *sizes: int) -> merkle.Nodes:
+    """Return the hashes of the log, read tile by tile.
+
+    For proofs of these places in logs of these sizes all tiles are fetched in one question.
+    """
+    kept = _fetched(session, set(places), sizes) if sizes else {}
 
     def read(level: int, number: int) -> bytes:
-        wanted = select(LogTile.hashes).where(LogTile.level == level, LogTile.number == number)
-        return session.scalar(wanted) or b""
+        found = kept.get((level, number))
+        return tile(session, level, number) if found is None else found
 
     return tiles.nodes_of(read)
+
+
+def _fetched(
+    session: Session, places: set[int], sizes: Sequence[int]
+) -> dict[tuple[int, int], bytes]:
+    """Fetch the tiles on the way from places to the roots, and along the right edges."""
+    rows: list[ColumnElement[bool]] = []
+    level, below = 0, places
+    while level == 0 or max(sizes) >> (8 * level):
+        below = {one // tiles.WIDTH for one in below}
+        edge = {(size >> (8 * level)) // tiles.WIDTH for size in sizes}
+        rows.append(and_(LogTile.level == level, LogTile.number.in_(sorted(below | edge))))
+        level += 1
+    if len(places) > _AT_ONCE:
+        return {}
+    found = session.execute(
+        select(LogTile.level, LogTile.number, LogTile.hashes).where(or_(*rows))
+    )
+    return {(level, number): hashes for level, number, hashes in found}
 
 
 def tile(session: Session, level: int, number: int) -> bytes:
@@ -50,39 +74,53 @@ def entries_between(session: Session, begin: int, end: int) -> list[bytes]:
     return list(session.scalars(wanted.order_by(LogEntry.number)))
 
 
-def places_of(session: Session, events: Sequence[int]) -> dict[int, int]:
-    """Return where in the log these events stand, by number; what is missing has no entry."""
-    found: dict[int, int] = {}
-    for some in _portions(events):
-        wanted = select(LogEntry.event_number, LogEntry.number)
-        rows = session.execute(wanted.where(LogEntry.event_number.in_(some)))
-        found |= {event: place for event, place in rows if event is not None}
+class Entered(NamedTuple):
+    """An event with its place in the log (``None``: not there), and its entry made again."""
+
+    place: int | None
+    made: Made
+
+
+_AS_FACT = (
+    Event.number,
+    Event.id,
+    Event.type,
+    Event.at,
+    Event.recorded_at,
+    Event.actor,
+    Event.cooperative,
+    Event.body,
+)
+
+
+def again(session: Session, events: Sequence[int]) -> dict[int, Entered]:
+    """Make the entries of these events again from what the database says now."""
+    found: dict[int, Entered] = {}
+    for at in range(0, len(events), _AT_ONCE):
+        some = events[at : at + _AT_ONCE]
+        erased = _erased(session, some)
+        wanted = (
+            select(*_AS_FACT, LogEntry.number, LogSalt.salts)
+            .outerjoin(LogEntry, LogEntry.event_number == Event.number)
+            .outerjoin(LogSalt, LogSalt.event_number == Event.number)
+            .where(Event.number.in_(some))
+        )
+        for *columns, place, salts in session.execute(wanted):
+            fact = Fact(*columns)
+            made = entries.again(fact, salts or {}, erased.get(fact.number, {}))
+            found[fact.number] = Entered(place, made)
     return found
 
 
-def _portions(numbers: Sequence[int]) -> Iterable[Sequence[int]]:
-    return (numbers[at : at + _AT_ONCE] for at in range(0, len(numbers), _AT_ONCE))
-
-
-def again(session: Session, events: Sequence[int]) -> dict[int, Made]:
-    """Make the entries of these events again from what the database says now."""
-    made: dict[int, Made] = {}
-    for some in _portions(events):
-        salts = {
-            one.event_number: one.salts
-            for one in session.scalars(select(LogSalt).where(LogSalt.event_number.in_(some)))
-        }
-        erased = _erased(session, some)
-        wanted = select(
-            Event.number, Event.id, Event.type, Event.at, Event.recorded_at, Event.actor,
-            Event.cooperative, Event.body,
-        ).where(Event.number.in_(some))  # fmt: skip
-        for row in session.execute(wanted):
-            fact = Fact(*row)
-            made[fact.number] = entries.again(
-                fact, salts.get(fact.number, {}), erased.get(fact.number, {})
-            )
-    return made
+def places_of(session: Session, events: Sequence[int]) -> dict[int, int]:
+    """Return where in the log these events stand, by number; what is missing has no entry."""
+    found: dict[int, int] = {}
+    for at in range(0, len(events), _AT_ONCE):
+        wanted = select(LogEntry.event_number, LogEntry.number)
+        some = events[at : at + _AT_ONCE]
+        rows = session.execute(wanted.where(LogEntry.event_number.in_(some)))
+        found |= {event: place for event, place in rows if event is not None}
+    return found
 
 
 def _erased(session: Session, events: Sequence[int]) -> dict[int, dict[str, str]]:
@@ -113,8 +151,13 @@ def covering(session: Session, place: int) -> LogCheckpoint | None:
 
 def note_of(session: Session, checkpoint: LogCheckpoint) -> str:
     """Return a checkpoint as it is served: the log's signatures, then all cosignatures."""
+    return with_lines(checkpoint, cosignatures(session, checkpoint.size))
+
+
+def with_lines(checkpoint: LogCheckpoint, cosigned: Sequence[LogCosignature]) -> str:
+    """Put a checkpoint and its cosignatures together."""
     lines: dict[str, None] = {}
-    for one in cosignatures(session, checkpoint.size):
+    for one in cosigned:
         lines |= {one.first_line: None, one.line: None}
     return checkpoint.note + "".join(lines)
 

@@ -37,20 +37,19 @@ def of_lot(session: Session, lot: Lot) -> Standing:
 
 def of_events(session: Session, numbers: Sequence[int]) -> Standing:
     """Return how these events stand now."""
-    places = reading.places_of(session, numbers)
-    again = reading.again(session, numbers)
-    nodes = reading.nodes(session)
-    entered = [number for number in numbers if number in places]
-    gone = [number for number in entered if number not in again]
+    found = reading.again(session, numbers)
+    places = {number: one.place for number, one in found.items() if one.place is not None}
+    gone = [number for number in numbers if number not in found]
+    last = max(places.values(), default=-1)
+    first = reading.covering(session, last) if len(places) == len(numbers) else None
+    nodes = reading.nodes(session, places.values(), first.size if first else last + 1)
     changed = gone + [
         number
-        for number in entered
-        if number in again and not _is_same(nodes, places[number], again[number].entry)
+        for number, place in places.items()
+        if not _is_same(nodes, place, found[number].made.entry)
     ]
     if changed:
         return Standing(CHANGED, changed=tuple(changed), records=len(numbers))
-    last = max(places.values(), default=-1)
-    first = reading.covering(session, last) if len(entered) == len(numbers) else None
     if first is None or not numbers:
         return Standing(WAITING, records=len(numbers))
     try:

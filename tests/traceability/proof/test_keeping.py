@@ -161,7 +161,7 @@ def test_no_name_contact_or_actor_stands_in_the_log(farm: Farm, type_: str) -> N
     for name in NAMES:
         assert name not in text
     with farm.records.session() as session:
-        assert reading.again(session, [number])[number].entry == entry
+        assert reading.again(session, [number])[number].made.entry == entry
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_whatever_an_event_holds_it_has_an_entry_that_can_be_made_again(
     (entry,) = log_of(farm)
     assert len(entry) <= tiles.LONGEST_ENTRY
     with farm.records.session() as session:
-        made = reading.again(session, [number])[number]
+        made = reading.again(session, [number])[number].made
     assert made.entry == entry
     assert (made.beside is not None) == ("epcList" in body)
 
