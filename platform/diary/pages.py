@@ -47,7 +47,7 @@ blueprint = Blueprint("diary", __name__, url_prefix="/greenhouses/<slug>/diary")
 
 READERS = ("farmer", "clerk", "helper", "officer", "admin")
 WRITERS = ("farmer", "clerk", "admin")
-FIRST_LINES = 30
+FIRST_LINES = 45
 LONGEST_SHOWN_DAYS = 400  # of watering by the gateway
 MOST_AMOUNT = 1_000_000
 MOST_MINUTES = 7 * 24 * 60

@@ -44,6 +44,14 @@ class Lots:
     planted: tuple[Planted, ...] = ()
     weighed: tuple[Weighed, ...] = ()
 
+    @property
+    def of_their_season(self) -> list[Weighed]:
+        """Harvests without those that an older planting gave after the newest one began."""
+        if not self.planted:
+            return list(self.weighed)
+        newest = self.planted[-1]
+        return [one for one in self.weighed if one.day < newest.day or one.planting == newest.lot]
+
 
 @dataclass(frozen=True)
 class Row:
@@ -75,11 +83,11 @@ def entries(standing: Sequence[Entry], lots: Lots) -> list[Entry]:
 
     On a day on which the cooperative weighed, its scale counts, not what the diary says.
     """
-    on_scale = {one.day.isoformat() for one in lots.weighed}
+    weighed = lots.of_their_season
+    on_scale = {one.day.isoformat() for one in weighed}
     found = [one for one in standing if one.kind != "harvested" or one.day not in on_scale]
     found += [
-        Entry("harvested", one.day.isoformat(), amount=one.kilograms, unit="kg")
-        for one in lots.weighed
+        Entry("harvested", one.day.isoformat(), amount=one.kilograms, unit="kg") for one in weighed
     ]
     found += [
         Entry("planted", one.day.isoformat(), crop=one.crop)
@@ -91,7 +99,7 @@ def entries(standing: Sequence[Entry], lots: Lots) -> list[Entry]:
 
 def unweighed(standing: Sequence[Entry], lots: Lots) -> list[Entry]:
     """Harvests of the diary that no scale has seen: what the clerk may be asked to weigh."""
-    on_scale = {one.day.isoformat() for one in lots.weighed}
+    on_scale = {one.day.isoformat() for one in lots.of_their_season}
     return [one for one in standing if one.kind == "harvested" and one.day not in on_scale]
 
 

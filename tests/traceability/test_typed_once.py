@@ -57,6 +57,17 @@ def test_a_weigh_in_stands_in_the_diary_and_counts_once(site: Site, farm: Farm) 
     assert "Hợp tác xã đã cân, không cần ghi lại" in form
 
 
+def test_a_last_harvest_of_the_old_planting_is_not_the_new_seasons(site: Site, farm: Farm) -> None:
+    old = plant(site, farm, 40)
+    site.made("/records/planting", greenhouse=HOUSE, crop="Cà chua", day=ago(5))
+    write(farm, Entry("harvested", ago(1), amount=3, unit="kg"))
+    site.made("/records/harvest", planting=old, output="46,5", day=ago(1))
+    book = site.clerk.get(BOOK).text
+    assert "46,5\u00a0kg" in book
+    assert re.search(r"Đã thu hoạch</dt><dd>3,0\u00a0kg", book)
+    assert "chưa cân" in site.clerk.get("/records/harvest").text
+
+
 def test_a_planting_in_the_books_begins_the_diarys_season(site: Site, farm: Farm) -> None:
     plant(site, farm)
     book = site.clerk.get(BOOK).text
