@@ -6,6 +6,7 @@ from typing import TypedDict
 
 from flask import Blueprint, Response, jsonify, request
 
+from nongso.platform import query
 from nongso.platform.accounts import allow, somebody
 from nongso.platform.alerts import operations
 from nongso.platform.alerts.pages import HEARERS, READERS
@@ -17,6 +18,7 @@ from nongso.platform.store import records, transaction
 blueprint = Blueprint("alerts_api", __name__)
 
 MOST = 200
+END_OF_TIME = 10**12 - 1
 
 
 class AlertAnswer(TypedDict):
@@ -54,15 +56,14 @@ class AlertsAnswer(TypedDict):
     query={
         "state": one_of("which alerts; open if left out", "open", "cleared"),
         "limit": whole("of those that are over; 50 if left out", 1, MOST),
-        "before": whole("only alerts that were raised before this Unix time", 0, 10**12 - 1),
+        "before": whole("only alerts that were raised before this Unix time", 0, END_OF_TIME),
     },
 )
 def alerts() -> Response:
     """List alerts."""
     now, state = int(time.time()), request.args.get("state", "open")
-    limit, before = _whole("limit", 50) or 0, _whole("before", None)
-    if not 1 <= limit <= MOST:
-        raise Problem(400, "bad_query", _("limit phải từ 1 đến %(most)s.", most=MOST))
+    limit = query.whole("limit", 50, 1, MOST)
+    before = query.whole("before", END_OF_TIME, 0, END_OF_TIME)
     if state == "open":
         found = operations.open_alerts(records())
         return jsonify(alerts=[operations.described(alert, now) for alert in found], next=None)
@@ -97,12 +98,3 @@ def acknowledge(number: uuid.UUID) -> Response:
         operations.acknowledge(session, found.id, somebody().id, now, somebody().helper)
     session.refresh(found)
     return jsonify(operations.described(found, now))
-
-
-def _whole(name: str, otherwise: int | None) -> int | None:
-    text = request.args.get(name)
-    if text is None:
-        return otherwise
-    if not (text.isascii() and text.isdecimal() and len(text) <= 12):
-        raise Problem(400, "bad_query", _("%(name)s phải là số nguyên.", name=name))
-    return int(text)

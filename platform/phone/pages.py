@@ -6,14 +6,16 @@ import io
 from pathlib import Path
 
 from flask import Blueprint, Response, abort, current_app, jsonify, render_template, request
+from flask_babel import force_locale  # type: ignore[import-untyped]  # has none
+from markupsafe import escape
 from PIL import Image, ImageDraw
 
 from nongso.platform.accounts import public, public_without_cookies
-from nongso.platform.languages import _, language
+from nongso.platform.languages import LANGUAGES, _, language
 
 blueprint = Blueprint("phone", __name__)
 
-# What happens to a press that finds no network; each has its own page, fetched beforehand.
+# What happens to a press that finds no network, and to a page that is not kept.
 OUTCOMES = ("water", "stop", "mode", "unsure", "maybe", "other", "page", "line")
 KEPT = ("nongso.css", "diary.css", "live.js", "phone.js", "days.js", "diary.js")
 SIZES = (192, 512)
@@ -90,10 +92,17 @@ def service_worker() -> Response:
     """The service worker, with the addresses of this version's files."""
     asset = current_app.jinja_env.globals["asset"]
     files = [asset(name) for name in KEPT]  # type: ignore[operator]
-    text = render_template("phone/sw.js", files=files, outcomes=OUTCOMES, version=_version())
+    said = {}
+    for code in LANGUAGES:
+        with force_locale(code):
+            said[code] = {"frame": _frame("{title}", "{sentence}")} | {
+                what: [str(escape(word)) for word in _words(what)] for what in OUTCOMES
+            }
+    text = render_template("phone/sw.js", files=files, said=said, version=_version())
     answer = Response(text, mimetype="text/javascript")
-    answer.headers["Cache-Control"] = "no-cache"
-    return answer
+    answer.headers["Cache-Control"] = "no-cache"  # asked for at each visit, and unchanged mostly
+    answer.set_etag(hashlib.sha256(text.encode()).hexdigest()[:16])
+    return answer.make_conditional(request)  # type: ignore[return-value]
 
 
 def _version() -> str:
@@ -114,8 +123,43 @@ def _digest(platform: Path) -> str:
 @blueprint.get("/offline/<what>")
 @public
 def offline(what: str) -> str:
-    """The page that the phone shows where no answer came; without ages or names."""
+    """The page that the phone shows where no answer came; without ages or names.
+
+    The phone has it from its service worker; here it is to be looked at.
+    """
     if what not in OUTCOMES:
         abort(404)
-    back = request.args.get("back", "")
-    return render_template("phone/offline.html", what=what, back=back)
+    return _frame(*_words(what))
+
+
+def _frame(title: str, sentence: str) -> str:
+    return render_template("phone/offline.html", title=title, sentence=sentence)
+
+
+def _words(what: str) -> tuple[str, str]:
+    """Return title and sentence of what happened."""
+    sentences = {
+        "water": _(
+            "Điện thoại không có mạng nên chưa tưới. Lệnh này không được giữ lại; khi có mạng, "
+            "xin bấm lại."
+        ),
+        "stop": _(
+            "Điện thoại không có mạng nên chưa gửi được lệnh dừng. Nước đang chảy vẫn tự tắt "
+            "đúng giờ. Cần tắt ngay thì xin ra khóa van."
+        ),
+        "mode": _("Điện thoại không có mạng nên chưa đổi. Khi có mạng, xin bấm lại."),
+        "unsure": _(
+            "Mạng bị ngắt lúc đang gửi nên chưa biết lệnh đã đến chưa. Khi có mạng, xin mở lại "
+            "trang nhà màng để xem. Cần tắt nước ngay thì xin ra khóa van."
+        ),
+        "maybe": _(
+            "Mạng bị ngắt lúc đang gửi nên chưa biết đã gửi được chưa. Khi có mạng, xin mở lại "
+            "trang để xem."
+        ),
+        "line": _("Không có mạng. Dòng nhật ký được giữ trong điện thoại và tự gửi khi có mạng."),
+        "page": _(
+            "Không có mạng và trang này chưa được lưu trong điện thoại. Khi có mạng, xin mở lại."
+        ),
+        "other": _("Không có mạng nên chưa gửi được. Khi có mạng, xin làm lại."),
+    }
+    return _("Chưa gửi") if what == "line" else _("Không có mạng"), sentences[what]

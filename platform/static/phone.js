@@ -17,7 +17,8 @@
     form.appendChild(field);
   });
 
-  // Once a day, quietly: the pages that one would want to see without network.
+  // Once a day: how the greenhouses are, and the form of the diary. What is looked at is kept too.
+  var MOST = 3; // greenhouses; who has more does not pay for all of them
   function keepMine(registration) {
     if (!me || !registration.active || navigator.onLine === false) { return; }
     var saver = navigator.connection && navigator.connection.saveData;
@@ -26,25 +27,13 @@
     var wanted = ["/greenhouses"];
     document.querySelectorAll("h2 a[href^='/greenhouses/']").forEach(function (link) {
       var path = link.getAttribute("href").split(/[?#]/)[0];
-      wanted.push(path, path + "/diary", path + "/diary/new");
+      if (wanted.length < 2 * MOST) { wanted.push(path, path + "/diary/new"); }
     });
     if (wanted.length < 2) { return; }
-    wanted = wanted.slice(0, 25);
-    caches.open("pages").then(function (pages) {
-      return wanted.reduce(function (before, path) {
-        return before.then(function () {
-          return fetch(path, { credentials: "same-origin" }).then(function (answer) {
-            if (!answer.ok || answer.redirected) { return null; }
-            return answer.text().then(function (text) {
-              return pages.put(path, new Response(text, { headers: {
-                "Content-Type": "text/html; charset=utf-8", "X-Kept-At": String(Date.now()),
-                "Content-Security-Policy": answer.headers.get("Content-Security-Policy") || "",
-              } }));
-            });
-          });
-        });
-      }, Promise.resolve());
-    }).then(function () { localStorage.setItem("kept-" + me, String(Date.now())); }).catch(function () {});
+    navigator.serviceWorker.addEventListener("message", function () {
+      localStorage.setItem("kept-" + me, String(Date.now()));
+    });
+    registration.active.postMessage({ keep: wanted });
   }
 
   function open() {

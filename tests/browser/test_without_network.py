@@ -3,8 +3,8 @@
 import re
 
 from office import Place
-from phones import Server, log_in
-from playwright.sync_api import BrowserContext, Page, expect
+from phones import Server, log_in, until
+from playwright.sync_api import BrowserContext, Page, Request, expect
 
 from nongso.platform.diary import entries as diary
 
@@ -99,3 +99,43 @@ def test_pages_of_the_one_before_are_forgotten_at_the_log_in(
     phone.set_offline(True)
     farmer.goto("/greenhouses")
     expect(farmer.locator("main")).to_contain_text("chưa được lưu trong điện thoại")
+
+
+def test_what_is_fetched_for_later_is_little(phone: BrowserContext, server: Server) -> None:
+    """Home, the greenhouse, the form of the diary; what is said without network costs nothing."""
+    fetched: dict[str, int] = {}
+
+    def finished(request: Request) -> None:
+        if request.service_worker is not None:
+            sizes = request.sizes()
+            path = request.url.removeprefix(server.url).split("?")[0]
+            size = sizes["responseBodySize"] + sizes["responseHeadersSize"]
+            fetched[path] = fetched.get(path, 0) + size
+
+    phone.on("requestfinished", finished)
+    page = phone.new_page()
+    log_in(page)
+    until(page, "localStorage.getItem('kept-farmer')")
+    pages = {path for path in fetched if not path.startswith(("/static/", "/sw.js"))}
+    greenhouse = "/greenhouses/tan-binh-1"
+    assert pages == {"/greenhouses", greenhouse, greenhouse + "/diary/new"}
+    assert len(fetched) <= 12
+    assert sum(fetched.values()) <= 20_000
+    phone.set_offline(True)
+    page.goto("/people")
+    expect(page.locator("main")).to_contain_text("trang này chưa được lưu trong điện thoại")
+    expect(page).to_have_title("Không có mạng · Nông số")
+
+
+def test_without_network_it_is_said_in_the_language_of_the_pages(
+    phone: BrowserContext, server: Server
+) -> None:
+    page = phone.new_page()
+    log_in(page)
+    page.goto("/greenhouses?lang=en")
+    until(page, "localStorage.getItem('kept-farmer')")
+    page.reload()
+    phone.set_offline(True)
+    page.goto("/people")
+    expect(page.locator("main")).to_contain_text("No network")
+    assert page.locator("html").get_attribute("lang") == "en"

@@ -8,23 +8,11 @@ var SHELL = "shell-" + VERSION, PAGES = "pages";
 var PATIENCE = 8000; // a slow network answers within it; longer, and the kept page is shown
 var OURS = /^\/(greenhouses|alerts)(\/|$)/;
 var LINE = /^\/greenhouses\/[^/]+\/diary$/;
-var LANGUAGES = {{ languages.keys()|list|tojson }};
+var SAID = {{ said|tojson }}; // in each language a page, and what it says where no answer came
 
 self.addEventListener("install", function (event) {
-  var outcomes = [];
-  {{ outcomes|list|tojson }}.forEach(function (what) {
-    LANGUAGES.forEach(function (code) { outcomes.push("/offline/" + what + "?lang=" + code); });
-  });
   event.waitUntil(caches.open(SHELL).then(function (shell) {
-    return shell.addAll(FILES).then(function () {
-      return Promise.all(outcomes.map(function (address) {
-        return fetch(address, { credentials: "omit" }).then(function (answer) {
-          return answer.ok ? answer.text() : Promise.reject(new Error(address));
-        }).then(function (text) {
-          return shell.put(address, new Response(text, { headers: { "Content-Type": "text/html; charset=utf-8" } }));
-        });
-      }));
-    });
+    return shell.addAll(FILES);
   }).then(function () { return self.skipWaiting(); }));
 });
 
@@ -70,6 +58,17 @@ function shown(event, address) {
     return kept(address).then(function (page) { return page || outcome("page"); });
   });
 }
+
+// Quietly, one after the other: the pages that one would want to see without network.
+self.addEventListener("message", function (event) {
+  var wanted = event.data && event.data.keep;
+  if (!Array.isArray(wanted)) { return; }
+  event.waitUntil(wanted.reduce(function (before, path) {
+    return before.then(function () { return fetch(path); }).then(function (answer) {
+      return answer.ok && !answer.redirected && OURS.test(path) ? keep(path, answer) : null;
+    });
+  }, Promise.resolve()).then(function () { event.source.postMessage({ kept: true }); }, function () {}));
+});
 
 function plain(address) { // what a press has just said is not part of the page that is kept
   var search = new URLSearchParams(address.search);
@@ -117,11 +116,9 @@ function later(milliseconds) {
 
 function outcome(what) {
   return language().then(function (code) {
-    return caches.match("/offline/" + what + "?lang=" + code);
-  }).then(function (page) {
-    return page ? page.text().then(function (text) {
-      return new Response(text, { status: 503, headers: { "Content-Type": "text/html; charset=utf-8" } });
-    }) : Response.error();
+    var words = SAID[code][what];
+    var text = SAID[code].frame.split("{title}").join(words[0]).replace("{sentence}", words[1]);
+    return new Response(text, { status: 503, headers: { "Content-Type": "text/html; charset=utf-8" } });
   });
 }
 
