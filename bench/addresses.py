@@ -60,11 +60,16 @@ NAMES = [
 
 
 def seeds(farm: Farm) -> list[str]:
-    """Addresses that open something, and some that only look like it."""
+    """Pack noodles, print labels, and return their addresses with others."""
     code = farm.packed(20, product=farm.product(name="Miến dong", gtin=GTIN)).code
     farm.do(labelling.issue, labelling.Wish(code, 2), {"text": "Miến"})
     with farm.records.session() as session:
         serial = session.scalars(select(LabelCode.serial)).first()
+    return real(code, str(serial))
+
+
+def real(code: str, serial: str) -> list[str]:
+    """Addresses that open something, and some that only look like it."""
     return [
         f"/01/{GTIN}",
         f"/01/{GTIN}/10/{code}",
@@ -170,11 +175,11 @@ def main() -> int:
     wrong: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         farm = open_farm(Path(folder))
-        real = seeds(farm)
+        begin = seeds(farm)
         app = create_app(farm.settings)
         begun = time.monotonic()
         for _address in range(wish.count):
-            address = changed(dice, dice.choice(real))
+            address = changed(dice, dice.choice(begin))
             status, is_wrong = judged(app, address)
             found[status] += 1
             if is_wrong:

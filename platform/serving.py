@@ -292,6 +292,10 @@ class _Bridge:
             "SCRIPT_NAME": "",
             "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
             "QUERY_STRING": scope["query_string"].decode("latin-1"),
+            # As it was sent: an escaped slash in a lot's number is no end of a segment.
+            "REQUEST_URI": b"?".join(
+                filter(None, (scope["raw_path"], scope["query_string"]))
+            ).decode("latin-1"),
             "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
             "SERVER_NAME": server[0],
             "SERVER_PORT": str(server[1]),

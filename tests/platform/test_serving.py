@@ -108,6 +108,12 @@ def test_what_never_reaches_a_page_is_answered_with_the_same_care(
     check_headers(headers)
 
 
+def test_an_escaped_slash_in_an_address_arrives_as_it_was_sent(port: int) -> None:
+    for path, status in (("a%2Fb?17=271130", 404), ("a/b", 400), ("a%2Fb?17=271131", 400)):
+        sent = f"GET /01/09524000059109/10/{path} HTTP/1.1\r\n".encode() + HOST
+        assert exchange(port, sent + b"Connection: close\r\n\r\n")[0] == status, path
+
+
 @pytest.mark.parametrize(
     ("path", "method", "status"),
     [

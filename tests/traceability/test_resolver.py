@@ -4,7 +4,9 @@ The numbered list is ``resolver/conformance-1.2.txt`` of the test vectors; each 
 test here that says so in its first words.
 """
 
+import importlib.util
 import json
+import random
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +32,7 @@ from nongso.platform.traceability.resolver.answers import with_query
 from nongso.platform.traceability.resolver.link_types import VOCABULARY
 from nongso.platform.traceability.resolver.records import ProductLink
 
+BENCH = Path(__file__).parents[2] / "bench" / "addresses.py"
 VECTORS = Path(__file__).parents[3] / "shared/vectors/traceability/resolver"
 GTIN, LATER = "09524000059109", "00614141000036"
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
@@ -567,6 +570,21 @@ def test_links_of_another_cooperatives_product_are_not_for_this_clerk(shop: Any)
         )
         session.add(other)
     assert shop.site.clerk.get(f"/records/products/{other.id}/links").status_code == 404
+
+
+def test_changed_addresses_get_the_right_status(shop: Any) -> None:
+    """The small twin of ``bench/addresses.py``, which asks for a hundred thousand."""
+    spec = importlib.util.spec_from_file_location("addresses", BENCH)
+    assert spec is not None
+    assert spec.loader is not None
+    addresses = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(addresses)
+    dice, app = random.Random(7), shop.site.clerk.application
+    real = addresses.real(shop.lot, shop.serial)
+    for _address in range(400):
+        address = addresses.changed(dice, dice.choice(real))
+        status, is_wrong = addresses.judged(app, address)
+        assert not is_wrong, (status, address)
 
 
 _SEGMENT = st.one_of(
