@@ -1,6 +1,7 @@
 """The demonstration's lots: a greenhouse crop and miến dong, each with labels issued.
 
-The noodles' weight is corrected once, and one household has roots ground for a fee.
+The noodles' weight is corrected once, one household has roots ground for a fee, and a small lot
+fails a test and is recalled.
 
 Everything goes through the same operations as a clerk's work, and every lot is marked as a
 demonstration, which its page says first. No person is invented: households are codes. Laying
@@ -24,6 +25,7 @@ from nongso.platform.traceability import (
     growing,
     labelling,
     leaving,
+    recall_demo,
     registry_demo,
     regrouping,
 )
@@ -188,8 +190,16 @@ class _Demo:
             noodles.code, NOODLES_RIGHT_GRAMS, self._ago(3), "Ghi nhầm, phiếu cân ghi 156,5 kg"
         )
         self._do(correcting.correct, "noodles/corrected", wish)
+        self._recalled(product)
         self._milled(self._producer("H06", "household", f"Hộ 06 {VILLAGES[1]}", VILLAGES[1]))
         return packed
+
+    def _recalled(self, product: str) -> None:
+        """A small lot of the first household's roots that fails a test and is recalled."""
+        owner = self._producer("H01", "household", f"Hộ 01 {VILLAGES[0]}", VILLAGES[0])
+        recall_demo.lay_down(
+            self._records, self._cooperative, self._today, self._do, owner, product
+        )
 
     def _milled(self, owner: str) -> None:
         """Roots that a household brings to be ground for a fee: it pays in starch."""

@@ -25,10 +25,22 @@ def test_both_lots_stand_and_laying_down_again_changes_nothing(site: Site, farm:
         assert lots.differences(session) == []
         assert session.query(LabelIssue).count() == 2
         packs = session.query(Lot).filter(Lot.packs > 0).all()
-        assert {(lot.packs, lot.labels) for lot in packs} == {(180, 24), (90, 24)}
+        assert {(lot.packs, lot.labels) for lot in packs} == {(180, 24), (90, 24), (16, 0)}
     assert len(list((farm.settings.files_folder / "labels").glob("*.pdf"))) == 2
 
 
 def test_without_a_greenhouse_the_noodles_still_stand(farm: Farm) -> None:
     (code,) = demo.lay_down(farm.settings)
     assert farm.lot(code).packs == 180
+
+
+def test_one_lot_failed_a_test_and_is_being_recalled(site: Site, farm: Farm) -> None:
+    demo.lay_down(farm.settings, NOW)
+    with farm.records.session() as session:
+        recalled = session.query(Lot).filter(Lot.recalled_at.is_not(None)).one()
+    page = site.stranger.get(f"/t/{recalled.code}").text
+    assert "Ngừng sử dụng: lô này đang bị thu hồi" in page
+    found = site.api("/api/v1/recalls?state=open").json["recalls"]
+    assert [one["lots"] for one in found] == [[recalled.code]]
+    there = {one["name"]: one["still_packs"] for one in found[0]["holders"]}
+    assert sorted(there.values()) == [3, 3]
