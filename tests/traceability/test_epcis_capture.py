@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 from nongso.platform import people
 from nongso.platform.events import Event
 from nongso.platform.store import Records
-from nongso.platform.traceability.epcis import capture, indexing, reading
+from nongso.platform.traceability.epcis import capture, indexing, reading, shaping
 from nongso.platform.traceability.epcis.capture import Captor
 from nongso.platform.traceability.epcis.event_hash import event_hash, events_of
 from nongso.platform.traceability.epcis.records import Flow, Indexed, Received, Term
@@ -491,6 +491,18 @@ def test_the_seafood_chain_of_others_is_captured_whole(farm: Farm) -> None:
     assert len(outcome.kept) == 21
     edges = flows(farm.records)
     assert any("processor.2u.v1-0122-2022" in target for _, _, target, *_ in edges)
+
+
+def test_an_event_with_a_name_of_its_own_is_found_by_its_hash_too(site: Site) -> None:
+    packed = site.farm.packed()
+    with site.farm.records.session() as session:
+        body = session.scalars(select(Event.body).where(Event.type == "lot.packed")).one()
+    hashed = event_hash(body, shaping.CONTEXT)
+    assert hashed != body["eventID"]
+    one = site.api("/epcis/events/" + quote(hashed, safe="")).json
+    assert one["eventID"] == body["eventID"]
+    assert one["outputQuantityList"][0]["epcClass"].endswith(packed.code)
+    assert len(found(site, "EQ_eventID=" + quote(hashed, safe=""))) == 1
 
 
 def test_names_with_strokes_and_questions_are_found_by_their_address(site: Site) -> None:

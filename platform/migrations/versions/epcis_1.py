@@ -63,6 +63,7 @@ def upgrade() -> None:
         ("at", "cooperative", "at_ms", "event_id"),
         ("recorded", "cooperative", "recorded_ms", "event_id"),
         ("event_id", "event_id"),
+        ("content", "content"),
         ("biz_step", "biz_step", "at_ms"),
         ("read_point", "read_point"),
         ("biz_location", "biz_location"),

@@ -113,7 +113,7 @@ def _written(one: Found, style: Style, context: Any) -> str:
         added = {"eventID": one.head.event_id, **added}
     if one.text is not None and style.keeps_text and not style.public:
         return _with(one.text, added, {})
-    type_ = CAPTURED if one.text is not None else "lot."
+    type_ = CAPTURED if one.head.is_foreign else "lot."
     body = dict(event_of(type_, one.body) or one.body)
     if style.public:
         body = {"eventID": one.head.event_id, **entries.split(type_, body)[0]}

@@ -31,6 +31,7 @@ from nongso.platform.traceability.epcis.records import Indexed, Received, Term
 
 # Who may see what: everything, a cooperative's events, or what ``public`` selects.
 Scope = ColumnElement[bool] | None
+HASH_BEGINS = "ni:///sha-256;"
 _HIGHEST = "\uffff"
 
 
@@ -102,8 +103,11 @@ def fetch(session: Session, numbers: Sequence[int]) -> list[Found]:
 
 
 def named(session: Session, event_id: str, scope: Scope) -> list[Found]:
-    """Return the event of this name, and the declarations that it was wrong."""
-    wanted = select(Indexed.number).where(Indexed.event_id == event_id)
+    """Return the event of this name, and the declarations that it was wrong.
+
+    An event with another name is found by its hash too: who was told the event works it out.
+    """
+    wanted = select(Indexed.number).where(_called((event_id,)))
     wanted = wanted.order_by(Indexed.error_name, Indexed.number)
     if scope is not None:
         wanted = wanted.where(scope)
@@ -135,6 +139,8 @@ def _where(wanted: Select[Any], question: Question, scope: Scope) -> Select[Any]
 
 def _condition(one: Condition) -> ColumnElement[bool]:
     if isinstance(one, Column):
+        if one.name == "event_id":
+            return _called(one.values)
         column = getattr(Indexed, one.name)
         return _one_of(column, one.values, one.prefixes)
     if isinstance(one, Range):
@@ -155,6 +161,12 @@ def _condition(one: Condition) -> ColumnElement[bool]:
         if one.unit is not None:
             inside = inside.where(Term.value == one.unit)
     return Indexed.number.in_(inside)
+
+
+def _called(names: Sequence[str]) -> ColumnElement[bool]:
+    hashes = [name for name in names if name.startswith(HASH_BEGINS)]
+    called = Indexed.event_id.in_(names)
+    return or_(called, Indexed.content.in_(hashes)) if hashes else called
 
 
 def _one_of(column: Any, values: Sequence[str], beginnings: Sequence[str]) -> ColumnElement[bool]:

@@ -49,6 +49,7 @@ class Indexed(Base):
         Index("ix_epcis_event_at", "cooperative", "at_ms", "event_id"),
         Index("ix_epcis_event_recorded", "cooperative", "recorded_ms", "event_id"),
         Index("ix_epcis_event_event_id", "event_id"),
+        Index("ix_epcis_event_content", "content"),
         Index("ix_epcis_event_biz_step", "biz_step", "at_ms"),
         Index("ix_epcis_event_read_point", "read_point"),
         Index("ix_epcis_event_biz_location", "biz_location"),
