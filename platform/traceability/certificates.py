@@ -13,13 +13,11 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from nongso.platform.traceability.plots import Plot
-from nongso.platform.traceability.records import Lot, Producer, Product
+from nongso.platform.traceability.records import Lot, Product
 from nongso.platform.traceability.registry_records import (
     FOOD_SAFETY,
     LOT,
     OCOP,
-    PLOT,
     PRODUCER,
     PRODUCT,
     TEST_REPORT,
@@ -111,12 +109,3 @@ def _renews(new: Certificate, old: Certificate) -> bool:
     if new.until is not None and new.until <= old.until:
         return False
     return {(s.what, s.key) for s in old.subjects} <= {(s.what, s.key) for s in new.subjects}
-
-
-def subject_exists(session: Session, cooperative: str, what: str, key: str) -> bool:
-    """Say whether the thing is there and the cooperative's own."""
-    kinds = {PRODUCT: Product, PRODUCER: Producer, PLOT: Plot, LOT: Lot}
-    if what not in kinds:
-        return False
-    found = session.get(kinds[what], key)
-    return found is not None and found.cooperative == cooperative

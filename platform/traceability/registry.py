@@ -13,7 +13,7 @@ from nongso.platform.accounts import allow, somebody
 from nongso.platform.forms import Form
 from nongso.platform.languages import _
 from nongso.platform.store import records, transaction
-from nongso.platform.traceability import registry_history, sentences
+from nongso.platform.traceability import administrative_units, registry_history, sentences
 from nongso.platform.traceability.desk import READERS, blueprint, page, today
 from nongso.platform.traceability.desk import producers as all_producers
 from nongso.platform.traceability.records import PRODUCER_KINDS, Producer
@@ -124,5 +124,6 @@ def _producer(form: Form, key: str) -> Answer:
         key=key,
         kinds=kinds,
         past=past,
+        now_called=administrative_units.now_called(form["commune"], form["province"], today()),
         kind_of_producer=sentences.kind_of_producer,
     )

@@ -115,7 +115,8 @@ def _xlsx(data: bytes) -> list[Table]:
 
 def _sheet(sheet: Any) -> Table:
     sheet.reset_dimensions()  # what it claims to be is not believed
-    rows, empty = [], 0
+    rows: list[tuple[Cell, ...]] = []
+    empty = 0
     found: Iterator[Any] = sheet.iter_rows(max_row=MOST_ROWS + 1, max_col=MOST_COLUMNS)
     for row in found:
         cells = tuple(_of_cell(cell) for cell in row)

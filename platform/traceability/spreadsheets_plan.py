@@ -19,8 +19,7 @@ from sqlalchemy.orm import Session
 from nongso.platform.forms import Form
 from nongso.platform.languages import _, number
 from nongso.platform.traceability import registry_forms, registry_history
-from nongso.platform.traceability.plots import Plot
-from nongso.platform.traceability.records import Lot, Producer, Product
+from nongso.platform.traceability.records import Lot, Producer
 from nongso.platform.traceability.registry_records import Certificate, CertificateSubject
 from nongso.platform.traceability.shelf import folded
 from nongso.platform.traceability.spreadsheets import (
@@ -373,11 +372,10 @@ def carry_out(
     for change in made.changes:
         if change.state == SAME:
             continue
-        kept: Producer | Plot | Product | Certificate | None = session.get(
-            change.sheet.table, change.id
-        )
+        table = change.sheet.table
+        kept = session.scalar(select(table).where(table.id == change.id))
         if kept is None:
-            kept = change.sheet.table(id=change.id, cooperative=cooperative)
+            kept = table(id=change.id, cooperative=cooperative)
             session.add(kept)
         elif change.is_dated and changed_on is not None and isinstance(kept, Producer):
             registry_history.remember(session, kept, changed_on, actor, now)

@@ -6,8 +6,9 @@ there leaves its values as they are. The key of a row is its code (of a product 
 paper its sort and number): the same key is the same thing.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from nongso.platform.traceability.plots import Plot
@@ -41,7 +42,7 @@ class Column:
     title: str
     field: str
     needed: bool = False
-    words: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -188,8 +189,8 @@ def _product_columns() -> tuple[Column, ...]:
 
 
 def _product_row(one: Product, names: Names) -> dict[str, str]:
-    texts = ("name", "kind", "crop", "brand", "storage", "standard", "origin")
-    texts += ("ingredients", "directions", "warnings", "model")
+    texts = ["name", "kind", "crop", "brand", "storage", "standard", "origin"]
+    texts += ["ingredients", "directions", "warnings", "model"]
     return {name: getattr(one, name) for name in texts} | {
         "producer_id": names.producers.get(one.producer_id, ""),
         "pack_grams": str(one.pack_grams),

@@ -110,6 +110,24 @@ def test_a_misspelt_name_is_put_right_for_all_days(site: Site) -> None:
     assert old.name == "Hộ 01 bản Hưng Bình"
 
 
+def test_an_address_in_a_commune_of_before_is_asked_about(site: Site) -> None:
+    household(site)
+    keep = site.send(
+        "/records/producers/new",
+        kind="household",
+        code="H02",
+        name="Hộ 02",
+        commune="xã Na Hối",
+        province="tỉnh Lào Cai",
+    )
+    assert keep.status_code == 303
+    with site.farm.records.session() as session:
+        key = session.scalars(select(Producer.id).where(Producer.code == "H02")).one()
+    assert "Nay địa chỉ này thuộc xã Bắc Hà, tỉnh Lào Cai" in said(
+        site.clerk.get(f"/records/producers/{key}")
+    )
+
+
 def test_whom_to_call_is_always_told_as_it_is_today(site: Site) -> None:
     key = household(site)
     assert site.send(f"/records/producers/{key}", contact="0901 000 000").status_code == 303
