@@ -10,7 +10,7 @@ import hmac
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from nongso.platform.settings import Settings
 from nongso.platform.traceability import demo
 from nongso.platform.traceability.proof.custody import Custody
 from nongso.platform.traceability.proof.signing import Signer
+from nongso.platform.traceability.recall_records import Rehearsal
 
 TABLE = Path(__file__).parent / "who_may_what.txt"
 
@@ -166,6 +167,15 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
             "records.plot:key": first("SELECT id FROM plot LIMIT 1"),
             "records.certificate:key": first("SELECT id FROM certificate LIMIT 1"),
         }
+        own |= recalling(first)
+        session.add(
+            Rehearsal(
+                id=str(uuid.UUID(int=1)), cooperative="binh-lu", actor="demo",
+                lot=first("SELECT lot FROM recall_lot LIMIT 1"), started_at=1, ended_at=None,
+                task={"sources": [], "made": 0, "in_store": 0, "gone": 0, "holders": []},
+                answers={},
+            )
+        )  # fmt: skip
         issue = session.execute(text("SELECT id, lot FROM label_issue LIMIT 1")).first()
     assert issue is not None
     made = Office(place)
@@ -215,6 +225,25 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     yield made
     place.close()
     people._hasher, commands.ANSWER_SECONDS = hasher, patience
+
+
+def recalling(first: Callable[[str], str]) -> dict[str, str]:
+    """What stands in the addresses of cartons, dispatches, tests and recalls."""
+    found = {
+        "holder": first("SELECT id FROM holder LIMIT 1"),
+        "test": first("SELECT id FROM lot_test LIMIT 1"),
+    }
+    for endpoint in ("carton", "open_carton"):
+        found[f"records.{endpoint}:key"] = first("SELECT code FROM carton LIMIT 1")
+    for endpoint in ("dispatch", "arrived", "void_dispatch"):
+        found[f"records.{endpoint}:key"] = first("SELECT id FROM dispatch LIMIT 1")
+    pages = ("recall", "called", "end_recall", "recall_notice", "recall_calls")
+    calls = ("recalls_api.one_recall", "recalls_api.end")
+    for endpoint in (*(f"records.{page}" for page in pages), *calls):
+        found[f"{endpoint}:key"] = first("SELECT id FROM recall LIMIT 1")
+    for endpoint in ("rehearsal", "answer_rehearsal"):
+        found[f"records.{endpoint}:key"] = str(uuid.UUID(int=1))
+    return found
 
 
 def diary_line(office: Office) -> str:
