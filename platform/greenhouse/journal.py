@@ -16,6 +16,7 @@ from nongso.platform.greenhouse.records import (
     END_UNKNOWN,
     Gateway,
     Greenhouse,
+    Node,
     Run,
     Zone,
     runs_of,
@@ -97,6 +98,16 @@ def greenhouses(session: Session, cooperative: str) -> Sequence[Greenhouse]:
     """Return the greenhouses of a cooperative, by name."""
     return session.scalars(
         select(Greenhouse).where(Greenhouse.cooperative == cooperative).order_by(Greenhouse.name)
+    ).all()
+
+
+def shared_stations(session: Session, cooperative: str) -> Sequence[Node]:
+    """Return the stations of a cooperative's cabinets that stand in no greenhouse, by name."""
+    return session.scalars(
+        select(Node)
+        .join(Gateway, Gateway.slug == Node.gateway)
+        .where(Gateway.cooperative == cooperative, Node.greenhouse.is_(None))
+        .order_by(Node.slug)
     ).all()
 
 

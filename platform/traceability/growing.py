@@ -27,6 +27,11 @@ def greenhouses(session: Session, cooperative: str) -> Sequence[Greenhouse]:
     return journal.greenhouses(session, cooperative)
 
 
+def shared_stations(session: Session, cooperative: str) -> dict[str, str]:
+    """Stations that stand in no greenhouse: their names by EUI-64."""
+    return {one.eui64: one.slug for one in journal.shared_stations(session, cooperative)}
+
+
 def is_simulated(session: Session, cooperative: str) -> bool:
     """Say whether a computer plays the cooperative's greenhouses: what it records is practice."""
     return journal.is_simulated(session, cooperative)

@@ -30,6 +30,7 @@ from nongso.platform.traceability.desk import (
 )
 from nongso.platform.traceability.errors import LotUnknown, Refused
 from nongso.platform.traceability.making_pages import moisture_typed
+from nongso.platform.traceability.places_pages import seal_measured
 from nongso.platform.traceability.recipe_book import Kind, Step, recipes
 from nongso.platform.traceability.records import (
     MOST_PACK_GRAMS,
@@ -55,6 +56,7 @@ def _record(form: Form, deed: Callable[..., Lot], wish: Any, *more: Any) -> Resp
     except Refused as e:
         refuse(form, e)
         return None
+    seal_measured(lot)
     return redirect(url_for("records.lot", code=lot.code, recorded=1), 303)  # type: ignore[return-value]
 
 

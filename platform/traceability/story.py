@@ -14,16 +14,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform.events import Event, EventSubject
-from nongso.platform.traceability import certificates, field_events, lots, way
+from nongso.platform.traceability import certificates, field_events, lots, places, way
 from nongso.platform.traceability.epcis import shaping
 from nongso.platform.traceability.identifiers import lot_of
 from nongso.platform.traceability.recipe_book import recipes
-from nongso.platform.traceability.records import CROP, PACKS, PLANTING, Lot, Producer, Product
+from nongso.platform.traceability.records import CROP, PACKS, PLANTING, Lot, Product
+from nongso.platform.traceability.registry_history import Party, producer_on
 from nongso.platform.traceability.registry_records import Certificate
 from nongso.platform.traceability.trace import trace
 from nongso.platform.traceability.way import Step
-
-PLACE_RECORD = "nongso:placeRecord"  # what the station of a yard or store measured
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Story:
 
     lot: Lot
     product: Product
-    producer: Producer
+    producer: Party  # as it was on the day of packing
     packed_on: datetime.date
     best_before: datetime.date
     steps: tuple[Step, ...]
@@ -118,12 +117,15 @@ def tell(session: Session, lot: Lot) -> Story | None:
     return Story(
         lot=lot,
         product=lot.product,
-        producer=lot.product.producer,
+        producer=producer_on(session, lot.product.producer, _day(lot.at)),
         packed_on=_day(lot.at),
         best_before=datetime.date.fromisoformat(lot.best_before),
         steps=tuple(way.steps(behind, events, _until(field, last))),
         grown=tuple(_grown(behind, plantings, born)),
-        lain=tuple(_lain(behind, born)),
+        lain=tuple(
+            Lain(one["nongso:kind"], one[places.RECORD]["name"], one[places.RECORD])
+            for one in places.of_lots(session, codes)
+        ),
         gathered=tuple(_gathered(behind, events)),
         certificates=tuple(certificates.claims_of_lot(session, lot, _day(lot.at))),
         corrected=_corrected(events) + field_events.corrections(session, list(plantings)),
@@ -162,16 +164,6 @@ def _grown(
                 record=event.body.get("nongso:growingRecord"),
             )
         )
-    return found
-
-
-def _lain(behind: Sequence[Lot], born: dict[int, Event]) -> list[Lain]:
-    found = []
-    for lot in behind:
-        event = born.get(lot.born_number)
-        record = event.body.get(PLACE_RECORD) if event is not None else None
-        if record is not None:
-            found.append(Lain(lot.kind, str(record.get("name", "")), record))
     return found
 
 

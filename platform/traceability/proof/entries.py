@@ -41,7 +41,7 @@ _OURS = _FRAME | {
 } | {  # of work in the field (``field_events``): what was done with what, never by whom
     "nongso:day", "nongso:inputName", "nongso:activeIngredient", "nongso:dose", "nongso:amount",
     "nongso:amountUnit", "nongso:preHarvestIntervalDays", "nongso:withheldUntil", "nongso:litres",
-    "nongso:waterings", "nongso:unmeteredWaterings", "nongso:simulated",
+    "nongso:waterings", "nongso:unmeteredWaterings", "nongso:simulated", "nongso:placeRecord",
 }  # fmt: skip
 _QUANTITIES = {
     "quantityList", "childQuantityList", "inputQuantityList", "outputQuantityList",
