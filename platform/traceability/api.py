@@ -21,11 +21,12 @@ from nongso.platform.traceability.errors import Refused
 from nongso.platform.traceability.identifiers import lot_id
 from nongso.platform.traceability.labeltext import texts_of
 from nongso.platform.traceability.lot_pages import file_answer, own_issue
-from nongso.platform.traceability.records import Flow, Lot, lot_kinds
+from nongso.platform.traceability.records import PACKS, Flow, Lot, lot_kinds
 from nongso.platform.traceability.shapes import (
     FlowAnswer,
-    LegalAnswer,
+    GoneAnswer,
     LabelsAnswer,
+    LegalAnswer,
     LotAnswer,
     LotsAnswer,
     TraceAnswer,
@@ -70,7 +71,7 @@ def lots() -> Response:
         wanted = wanted.where(Lot.kind == request.args["kind"])
     found = records().scalars(wanted.limit(limit + 1)).all()
     following = found[limit - 1].born_number if len(found) > limit else None
-    return jsonify({"lots": [_lot(lot) for lot in found[:limit]], "next": following})
+    return jsonify({"lots": [lot_answer(lot) for lot in found[:limit]], "next": following})
 
 
 @blueprint.get("/lots/<code>")
@@ -79,7 +80,7 @@ def lots() -> Response:
 def lot(code: str) -> Response:
     """A lot's state and quantities, and what the law asks to be told about it."""
     found = _own(code)
-    return jsonify({**_lot(found), "legal": _legal(found)})
+    return jsonify({**lot_answer(found), "legal": _legal(found)})
 
 
 @blueprint.get("/lots/<code>/trace")
@@ -100,7 +101,7 @@ def trace_lot(code: str) -> Response:
         {
             "lot": found.code,
             "direction": direction,
-            "lots": [{**_lot(one.lot), "depth": one.depth} for one in tree.lots],
+            "lots": [{**lot_answer(one.lot), "depth": one.depth} for one in tree.lots],
             "flows": [_flow(flow) for flow in tree.flows],
         }
     )
@@ -179,7 +180,8 @@ def _kg(grams: int | None) -> float | None:
     return None if grams is None else grams / 1000
 
 
-def _lot(lot: Lot) -> LotAnswer:
+def lot_answer(lot: Lot) -> LotAnswer:
+    """What is told of a lot."""
     product = lot.product
     return {
         "lot": lot.code,
@@ -211,6 +213,27 @@ def _lot(lot: Lot) -> LotAnswer:
         "withdrawn": None
         if lot.withdrawn_at is None
         else {"at": lot.withdrawn_at, "why": lot.withdrawn_why},
+        "owner": lot.owner,
+        "holder": lot.holder,
+        "bought_in": lot.bought,
+        "recipe": lot.recipe,
+        "in_kg": _kg(lot.in_grams),
+        "moisture_permille": lot.moisture_permille,
+        "gone": _gone(lot),
+        "packs_left": lot.packs_left,
+        "tested": lot.tested,
+        "recalled_at": lot.recalled_at,
+        "corrected_at": lot.corrected_at,
+    }
+
+
+def _gone(lot: Lot) -> GoneAnswer:
+    whole = 1 if lot.kind == PACKS else 1000
+    return {
+        "lost": lot.lost / whole,
+        "sampled": lot.sampled / whole,
+        "away": lot.away / whole,
+        "destroyed": lot.destroyed / whole,
     }
 
 
@@ -229,9 +252,13 @@ def _legal(lot: Lot) -> list[LegalAnswer]:
 
 
 def _state(lot: Lot) -> str:
-    """growing, in_stock, used_up, packed, expired or withdrawn."""
+    """growing, in_stock, used_up, packed, expired, failed, recalled or withdrawn."""
     if lot.withdrawn_at is not None:
         return "withdrawn"
+    if lot.recalled_at is not None:
+        return "recalled"
+    if lot.tested == "failed":
+        return "failed"
     if lot.packs:
         today = shaping.day_of(int(time.time()))
         return "expired" if lot.best_before and lot.best_before < today else "packed"

@@ -38,6 +38,7 @@ from nongso.platform.traceability.errors import (
     Withdrawn,
 )
 from nongso.platform.traceability.identifiers import lot_id, new_serial, printed_address
+from nongso.platform.traceability.making_errors import Unusable
 from nongso.platform.traceability.operations import Desk
 from nongso.platform.traceability.records import LabelCode, LabelIssue, Lot
 
@@ -106,6 +107,8 @@ def issue(desk: Desk, id_: str, wish: Wish, texts: Mapping[str, str]) -> LabelIs
     if lot.withdrawn_at is not None:
         raise Withdrawn(lot.code)
     holding.check(lot)
+    if lot.best_before is not None and lot.best_before < shaping.day_of(desk.now):
+        raise Unusable(lot.code, "expired")
     if lot.packs == 0:
         raise NotPacked(lot.code)
     if wish.count > MOST_AT_ONCE and wish.count <= lot.labels_left:

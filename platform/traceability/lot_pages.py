@@ -34,6 +34,7 @@ from nongso.platform.traceability.desk import (
 from nongso.platform.traceability.errors import NotPacked, Refused, TooManyLabels, Withdrawn
 from nongso.platform.traceability.identifiers import as_typed, opens_only_here, printed_address
 from nongso.platform.traceability.labeltext import texts_of
+from nongso.platform.traceability.making_errors import Unusable
 from nongso.platform.traceability.making_pages import deeds_of
 from nongso.platform.traceability.moving_errors import Held
 from nongso.platform.traceability.recipe_book import recipes
@@ -224,17 +225,23 @@ def _labels(form: Form, spoiled: Form, lot: Lot) -> Answer:
         address=printed_address(base, lot.code, None, lot.product.gtin if lot.product else None),
         only_here=opens_only_here(base),
         legal=legal_facts.check_lot(records(), lot),
-        may_print=lot.labels_left > 0,
-        sentence=_no_label(lot),
+        may_print=not (unprintable := _no_label(lot)),
+        sentence=unprintable,
     )
 
 
 def _no_label(lot: Lot) -> str:
-    """Why no label can be printed when none is left."""
+    """Why no label can be printed; empty if it can."""
     if lot.withdrawn_at is not None:
         return _("Không in tem: bản ghi của lô này đã bị hủy.")
     if lot.packs == 0:
         return sentences.refusal(NotPacked(lot.code))
+    if (held := holding.kind_of(lot)) != "":
+        return sentences.refusal(Held(lot.code, held))
+    if lot.best_before is not None and lot.best_before < today().isoformat():
+        return sentences.refusal(Unusable(lot.code, "expired"))
+    if lot.labels_left > 0:
+        return ""
     return sentences.refusal(TooManyLabels(lot.packs, lot.labels - lot.spoiled, 0, 1))
 
 

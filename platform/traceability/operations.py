@@ -376,7 +376,7 @@ def take_in(desk: Desk, id_: str, wish: Intake) -> Lot:
         return there
     kind = recipes().kinds.get(wish.kind)
     if kind is None or kind.comes_in is None or wish.purpose not in PURPOSES:
-        raise WrongKind("", wish.kind)
+        raise PlaceUnknown("kind", wish.kind)
     producer = producer_of(desk, wish.producer_id)
     if wish.grams <= 0:
         raise NothingTaken("nothing was weighed")
@@ -517,7 +517,7 @@ def make_batch(desk: Desk, id_: str, wish: Batch) -> Lot:
         return there
     step = recipes().steps.get(wish.kind)
     if step is None:
-        raise WrongKind("", wish.kind)
+        raise PlaceUnknown("step", wish.kind)
     gives = recipes().kinds[step.gives]
     check_moisture(gives, wish.moisture_permille)
     sources = taken(desk, wish.inputs, step.takes, wish.day, anywhere=step.for_a_fee)

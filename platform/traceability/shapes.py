@@ -41,8 +41,19 @@ class LegalAnswer(TypedDict):
     text: str
 
 
+class GoneAnswer(TypedDict):
+    """What left a lot without becoming another one: kilograms, or packs of a packed lot."""
+
+    lost: float
+    sampled: float
+    away: float
+    destroyed: float
+
+
 class LotAnswer(TypedDict):
-    """A lot. ``depth`` is how far it is from the one that was traced.
+    """A lot. ``owner`` and ``holder`` are a producer's id or the cooperative's slug.
+
+    ``depth`` is how far it is from the one that was traced.
 
     ``legal`` comes with one packed lot, not with lists of lots.
     """
@@ -63,6 +74,17 @@ class LotAnswer(TypedDict):
     labels: LabelCountAnswer
     demonstration: bool
     withdrawn: WithdrawnAnswer | None
+    owner: str
+    holder: str
+    bought_in: bool
+    recipe: str | None
+    in_kg: float | None
+    moisture_permille: int | None
+    gone: GoneAnswer
+    packs_left: int
+    tested: str
+    recalled_at: int | None
+    corrected_at: int | None
     depth: NotRequired[int]
     legal: NotRequired[list[LegalAnswer]]
 
@@ -102,3 +124,94 @@ class LabelsAnswer(TypedDict):
     range: RangeAnswer
     pdf: str
     codes: list[str]
+
+
+class UsualAnswer(TypedDict):
+    """What usually comes out of a step; ``batches`` is 0 where books say so."""
+
+    low_percent: float
+    high_percent: float
+    batches: int
+
+
+class KindAnswer(TypedDict):
+    """A kind of lot."""
+
+    kind: str
+    name: str
+    comes_in: bool
+    packed: bool
+
+
+class RecipeStepAnswer(TypedDict):
+    """A step of a recipe. ``usual`` is null where nobody knows yet."""
+
+    step: str
+    name: str
+    takes: list[str]
+    gives: str
+    usual: UsualAnswer | None
+    source: str
+
+
+class ChainAnswer(TypedDict):
+    """A recipe: from what households bring to what is packed."""
+
+    chain: str
+    name: str
+    kinds: list[KindAnswer]
+    steps: list[RecipeStepAnswer]
+
+
+class RecipesAnswer(TypedDict):
+    """All recipes."""
+
+    chains: list[ChainAnswer]
+
+
+class KindBalanceAnswer(TypedDict):
+    """Lots of one kind in a season: ``made_kg`` is the sum of what follows it."""
+
+    kind: str
+    bought_in_kg: float
+    milled_kg: float
+    made_kg: float
+    passed_on_kg: float
+    lost_kg: float
+    sampled_kg: float
+    away_kg: float
+    destroyed_kg: float
+    left_kg: float
+
+
+class StepSumAnswer(TypedDict):
+    """Batches of one step in a season."""
+
+    step: str
+    batches: int
+    in_kg: float
+    out_kg: float
+    percent: float
+    usual: UsualAnswer | None
+    unusual: int
+
+
+class LandAnswer(TypedDict):
+    """A household's land and what it brought; nulls where no land is written down."""
+
+    producer: str
+    code: str
+    area_m2: int | None
+    brought_kg: float
+    usual_kg: float | None
+
+
+class SeasonBalanceAnswer(TypedDict):
+    """The mass balance of a recipe in a season."""
+
+    chain: str
+    since: str
+    until: str
+    kinds: list[KindBalanceAnswer]
+    steps: list[StepSumAnswer]
+    lands: list[LandAnswer]

@@ -94,7 +94,7 @@ def work(place: Place, cooperative: str, grower: str) -> list[str]:
         do(ops.harvest, ops.Harvest(made[-1].code, 90_000, today), None)
         roots = do(ops.take_in, ops.Intake(grower, 900_000_000, today, today))
         takes = (ops.Take(roots.code, 400_000_000),)
-        starch = do(ops.make_batch, ops.Batch("starch", takes, 300_000_000, today))
+        starch = do(ops.make_batch, ops.Batch("starch", takes, 110_000_000, today, None, "thử"))
         takes = (ops.Take(starch.code, 100_000_000),)
         noodles = do(ops.make_batch, ops.Batch("noodles", takes, 90_000_000, today))
         takes = (ops.Take(noodles.code, 1_000_000),)
