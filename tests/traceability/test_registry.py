@@ -18,7 +18,7 @@ from nongso.platform.languages import day_of
 from nongso.platform.traceability import certificates, certificates_files, registry_history
 from nongso.platform.traceability.certificates_files import BadPaper
 from nongso.platform.traceability.plots import Plot
-from nongso.platform.traceability.records import Producer, Product
+from nongso.platform.traceability.records import Place, Producer, Product
 from nongso.platform.traceability.registry_forms import read_point
 from nongso.platform.traceability.registry_records import (
     Certificate,
@@ -100,6 +100,25 @@ def test_a_household_that_moves_keeps_its_former_address_for_old_lots(site: Site
     assert "xã Bình Lư" in site.clerk.get(address).text, "the clerk sees what it was"
 
 
+def test_an_old_lots_page_shows_the_name_and_address_of_its_day(site: Site) -> None:
+    lot = site.farm.packed()
+    with site.farm.records.session() as session:
+        maker = session.get_one(Product, lot.product_id).producer_id
+    changed = {
+        "name": "Hợp tác xã Miến dong mới",
+        "commune": "xã Tả Lèng",
+        "contact": "0901 000 000",
+        "change": "changed",
+    }
+    after = (TODAY + datetime.timedelta(days=1)).isoformat()
+    sent = site.send(f"/records/producers/{maker}", **changed, changed_on=after)
+    assert sent.status_code == 303
+    page = said(site.stranger.get(f"/t/{lot.code}"))
+    assert "xã Bình Lư" in page
+    assert "xã Tả Lèng" not in page
+    assert "0901 000 000" in page, "whom to call is told as it is today"
+
+
 def test_a_misspelt_name_is_put_right_for_all_days(site: Site) -> None:
     key = household(site)
     right = site.send(f"/records/producers/{key}", name="Hộ 01 bản Hưng Bình", change="mistake")
@@ -157,6 +176,22 @@ def test_each_day_shows_the_name_of_that_day(farm: Farm, changes: dict[int, str]
             day = start + datetime.timedelta(days=offset)
             expected = next(name for since, name in reversed(names) if since <= day)
             assert registry_history.producer_on(session, kept, day).name == expected
+
+
+def test_a_place_that_was_renamed_keeps_its_name_for_old_lots(farm: Farm) -> None:
+    farm.roots(100)
+    with farm.records.transaction() as session:
+        place = session.scalars(select(Place)).one()
+        old = place.name
+        registry_history.remember(session, place, TODAY, "clerk", NOW)
+        place.name = "Nương trên đồi"
+    with farm.records.session() as session:
+        place = session.scalars(select(Place)).one()
+        before = registry_history.place_on(session, place, TODAY - datetime.timedelta(days=1))
+        assert (before[0], registry_history.place_on(session, place, TODAY)[0]) == (
+            old,
+            "Nương trên đồi",
+        )
 
 
 def test_a_plot_is_written_down_as_people_say_it(site: Site) -> None:
