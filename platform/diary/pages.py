@@ -15,6 +15,7 @@ from pathlib import Path
 
 from flask import (
     Blueprint,
+    Flask,
     Response,
     abort,
     current_app,
@@ -34,6 +35,7 @@ from nongso.platform.diary.entries import KINDS, UNITS_OF, Entry, Line
 from nongso.platform.diary.together import LOTS, Lots
 from nongso.platform.events import EventConflict
 from nongso.platform.forms import Form
+from nongso.platform.greenhouse.period import PLANTINGS
 from nongso.platform.greenhouse.records import Greenhouse
 from nongso.platform.languages import _, date, day_of
 from nongso.platform.people import Person
@@ -57,6 +59,18 @@ FOLLOWERS = "nongso.diary.followers"  # functions of other rooms, called with th
 PROPOSED = ("product", "ingredient", "dose", "unit", "interval_days", "crop", "who", "to")
 
 Answer = str | Response | tuple[str, int]
+
+
+def prepare(app: Flask) -> None:
+    """Tell the greenhouse's curves when seasons began."""
+    app.extensions[PLANTINGS] = _plantings
+
+
+def _plantings(slug: str) -> list[datetime.date]:
+    """The days of planting in a greenhouse, as the diary and the books have them."""
+    standing = diary.standing(diary.lines(records(), slug))
+    found = together.entries(standing, _lots(slug))
+    return sorted({datetime.date.fromisoformat(e.day) for e in found if e.kind == "planted"})
 
 
 @blueprint.get("")

@@ -33,7 +33,14 @@ from nongso.platform.greenhouse.condition import LEVELS, Condition, judge, level
 from nongso.platform.greenhouse.curves import charts
 from nongso.platform.greenhouse.fragments import Fragments
 from nongso.platform.greenhouse.now import HouseNow, gather
-from nongso.platform.greenhouse.period import SEASON, Period, of_length, season, waterings
+from nongso.platform.greenhouse.period import (
+    PLANTINGS,
+    SEASON,
+    Period,
+    of_length,
+    season,
+    waterings,
+)
 from nongso.platform.greenhouse.records import (
     Command,
     Greenhouse,
@@ -273,7 +280,8 @@ def _period(house: HouseNow, now: int) -> Period:
     """Return the wished days of the curves: a day where nothing else is wished that is offered."""
     day, choice = _day(house, now), request.args.get("days", "")
     if choice == SEASON:
-        return season(records(), house.greenhouse.slug, day, day_of(now))
+        plantings = current_app.extensions.get(PLANTINGS, lambda _slug: ())
+        return season(plantings(house.greenhouse.slug), day, day_of(now))
     return of_length(choice, day, day_of(now))
 
 

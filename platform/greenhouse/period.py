@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from nongso.platform.diary import entries as diary
 from nongso.platform.greenhouse.records import END_UNKNOWN, Run, runs_of
 from nongso.platform.languages import ZONE
 from nongso.platform.telemetry import DAY, HOUR
 
 LENGTHS = {"1": 1, "7": 7, "30": 30}
 SEASON = "season"
+PLANTINGS = "nongso.greenhouse.plantings"  # function of a greenhouse, set by who keeps a diary
 LONGEST_DAYS = 365
 LOCAL_SECONDS = 7 * HOUR  # of the farm's midnight after that of UTC
 
@@ -77,12 +77,8 @@ def of_length(choice: str, last: datetime.date, today: datetime.date) -> Period:
     )
 
 
-def season(session: Session, greenhouse: str, day: datetime.date, today: datetime.date) -> Period:
-    """Return the season that a day belongs to, as the diary of the greenhouse says."""
-    written = diary.standing(diary.lines(session, greenhouse))
-    plantings = sorted(
-        {datetime.date.fromisoformat(one.day) for one in written if one.kind == "planted"}
-    )
+def season(plantings: Sequence[datetime.date], day: datetime.date, today: datetime.date) -> Period:
+    """Return the season that a day belongs to. ``plantings`` are days, oldest first."""
     one = datetime.timedelta(days=1)
     earlier = [planted for planted in plantings if planted <= day]
     later = [planted for planted in plantings if planted > day]
