@@ -89,7 +89,12 @@ def _list_of(thing: str) -> Response:
 def _values(
     column: str, fields: tuple[str, ...], asker: Identity | None, after: str, limit: int
 ) -> list[str]:
-    return finding.values(session_now(), column, fields, scope_of(asker), after, limit)
+    scope = scope_of(asker)
+    if column:
+        return finding.values_of(session_now(), column, scope, after, limit)
+    if asker is None:
+        return finding.names_within(session_now(), fields, scope, after, limit)
+    return finding.names_of(session_now(), fields, scope, after, limit)
 
 
 def _one_of(thing: str, name: str) -> Response:

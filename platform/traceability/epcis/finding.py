@@ -32,6 +32,7 @@ from nongso.platform.traceability.epcis.records import Indexed, Received, Term
 # Who may see what: everything, a cooperative's events, or what ``public`` selects.
 Scope = ColumnElement[bool] | None
 HASH_BEGINS = "ni:///sha-256;"
+_ASKED_AT_ONCE = 400
 _HIGHEST = "\uffff"
 
 
@@ -114,21 +115,44 @@ def named(session: Session, event_id: str, scope: Scope) -> list[Found]:
     return fetch(session, session.scalars(wanted).all())
 
 
-def values(
-    session: Session, column: str, fields: Sequence[str], scope: Scope, after: str, limit: int
-) -> list[str]:
-    """Return the values that a column, or fields of the index, have, in order."""
-    wanted: Select[Any]
-    if column:
-        of = getattr(Indexed, column)
-        wanted = select(of).where(of.is_not(None), of > after)
-    else:
-        of = Term.value
-        wanted = select(of).join(Indexed, Indexed.number == Term.number)
-        wanted = wanted.where(Term.field.in_(fields), of > after)
+def values_of(session: Session, column: str, scope: Scope, after: str, limit: int) -> list[str]:
+    """Return the values that a column has, in order."""
+    of = getattr(Indexed, column)
+    wanted = select(of).where(of.is_not(None), of > after)
     if scope is not None:
         wanted = wanted.where(scope)
     return list(session.scalars(wanted.distinct().order_by(of).limit(limit)))
+
+
+def names_of(
+    session: Session, fields: Sequence[str], scope: Scope, after: str, limit: int
+) -> list[str]:
+    """Return the values that fields of the index have, in order.
+
+    Each field by itself, so that the database walks its index and stops when it has enough.
+    """
+    found: set[str] = set()
+    for field in fields:
+        wanted = select(Term.value).where(Term.field == field, Term.value > after)
+        if scope is not None:
+            wanted = wanted.join(Indexed, Indexed.number == Term.number).where(scope)
+        found.update(session.scalars(wanted.distinct().order_by(Term.value).limit(limit)))
+    return sorted(found)[:limit]
+
+
+def names_within(
+    session: Session, fields: Sequence[str], scope: Scope, after: str, limit: int
+) -> list[str]:
+    """Return the same where the scope is small: beginning with the events, not with the values."""
+    assert scope is not None
+    numbers = session.scalars(select(Indexed.number).where(scope)).all()
+    found: set[str] = set()
+    for at in range(0, len(numbers), _ASKED_AT_ONCE):
+        wanted = select(Term.value).where(
+            Term.number.in_(numbers[at : at + _ASKED_AT_ONCE]), Term.field.in_(fields)
+        )
+        found.update(value for value in session.scalars(wanted) if value > after)
+    return sorted(found)[:limit]
 
 
 def _where(wanted: Select[Any], question: Question, scope: Scope) -> Select[Any]:
