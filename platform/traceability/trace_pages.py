@@ -11,7 +11,7 @@ from nongso.platform.traceability import sentences
 from nongso.platform.traceability.desk import READERS, blueprint, own_lot
 from nongso.platform.traceability.moving_desk import page
 from nongso.platform.traceability.records import PACKS, Lot
-from nongso.platform.traceability.trace import DIRECTIONS, Node, Reach, reach
+from nongso.platform.traceability.trace import DIRECTIONS, Edge, Node, Reach, reach
 from nongso.platform.traceability.trace_picture import Box, Line, draw
 
 Answer = str | tuple[str, int] | Response
@@ -70,9 +70,9 @@ def picture(lot: Lot, found: Reach) -> str:
         )
         for node in found.nodes
     ]
+    whole = {node.code: node.made_grams for node in found.nodes}
     lines = [
-        Line(edge.source, edge.target, mass(edge.grams) if edge.grams else "")
-        for edge in found.edges
+        Line(edge.source, edge.target, _part(edge, whole.get(edge.source))) for edge in found.edges
     ]
     label = (
         _(
@@ -89,6 +89,11 @@ def picture(lot: Lot, found: Reach) -> str:
     )
     more = _("và {count} lô khác, xem danh sách")
     return draw(boxes, lines, more, label)
+
+
+def _part(edge: Edge, whole: int | None) -> str:
+    """How much went on, where it was not all of the lot: all of it stands in the box."""
+    return mass(edge.grams) if edge.grams and edge.grams != whole else ""
 
 
 def _mark(node: Node, lot: Lot) -> str:

@@ -120,8 +120,5 @@ def _edge(line: Line, placed: dict[str, _Placed]) -> str:
     path = f'<path d="M{x1:g} {y1:g} C{x1:g} {bend:g} {x2:g} {bend:g} {x2:g} {y2:g}"/>'
     if not line.text:
         return path
-    # Near the lower box, where lines that come together have parted or not yet met.
-    return (
-        path + f'<text x="{x2 * 0.75 + x1 * 0.25:g}" y="{y2 - 5:g}" class="amount">'
-        f"{escape(line.text)}</text>"
-    )
+    # Below the upper box, where lines that come together have not met yet.
+    return path + f'<text x="{x1:g}" y="{y1 + 11:g}" class="amount">{escape(line.text)}</text>'
