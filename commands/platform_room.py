@@ -22,6 +22,7 @@ def _platform_run(args: argparse.Namespace) -> int:
 
 def _platform_upgrade(args: argparse.Namespace) -> int:
     from nongso.platform import migrations, settings
+    from nongso.platform.traceability.epcis import indexing
     from nongso.platform.traceability.proof import keeping
 
     loaded = settings.load(args.settings)
@@ -29,6 +30,7 @@ def _platform_upgrade(args: argparse.Namespace) -> int:
     with migrations.current(loaded) as records:
         if entered := keeping.catch_up(records):
             print(f"{entered} events of before have entered the log.")
+        indexing.catch_up(records)
     return 0
 
 
