@@ -10,12 +10,14 @@ from epcis_vectors import FOLDER, chain, need, read
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nongso.platform.traceability.digital_link.normal import normal
 from nongso.platform.traceability.epcis.event_hash import (
     event_hash,
     events_of,
     in_milliseconds,
     pre_hash,
 )
+from nongso.platform.traceability.epcis.same_name import canonical
 
 DOCUMENTS = sorted(FOLDER.joinpath("event-hash").glob("*.jsonld"))
 
@@ -166,3 +168,40 @@ def test_no_event_however_odd_stops_the_reckoning(event: Any) -> None:
     except UnicodeEncodeError:
         return  # refused before it gets this far
     assert event_hash(event, CONTEXT).startswith("ni:///sha-256;")
+
+
+PARTS = st.sampled_from(
+    [
+        "01/04012345111118",
+        "01/4012345111118",
+        "01/00000012345670",
+        "00/340123453111111115",
+        "414/4012345000054",
+        "417/4012345000009",
+        "8004/4000001111",
+        "10/CD-2611-A",
+        "10/a.b",
+        "10/",
+        "21/7K3QX9",
+        "21/98%22",
+        "22/2A",
+        "254/THUA-07",
+        "gtin/4012345111118",
+        "t/K7M4PQ",
+        "id/class/1234",
+        "123/40123456",
+    ]
+)
+
+
+@given(
+    st.sampled_from(["https://id.gs1.org", "http://a.example:8080", "HTTPS://A.B", "https://h/s"]),
+    st.lists(PARTS, max_size=4),
+    st.sampled_from(["", "/", "?11=221109", "#x"]),
+)
+def test_the_short_way_to_an_identifiers_form_is_the_long_one(
+    host: str, parts: list[str], end: str
+) -> None:
+    text = "/".join([host, *parts]) + end
+    if text.startswith("http"):
+        assert canonical(text) == normal(text)

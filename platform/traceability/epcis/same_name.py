@@ -6,11 +6,23 @@ asked lately is remembered, because events name the same lots and places again a
 """
 
 import functools
+import re
 
+from nongso.platform.traceability.digital_link.link import CANONICAL_STEM
 from nongso.platform.traceability.digital_link.normal import normal
 
 _REMEMBERED = 16_384
 _LONGEST = 512  # longer texts are no identifier of GS1; do not spend time on them
+
+# What most events are full of, and what the whole rule would write the same way: a Digital Link
+# without a stem, with plain letters only. A test holds the two against each other.
+_PLAIN = re.compile(
+    r"https?://[A-Za-z0-9.-]+(?::[0-9]+)?"
+    r"(/(?:01/[0-9]{14}(?:/(?:10|21)/[A-Za-z0-9-]{1,20})?|00/[0-9]{18}"
+    r"|414/[0-9]{13}(?:/254/[A-Za-z0-9-]{1,20})?|417/[0-9]{13}))"
+)
+# An address without one of GS1's keys followed by digits is somebody's own.
+_MAYBE = re.compile(r"/[A-Za-z0-9]{2,5}/[0-9]{4}")
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
@@ -21,6 +33,11 @@ def _remembered(text: str) -> str | None:
 def canonical(text: str) -> str | None:
     """Return GS1's canonical address of what a URN or Digital Link names, else ``None``."""
     if len(text) > _LONGEST or not text.startswith(("urn:epc:", "http://", "https://")):
+        return None
+    plain = _PLAIN.fullmatch(text)
+    if plain is not None:
+        return CANONICAL_STEM + plain[1]
+    if text[0] == "h" and _MAYBE.search(text) is None:
         return None
     return _remembered(text)
 
