@@ -319,6 +319,19 @@ def test_shall_pass_on_the_question_when_redirecting(shop: Any) -> None:
     assert "\r" not in with_query("https://a.example/", "x=\r\ny")
 
 
+def test_the_events_of_a_lot_are_found_where_the_linkset_says(shop: Any) -> None:
+    """EPCIS knows no ``linkType``: a link that says so gets no question handed on (fwqs)."""
+    answer = ask(shop, f"{shop.address}?linkType=epcis")
+    assert answer.status_code == 307
+    place = answer.headers["Location"].removeprefix(BASE)
+    assert place == f"/epcis/events?MATCH_anyEPCClass={BASE}/t/{shop.lot}"
+    found = shop.site.api(place)
+    assert found.status_code == 200, found.text
+    assert shop.lot in found.text
+    context = ask(shop, shop.address, **LINKSET).json["linkset"][0]
+    assert context[f"{VOCABULARY}epcis"][0]["fwqs"] is False
+
+
 def test_shall_have_a_description_file(shop: Any) -> None:
     answer = ask(shop, "/.well-known/gs1resolver")
     assert (answer.status_code, answer.content_type) == (200, "application/json")

@@ -94,7 +94,8 @@ def _own_chain(levels: list[Level]) -> set[str]:
 
 def _redirect(offer: Offer) -> Response:
     made = Response("", 307, content_type="text/plain; charset=utf-8")
-    made.headers["Location"] = with_query(offer.address, request.query_string.decode("latin-1"))
+    asked = request.query_string.decode("latin-1") if offer.forwards else ""
+    made.headers["Location"] = with_query(offer.address, asked)
     made.headers["Vary"] = "Accept, Accept-Language"
     return made
 

@@ -73,7 +73,7 @@ def _level(
         if events_address is not None:
             asked = f"{events_address}?MATCH_anyEPCClass={lot_id(base, named.lot.code)}"
             events = _("Sự kiện EPCIS của lô %(lot)s", lot=named.lot.code)
-            offers.append(Offer("epcis", asked, events, "application/json"))
+            offers.append(Offer("epcis", asked, events, "application/ld+json", forwards=False))
     return Level(name.address, title, page, tuple(offers), others)
 
 

@@ -19,6 +19,8 @@ def _link(offer: Offer) -> dict[str, Any]:
     }
     if offer.languages:
         link["hreflang"] = list(offer.languages)
+    if not offer.forwards:
+        link["fwqs"] = False
     return link
 
 

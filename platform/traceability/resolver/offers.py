@@ -12,13 +12,17 @@ Wish = tuple[str, float]  # a language or media type, and how much it is wished
 
 @dataclass(frozen=True)
 class Offer:
-    """One link. ``languages`` is empty where the target has none or nobody knows."""
+    """One link. ``languages`` is empty where the target has none or nobody knows.
+
+    ``forwards`` is false where the target would not understand what was asked here.
+    """
 
     kind: str
     address: str
     title: str
     media: str = "text/html"
     languages: tuple[str, ...] = ()
+    forwards: bool = True
 
 
 @dataclass(frozen=True)
