@@ -264,7 +264,10 @@
     say(found.kept ? "key_kept" : "key_own", { key: found.key.vkey });
     if (!found.saw.length) say("no_witness");
     if (knowsEd25519) for (const one of found.saw) say("witness", { ...one, at: moment(one.at) });
-    for (const one of found.records) if (one.body.errorDeclaration) for (const lot of codes(one.body.outputQuantityList ?? one.body.quantityList)) say("withdrawn", { lot });
+    const named = (type) => new Set(found.records.filter((one) => one.type === type).flatMap((one) => codes(one.body.outputQuantityList ?? one.body.quantityList)));
+    for (const lot of named("lot.withdrawn")) say("withdrawn", { lot });
+    const ended = named("lot.recall_ended");
+    for (const lot of named("lot.recalled")) if (!ended.has(lot)) say("recalled", { lot });
     say("records");
     const rows = document.createElement("ol");
     for (const one of found.records) {

@@ -9,6 +9,10 @@ something are never public; nor is the household that a lot came from.
 Events of other systems are public in their frame only. What has no canonical form is sealed as the
 text that Python writes. An entry must fit into 65,535 bytes: of a longer event the log holds
 the digest of the public part, and a proof brings that part along.
+
+An entry says by which version of the list it was made, and is made again by the same one. So the
+lists below are never changed once they have been released: a field that shall become public
+gets a new version beside them.
 """
 
 import hashlib
@@ -37,7 +41,8 @@ _OURS = _FRAME | {
     "persistentDisposition", "epcList", "parentID", "childEPCs", "inputEPCList", "outputEPCList",
     "transformationID", "nongso:kind", "nongso:name", "nongso:stated", "nongso:demonstration",
     "nongso:labels", "nongso:first", "nongso:last", "nongso:serialsSha256", "nongso:grownFrom",
-    "nongso:growingRecord", "nongso:recipe", "nongso:process",
+    "nongso:growingRecord", "nongso:recipe", "nongso:process", "nongso:moisturePermille",
+    "nongso:corrects",
 } | {  # of work in the field (``field_events``): what was done with what, never by whom
     "nongso:day", "nongso:inputName", "nongso:activeIngredient", "nongso:dose", "nongso:amount",
     "nongso:amountUnit", "nongso:preHarvestIntervalDays", "nongso:withheldUntil", "nongso:litres",
@@ -59,6 +64,7 @@ _INSIDE = {
 }
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9:._-]{0,60}")
 _WHOLE = "/body"
+_VERSION = re.compile(rb'"v":([0-9]{1,6})\}$')  # the last name in canonical order
 
 
 @dataclass(frozen=True)
@@ -157,12 +163,16 @@ def make(fact: Fact) -> Made:
     )
 
 
-def again(fact: Fact, salts: Mapping[str, str], erased: Mapping[str, str]) -> Made:
+def again(
+    fact: Fact, salts: Mapping[str, str], erased: Mapping[str, str], version: int = VERSION
+) -> Made:
     """Make the entry of an event as it stands now: the same bytes, if nothing was changed.
 
     ``erased`` are the seals, as the log has them, of fields whose salts were deleted: of those
-    nobody can say any more whether they were changed.
+    nobody can say any more whether they were changed. ``version`` is what the entry says.
     """
+    if version != VERSION:  # made by a newer program, or a changed entry
+        return Made(b"", dict(salts))
     public, private = _parts(fact)
     seals = {
         path: erased[path] if path in erased else seal(salts.get(path, ""), path, value)
@@ -211,6 +221,12 @@ def _written(
         return Made(entry, salts)
     told["body"] = {"sha256": hashlib.sha256(canonical.dumps(public)).hexdigest()}
     return Made(canonical.dumps(told), salts, beside=public)
+
+
+def version_of(entry: bytes) -> int:
+    """Return by which version of the list an entry was made; 0 where it does not say."""
+    found = _VERSION.search(entry)
+    return int(found[1]) if found else 0
 
 
 def seals_of(entry: bytes) -> dict[str, str]:

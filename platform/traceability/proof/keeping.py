@@ -117,9 +117,9 @@ def grow(session: Session, first: int, leaves: Sequence[bytes]) -> None:
                 raise LogDamaged(f"tile {level}/{tile} of the log should have {held} hashes")
             hashes = there + hashes
         step = tiles.WIDTH * HASH_BYTES
+        pieces = [hashes[at : at + step] for at in range(0, len(hashes), step)]
         rows = [
-            {"level": level, "number": tile + n, "hashes": hashes[at : at + step]}
-            for n, at in enumerate(range(0, len(hashes), step))
+            {"level": level, "number": tile + n, "hashes": piece} for n, piece in enumerate(pieces)
         ]
         if held:
             session.execute(
@@ -131,5 +131,5 @@ def grow(session: Session, first: int, leaves: Sequence[bytes]) -> None:
         fresh = rows[1:] if held else rows
         if fresh:
             session.execute(insert(LogTile), fresh)
-        new = [tiles.subtree(row["hashes"]) for row in rows if len(row["hashes"]) == step]
+        new = [tiles.subtree(piece) for piece in pieces if len(piece) == step]
         level, first = level + 1, tile

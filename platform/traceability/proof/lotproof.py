@@ -74,6 +74,7 @@ class Verdict:
     newest: int | None = None  # the last signed time of the newest checkpoint
     witnesses: list[Witness] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
+    recalled: list[str] = field(default_factory=list)
     compared: bool = False  # with a kept checkpoint
 
     @property
@@ -173,9 +174,9 @@ def _judged(found: dict[str, Any], kept: Sequence[Key], kept_checkpoint: str | N
         _compare(kept_checkpoint, [one.checkpoint for one in seen])
         verdict.compared = True
     _check_way(lot, records)
-    verdict.withdrawn = sorted(
-        {code for one in records if "errorDeclaration" in one.body for code in _made(one.body)}
-    )
+    verdict.withdrawn = _named(records, "lot.withdrawn")
+    ended = _named(records, "lot.recall_ended")
+    verdict.recalled = [code for code in _named(records, "lot.recalled") if code not in ended]
     return verdict
 
 
@@ -330,6 +331,11 @@ def _codes(quantities: Any) -> list[str]:
 
 def _made(body: dict[str, Any]) -> list[str]:
     return _codes(body.get("outputQuantityList")) or _codes(body.get("quantityList"))
+
+
+def _named(records: Iterable[Record], type_: str) -> list[str]:
+    """The lots that records of a sort are about."""
+    return sorted({code for one in records if one.type == type_ for code in _made(one.body)})
 
 
 def _check_way(lot: str, records: Iterable[Record]) -> None:

@@ -100,14 +100,15 @@ def again(session: Session, events: Sequence[int]) -> dict[int, Entered]:
         some = events[at : at + _AT_ONCE]
         erased = _erased(session, some)
         wanted = (
-            select(*_AS_FACT, LogEntry.number, LogSalt.salts)
+            select(*_AS_FACT, LogEntry.number, LogEntry.entry, LogSalt.salts)
             .outerjoin(LogEntry, LogEntry.event_number == Event.number)
             .outerjoin(LogSalt, LogSalt.event_number == Event.number)
             .where(Event.number.in_(some))
         )
-        for *columns, place, salts in session.execute(wanted):
+        for *columns, place, entry, salts in session.execute(wanted):
             fact = Fact(*columns)
-            made = entries.again(fact, salts or {}, erased.get(fact.number, {}))
+            version = entries.version_of(entry or b"")
+            made = entries.again(fact, salts or {}, erased.get(fact.number, {}), version)
             found[fact.number] = Entered(place, made)
     return found
 

@@ -15,7 +15,7 @@ _ZONE = datetime.timezone(datetime.timedelta(hours=7))
 _REFUSALS = {
     "unreadable": (
         "The file cannot be read as a proof: {why}.",
-        "Không đọc được tệp này: {why}.",
+        "Không đọc được tệp này như một tệp bằng chứng.",
     ),
     "not_a_proof": (
         "This is not a proof file of a lot ({format}).",
@@ -27,7 +27,7 @@ _REFUSALS = {
     ),
     "signature": (
         "The signatures are not right: {why}.",
-        "Chữ ký không đúng: {why}.",
+        "Chữ ký của sổ hoặc của bên chứng kiến không đúng.",
     ),
     "other_key": (
         "The file is signed with another key than the one you gave, and that key has not "
@@ -37,13 +37,13 @@ _REFUSALS = {
     ),
     "proof": (
         "The hashes do not fit together: {why}.",
-        "Các mã băm không khớp nhau: {why}.",
+        "Các mã băm trong tệp không khớp nhau.",
     ),
     "changed": (
         "A record is not what was entered: number {index} of the log ({type}) was changed after "
         "it was recorded, or its proof is wrong: {why}.",
         "Có bản ghi không còn như lúc ghi vào sổ: bản ghi số {index} ({type}) đã bị sửa sau khi "
-        "ghi, hoặc bằng chứng của nó sai: {why}.",
+        "ghi, hoặc bằng chứng của nó sai.",
     ),
     "no_records": (
         "The file holds no record, so it proves nothing.",
@@ -85,6 +85,28 @@ _TYPES = {
     "lot.transformed": ("made", "làm ra"),
     "lot.packed": ("packed", "đóng gói"),
     "lot.withdrawn": ("record withdrawn as wrong", "hủy bản ghi vì ghi sai"),
+    "lot.split": ("split", "tách lô"),
+    "lot.merged": ("merged", "gộp lô"),
+    "lot.lost": ("loss", "hao hụt"),
+    "lot.taken_over": ("taken over by a new owner", "sang chủ khác"),
+    "lot.handed_over": ("handed over", "giao cho người khác giữ"),
+    "lot.handed_back": ("handed back", "trả lại chủ"),
+    "lot.undone": ("a step undone", "bỏ một bước ghi sai"),
+    "lot.declared_wrong": ("declared wrong", "báo là ghi sai"),
+    "lot.corrected": ("recorded again, corrected", "ghi lại cho đúng"),
+    "lot.sampled": ("sample taken", "lấy mẫu"),
+    "lot.sample_used": ("sample used up", "dùng hết mẫu"),
+    "lot.tested": ("tested", "kiểm nghiệm"),
+    "lot.recalled": ("recalled", "thu hồi"),
+    "lot.recall_ended": ("recall ended", "hết thu hồi"),
+    "carton.packed": ("put into a carton", "xếp vào thùng"),
+    "carton.opened": ("carton opened", "mở thùng"),
+    "goods.shipped": ("dispatched", "gửi hàng"),
+    "goods.arrived": ("arrived", "hàng đến nơi"),
+    "goods.returned": ("returned", "hàng trả lại"),
+    "goods.shipping_voided": ("dispatch taken back", "bỏ lần gửi ghi sai"),
+    "goods.sold": ("sold", "bán"),
+    "goods.destroyed": ("destroyed", "tiêu hủy"),
     "labels.issued": ("labels issued", "cấp tem"),
     "labels.spoiled": ("labels reported spoiled", "báo tem hỏng"),
 }
@@ -165,6 +187,8 @@ def _english(v: Verdict) -> Iterable[str]:
         yield "  It is the same log as in the checkpoint that you kept."
     for code in v.withdrawn:
         yield f"  ATTENTION: the record of lot {code} was withdrawn as wrong."
+    for code in v.recalled:
+        yield f"  ATTENTION: lot {code} was recalled."
     yield "RECORDS:"
     for record_ in v.records:
         yield f"  {record_.index:>7}  {record(record_)}"
@@ -203,6 +227,8 @@ def _vietnamese(v: Verdict) -> Iterable[str]:
         yield "  Đây là cùng một sổ với dấu niêm đã giữ."
     for code in v.withdrawn:
         yield f"  CHÚ Ý: bản ghi của lô {code} đã bị hủy vì ghi sai."
+    for code in v.recalled:
+        yield f"  CHÚ Ý: lô {code} đang bị thu hồi."
     yield "CÁC BẢN GHI:"
     for record_ in v.records:
         yield f"  {record_.index:>7}  {record(record_, 'vi')}"

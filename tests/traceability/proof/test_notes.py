@@ -160,7 +160,7 @@ def test_a_private_key_stands_in_no_message() -> None:
     assert made.text()[-20:-3] not in str(error.value)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(st.integers(0, 63), st.integers(0, 10**12), st.integers(1, 256))
 def test_the_address_of_a_tile_is_read_back(level: int, index: int, width: int) -> None:
     for made in (Tile(level, index, width), Tile(None, index, width)):

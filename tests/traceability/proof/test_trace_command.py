@@ -199,6 +199,7 @@ def test_the_operator_checks_the_whole_log(
     assert "event 2 was changed after its entry" in capsys.readouterr().out
 
 
+@pytest.mark.walk
 def test_the_signer_is_a_process_of_its_own_and_ends_when_told(
     site: Site, settings_file: Path
 ) -> None:
