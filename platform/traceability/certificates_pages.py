@@ -240,12 +240,15 @@ def _choices() -> list[Choice]:
 
 def _certificate(form: Form, key: str, chosen: set[str], there: Certificate | None) -> Answer:
     kinds = [(kind, kind_of_certificate(kind)) for kind in CERTIFICATE_KINDS]
+    groups: dict[str, list[Choice]] = {}
+    for choice in _choices():
+        groups.setdefault(choice.group, []).append(choice)
     return page(
         "certificate.html",
         form,
         key=key,
         kinds=kinds,
-        choices=_choices(),
+        groups=groups,
         chosen=chosen,
         there=there,
     )

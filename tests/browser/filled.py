@@ -15,7 +15,7 @@ from werkzeug.routing import Rule
 from nongso.platform import consent, people
 from nongso.platform.alerts.watch import Watch
 from nongso.platform.people import LogIn
-from nongso.platform.traceability import demo
+from nongso.platform.traceability import demo, spreadsheets
 from nongso.platform.voices.texts import key_of, sentences
 
 HOUSE = "tan-binh-1"
@@ -176,7 +176,22 @@ class Filled:
                 "voices:key": self.sentence,
                 "records.producer:key": one("SELECT id FROM producer LIMIT 1"),
                 "records.product:key": one("SELECT id FROM product LIMIT 1"),
+                "records.plot:key": one("SELECT id FROM plot LIMIT 1"),
+                "records.certificate:key": one("SELECT id FROM certificate LIMIT 1"),
+                "digest": self._spreadsheet(),
             }
+
+    def _spreadsheet(self) -> str:
+        """A file of the registry with one wrong cell, sent by the clerk to be looked at."""
+        rows = ("Mã thửa", "Mã hộ", "Cây trồng", "Diện tích"), ("T9", "H01", "ngô", "ba sào")
+        sent = {"form_token": form_token(self.clients["clerk"].get("/records/spreadsheets"))}
+        sheet = spreadsheets.to_csv(spreadsheets.Table("", rows))
+        answer = self.clients["clerk"].post(
+            "/records/spreadsheets",
+            data={**sent, "file": (io.BytesIO(sheet), "thua.csv")},
+            content_type="multipart/form-data",
+        )
+        return answer.location.rsplit("/", 1)[-1]
 
     def _book(self) -> str:
         return str(self.clients["farmer"].get(f"/greenhouses/{HOUSE}/diary").text)
