@@ -1,5 +1,10 @@
 """Asking for the watering PIN, where the person has set one. Stopping never asks.
 
+It belongs to the person and not to the phone, so it is asked wherever that person is logged in: a
+phone that is lent, lost or logged in anew waters no more than the one for which it was set. A PIN
+of one browser would be gone with its cookies, and whoever holds the phone can clear those. Who has
+two phones types it on both; that is the price.
+
 A page's form sends it with the wish (``pin``). Programs with a token and helpers with a consent
 are not asked: they were let in for this by other means.
 """

@@ -368,7 +368,7 @@ def test_alerts_of_before_name_people_by_their_ids_and_find_the_way_back(
         for alert, by in (("a-1", "Farmer"), ("a-2", "Ai đó")):
             connection.execute(
                 text(
-                    'INSERT INTO alert (id, cause, code, level, cooperative, "values", raised_at,'
+                    'INSERT INTO alert (id, cause, code, level, cooperative, "values",'
                     " raised_at, acknowledged_at, acknowledged_by)"
                     " VALUES (:alert, 'c', 'frost', 'alarm', 'binh-lu', '{}', 1, 2, :by)"
                 ),

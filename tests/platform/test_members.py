@@ -393,6 +393,13 @@ def test_codes_for_helping_cannot_be_guessed(farm: Place) -> None:
 # --- the PIN before water ---------------------------------------------------------------------
 
 
+def test_the_pin_before_water_is_asked_on_every_phone_of_its_person(farm: Place) -> None:
+    first, other = farm.client("farmer"), farm.client("farmer")
+    assert send(first, "/me/pin", pin="270495", old=PASSWORD, do="set").status_code == 303
+    assert press_water(other) == 403
+    assert press_water(farm.client("farmer")) == 403, "nor does a new log-in go past it"
+
+
 def test_a_shared_phone_asks_for_the_pin_before_water_and_never_before_stopping(
     farm: Place,
 ) -> None:
