@@ -99,7 +99,7 @@ def balance_rows(found: reckoning.Balance, is_packs: bool = False) -> list[Row]:
         return _("%(count)s gói", count=number(amount)) if is_packs else mass(amount)
 
     rows = [
-        (_("Làm tiếp, đóng gói"), found.passed_on),
+        (_("Làm tiếp, tách, đóng gói"), found.passed_on),
         (_("Hao hụt"), found.lost),
         (_("Lấy mẫu"), found.sampled),
         (_("Xuất đi, trả lại hộ"), found.away),

@@ -10,13 +10,15 @@ import pytest
 from cooperative import BASE, COOP, NOW, TODAY, Farm, days_ago, new_id
 
 from nongso.platform import events
+from nongso.platform.diary import entries as diary
+from nongso.platform.greenhouse.records import Greenhouse
 from nongso.platform.settings import Settings
 from nongso.platform.storage import StorageError
 from nongso.platform.store import Records
 from nongso.platform.traceability import correcting, leaving, lots, reckoning, regrouping
 from nongso.platform.traceability import operations as ops
 from nongso.platform.traceability.correcting import Correction
-from nongso.platform.traceability.errors import BeforeItsSource, NotEnough, UsedAlready
+from nongso.platform.traceability.errors import BeforeItsSource, HeldBack, NotEnough, UsedAlready
 from nongso.platform.traceability.leaving import HandBack, HandOver, Loss, Undoing
 from nongso.platform.traceability.making_errors import (
     BeyondLand,
@@ -386,6 +388,25 @@ def test_a_lot_that_is_recalled_or_failed_is_not_used(farm: Farm) -> None:
         with pytest.raises(Held) as refused:
             starch(farm, roots, 14_000)
         assert refused.value.code == code
+
+
+def test_a_sprayed_crop_is_neither_harvested_nor_packed_too_early(farm: Farm) -> None:
+    with farm.records.transaction() as session:
+        session.add(Greenhouse(slug="tan-binh-1", name="Nhà màng", cooperative=COOP))
+    grower = farm.producer("HTX", "cooperative")
+    wish = ops.Planting("tan-binh-1", "Nhà màng", grower, "Rau cải", days_ago(28))
+    planting = farm.do(ops.plant, wish)
+    crop = farm.do(ops.harvest, ops.Harvest(planting.code, 10_000, days_ago(1)), None)
+    sprayed = diary.Entry("sprayed", days_ago(3).isoformat(), product="Dầu", interval_days=7)
+    with farm.records.transaction() as session:
+        diary.write(session, new_id(), "tan-binh-1", COOP, "farmer", sprayed, NOW)
+    with pytest.raises(HeldBack):
+        farm.do(ops.harvest, ops.Harvest(planting.code, 10_000, TODAY), None)
+    product = farm.product("vegetables", "Rau cải", crop="Rau cải")
+    until = TODAY + datetime.timedelta(days=5)
+    packing = ops.Packing(product, (ops.Take(crop.code, 5_000),), 10, 500, TODAY, until)
+    with pytest.raises(HeldBack):
+        farm.do(ops.pack, packing)
 
 
 def test_what_was_handed_back_is_not_withdrawn(farm: Farm) -> None:

@@ -48,7 +48,7 @@ def test_milling_for_a_fee_from_the_scale_to_the_household_and_back(
     assert farm.lot(fee).owner == COOP
     site.made(f"/records/lots/{starch}/do/hand-back", output="12", day=ago(4))
     told = page(site, starch)
-    assert "Làm tiếp, đóng gói 2 kg" in told
+    assert "Làm tiếp, tách, đóng gói 2 kg" in told
     assert "Xuất đi, trả lại hộ 12 kg" in told
     assert "Còn lại 0 kg" in told
     (undo,) = re.findall(
