@@ -144,7 +144,8 @@ def _check(args: argparse.Namespace) -> int:
     if found:
         print(f"{found} things do not belong together in a log of {size} entries.")
         return 1
-    print(f"All {size} entries match their events, their hashes and every signed checkpoint.")
+    print(f"All {size} entries match their events, their hashes and every signed checkpoint;")
+    print("the tables of lots are what the events make of them.")
     return 0
 
 

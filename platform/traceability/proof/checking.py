@@ -1,7 +1,8 @@
 """The whole log checked against the whole stream, for the operator: ``nongso trace check``.
 
 Slow (it reads everything) and thorough: each event makes its entry again, each entry its leaf,
-the leaves all tiles, the tiles every signed root.
+the leaves all tiles, the tiles every signed root. And the tables that pages show (stock, packs,
+best before) must be what the events make of them.
 """
 
 from collections.abc import Generator, Iterator
@@ -10,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from nongso.platform.events import Event
+from nongso.platform.traceability import lots
 from nongso.platform.traceability.proof import checkpoints, keeping, merkle, reading, tiles
 from nongso.platform.traceability.proof.merkle import HASH_BYTES
 from nongso.platform.traceability.proof.notes import NoteError
@@ -43,6 +45,7 @@ def check(session: Session) -> Iterator[str]:
                 above.append(tiles.subtree(hashes))
         level, height = above, height + 1
     yield from _roots(session, size)
+    yield from lots.differences(session)
 
 
 def _bundle(session: Session, begin: int, end: int) -> Generator[str, None, list[bytes]]:

@@ -197,6 +197,10 @@ def test_the_operator_checks_the_whole_log(
         session.execute(text("UPDATE event SET actor = 'x' WHERE number = 2"))
     assert main(check) == 1
     assert "event 2 was changed after its entry" in capsys.readouterr().out
+    with site.farm.records.transaction() as session:
+        session.execute(text("UPDATE lot SET best_before = '2099-01-01' WHERE kind = 'packs'"))
+    assert main(check) == 1
+    assert "best_before is '2099-01-01', the stream says" in capsys.readouterr().out
 
 
 @pytest.mark.walk
