@@ -89,9 +89,17 @@ def test_what_was_gathered_before_the_spraying_is_free(farm: Farm, planting: Lot
 def test_on_one_day_the_order_of_the_records_decides(farm: Farm, planting: Lot) -> None:
     morning = gather(farm, planting)
     spray(farm, TODAY, 7)
-    evening = gather(farm, planting)
     assert held(farm, morning) == []
-    assert held(farm, evening) != []
+    with pytest.raises(HeldBack):
+        gather(farm, planting)
+
+
+def test_what_was_gathered_too_early_is_not_packed_and_says_why(farm: Farm, planting: Lot) -> None:
+    crop = gather(farm, planting, days_ago(3))
+    spray(farm, days_ago(6), 5)  # a line that waited on the phone
+    with pytest.raises(HeldBack) as refused:
+        pack(farm, crop)
+    assert (refused.value.deed, refused.value.harvested) == ("pack", days_ago(3))
 
 
 def test_sprayings_before_the_planting_and_lines_taken_back_hold_nothing(
