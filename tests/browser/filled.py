@@ -176,6 +176,10 @@ class Filled:
                 "voices:key": self.sentence,
                 "records.producer:key": one("SELECT id FROM producer LIMIT 1"),
                 "records.product:key": one("SELECT id FROM product LIMIT 1"),
+                "records.links:key": one("SELECT id FROM product LIMIT 1"),
+                "consumer.product_page:key": one("SELECT id FROM product LIMIT 1"),
+                "packed": "no-such-page",
+                "rest": "1",  # of a GS1 address: a page that says what is wrong with it
                 "records.plot:key": one("SELECT id FROM plot LIMIT 1"),
                 "records.certificate:key": one("SELECT id FROM certificate LIMIT 1"),
                 "digest": self._spreadsheet(),
@@ -202,7 +206,7 @@ class Filled:
         def fill(found: re.Match[str]) -> str:
             converter, _, name = found[1].rpartition(":")
             if converter.startswith("any("):
-                return converter[4:-1].split(",")[0]
+                return converter[4:-1].split(",")[0].strip('"')
             room = rule.endpoint.split(".")[0]
             for key in (f"{rule.endpoint}:{name}", f"{room}:{name}", name):
                 if key in self.filled:
