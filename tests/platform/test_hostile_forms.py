@@ -25,7 +25,7 @@ from nongso.platform import events, guesses, migrations, people, uplink
 from nongso.platform.greenhouse import commands
 from nongso.platform.settings import Settings
 from nongso.platform.store import Base
-from nongso.platform.traceability import demo, labelling, lots
+from nongso.platform.traceability import demo, labelling, leaving, lots
 from nongso.platform.traceability import operations as ops
 from nongso.platform.traceability.labeltext import texts_of
 from nongso.platform.traceability.records import LabelCode, LabelIssue, Lot, Producer, Product
@@ -100,6 +100,7 @@ def work(place: Place, cooperative: str, grower: str) -> list[str]:
         takes = (ops.Take(noodles.code, 1_000_000),)
         until = today + ops.datetime.timedelta(days=300)
         packed = do(ops.pack, ops.Packing(product.id, takes, 2000, 500, today, until))
+        do(leaving.lose, leaving.Loss(noodles.code, 1_000, "spoilt", today))
         wish = labelling.Wish(packed.code, 30)
         labelling.issue(desk, str(uuid.uuid4()), wish, texts_of(packed))
     return [lot.code for lot in made]
