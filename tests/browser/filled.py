@@ -16,6 +16,8 @@ from nongso.platform import consent, people
 from nongso.platform.alerts.watch import Watch
 from nongso.platform.people import LogIn
 from nongso.platform.traceability import demo, spreadsheets
+from nongso.platform.traceability.proof.custody import Custody
+from nongso.platform.traceability.proof.signing import Signer
 from nongso.platform.voices.texts import key_of, sentences
 
 HOUSE = "tan-binh-1"
@@ -44,6 +46,7 @@ class Filled:
         now = int(time.time())
         self._measure(now)
         demo.lay_down(place.settings, now)
+        Signer(place.records, Custody(place.settings.folder), "example.com/log").sign_now(now)
         for user in ("farmer", "clerk", "admin", "officer", "helper"):
             self.clients[user] = place.client(user)
         self._water(now)
@@ -171,6 +174,8 @@ class Filled:
                 "chain": "dong",
                 "deed": "correct",
                 "event": "0",
+                "log:number": "0",
+                "log:rest": "0/000.p/1",
                 "key": label.id,
                 "members:key": spare.id,
                 "voices:key": self.sentence,
