@@ -11,7 +11,9 @@ import jsonschema_rs
 import pytest
 from cooperative import BASE, COOP, Farm, days_ago
 from platform_site import Site
+from sqlalchemy import select
 
+from nongso.platform.events import Event
 from nongso.platform.traceability import operations as ops
 from nongso.platform.traceability.bridges import buyers, facts
 from nongso.platform.traceability.bridges.columns import BRIDGES, layout
@@ -148,6 +150,26 @@ def test_a_buyers_file_does_not_tell_what_else_became_of_the_roots(farm: Farm, s
     assert roots.code in text
     assert elsewhere.code not in text
     assert "boughtFrom" not in text
+
+
+def test_a_buyers_file_keeps_to_itself_from_whom_roots_were_bought(farm: Farm, site: Site) -> None:
+    wish = ops.Intake(
+        farm.producer(),
+        400_000,
+        days_ago(11),
+        days_ago(10),
+        bought_from="Lò Thị Mẫu, chợ Tam Đường",
+    )
+    roots = farm.do(ops.take_in, wish)
+    noodles = farm.batch("noodles", 55, farm.batch("starch", 56, roots), day=3)
+    with farm.records.session() as session:
+        told = [event.body for event in session.scalars(select(Event))]
+        now = datetime.datetime.now(datetime.UTC)
+        found = buyers.document(session, session.get_one(Lot, noodles.code), now)
+    assert "Lò Thị Mẫu" in json.dumps(told, ensure_ascii=False), "it stands in the records"
+    text = json.dumps(found, ensure_ascii=False)
+    assert "Lò Thị Mẫu" not in text
+    assert '"nongso:stated"' in text, "what a buyer needs stays"
 
 
 @pytest.mark.parametrize("evil", ["=1+1", "+84", "-2", "@SUM(A1)", "\t=1"])

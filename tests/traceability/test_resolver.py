@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import jsonschema_rs
 import pytest
+from alembic import command
 from cooperative import BASE, COOP, NOW, Farm, open_farm
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,7 +24,7 @@ from platform_site import Site, open_site
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from nongso.platform import events
+from nongso.platform import events, migrations
 from nongso.platform.app import create_app
 from nongso.platform.traceability import labelling
 from nongso.platform.traceability.records import LabelCode, Lot, Product
@@ -518,6 +519,19 @@ def test_a_number_printed_before_names_were_recorded_still_opens(farm: Farm, sit
         session.get_one(Product, product).gtin = None
     for path in (f"/01/{GTIN}/10/{lot}", f"/01/{GTIN}"):
         assert site.stranger.get(path).status_code == 200
+
+
+def test_the_links_table_comes_and_goes_beside_the_rest(farm: Farm) -> None:
+    product = farm.product(name="Miến dong")
+    add_link(farm, product, "pip", "https://htx.example/")
+    with farm.records.engine.connect().execution_options(writes=True) as connection:
+        command.downgrade(migrations._config(connection), "resolver_1-1")
+        connection.commit()
+    migrations.upgrade(farm.settings)
+    with farm.records.session() as session:
+        assert session.get_one(Product, product).name == "Miến dong"
+        assert session.scalars(select(ProductLink)).all() == []
+    add_link(farm, product, "pip", "https://htx.example/")
 
 
 def test_a_clerk_adds_and_ends_links(farm: Farm, site: Site) -> None:
