@@ -13,6 +13,7 @@ from nongso.platform.forms import Form
 from nongso.platform.languages import _, number
 from nongso.platform.store import records, transaction
 from nongso.platform.traceability import (
+    certificates,
     holding,
     labelling,
     legal_facts,
@@ -79,6 +80,7 @@ def _home(missing: str = "") -> Answer:
         "records.html",
         shelves={kind: lots for kind, lots in shelves.items() if lots},
         withdrawn=withdrawn[:20],
+        late_papers=certificates.expiring(records(), somebody().cooperative or "", today()),
         missing=missing,
         chains=recipes().chains.values(),
         words=telling_making.words,

@@ -75,6 +75,13 @@ class Plot(Base):
             self.until is None or day.isoformat() <= self.until
         )
 
+    @property
+    def shown_point(self) -> tuple[float, float] | None:
+        """The point for whoever scans a label, to about a hundred metres; ``None`` if private."""
+        if not self.public_point or self.latitude is None or self.longitude is None:
+            return None
+        return round(self.latitude, 3), round(self.longitude, 3)
+
     def grows(self, crop: str) -> bool:
         """Say whether it is of that crop, whichever of its names was written down."""
         return same_crop(plain_crop(self.crop), plain_crop(crop))

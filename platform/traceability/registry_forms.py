@@ -14,6 +14,7 @@ from nongso.platform.languages import _
 from nongso.platform.traceability import sentences
 from nongso.platform.traceability.errors import BadGtin
 from nongso.platform.traceability.identifiers import gtin14
+from nongso.platform.traceability.moving_records import HOLDER_KINDS
 from nongso.platform.traceability.plots import UNITS, Area, BadArea, read_area
 from nongso.platform.traceability.records import (
     LONGEST_SHELF_DAYS,
@@ -43,6 +44,16 @@ def read_producer(form: Form) -> dict[str, Any]:
         "commune": form.text("commune"),
         "province": form.text("province"),
         "contact": form.text("contact", needed=False),
+    }
+
+
+def read_holder(form: Form) -> dict[str, Any]:
+    """Who gets goods."""
+    return {
+        "kind": form.choice("kind", HOLDER_KINDS),
+        "name": form.text("name", 80),
+        "address": form.text("address", 160, needed=False),
+        "contact": form.text("contact", 80, needed=False),
     }
 
 

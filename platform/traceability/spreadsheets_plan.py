@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from nongso.platform.forms import Form
 from nongso.platform.languages import _, number
 from nongso.platform.traceability import registry_forms, registry_history
+from nongso.platform.traceability.moving_records import Holder, HolderChange
 from nongso.platform.traceability.records import Lot, Producer
 from nongso.platform.traceability.registry_records import Certificate, CertificateSubject
 from nongso.platform.traceability.shelf import folded
@@ -31,6 +32,7 @@ from nongso.platform.traceability.spreadsheets import (
 )
 from nongso.platform.traceability.spreadsheets_sheets import (
     CERTIFICATES,
+    HOLDERS,
     PLOTS,
     PRODUCERS,
     PRODUCTS,
@@ -307,6 +309,7 @@ def _fresh(sheet: Sheet, today: datetime.date) -> dict[str, str]:
         PLOTS.what: {"since": datetime.date(today.year, 1, 1).isoformat()},
         PRODUCTS.what: {"origin": "Việt Nam"},
         CERTIFICATES.what: {},
+        HOLDERS.what: {"kind": "shop"},
     }[sheet.what]
 
 
@@ -324,6 +327,8 @@ def _read(sheet: Sheet, form: Form, registry: _Registry, today: datetime.date) -
     owners = set(registry.ids[PRODUCERS.what].values())
     if sheet is PRODUCERS:
         return registry_forms.read_producer(form)
+    if sheet is HOLDERS:
+        return registry_forms.read_holder(form)
     if sheet in (PLOTS, PRODUCTS):
         if form["producer_id"] not in owners:
             form.wrong("producer_id", _("Không có nơi sản xuất nào mang mã này."))
@@ -379,11 +384,21 @@ def carry_out(
             session.add(kept)
         elif change.is_dated and changed_on is not None and isinstance(kept, Producer):
             registry_history.remember(session, kept, changed_on, actor, now)
+        if isinstance(kept, Holder):
+            _note_change(session, kept, now)
         for name, value in change.values.items():
             setattr(kept, name, value)
         if isinstance(kept, Certificate) and change.subjects is not None:
             _connect(kept, change.subjects)
         session.flush()
+
+
+def _note_change(session: Session, kept: Holder, now: int) -> None:
+    """What a holder was called and where it was stays known, as on its own page."""
+    if kept.changed_at is not None and session.get(HolderChange, (kept.id, now)) is None:
+        said = {name: getattr(kept, name) for name in ("name", "address", "contact")}
+        session.add(HolderChange(holder=kept.id, until=now, **said))
+    kept.changed_at = now
 
 
 def _connect(kept: Certificate, subjects: frozenset[str]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nongso.platform.traceability.moving_records import Holder
 from nongso.platform.traceability.plots import Plot
 from nongso.platform.traceability.recipe_book import recipes
 from nongso.platform.traceability.records import VEGETABLES, Producer, Product, product_kinds
@@ -81,6 +82,7 @@ PRODUCER_WORDS = {
     "tổ hợp tác": "group",
     "hộ sản xuất": "household",
 }
+HOLDER_WORDS = {"người mua buôn": "buyer", "cửa hàng": "shop", "hợp tác xã khác": "cooperative"}
 CERTIFICATE_WORDS = {
     "OCOP": OCOP,
     "VietGAP": VIETGAP,
@@ -108,7 +110,7 @@ class Sheet:
     """A sheet of the registry."""
 
     name: str
-    table: type[Producer] | type[Plot] | type[Product] | type[Certificate]
+    table: type[Producer] | type[Plot] | type[Product] | type[Certificate] | type[Holder]
     key: tuple[str, ...]  # the form's fields that name a row
     columns: Callable[[], tuple[Column, ...]]
     row: Callable[[Any, Names], dict[str, str]]  # a record as the form's fields
@@ -231,13 +233,27 @@ def _certificate_row(one: Certificate, names: Names) -> dict[str, str]:
     }
 
 
+def _holder_columns() -> tuple[Column, ...]:
+    return (
+        Column("Tên nơi nhận", "name", needed=True),
+        Column("Loại", "kind", needed=True, words=HOLDER_WORDS),
+        Column("Địa chỉ", "address"),
+        Column("Liên hệ", "contact"),
+    )
+
+
+def _holder_row(one: Holder, _names: Names) -> dict[str, str]:
+    return {name: getattr(one, name) for name in ("name", "kind", "address", "contact")}
+
+
 PRODUCERS = Sheet("Nơi sản xuất", Producer, ("code",), _producer_columns, _producer_row)
 PLOTS = Sheet("Thửa đất", Plot, ("code",), _plot_columns, _plot_row)
 PRODUCTS = Sheet("Sản phẩm", Product, ("name",), _product_columns, _product_row)
 CERTIFICATES = Sheet(
     "Giấy chứng nhận", Certificate, ("kind", "number"), _certificate_columns, _certificate_row
 )
-SHEETS = (PRODUCERS, PLOTS, PRODUCTS, CERTIFICATES)  # what others point to comes first
+HOLDERS = Sheet("Nơi nhận", Holder, ("name",), _holder_columns, _holder_row)
+SHEETS = (PRODUCERS, PLOTS, PRODUCTS, CERTIFICATES, HOLDERS)  # what others point to comes first
 
 
 def shown(column: Column, value: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 from cooperative import COOP, TODAY, Farm, days_ago, new_id
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from nongso.platform.traceability.plots import UNITS, BadArea, Plot, area_of, read_area
 
@@ -110,3 +111,13 @@ def test_land_that_nobody_has_written_down_is_unknown_not_nothing(farm: Farm) ->
     assert area(farm, owner, "dong riềng", TODAY) is None
     plot(farm, owner, 360, until=days_ago(1).isoformat())
     assert area(farm, owner, "dong riềng", TODAY) is None
+
+
+def test_a_point_is_shown_only_where_the_household_agrees_and_not_to_the_metre(farm: Farm) -> None:
+    owner = farm.producer()
+    plot(farm, owner, 360, latitude=22.379123, longitude=103.590211)
+    plot(farm, owner, 360, latitude=22.379123, longitude=103.590211, public_point=True)
+    plot(farm, owner, 360, public_point=True)
+    with farm.records.session() as session:
+        shown = [one.shown_point for one in session.scalars(select(Plot).order_by(Plot.area))]
+    assert sorted(map(str, shown)) == ["(22.379, 103.59)", "None", "None"]

@@ -432,6 +432,7 @@ def test_the_list_of_papers_says_what_runs_out(site: Site) -> None:
     soon = (today + datetime.timedelta(days=30)).isoformat()
     assert certificate(site, key, until=soon).status_code == 303
     assert "Còn 30 ngày là hết hạn" in said(site.clerk.get("/records/certificates"))
+    assert "1 giấy chứng nhận đã hoặc sắp hết hạn." in said(site.clerk.get("/records/"))
 
 
 def test_another_cooperatives_registry_is_not_there(site: Site) -> None:

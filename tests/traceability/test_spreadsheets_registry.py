@@ -19,6 +19,7 @@ from nongso.platform.traceability import (
     spreadsheets_pages,
     spreadsheets_plan,
 )
+from nongso.platform.traceability.moving_records import Holder, HolderChange
 from nongso.platform.traceability.plots import Plot
 from nongso.platform.traceability.records import Producer, Product
 from nongso.platform.traceability.registry_records import Certificate
@@ -55,7 +56,14 @@ PAPERS = Table(
         ("OCOP", "12/QĐ", "UBND tỉnh", "10/01/2026", "3", "sản phẩm: Miến dong; hộ: H01"),
     ),
 )
-ALL = [PRODUCERS, PLOTS, PRODUCTS, PAPERS]
+HOLDERS = Table(
+    "Nơi nhận",
+    (
+        ("Tên nơi nhận", "Loại", "Địa chỉ", "Liên hệ"),
+        ("Cửa hàng chợ", "cửa hàng", "chợ Tam Đường", "0901 000 000"),
+    ),
+)
+ALL = [PRODUCERS, PLOTS, PRODUCTS, PAPERS, HOLDERS]
 
 
 def look(farm: Farm, tables: list[Table]) -> Plan:
@@ -95,20 +103,20 @@ def told(made: Plan) -> list[tuple[str, str]]:
 
 
 def test_a_file_brings_everything_and_the_second_time_nothing(farm: Farm) -> None:
-    assert counts(take_in(farm, ALL)) == (6, 0, 0)
+    assert counts(take_in(farm, ALL)) == (7, 0, 0)
     assert [number_of(farm, t) for t in (Producer, Plot, Product, Certificate)] == [2, 2, 1, 1]
     with farm.records.session() as session:
         land = {plot.code: plot.area_m2 for plot in session.scalars(select(Plot))}
         paper = session.scalars(select(Certificate)).one()
         assert land == {"T001": 1080, "T002": 1080}
         assert sorted(one.what for one in paper.subjects) == ["producer", "product"]
-    assert counts(take_in(farm, ALL)) == (0, 0, 6)
+    assert counts(take_in(farm, ALL)) == (0, 0, 7)
 
 
 def test_what_goes_out_comes_back_and_changes_nothing(farm: Farm) -> None:
     take_in(farm, ALL)
     tables = out(farm)
-    assert counts(look(farm, spreadsheets.read(spreadsheets.to_xlsx(tables)))) == (0, 0, 6)
+    assert counts(look(farm, spreadsheets.read(spreadsheets.to_xlsx(tables)))) == (0, 0, 7)
     for table in tables:
         made = look(farm, spreadsheets.read(spreadsheets.to_csv(table)))
         assert (made.ok, counts(made)) == (True, (0, 0, len(table.rows) - 1))
@@ -216,13 +224,22 @@ def test_a_household_that_moved_by_a_file_keeps_its_former_address(farm: Farm) -
         assert (old.commune, kept.commune) == ("xã Bình Lư", "xã Tả Lèng")
 
 
+def test_a_shop_that_moved_is_known_at_its_old_address_too(farm: Farm) -> None:
+    take_in(farm, ALL)
+    assert number_of(farm, HolderChange) == 0
+    take_in(farm, [changed(HOLDERS, 1, 2, "chợ Bình Lư")])
+    with farm.records.session() as session:
+        assert session.scalars(select(Holder)).one().address == "chợ Bình Lư"
+        assert session.scalars(select(HolderChange)).one().address == "chợ Tam Đường"
+
+
 def test_another_cooperatives_rows_are_neither_read_nor_touched(farm: Farm) -> None:
     take_in(farm, ALL)
     with farm.records.session() as session:
         theirs = spreadsheets_plan.export(session, "khac")
-        assert [len(table.rows) for table in theirs] == [1, 1, 1, 1]
+        assert [len(table.rows) for table in theirs] == [1, 1, 1, 1, 1]
         made = spreadsheets_plan.plan(session, "khac", ALL, TODAY)
-    assert counts(made) == (6, 0, 0), "the same codes are other things there"
+    assert counts(made) == (7, 0, 0), "the same codes are other things there"
 
 
 def send(site: Site, data: bytes, name: str = "so.xlsx"):
@@ -243,11 +260,11 @@ def test_the_clerk_looks_before_anything_is_written(site: Site) -> None:
     token = {"form_token": site.fields(sent.location)["form_token"]}
     done = site.clerk.post(sent.location, data=token)
     assert done.status_code == 303
-    assert "Đã ghi 6 dòng vào sổ." in said(site.clerk.get(done.location))
+    assert "Đã ghi 7 dòng vào sổ." in said(site.clerk.get(done.location))
     assert number_of(site.farm, Producer) == 2
     taken = site.clerk.get("/records/spreadsheets/registry.xlsx")
     names = openpyxl.load_workbook(io.BytesIO(taken.data)).sheetnames
-    assert names == ["Nơi sản xuất", "Thửa đất", "Sản phẩm", "Giấy chứng nhận"]
+    assert names == ["Nơi sản xuất", "Thửa đất", "Sản phẩm", "Giấy chứng nhận", "Nơi nhận"]
     assert site.clerk.get("/records/spreadsheets/thua-dat.csv").text.startswith("\ufeffMã thửa")
     assert site.clerk.get("/records/spreadsheets/nothing.csv").status_code == 404
 
