@@ -48,6 +48,12 @@ ON_BOTH: dict[str, str | set[str]] = {
         "test_a_form_sent_twice_is_one_lot",
         "test_clerks_who_pack_the_same_noodles_at_once_never_exceed_them",
     },
+    "test_keeping.py": {
+        "test_workers_that_write_at_once_make_one_log",
+        "test_what_is_taken_back_leaves_no_entry",
+        "test_the_database_refuses_to_change_an_entry",
+    },
+    "test_lotproof.py": {"test_a_proof_convinces_and_says_what_it_does_not_prove"},
     "test_labelling.py": {"test_clerks_who_print_at_once_never_exceed_the_packs"},
     "test_making.py": {"test_64_clerks_at_four_servers_who_pack_the_same_lot_never_exceed_it"},
     "test_epcis_capture.py": {
