@@ -28,6 +28,7 @@ from nongso.platform.traceability.errors import (
     WrongKind,
 )
 from nongso.platform.traceability.identifiers import check_digit, lot_id, new_serial
+from nongso.platform.traceability.making_errors import NotOurs, Unusable
 from nongso.platform.traceability.moving_errors import (
     CartonNotThere,
     CartonUnknown,
@@ -194,8 +195,16 @@ def _not_before(day: datetime.date, lot: Lot) -> None:
 
 
 def _may_leave(desk: Desk, lot: Lot, day: datetime.date) -> None:
-    """Raise what forbids that a lot leaves, or is made ready to leave."""
+    """Raise what forbids that a lot leaves, or is made ready to leave.
+
+    What a household brought for milling is handed back, never sold; packs of a household's own
+    product may be sold for it.
+    """
     holding.check(lot)
+    if lot.kind != PACKS and lot.owner != desk.cooperative:
+        raise NotOurs(lot.code, lot.owner)
+    if lot.holder != desk.cooperative:
+        raise Unusable(lot.code, "held_elsewhere")
     _not_before(day, lot)
     if lot.best_before and lot.best_before < day.isoformat():
         raise Expired(lot.code, datetime.date.fromisoformat(lot.best_before))

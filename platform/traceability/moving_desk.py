@@ -71,7 +71,10 @@ def in_store(bulk: bool = True, held: bool = False, only: str = "") -> list[Ther
     Goods that nobody may send or sell are not offered.
     """
     wanted = scoped(select(Lot), Lot.cooperative).where(
-        Lot.withdrawn_at.is_(None), Lot.kind != PLANTING
+        Lot.withdrawn_at.is_(None),
+        Lot.kind != PLANTING,
+        (Lot.kind == PACKS) | (Lot.owner == Lot.cooperative),
+        Lot.holder == Lot.cooperative,
     )
     if only:
         wanted = wanted.where(Lot.code == only)

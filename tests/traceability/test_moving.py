@@ -8,8 +8,10 @@ from selling import account, agree, carton, cartons, held_by, holder, ship
 
 from nongso.platform import events
 from nongso.platform.traceability import moving, moving_book
+from nongso.platform.traceability import operations as ops
 from nongso.platform.traceability.errors import AlreadyRecorded, LotUnknown, NotEnough, WrongKind
 from nongso.platform.traceability.identifiers import check_digit
+from nongso.platform.traceability.making_errors import NotOurs
 from nongso.platform.traceability.moving import Amount
 from nongso.platform.traceability.moving_errors import (
     CartonNotThere,
@@ -258,3 +260,12 @@ def test_64_clerks_who_send_the_same_packs_at_once_never_exceed_them(farm: Farm)
     assert len(refused) == 64 - 33
     assert account(farm, lot) == {"loose": 1, "shipped": 99}
     agree(farm)
+
+
+def test_what_a_household_brought_for_milling_is_not_sold(farm: Farm) -> None:
+    wish = ops.Intake(farm.producer(), 60_000, days_ago(9), days_ago(8), purpose=ops.MILLING)
+    roots = farm.do(ops.take_in, wish).code
+    with pytest.raises(NotOurs):
+        ship(farm, holder(farm), Amount(roots, grams=1000))
+    with pytest.raises(NotOurs):
+        farm.do(moving.sell, moving.Sale((Amount(roots, grams=1000),), TODAY))
