@@ -25,6 +25,7 @@ from nongso.platform.traceability.desk import (
     producers,
     products,
     refuse,
+    settings,
     stock,
     today,
 )
@@ -107,7 +108,8 @@ def gather() -> Answer:
     wish = ops.Harvest(planting, grams or 0, day)
     grown = None
     if form.ok:
-        grown = growing.measured(records(), telemetry(), wish, int(time.time()))
+        own = settings().folder / "procedures"
+        grown = growing.measured(records(), telemetry(), wish, int(time.time()), own)
     return _record(form, ops.harvest, wish, grown) or _harvest(form)
 
 
