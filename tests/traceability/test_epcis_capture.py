@@ -355,7 +355,7 @@ def test_the_order_of_arrival_changes_nothing(tmp_path: Any) -> None:
 
     events = [*parts_of_one_milling(), *chain_or_nothing()]
     seen = []
-    for n in range(4):
+    for n in range(3):
         folder = tmp_path / str(n)
         folder.mkdir()
         farm = open_farm(folder)

@@ -104,8 +104,8 @@ def _one_of(thing: str, name: str) -> Response:
     question = Question(per_page=1).narrowed(_has(thing, name))
     if thing == "eventTypes" and name in EVENT_TYPES:
         return collection(["events"])
-    if asker is None:
-        publicly.check(question)
+    if asker is None and not publicly.is_public(_has(thing, name)):
+        raise EpcisError("NoSuchResourceException", "no event that strangers may see has this")
     if not finding.find(session_now(), question, scope_of(asker)).events:
         raise EpcisError("NoSuchResourceException", f"no event has {name[:200]}")
     return collection(["events"])
