@@ -14,6 +14,7 @@ from platform_site import Site
 from sqlalchemy import select
 
 from nongso.platform.events import Event
+from nongso.platform.traceability import labelling
 from nongso.platform.traceability import operations as ops
 from nongso.platform.traceability.bridges import buyers, facts
 from nongso.platform.traceability.bridges.columns import BRIDGES, layout
@@ -120,6 +121,7 @@ def test_no_file_names_a_household_or_a_telephone(farm: Farm, site: Site, lot: s
 def test_a_buyers_file_is_valid_epcis_and_ends_at_the_lot(
     farm: Farm, site: Site, lot: str
 ) -> None:
+    farm.do(labelling.issue, labelling.Wish(lot, 2), {"text": "Miến"})  # nothing for a buyer
     answer = site.clerk.get(f"/records/lots/{lot}/epcis.jsonld")
     assert answer.content_type == "application/ld+json"
     found = answer.json
@@ -172,15 +174,15 @@ def test_a_buyers_file_keeps_to_itself_from_whom_roots_were_bought(farm: Farm, s
     assert '"nongso:stated"' in text, "what a buyer needs stays"
 
 
-@pytest.mark.parametrize("evil", ["=1+1", "+84", "-2", "@SUM(A1)", "\t=1"])
-def test_no_cell_becomes_a_formula(farm: Farm, site: Site, lot: str, evil: str) -> None:
-    with farm.records.transaction() as session:
-        product = session.get_one(Lot, lot).product
-        product.brand = product.standard = product.warnings = evil
-    for key in BRIDGES:
-        for row in table(site, f"/records/bridges/{key}.csv"):
-            for cell in row.values():
-                assert not cell.startswith(("=", "+", "-", "@", "\t")), (key, cell)
+def test_no_cell_becomes_a_formula(farm: Farm, site: Site, lot: str) -> None:
+    for evil in ("=1+1", "+84", "-2", "@SUM(A1)", "\t=1"):
+        with farm.records.transaction() as session:
+            product = session.get_one(Lot, lot).product
+            product.brand = product.standard = product.warnings = evil
+        for key in BRIDGES:
+            for row in table(site, f"/records/bridges/{key}.csv"):
+                for cell in row.values():
+                    assert not cell.startswith(("=", "+", "-", "@", "\t")), (key, evil, cell)
 
 
 def test_every_column_has_a_value_to_stand_in_it(farm: Farm, lot: str) -> None:
