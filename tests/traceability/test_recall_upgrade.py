@@ -1,0 +1,29 @@
+"""The tables of moving and recalling come and go although there is something in them."""
+
+from alembic import command
+from cooperative import Farm
+from selling import agree, cartons, holder, ship
+from sqlalchemy import inspect
+
+from nongso.platform import migrations
+from nongso.platform.traceability import recall
+from nongso.platform.traceability.moving import Amount
+from nongso.platform.traceability.recall_reach import Origin
+
+
+def test_the_tables_go_and_come_back_with_data(farm: Farm) -> None:
+    lot = farm.packed(20).code
+    (box,) = cartons(farm, lot, 5)
+    ship(farm, holder(farm), Amount(lot, 2), cartons=(box,))
+    farm.do(recall.begin, recall.Call(Origin("lot", lot), "mốc", "gọi", "destroy"))
+    agree(farm)
+    with farm.records.engine.connect() as connection:
+        connection.execution_options(**farm.records.write_options())
+        config = migrations._config(connection)
+        command.downgrade(config, "recall_1-1")
+        connection.commit()
+        assert "carton" not in inspect(connection).get_table_names()
+        command.upgrade(config, "heads")
+        connection.commit()
+        assert "carton" in inspect(connection).get_table_names()
+    assert farm.lot(lot).packs == 20, "lots are untouched"
