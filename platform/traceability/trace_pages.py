@@ -7,8 +7,8 @@ from nongso.platform.accounts import allow
 from nongso.platform.forms import mass
 from nongso.platform.languages import _, date, number
 from nongso.platform.store import records
-from nongso.platform.traceability import sentences
-from nongso.platform.traceability.desk import READERS, blueprint, own_lot
+from nongso.platform.traceability import sentences, trace_wide
+from nongso.platform.traceability.desk import READERS, blueprint, own_lot, settings
 from nongso.platform.traceability.moving_desk import page
 from nongso.platform.traceability.records import PACKS, Lot
 from nongso.platform.traceability.trace import DIRECTIONS, Edge, Node, Reach, reach
@@ -25,7 +25,16 @@ def tree(code: str) -> Answer:
     lot = own_lot(code)
     direction = request.args.get("direction", "back")
     direction = direction if direction in DIRECTIONS else "back"
-    found = reach(records(), [lot.code], direction)
+    session = records()
+    found = reach(session, [lot.code], direction)
+    base = settings().label_url
+    wide = trace_wide.follow(session, [lot.code], direction, base, lot.cooperative)
+    elsewhere = _elsewhere(wide)[:MOST_LISTED]
+    wrong = (
+        trace_wide.overdrawn(trace_wide.history(session, wide, base, lot.cooperative))
+        if elsewhere
+        else []
+    )
     return page(
         "tree.html",
         lot=lot,
@@ -35,7 +44,14 @@ def tree(code: str) -> Answer:
         hidden=max(len(found.nodes) - MOST_LISTED, 0),
         edges=_edges(found),
         amount=amount_of,
+        elsewhere=elsewhere,
+        wrong=wrong,
     )
+
+
+def _elsewhere(wide: trace_wide.Wide) -> list[trace_wide.Link]:
+    """The ways through cartons and through what others recorded."""
+    return [link for link in wide.links if ":" in link.source or ":" in link.target]
 
 
 def amount_of(node: Node) -> str:

@@ -18,6 +18,7 @@ from nongso.platform.people import LogIn
 from nongso.platform.traceability import demo, spreadsheets
 from nongso.platform.traceability.proof.custody import Custody
 from nongso.platform.traceability.proof.signing import Signer
+from nongso.platform.traceability.recall_records import Rehearsal
 from nongso.platform.voices.texts import key_of, sentences
 
 HOUSE = "tan-binh-1"
@@ -188,7 +189,28 @@ class Filled:
                 "records.plot:key": one("SELECT id FROM plot LIMIT 1"),
                 "records.certificate:key": one("SELECT id FROM certificate LIMIT 1"),
                 "digest": self._spreadsheet(),
+                "holder": one("SELECT id FROM holder LIMIT 1"),
+                "test": one("SELECT id FROM lot_test LIMIT 1"),
+                "records.carton:key": one("SELECT code FROM carton LIMIT 1"),
+                "records.dispatch:key": one("SELECT id FROM dispatch LIMIT 1"),
+                "records.rehearsal:key": self._rehearsal(label.lot),
+                "records.recall:key": one("SELECT id FROM recall LIMIT 1"),
+                "records.recall_notice:key": one("SELECT id FROM recall LIMIT 1"),
+                "records.recall_calls:key": one("SELECT id FROM recall LIMIT 1"),
             }
+
+    def _rehearsal(self, lot: str) -> str:
+        """A recall that is being played."""
+        played = str(uuid.uuid4())
+        task = {"sources": [], "made": 180, "in_store": 180, "gone": 0, "holders": []}
+        with self.place.records.transaction() as session:
+            session.add(
+                Rehearsal(
+                    id=played, cooperative="binh-lu", actor="demo", lot=lot,
+                    started_at=int(time.time()), ended_at=None, task=task, answers={},
+                )
+            )  # fmt: skip
+        return played
 
     def _spreadsheet(self) -> str:
         """A file of the registry with one wrong cell, sent by the clerk to be looked at."""

@@ -6,7 +6,7 @@ import re
 import pytest
 from cooperative import Farm
 from platform_site import Site
-from selling import account, agree, holder, ship
+from selling import account, agree, cartons, holder, ship
 from sqlalchemy import select
 
 from nongso.platform.traceability.moving import Amount
@@ -224,6 +224,14 @@ def test_the_tree_is_a_drawing_and_a_list(site: Site, farm: Farm, packed: str) -
     forward = site.clerk.get(f"/records/lots/{root}/tree?direction=forward").text
     assert forward.count("<rect") == 4
     assert packed in forward
+
+
+def test_the_tree_goes_on_in_cartons(site: Site, farm: Farm, packed: str) -> None:
+    (box,) = cartons(farm, packed, 6)
+    page = site.clerk.get(f"/records/lots/{packed}/tree?direction=forward").text
+    assert "Thùng và ghi chép của nơi khác" in page
+    assert f"/id/carton/{box}" in page
+    assert "6 gói" in page
 
 
 def test_an_officer_sees_recalls_and_calls_nobody(site: Site, farm: Farm, packed: str) -> None:
