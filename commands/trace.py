@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def _verify(args: argparse.Namespace) -> int:
     from nongso.platform.traceability.proof import lotproof, verdicts
 
-    kept = [_key(text) for text in args.key]
+    kept = [_key(text) for text in args.key or ()]
     checkpoint = _read(args.checkpoint).decode(errors="replace") if args.checkpoint else None
     try:
         verdict = lotproof.judge(_read(args.file), kept, checkpoint)
@@ -159,7 +159,6 @@ def add(rooms: "argparse._SubParsersAction[Parser]", settings: Parser) -> None:
     verify.add_argument(
         "--key",
         action="append",
-        default=[],
         metavar="KEY",
         help="a public key that you kept, of the log or of a witness (text, or a file with it)",
     )
