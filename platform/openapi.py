@@ -7,7 +7,7 @@ Schemas come from the same msgspec structs that decode the requests.
 import functools
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
@@ -43,9 +43,12 @@ _WITH_QUERY = {400: "the query cannot be read"}
 
 
 class Parameter(NamedTuple):
-    """A parameter of the query: its JSON schema, what it means, whether it must be there."""
+    """A parameter of the query: its JSON schema, what it means, whether it must be there.
 
-    schema: dict[str, Any]
+    The schema is a function where its words come from files, which are not read on import.
+    """
+
+    schema: dict[str, Any] | Callable[[], dict[str, Any]]
     text: str
     needed: bool = False
 
@@ -58,6 +61,11 @@ def text_of(text: str, needed: bool = False) -> Parameter:
 def one_of(text: str, *values: str) -> Parameter:
     """Return a parameter that is one of these words."""
     return Parameter({"type": "string", "enum": list(values)}, text)
+
+
+def one_of_these(text: str, values: Callable[[], Iterable[str]]) -> Parameter:
+    """Return a parameter that is one of the words that a file of data knows."""
+    return Parameter(lambda: {"type": "string", "enum": list(values())}, text)
 
 
 def pattern(text: str, pattern: str, needed: bool = False) -> Parameter:
@@ -177,7 +185,7 @@ def _operation(
                 "name": name,
                 "in": "query",
                 "required": one.needed,
-                "schema": one.schema,
+                "schema": one.schema() if callable(one.schema) else one.schema,
                 "description": one.text,
             }
             for name, one in described.query.items()

@@ -12,7 +12,7 @@ from nongso.platform import query
 from nongso.platform.accounts import allow, scoped
 from nongso.platform.errors import Problem, unreadable
 from nongso.platform.languages import _
-from nongso.platform.openapi import WholeNumber, one_of, operation, text_of, whole
+from nongso.platform.openapi import WholeNumber, one_of, one_of_these, operation, whole
 from nongso.platform.store import records, transaction
 from nongso.platform.traceability import labelling, legal_facts, sentences
 from nongso.platform.traceability.desk import READERS, desk, settings
@@ -53,7 +53,7 @@ class Labels(msgspec.Struct, forbid_unknown_fields=True):
     answers={200: "lots, newest first"},
     answer=LotsAnswer,
     query={
-        "kind": text_of("only lots of this kind"),
+        "kind": one_of_these("only lots of this kind", lot_kinds),
         "limit": whole("how many, 200 if left out", 1, MOST_LOTS),
         "before": whole("what next said: only lots that were recorded before"),
     },

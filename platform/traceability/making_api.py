@@ -1,6 +1,7 @@
 """Making for programs: recipes, weigh-ins, batches, the balance of a season: ``/api/v1/…``."""
 
 import datetime
+import unicodedata
 import uuid
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
@@ -11,7 +12,7 @@ from flask import Blueprint, Response, jsonify, request
 from nongso.platform.accounts import allow, somebody
 from nongso.platform.errors import Problem, unreadable
 from nongso.platform.languages import _, language
-from nongso.platform.openapi import operation, text_of, whole
+from nongso.platform.openapi import one_of_these, operation, whole
 from nongso.platform.query import whole as whole_asked
 from nongso.platform.store import records, transaction
 from nongso.platform.traceability import operations as ops
@@ -32,8 +33,9 @@ from nongso.platform.traceability.shapes import (
 
 blueprint = Blueprint("making_api", __name__, url_prefix="/api/v1")
 
-Grams = Annotated[int, msgspec.Meta(ge=1, le=10**9)]
-Permille = Annotated[int, msgspec.Meta(ge=0, le=999)]
+# JSON has one sort of number: 20.0 is as whole as 20.
+Grams = Annotated[float, msgspec.Meta(ge=1, le=10**9, multiple_of=1)]
+Permille = Annotated[float, msgspec.Meta(ge=0, le=999, multiple_of=1)]
 Text = Annotated[str, msgspec.Meta(max_length=200)]
 Key = Annotated[str, msgspec.Meta(max_length=60)]
 _Body = TypeVar("_Body", bound=msgspec.Struct)
@@ -85,54 +87,65 @@ _REFUSED = {
 }
 
 
-@blueprint.post("/lots/intake")
+@blueprint.post("/weigh-ins")
 @allow("clerk", scope="records")
 @operation(body=WeighIn, answer=LotAnswer, answers=_REFUSED)
 def weigh_in() -> tuple[Response, int]:
     """Record what a household brought."""
     asked = _read(WeighIn)
-    _not_later(asked.day)
+    _check(asked.day)
+    _check(asked.gathered)
     wish = ops.Intake(
-        asked.producer,
-        asked.grams,
+        _line(asked.producer),
+        int(asked.grams),
         asked.gathered,
         asked.day,
         asked.kind,
         asked.purpose,
-        asked.bought_from.strip(),
-        asked.reason.strip(),
-        asked.moisture_permille,
-        asked.name.strip(),
+        _line(asked.bought_from),
+        _line(asked.reason),
+        _whole(asked.moisture_permille),
+        _line(asked.name),
     )
     return _record(ops.take_in, asked.id, wish)
 
 
-@blueprint.post("/lots/batch")
+@blueprint.post("/batches")
 @allow("clerk", scope="records")
 @operation(body=BatchMade, answer=LotAnswer, answers=_REFUSED)
 def make_batch() -> tuple[Response, int]:
     """Record a batch of a recipe."""
     asked = _read(BatchMade)
-    _not_later(asked.day)
-    takes = tuple(ops.Take(one.lot.upper(), one.grams) for one in asked.inputs)
-    reason = asked.reason.strip()
-    wish = ops.Batch(asked.step, takes, asked.grams, asked.day, asked.moisture_permille, reason)
+    _check(asked.day)
+    takes = tuple(ops.Take(_line(one.lot).upper(), int(one.grams)) for one in asked.inputs)
+    reason = _line(asked.reason)
+    wet, grams = _whole(asked.moisture_permille), int(asked.grams)
+    wish = ops.Batch(asked.step, takes, grams, asked.day, wet, reason)
     return _record(ops.make_batch, asked.id, wish)
 
 
 def _read(kind: type[_Body]) -> _Body:
     try:
-        found = msgspec.json.decode(request.get_data(cache=False), type=kind)
+        return msgspec.json.decode(request.get_data(cache=False), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise unreadable(error) from error
-    if any("\0" in value for value in msgspec.structs.astuple(found) if isinstance(value, str)):
-        raise Problem(400, "bad_text", _("Ô này có ký tự lạ. Xin gõ lại."))
-    return found
 
 
-def _not_later(day: datetime.date) -> None:
+def _line(text: str) -> str:
+    """A line of text as a form would read it."""
+    line = " ".join(unicodedata.normalize("NFC", text).split())
+    if any(unicodedata.category(letter)[0] == "C" for letter in line):
+        raise Problem(409, "bad_text", _("Ô này có ký tự lạ. Xin gõ lại."))
+    return line
+
+
+def _whole(number: float | None) -> int | None:
+    return None if number is None else int(number)
+
+
+def _check(day: datetime.date) -> None:
     if not datetime.date(2024, 1, 1) <= day <= today():
-        raise Problem(400, "bad_day", _("Ngày phải từ 2024-01-01 đến hôm nay."))
+        raise Problem(409, "bad_day", _("Ngày phải từ 2024-01-01 đến hôm nay."))
 
 
 def _record(deed: Callable[..., Lot], id_: uuid.UUID | None, wish: Any) -> tuple[Response, int]:
@@ -198,10 +211,8 @@ def _usual(band: Usual | None) -> UsualAnswer | None:
     answers={200: "made = passed on + lost + sampled + away + destroyed + left, for each kind"},
     answer=SeasonBalanceAnswer,
     query={
-        "chain": text_of("which recipe; dong if left out"),
-        "season": whole(
-            "year in which the season began; today's if left out", 2000, 2999
-        ),
+        "chain": one_of_these("which recipe; dong if left out", lambda: recipes().chains),
+        "season": whole("year in which the season began; today's if left out", 2000, 2999),
     },
 )
 def balance() -> Response:

@@ -182,7 +182,7 @@ def test_programs_weigh_in_make_batches_and_read_the_balance(site: Site, farm: F
         "purpose": "milling",
         "id": new_id(),
     }
-    first, again = (site.api("/api/v1/lots/intake", wish) for _ in range(2))
+    first, again = (site.api("/api/v1/weigh-ins", wish) for _ in range(2))
     assert first.status_code == 201
     assert first.json["lot"] == again.json["lot"]
     assert (first.json["owner"], first.json["holder"]) == (producer, COOP)
@@ -192,13 +192,13 @@ def test_programs_weigh_in_make_batches_and_read_the_balance(site: Site, farm: F
         "grams": 200_000,
         "day": ago(5),
     }
-    asked = site.api("/api/v1/lots/batch", batch)
+    asked = site.api("/api/v1/batches", batch)
     assert (asked.status_code, asked.json["code"], asked.json["asks"]) == (
         409,
         "unusual_yield",
         True,
     )
-    made = site.api("/api/v1/lots/batch", {**batch, "grams": 139_000})
+    made = site.api("/api/v1/batches", {**batch, "grams": 139_000})
     assert (made.json["in_kg"], made.json["recipe"]) == (996, "starch")
     balance = site.api("/api/v1/balance").json
     roots = balance["kinds"][0]
@@ -214,7 +214,7 @@ def test_programs_weigh_in_make_batches_and_read_the_balance(site: Site, farm: F
         {**wish, "day": "2030-01-01"},
         {**batch, "step": "no"},
     ):
-        path = "/api/v1/lots/batch" if "step" in wrong else "/api/v1/lots/intake"
+        path = "/api/v1/batches" if "step" in wrong else "/api/v1/weigh-ins"
         assert site.api(path, {**wrong, "id": new_id()}).status_code in (400, 409)
     assert site.api("/api/v1/balance?chain=x").status_code == 400
-    assert site.api("/api/v1/lots/intake", wish, role="farmer").status_code == 403
+    assert site.api("/api/v1/weigh-ins", wish, role="farmer").status_code == 403
