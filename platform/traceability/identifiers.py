@@ -19,7 +19,6 @@ from nongso.platform.traceability.digital_link.digits import (
     is_restricted,
     whole_gtin,
 )
-from nongso.platform.traceability.digital_link.digits import check_digit as check_digit
 from nongso.platform.traceability.errors import BadGtin
 
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTVWXYZ"

@@ -18,6 +18,7 @@ from sqlalchemy import select
 
 from nongso.platform.events import Event
 from nongso.platform.traceability import holding, moving_book, moving_shapes, withholding
+from nongso.platform.traceability.digital_link import check_digit
 from nongso.platform.traceability.epcis import shaping
 from nongso.platform.traceability.epcis.shaping import Body
 from nongso.platform.traceability.errors import (
@@ -27,7 +28,7 @@ from nongso.platform.traceability.errors import (
     Withdrawn,
     WrongKind,
 )
-from nongso.platform.traceability.identifiers import check_digit, lot_id, new_serial
+from nongso.platform.traceability.identifiers import lot_id, new_serial
 from nongso.platform.traceability.making_errors import NotOurs, Unusable
 from nongso.platform.traceability.moving_errors import (
     CartonNotThere,

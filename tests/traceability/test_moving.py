@@ -9,8 +9,8 @@ from selling import account, agree, carton, cartons, held_by, holder, ship
 from nongso.platform import events
 from nongso.platform.traceability import moving, moving_book
 from nongso.platform.traceability import operations as ops
+from nongso.platform.traceability.digital_link import check_digit
 from nongso.platform.traceability.errors import AlreadyRecorded, LotUnknown, NotEnough, WrongKind
-from nongso.platform.traceability.identifiers import check_digit
 from nongso.platform.traceability.making_errors import NotOurs
 from nongso.platform.traceability.moving import Amount
 from nongso.platform.traceability.moving_errors import (

@@ -440,11 +440,13 @@ def test_machines_are_told_of_a_recall(farm: Farm, site: Site) -> None:
     assert code in site.stranger.get(f"/p/{product}").text
     with farm.records.transaction() as session:
         session.get_one(Lot, code).recalled_at = NOW
+        session.get_one(Lot, code).demonstration = True
     after = site.stranger.get(f"/t/{code}", headers=LINKSET).json["linkset"][0]
     assert after[status][0]["title"] == f"Lô {code} đang bị thu hồi"
     data = site.stranger.get(f"/t/{code}", headers={"Accept": "application/ld+json"}).json
     told = {one["name"]: one["value"] for one in data["additionalProperty"]}
     assert told["recalled"] == "2026-11-21"
+    assert told["demonstration"] == "true"
     assert code not in site.stranger.get(f"/p/{product}").text
 
 

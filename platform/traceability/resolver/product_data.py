@@ -46,6 +46,8 @@ def product_data(named: Named, level: Level) -> dict[str, Any]:
         more.append({"name": "lot", "value": lot.code})
         if lot.best_before:
             more.append({"name": "bestBefore", "value": lot.best_before})
+        if lot.demonstration:
+            more.append({"name": "demonstration", "value": "true"})
         for name, at in (("recalled", lot.recalled_at), ("withdrawn", lot.withdrawn_at)):
             if at is not None:
                 more.append({"name": name, "value": day_of(at)})
