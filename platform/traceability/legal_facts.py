@@ -110,11 +110,11 @@ def _stages_are_told(session: Session, lot: Lot) -> bool:
     """Say whether each step behind the lot has its code, its time, and where it happened.
 
     Code and time are part of every event. The place is the event's, or that of the household
-    or workshop whose lot it is.
+    or workshop whose lot it is, or of who holds it.
     """
     for found in trace(session, lot, "back").lots:
         one = found.lot
-        if one.place_id is not None or one.producer_id is not None or one is lot:
+        if one.place_id or one.producer_id or one.holder or one is lot:
             continue
         event = session.get(Event, one.born_number)
         if event is None or not {"bizLocation", "readPoint"} & event.body.keys():

@@ -8,10 +8,11 @@ from cooperative import COOP, TODAY, Farm, new_id
 from hypothesis import given
 from hypothesis import strategies as st
 from platform_site import Site
+from sqlalchemy import select
 
 from nongso.platform.traceability import labelling, legal, legal_facts
 from nongso.platform.traceability.labeltext import texts_of
-from nongso.platform.traceability.records import Product
+from nongso.platform.traceability.records import Lot, Product
 from nongso.platform.traceability.registry_records import Certificate, CertificateSubject
 
 ALL = dict.fromkeys(legal.FACTS, True)
@@ -103,6 +104,16 @@ def test_what_is_missing_is_said_in_one_line(farm: Farm) -> None:
     assert after.done == found.done + 2
     full = legal.check(circular(), ALL, compulsory=False)
     assert full.said() == "Đủ 10/10."
+
+
+def test_a_step_that_nobody_can_place_is_missing(farm: Farm) -> None:
+    lot = farm.packed()
+    assert "stages" not in {i.key for i in checks(farm, lot.code)["circular-02-2024"].missing}
+    with farm.records.transaction() as session:
+        for one in session.scalars(select(Lot).where(Lot.kind == "starch")):
+            one.holder = ""
+    found = checks(farm, lot.code)["circular-02-2024"]
+    assert "stages" in {item.key for item in found.missing}
 
 
 def test_a_lot_is_held_against_the_law_of_the_day_it_was_packed(farm: Farm) -> None:
