@@ -56,7 +56,8 @@ def downgrade() -> None:
     )
     op.execute("ALTER TABLE alert DROP COLUMN acknowledged_helper")
     op.execute("ALTER TABLE alert DROP COLUMN acknowledged_person")
-    names = dict(op.get_bind().execute(sa.text("SELECT id, name FROM person")).all())  # type: ignore[arg-type]
+    rows = op.get_bind().execute(sa.text("SELECT id, name FROM person")).all()
+    names: dict[Any, str] = {person: name for person, name in rows}  # noqa: C416  (rows, not pairs)
 
     def changed(body: dict[str, Any], _cooperative: str) -> dict[str, Any]:
         if "by" in body:
