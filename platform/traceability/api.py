@@ -14,9 +14,8 @@ from nongso.platform.errors import Problem, unreadable
 from nongso.platform.languages import _
 from nongso.platform.openapi import WholeNumber, one_of, one_of_these, operation, whole
 from nongso.platform.store import records, transaction
-from nongso.platform.traceability import labelling, legal_facts, sentences
+from nongso.platform.traceability import labelling, legal_facts, sentences, shaping
 from nongso.platform.traceability.desk import READERS, desk, settings
-from nongso.platform.traceability.epcis import shaping
 from nongso.platform.traceability.errors import Refused
 from nongso.platform.traceability.identifiers import lot_id
 from nongso.platform.traceability.labeltext import texts_of

@@ -18,9 +18,14 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from nongso.platform.events import Event
-from nongso.platform.traceability import lots, making_book, reckoning, rules_area, withholding
-from nongso.platform.traceability.epcis import shaping
-from nongso.platform.traceability.epcis.shaping import Body
+from nongso.platform.traceability import (
+    lots,
+    making_book,
+    reckoning,
+    rules_area,
+    shaping,
+    withholding,
+)
 from nongso.platform.traceability.errors import (
     BeforeItsSource,
     BestBeforeTooEarly,
@@ -48,6 +53,7 @@ from nongso.platform.traceability.operations import (
 )
 from nongso.platform.traceability.recipe_book import recipes
 from nongso.platform.traceability.records import PACKS, PLANTING, Lot
+from nongso.platform.traceability.shaping import Body
 
 MAKING = (
     lots.PLANTED,

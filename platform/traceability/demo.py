@@ -28,10 +28,10 @@ from nongso.platform.traceability import (
     recall_demo,
     registry_demo,
     regrouping,
+    shaping,
 )
 from nongso.platform.traceability import operations as ops
 from nongso.platform.traceability.correcting import Correction
-from nongso.platform.traceability.epcis import shaping
 from nongso.platform.traceability.labeltext import texts_of
 from nongso.platform.traceability.leaving import HandBack
 from nongso.platform.traceability.records import Lot, Producer, Product

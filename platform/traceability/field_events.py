@@ -30,10 +30,10 @@ from nongso.platform.diary.watering import Watered
 from nongso.platform.events import Event, EventSubject
 from nongso.platform.greenhouse import journal
 from nongso.platform.languages import day_of
-from nongso.platform.traceability.epcis import shaping
-from nongso.platform.traceability.epcis.shaping import Body
+from nongso.platform.traceability import shaping
 from nongso.platform.traceability.identifiers import lot_id
 from nongso.platform.traceability.records import CROP, PLANTING, Flow, Lot, Place
+from nongso.platform.traceability.shaping import Body
 
 # What a line is called among business steps. The standard has none for work in the field, so
 # these are our own URIs, as it asks of private steps.

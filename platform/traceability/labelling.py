@@ -25,8 +25,7 @@ from nongso.labels.errors import LabelError, StartCellOutside, UnknownLayout
 from nongso.labels.operations import print_sheet
 from nongso.labels.sheet import Label
 from nongso.platform import events
-from nongso.platform.traceability import holding, legal_facts, lots
-from nongso.platform.traceability.epcis import shaping
+from nongso.platform.traceability import holding, legal_facts, lots, shaping
 from nongso.platform.traceability.errors import (
     AlreadyRecorded,
     LabelNotPrintable,

@@ -14,9 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform.events import Event
-from nongso.platform.traceability import lots, making_book
-from nongso.platform.traceability.epcis import shaping
-from nongso.platform.traceability.epcis.shaping import Body
+from nongso.platform.traceability import lots, making_book, shaping
 from nongso.platform.traceability.errors import (
     AlreadyRecorded,
     BeforeItsSource,
@@ -42,6 +40,7 @@ from nongso.platform.traceability.operations import (
     usable,
 )
 from nongso.platform.traceability.records import PACKS, PLANTING, Lot
+from nongso.platform.traceability.shaping import Body
 
 DRIED, SPOILT, SPILT, PESTS, COUNTED = "dried", "spoilt", "spilt", "pests", "counted"
 CAUSES = (DRIED, SPOILT, SPILT, PESTS, COUNTED)

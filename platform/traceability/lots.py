@@ -37,9 +37,8 @@ from sqlalchemy.orm import Session
 from nongso.platform import events
 from nongso.platform.store import Base
 from nongso.platform.traceability import book as books
+from nongso.platform.traceability import shaping
 from nongso.platform.traceability.book import Book, Memory, Tables
-from nongso.platform.traceability.epcis import shaping
-from nongso.platform.traceability.epcis.shaping import Body
 from nongso.platform.traceability.identifiers import lot_of
 from nongso.platform.traceability.records import (
     CROP,
@@ -50,6 +49,7 @@ from nongso.platform.traceability.records import (
     LabelIssue,
     Lot,
 )
+from nongso.platform.traceability.shaping import Body
 
 __all__ = ["Book", "Memory", "Tables"]
 

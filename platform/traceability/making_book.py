@@ -7,12 +7,11 @@ who counts households or batches leaves them out.
 from collections.abc import Mapping
 
 from nongso.platform.events import Event
-from nongso.platform.traceability import lots
+from nongso.platform.traceability import lots, shaping
 from nongso.platform.traceability.book import Book
-from nongso.platform.traceability.epcis import shaping
-from nongso.platform.traceability.epcis.shaping import Body
 from nongso.platform.traceability.identifiers import lot_of
 from nongso.platform.traceability.records import PACKS, Flow, Lot
+from nongso.platform.traceability.shaping import Body
 
 SPLIT = "lot.split"
 MERGED = "lot.merged"

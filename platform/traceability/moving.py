@@ -17,10 +17,8 @@ from typing import Any
 from sqlalchemy import select
 
 from nongso.platform.events import Event
-from nongso.platform.traceability import holding, moving_book, moving_shapes, withholding
+from nongso.platform.traceability import holding, moving_book, moving_shapes, shaping, withholding
 from nongso.platform.traceability.digital_link import check_digit
-from nongso.platform.traceability.epcis import shaping
-from nongso.platform.traceability.epcis.shaping import Body
 from nongso.platform.traceability.errors import (
     AlreadyRecorded,
     LotUnknown,
@@ -57,6 +55,7 @@ from nongso.platform.traceability.moving_records import (
 from nongso.platform.traceability.operations import Desk, append, day_of, moment
 from nongso.platform.traceability.recall_records import Recall, RecallLot
 from nongso.platform.traceability.records import PACKS, PLANTING, Lot
+from nongso.platform.traceability.shaping import Body
 
 MOST_CARTONS = 200  # packed by one form
 EXTENSION = "0"  # the first digit of every SSCC of ours

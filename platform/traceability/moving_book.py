@@ -12,10 +12,8 @@ A lot's ``away`` is what somebody else has or has bought. How it is spread stand
 from collections.abc import Iterator
 
 from nongso.platform.events import Event
-from nongso.platform.traceability import lots
+from nongso.platform.traceability import lots, shaping
 from nongso.platform.traceability.book import Book
-from nongso.platform.traceability.epcis import shaping
-from nongso.platform.traceability.epcis.shaping import Body
 from nongso.platform.traceability.identifiers import lot_of
 from nongso.platform.traceability.moving_records import (
     OPENED,
@@ -32,6 +30,7 @@ from nongso.platform.traceability.moving_records import (
 )
 from nongso.platform.traceability.recall_records import RecallHolder
 from nongso.platform.traceability.records import Lot
+from nongso.platform.traceability.shaping import Body
 
 CARTONED = "carton.packed"
 UNPACKED = "carton.opened"

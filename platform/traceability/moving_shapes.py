@@ -1,6 +1,6 @@
 """The shape of what happens on the way: cartons, dispatch, receipt, return, sale, destruction.
 
-EPCIS 2.0, as ``epcis.shaping`` does it for lots; values in, dictionaries out. ``shipping`` stands
+EPCIS 2.0, as ``shaping`` does it for lots; values in, dictionaries out. ``shipping`` stands
 alone: by the standard it excludes ``departing`` for the same movement, as ``receiving`` excludes
 ``arriving``.
 """
@@ -9,7 +9,7 @@ import datetime
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from nongso.platform.traceability.epcis.shaping import OFFSET, ZONE, Body
+from nongso.platform.traceability.shaping import OFFSET, ZONE, Body
 
 CARTON_DIGITS = 18
 

@@ -29,10 +29,9 @@ from nongso.platform.traceability import (
     rules_area,
     rules_use,
     rules_yield,
+    shaping,
     withholding,
 )
-from nongso.platform.traceability.epcis import shaping
-from nongso.platform.traceability.epcis.shaping import Body
 from nongso.platform.traceability.errors import (
     AlreadyRecorded,
     BeforeItsSource,
@@ -71,6 +70,7 @@ from nongso.platform.traceability.records import (
     packed_from,
 )
 from nongso.platform.traceability.rules_yield import Weighed
+from nongso.platform.traceability.shaping import Body
 
 BOUGHT, MILLING = "bought", "milling"
 PURPOSES = (BOUGHT, MILLING)

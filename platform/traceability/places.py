@@ -23,11 +23,10 @@ from nongso.platform.diary.watering import midnight
 from nongso.platform.events import Event, EventSubject
 from nongso.platform.languages import day_of
 from nongso.platform.telemetry import Telemetry
-from nongso.platform.traceability import growing
-from nongso.platform.traceability.epcis import shaping
-from nongso.platform.traceability.epcis.shaping import Body
+from nongso.platform.traceability import growing, shaping
 from nongso.platform.traceability.identifiers import lot_id
 from nongso.platform.traceability.records import Flow, Lot
+from nongso.platform.traceability.shaping import Body
 
 YARD, STORE = "yard", "store"
 KINDS = (YARD, STORE)

@@ -10,9 +10,7 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nongso.platform.traceability import making_book
-from nongso.platform.traceability.epcis import shaping
-from nongso.platform.traceability.epcis.shaping import Body
+from nongso.platform.traceability import making_book, shaping
 from nongso.platform.traceability.errors import NothingTaken, WrongKind
 from nongso.platform.traceability.identifiers import lot_id
 from nongso.platform.traceability.making_errors import OursAlready
@@ -28,6 +26,7 @@ from nongso.platform.traceability.operations import (
     transform,
 )
 from nongso.platform.traceability.records import PACKS, PLANTING, Lot
+from nongso.platform.traceability.shaping import Body
 
 FEE = "fee"
 TERMS = (BOUGHT, FEE)

@@ -14,8 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform.events import Event, EventSubject
-from nongso.platform.traceability import certificates, field_events, lots, places, way
-from nongso.platform.traceability.epcis import shaping
+from nongso.platform.traceability import certificates, field_events, lots, places, shaping, way
 from nongso.platform.traceability.identifiers import lot_of
 from nongso.platform.traceability.recipe_book import recipes
 from nongso.platform.traceability.records import CROP, PACKS, PLANTING, Lot, Product

@@ -8,8 +8,7 @@ from sqlalchemy.orm import Session
 from nongso.platform.events import Event
 from nongso.platform.forms import mass
 from nongso.platform.languages import _, date, language, number, quantity
-from nongso.platform.traceability import correcting, leaving, lots, making_book, reckoning
-from nongso.platform.traceability.epcis import shaping
+from nongso.platform.traceability import correcting, leaving, lots, making_book, reckoning, shaping
 from nongso.platform.traceability.making_errors import percent
 from nongso.platform.traceability.recipe_book import Words, recipes
 from nongso.platform.traceability.records import PACKS, Lot, Producer

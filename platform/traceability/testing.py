@@ -16,7 +16,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform.traceability import holding, moving, moving_shapes, testing_book
-from nongso.platform.traceability.epcis.shaping import Body
 from nongso.platform.traceability.errors import NotEnough, WrongKind
 from nongso.platform.traceability.identifiers import lot_id
 from nongso.platform.traceability.moving_errors import (
@@ -28,6 +27,7 @@ from nongso.platform.traceability.moving_errors import (
 )
 from nongso.platform.traceability.operations import Desk, append, day_of, moment
 from nongso.platform.traceability.records import PACKS, PLANTING, Lot
+from nongso.platform.traceability.shaping import Body
 from nongso.platform.traceability.testing_records import FAILED, LabTest, LotHold, Sample
 from nongso.platform.traceability.trace import reach
 from nongso.platform.wholefile import write_whole

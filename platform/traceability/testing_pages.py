@@ -9,7 +9,7 @@ from nongso.platform.accounts import allow, scoped
 from nongso.platform.forms import Form
 from nongso.platform.languages import _
 from nongso.platform.store import records, transaction
-from nongso.platform.traceability import moving_desk, sentences, testing
+from nongso.platform.traceability import moving_desk, sentences, shaping, testing
 from nongso.platform.traceability.desk import (
     READERS,
     blueprint,
@@ -20,7 +20,6 @@ from nongso.platform.traceability.desk import (
     settings,
     today,
 )
-from nongso.platform.traceability.epcis import shaping
 from nongso.platform.traceability.errors import Refused
 from nongso.platform.traceability.moving_desk import page
 from nongso.platform.traceability.moving_errors import NotAReport

@@ -12,8 +12,7 @@ from typing import Any
 
 from nongso.platform.events import Event
 from nongso.platform.languages import day_of
-from nongso.platform.traceability import lots
-from nongso.platform.traceability.epcis import shaping
+from nongso.platform.traceability import lots, shaping
 from nongso.platform.traceability.recipe_book import recipes
 from nongso.platform.traceability.records import CROP, PACKS, PLANTING, Lot
 

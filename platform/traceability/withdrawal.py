@@ -13,9 +13,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform.events import Event
-from nongso.platform.traceability import holding, lots
+from nongso.platform.traceability import holding, lots, shaping
 from nongso.platform.traceability.correcting import made_by
-from nongso.platform.traceability.epcis import shaping
 from nongso.platform.traceability.errors import (
     AlreadyRecorded,
     LotUnknown,

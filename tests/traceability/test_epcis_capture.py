@@ -18,7 +18,8 @@ from werkzeug.test import TestResponse
 from nongso.platform import people
 from nongso.platform.events import Event
 from nongso.platform.store import Records
-from nongso.platform.traceability.epcis import capture, indexing, reading, shaping
+from nongso.platform.traceability import shaping
+from nongso.platform.traceability.epcis import capture, indexing, reading
 from nongso.platform.traceability.epcis.capture import Captor
 from nongso.platform.traceability.epcis.event_hash import event_hash, events_of
 from nongso.platform.traceability.epcis.records import Flow, Indexed, Received, Term

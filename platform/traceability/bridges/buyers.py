@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from nongso.platform.traceability.bridges.lineage import lineage
 from nongso.platform.traceability.epcis.model import check_document
-from nongso.platform.traceability.epcis.shaping import CONTEXT
 from nongso.platform.traceability.records import Lot
+from nongso.platform.traceability.shaping import CONTEXT
 
 OURS = "nongso:"
 SHARED = frozenset(

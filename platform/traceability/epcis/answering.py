@@ -19,10 +19,10 @@ from nongso.platform.traceability.epcis.indexing import event_of
 from nongso.platform.traceability.epcis.namespaces import prefixes_of
 from nongso.platform.traceability.epcis.records import CAPTURED
 from nongso.platform.traceability.epcis.same_name import same_form
-from nongso.platform.traceability.epcis.shaping import CONTEXT
 from nongso.platform.traceability.epcis.terms import CLASSES, EPCS, LISTS, moment
 from nongso.platform.traceability.epcis.vocabulary import STANDARD_PREFIXES, words
 from nongso.platform.traceability.proof import entries
+from nongso.platform.traceability.shaping import CONTEXT
 
 STANDARD = CONTEXT[0]
 AS_IT_IS = "Never_Translates"

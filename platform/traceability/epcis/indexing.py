@@ -37,9 +37,9 @@ from nongso.platform.traceability.epcis.records import (
     table,
 )
 from nongso.platform.traceability.epcis.same_name import same_form
-from nongso.platform.traceability.epcis.shaping import CONTEXT
 from nongso.platform.traceability.epcis.terms import Row as TermRow
 from nongso.platform.traceability.epcis.terms import head_of, known_prefixes, rows_of
+from nongso.platform.traceability.shaping import CONTEXT
 
 log = logging.getLogger(__name__)
 

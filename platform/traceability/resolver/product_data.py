@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from nongso.platform.traceability.epcis.shaping import day_of
 from nongso.platform.traceability.resolver.names import Named
 from nongso.platform.traceability.resolver.offers import Level
+from nongso.platform.traceability.shaping import day_of
 
 
 def product_data(named: Named, level: Level) -> dict[str, Any]:
