@@ -1,6 +1,7 @@
 """Recalls and where goods are, for programs: ``/api/v1/recalls…`` and ``/api/v1/lots/…/where``."""
 
 import datetime
+import unicodedata
 import uuid
 from typing import TypedDict, TypeVar
 
@@ -178,8 +179,9 @@ def _known(name: str, value: str, known: tuple[str, ...]) -> str:
 
 
 def _short(name: str, value: str, most: int, needed: bool = True) -> str:
-    text = " ".join(value.split())
-    if len(text) > most or (needed and not text):
+    text = " ".join(unicodedata.normalize("NFC", value).split())
+    is_odd = any(unicodedata.category(letter)[0] == "C" for letter in text)
+    if is_odd or len(text) > most or (needed and not text):
         raise Problem(
             400,
             f"bad_{name}",

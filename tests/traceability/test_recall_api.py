@@ -45,6 +45,7 @@ def test_nonsense_is_answered_with_what_is_wrong(site: Site, farm: Farm) -> None
         ({"from": "moon"}, "bad_from"),
         ({"why": " "}, "bad_why"),
         ({"why": "x" * 201}, "bad_why"),
+        ({"why": "mốc\x00"}, "bad_why"),
         ({"outcome": "hide"}, "bad_outcome"),
         ({"from": "day", "key": "hôm qua"}, "bad_key"),
     ):
