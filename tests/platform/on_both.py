@@ -55,6 +55,7 @@ ON_BOTH: dict[str, str | set[str]] = {
     },
     "test_lotproof.py": {"test_a_proof_convinces_and_says_what_it_does_not_prove"},
     "test_labelling.py": {"test_clerks_who_print_at_once_never_exceed_the_packs"},
+    "test_making_migration.py": "*",
     "test_making.py": {"test_64_clerks_at_four_servers_who_pack_the_same_lot_never_exceed_it"},
     "test_epcis_capture.py": {
         "test_the_same_events_again_are_the_same_events",
