@@ -66,7 +66,7 @@ ENDS = {
     "members.begin_by_code",
 }
 # In an address these name a sort of thing, or a sentence that everybody's pages say.
-NO_NAMES_OF_OURS = {"kind", "language", "what", "shape", "size"}
+NO_NAMES_OF_OURS = {"kind", "language", "what", "shape", "size", "step", "chain", "deed"}
 SECRETS_OF_OURS = ("Nhà màng Tân Bình", "Tủ điều khiển Bình Lư", "Spare Person", "HTX binh-lu")
 
 
