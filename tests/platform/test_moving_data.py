@@ -71,6 +71,8 @@ def fill(settings: Settings) -> None:
                 labels=0,
                 spoiled=0,
                 demonstration=False,
+                owner="binh-lu",
+                holder="binh-lu",
             )
         )
         session.add(
