@@ -186,10 +186,10 @@ class _Demo:
             "noodles", "", "Miến dong Bình Lư", PACK_GRAMS, 365, "Để nơi khô, tránh nắng."
         )
         packed = self._pack("packs/noodles", product, noodles, PACKS, PACK_GRAMS, 365)
-        wish = Correction(
+        correction = Correction(
             noodles.code, NOODLES_RIGHT_GRAMS, self._ago(3), "Ghi nhầm, phiếu cân ghi 156,5 kg"
         )
-        self._do(correcting.correct, "noodles/corrected", wish)
+        self._do(correcting.correct, "noodles/corrected", correction)
         self._recalled(product)
         self._milled(self._producer("H06", "household", f"Hộ 06 {VILLAGES[1]}", VILLAGES[1]))
         return packed

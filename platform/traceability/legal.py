@@ -1,6 +1,6 @@
 """What the law asks to be told about goods: which of it is there, what is missing, what blocks.
 
-The lists are dated data (``legal/*.toml``) with their source and how sure we are of them: law
+The lists are dated data (``laws/*.toml``) with their source and how sure we are of them: law
 changes, and most of it was read about, not read. This is no legal advice. A list counts from its
 first day to its last; one that is still to come is told of, not checked.
 
@@ -20,7 +20,7 @@ from typing import Any
 
 from nongso.platform.languages import _, language, number
 
-FOLDER = Path(__file__).parent / "legal"
+FOLDER = Path(__file__).parent / "laws"
 NEVER, COMPULSORY, ALWAYS = "never", "compulsory", "always"
 BLOCKS = (NEVER, COMPULSORY, ALWAYS)
 THERE, NONE_NEEDED, MISSING, WITH_LOT = "there", "none_needed", "missing", "with_lot"

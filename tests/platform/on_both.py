@@ -26,7 +26,9 @@ ON_BOTH: dict[str, str | set[str]] = {
         "test_of_two_processes_one_does_the_work_and_the_other_takes_over",
         "test_a_lease_of_a_clock_that_ran_ahead_does_not_silence_everything",
     },
-    "test_alert_pages.py": {"test_alerts_of_before_name_people_by_their_ids_and_find_the_way_back"},
+    "test_alert_pages.py": {
+        "test_alerts_of_before_name_people_by_their_ids_and_find_the_way_back"
+    },
     "test_alert_ways.py": {"test_a_message_is_sent_once"},
     "test_diary.py": {"test_the_same_line_sent_twice_is_one_line"},
     "test_members.py": {

@@ -3,7 +3,7 @@
 ``shipping``, ``https://ref.gs1.org/cbv/BizStep-shipping``, ``cbv:BizStep-shipping`` and
 ``urn:epcglobal:cbv:bizstep:shipping`` are the same business step. ``Words.whole`` gives the one
 form by which events are hashed, kept in the index and looked for. The words themselves are data
-(``vocabulary/cbv.toml``). Anybody's own word is a URI and stays as it is.
+(``standard/cbv.toml``). Anybody's own word is a URI and stays as it is.
 """
 
 import functools
@@ -11,7 +11,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-_FILE = Path(__file__).parent / "vocabulary" / "cbv.toml"
+_FILE = Path(__file__).parent / "standard" / "cbv.toml"
 
 # What the context of the standard calls by a short name, for everybody.
 STANDARD_PREFIXES = {
