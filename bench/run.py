@@ -15,6 +15,11 @@ SCRIPTS = (
     "telemetry.py",
     "alerts.py",
     "phone.py",
+    "capture.py",
+    "proof.py",
+    "trace.py",
+    "addresses.py",
+    "public.py",
 )
 
 
