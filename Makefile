@@ -15,7 +15,7 @@ demo: ## set everything up and run the whole system (DATA=folder PORT=8080 SPEED
 	@exec $(bin)/nongso up --data "$(DATA)" --port "$(PORT)" --speed "$(SPEED)"
 
 # Deadlines of valves and nodes are held on a machine that does nothing else.
-alone := tests/valves tests/firmware tests/walks/test_whole_way.py tests/walks/test_killed_on_the_way.py tests/walks/test_life_of_a_house.py
+alone := tests/valves tests/firmware tests/walks/test_whole_way.py tests/walks/test_killed_on_the_way.py tests/walks/test_damaged_house.py tests/walks/test_life_of_a_house.py
 
 test: setup ## all tests: most side by side, then those that hold deadlines one after the other
 	$(bin)/python -m pytest -n auto --dist loadfile $(alone:%=--ignore=%)

@@ -26,6 +26,13 @@ FOLDERS = (
     "platform",
     "platform/files",
     "platform/files/labels",
+    "platform/files/reports",
+    "platform/files/reports/*",
+    "platform/certificates",
+    "platform/certificates/*",
+    "platform/log",
+    "platform/photos",
+    "platform/photos/*",
 )
 # Written anew at each start, or begun anew by their room.
 FILES = (
@@ -53,6 +60,13 @@ FILES = (
     "platform/platform.json",
 )
 # Nobody can make these again.
+PRECIOUS = (
+    "platform/files/reports/*/*",
+    "platform/certificates/*/*",
+    "platform/log/*",
+    "platform/photos/*/*",
+    "platform/sealing.keys",
+)
 DATABASES = ("platform/records.sqlite", "platform/telemetry.sqlite")
 MOSQUITTO = b"\x00\xb5\x00mosquitto db"  # how the file of its sessions begins
 _BESIDE = ("", "-journal", "-wal", "-shm")
@@ -163,6 +177,7 @@ def database_trouble(folder: Path, *, lived_in: bool) -> str | None:
 def _all_of_ours(folder: Path) -> Iterator[Path]:
     yield from _matching(folder, FOLDERS)
     yield from _matching(folder, FILES)
+    yield from _matching(folder, PRECIOUS)
     for name in DATABASES:
         for end in _BESIDE:
             file = folder / (name + end)

@@ -230,6 +230,7 @@ FILES = (
     "platform/files/labels/6668c504.pdf",
     "platform/platform.json",
     "platform/records.sqlite",
+    "platform/sealing.keys",
     "platform/telemetry.sqlite",
     "up.sock",
 )

@@ -62,7 +62,8 @@ def folder(lived_in: Path, tmp_path: Path) -> Iterator[Path]:
 
 def test_every_file_of_a_real_folder_is_known_to_the_inspection(lived_in: Path) -> None:
     known = {lived_in / name for name in (*identity.NAMES, "lock")}
-    for pattern in (*inspection.FOLDERS, *inspection.FILES, "platform/files/labels/*.pdf"):
+    patterns = (*inspection.FOLDERS, *inspection.FILES, *inspection.PRECIOUS)
+    for pattern in (*patterns, "platform/files/labels/*.pdf"):
         known |= set(lived_in.glob(pattern))
     for name in inspection.DATABASES:
         known |= {lived_in / (name + ending) for ending in ("", "-journal", "-wal", "-shm")}
