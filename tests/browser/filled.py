@@ -246,7 +246,8 @@ class Filled:
         """Every address that answers a GET with a page, and whose eyes see it."""
         found = []
         for rule in sorted(self.place.app.url_map.iter_rules(), key=lambda one: one.rule):
-            if "GET" in (rule.methods or ()) and rule.endpoint not in ("uplink.offer",):
+            for_programs = rule.rule.startswith("/epcis/") or rule.endpoint == "uplink.offer"
+            if "GET" in (rule.methods or ()) and not for_programs:
                 found += self._seen(rule)
         for what in ("stop", "mode", "unsure", "maybe", "other", "page", "line"):
             found.append(Seen(f"/offline/{what}", ""))
