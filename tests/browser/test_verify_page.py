@@ -53,7 +53,8 @@ def test_a_phone_without_network_checks_a_proof(
     page = phone.new_page()
     complaints: list[str] = []
     page.on("console", lambda said: complaints.append(said.text))
-    page.goto("/proof/verify")
+    with page.expect_event("requestfinished", lambda one: "/leaf.svg" in one.url):
+        page.goto("/proof/verify")  # its icon is fetched after everything else
     phone.set_offline(True)
     said = verdict_of(page, file)
     if "Ed25519" in said:

@@ -1,6 +1,7 @@
 """The network goes and comes; nothing is done twice, nothing is lost, the page says so."""
 
 import re
+import time
 
 from office import Place
 from phones import Server, log_in, until
@@ -104,6 +105,11 @@ def test_pages_of_the_one_before_are_forgotten_at_the_log_in(
 def test_what_is_fetched_for_later_is_little(phone: BrowserContext, server: Server) -> None:
     """Home, the greenhouse, the form of the diary; what is said without network costs nothing."""
     fetched: dict[str, int] = {}
+    under_way: set[Request] = set()
+
+    def started(request: Request) -> None:
+        if request.service_worker is not None:
+            under_way.add(request)
 
     def finished(request: Request) -> None:
         if request.service_worker is not None:
@@ -111,14 +117,21 @@ def test_what_is_fetched_for_later_is_little(phone: BrowserContext, server: Serv
             path = request.url.removeprefix(server.url).split("?")[0]
             size = sizes["responseBodySize"] + sizes["responseHeadersSize"]
             fetched[path] = fetched.get(path, 0) + size
+            under_way.discard(request)
 
+    phone.on("request", started)
     phone.on("requestfinished", finished)
     page = phone.new_page()
     log_in(page)
     until(page, "localStorage.getItem('kept-farmer')")
-    pages = {path for path in fetched if not path.startswith(("/static/", "/sw.js"))}
     greenhouse = "/greenhouses/tan-binh-1"
-    assert pages == {"/greenhouses", greenhouse, greenhouse + "/diary/new"}
+    wanted = {"/greenhouses", greenhouse, greenhouse + "/diary/new"}
+    deadline = time.monotonic() + 30  # the sizes are told after the page knows that all is kept
+    while (under_way or not wanted <= fetched.keys()) and time.monotonic() < deadline:
+        page.wait_for_timeout(50)
+    pages = {path for path in fetched if not path.startswith(("/static/", "/sw.js"))}
+    assert not under_way
+    assert pages == wanted
     assert len(fetched) <= 12
     assert sum(fetched.values()) <= 20_000
     phone.set_offline(True)
