@@ -202,7 +202,11 @@ class Lot(Base):
     @property
     def labels_left(self) -> int:
         """Labels that may still be printed: packs without a usable label."""
-        if self.withdrawn_at is not None:
+        if (
+            self.withdrawn_at is not None
+            or self.recalled_at is not None
+            or self.tested == "failed"
+        ):
             return 0
         return self.packs - (self.labels - self.spoiled)
 
