@@ -53,9 +53,10 @@ class Parameter(NamedTuple):
     needed: bool = False
 
 
-def text_of(text: str, needed: bool = False) -> Parameter:
-    """Return a parameter that is a text."""
-    return Parameter({"type": "string"}, text, needed)
+def text_of(text: str, needed: bool = False, most: int | None = None) -> Parameter:
+    """Return a parameter that is a text; with ``most``, of 1 to so many characters."""
+    limits = {} if most is None else {"minLength": 1, "maxLength": most}
+    return Parameter({"type": "string", **limits}, text, needed)
 
 
 def one_of(text: str, *values: str) -> Parameter:

@@ -53,6 +53,8 @@ def _checked(connection: sqlite3.Connection, file: Path) -> str:
         if orphan is not None:
             return f"a row of {orphan[0]} belongs to a row of {orphan[2]} that is not there"
         return _values_of_other_kinds(connection)
+    except UnicodeDecodeError as error:  # SQLite names a spoilt table in its own complaint
+        return f"the description of its tables cannot be read ({error.reason})"
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
             raise

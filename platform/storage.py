@@ -125,6 +125,9 @@ def _own_trouble(error: BaseException) -> Trouble | None:
             return _BY_CODE[code & 0xFF]
         text = str(error)
         return next((kind for start, kind in _BY_TEXT.items() if text.startswith(start)), None)
+    if isinstance(error, UnicodeDecodeError):  # SQLite's complaint names what is spoilt
+        said = bytes(error.object[:80]).decode("utf-8", "replace")
+        return next((kind for start, kind in _BY_TEXT.items() if said.startswith(start)), None)
     if type(error).__module__.partition(".")[0] == "psycopg":  # not imported: it is optional
         return _of_postgresql(error)
     if isinstance(error, OSError) and error.errno is not None:

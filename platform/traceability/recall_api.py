@@ -3,7 +3,7 @@
 import datetime
 import unicodedata
 import uuid
-from typing import TypedDict, TypeVar
+from typing import Annotated, TypedDict, TypeVar
 
 import msgspec
 from flask import Blueprint, Response, jsonify, request, url_for
@@ -27,6 +27,17 @@ from nongso.platform.traceability.records import PACKS, Lot
 blueprint = Blueprint("recalls_api", __name__, url_prefix="/api/v1")
 
 MOST = 200
+KEY, WHY, ADVICE, ENDED_WHY = 60, 200, 300, 300  # characters at most
+
+
+def _words(*words: str) -> msgspec.Meta:
+    """Describe a word among these; ``_known`` refuses others, and names them."""
+    return msgspec.Meta(extra_json_schema={"enum": list(words)})
+
+
+def _letters(least: int, most: int) -> msgspec.Meta:
+    """Describe a text of so many characters; ``_short`` refuses others."""
+    return msgspec.Meta(extra_json_schema={"minLength": least, "maxLength": most})
 
 
 class HitLotAnswer(TypedDict):
@@ -140,11 +151,11 @@ class Wish(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "from"}
     ``key`` is a lot's code, a household's id, the id of a diary line, or a day.
     """
 
-    origin: str
-    key: str
-    why: str
-    advice: str = ""
-    outcome: str = DESTROY
+    origin: Annotated[str, _words(*ORIGINS)]
+    key: Annotated[str, _letters(1, KEY)]
+    why: Annotated[str, _letters(1, WHY)]
+    advice: Annotated[str, _letters(0, ADVICE)] = ""
+    outcome: Annotated[str, _words(*OUTCOMES)] = DESTROY
     sign: str = ""
     since: datetime.date | None = None
     until: datetime.date | None = None
@@ -154,8 +165,8 @@ class Wish(msgspec.Struct, forbid_unknown_fields=True, rename={"origin": "from"}
 class Ended(msgspec.Struct, forbid_unknown_fields=True):
     """The end of a recall. The same ``id`` twice is one."""
 
-    outcome: str
-    why: str
+    outcome: Annotated[str, _words(*OUTCOMES)]
+    why: Annotated[str, _letters(1, ENDED_WHY)]
     id: uuid.UUID | None = None
 
 
@@ -179,11 +190,17 @@ def _known(name: str, value: str, known: tuple[str, ...]) -> str:
 
 
 def _short(name: str, value: str, most: int, needed: bool = True) -> str:
+    """A line of text as a form would read it.
+
+    400 for a length that the description rules out, as it arrives; 409 for a text that has this
+    length and says nothing, or holds odd signs.
+    """
     text = " ".join(unicodedata.normalize("NFC", value).split())
     is_odd = any(unicodedata.category(letter)[0] == "C" for letter in text)
-    if is_odd or len(text) > most or (needed and not text):
+    is_length = int(needed) <= len(value) <= most
+    if is_odd or not is_length or len(text) > most or (needed and not text):
         raise Problem(
-            400,
+            409 if is_length else 400,
             f"bad_{name}",
             _("%(name)s phải có từ 1 đến %(most)s ký tự.", name=name, most=most),
         )
@@ -192,23 +209,26 @@ def _short(name: str, value: str, most: int, needed: bool = True) -> str:
 
 def _origin(kind: str, key: str) -> Origin:
     _known("from", kind, ORIGINS)
-    key = _short("key", key, 60)
+    key = _short("key", key, KEY)
     if kind == "day":
         try:
             key = datetime.date.fromisoformat(key).isoformat()
         except ValueError:
-            raise Problem(400, "bad_key", _("Ngày viết như 2026-11-21.")) from None
+            raise Problem(409, "bad_key", _("Ngày viết như 2026-11-21.")) from None
     return Origin(kind, key.upper() if kind == "lot" else key)
 
 
 @blueprint.get("/recalls/hit")
 @allow("clerk", scope="read")
 @operation(
-    answers={200: "what a recall would hit; nothing is written", 409: "nothing would be hit"},
+    answers={
+        200: "what a recall would hit; nothing is written",
+        409: "nothing would be hit, or no such day",
+    },
     answer=HitAnswer,
     query={
         "from": one_of("from what; lot if left out", *ORIGINS),
-        "key": text_of("the lot's code, household, diary line or day", needed=True),
+        "key": text_of("the lot's code, household, diary line or day", needed=True, most=KEY),
     },
 )
 def hit() -> Response:
@@ -339,7 +359,7 @@ def one_recall(key: uuid.UUID) -> Response:
     answers={
         201: "recalled: nobody uses, packs, prints, sells or sends these lots any more",
         400: "the wish cannot be read",
-        409: "nothing is hit, or something else than was shown",
+        409: "nothing is hit, something else than was shown, or a text says nothing",
     },
 )
 def begin() -> tuple[Response, int]:
@@ -350,8 +370,8 @@ def begin() -> tuple[Response, int]:
         origin = Origin(origin.kind, origin.key, asked.since, asked.until)
     wish = recall.Call(
         origin,
-        _short("why", asked.why, 200),
-        _short("advice", asked.advice, 300, needed=False) or advice(),
+        _short("why", asked.why, WHY),
+        _short("advice", asked.advice, ADVICE, needed=False) or advice(),
         _known("outcome", asked.outcome, OUTCOMES),
         asked.sign[:64],
     )
@@ -374,14 +394,14 @@ def begin() -> tuple[Response, int]:
         200: "ended",
         400: "the wish cannot be read",
         404: "no such recall",
-        409: "ended before, or goods that are to be destroyed are in store still",
+        409: "ended before, goods to be destroyed are in store still, or why says nothing",
     },
 )
 def end(key: uuid.UUID) -> Response:
     """End a recall."""
     found, asked = _own(key), _body(Ended)
     how = _known("outcome", asked.outcome, OUTCOMES)
-    wish = recall.Ending(found.id, how, _short("why", asked.why, 300))
+    wish = recall.Ending(found.id, how, _short("why", asked.why, ENDED_WHY))
     try:
         with transaction() as session:
             recall.end(desk(session), str(asked.id or uuid.uuid4()), wish)

@@ -17,12 +17,13 @@ from test_server import fails, running, write
 
 from nongso.commands.__main__ import main
 from nongso.platform import app as app_of
-from nongso.platform import demo, installation, migrations, people
+from nongso.platform import demo, installation, migrations, people, store
 from nongso.platform import settings as settings_of
 from nongso.platform.greenhouse import commands
 from nongso.platform.installation import InstallationError
 from nongso.platform.migrations import SchemaError
 from nongso.platform.settings import Settings
+from nongso.platform.storage import Trouble, trouble_of
 from nongso.platform.telemetry import SqliteTelemetry
 
 PAGE_SIZE = 4096
@@ -275,6 +276,20 @@ def test_a_server_with_garbled_records_ends_with_a_sentence(
     assert main(["platform", "upgrade", "--settings", str(server)]) == 1
     assert "are damaged" in capsys.readouterr().err
     assert settings.records_file.read_bytes() == spoilt
+
+
+def test_a_spoilt_name_in_the_complaint_itself_is_damage(damaged: Settings) -> None:
+    """SQLite names the table whose description it cannot read, in whatever letters are there."""
+    raw = damaged.records_file.read_bytes()
+    records = store.Records(damaged.records_file)
+    damaged.records_file.write_bytes(raw.replace(b"tablerunrun", b"tabler\xe1nr\xe1n", 1))
+    assert damaged.records_file.read_bytes() != raw
+    with pytest.raises(SchemaError, match="are damaged"):
+        migrations.check_file(damaged)
+    with pytest.raises(UnicodeDecodeError) as found, records.engine.connect() as connection:
+        connection.exec_driver_sql("SELECT count(*) FROM run")
+    records.close()
+    assert trouble_of(found.value) is Trouble.DAMAGED
 
 
 def test_lost_records_are_not_silently_begun_anew(

@@ -41,16 +41,19 @@ def test_a_program_looks_recalls_and_ends(site: Site, farm: Farm) -> None:
 def test_nonsense_is_answered_with_what_is_wrong(site: Site, farm: Farm) -> None:
     lot = farm.packed(10).code
     wish = {"from": "lot", "key": lot, "why": "mốc"}
-    for wrong, code in (
-        ({"from": "moon"}, "bad_from"),
-        ({"why": " "}, "bad_why"),
-        ({"why": "x" * 201}, "bad_why"),
-        ({"why": "mốc\x00"}, "bad_why"),
-        ({"outcome": "hide"}, "bad_outcome"),
-        ({"from": "day", "key": "hôm qua"}, "bad_key"),
+    for wrong, status, code in (
+        ({"from": "moon"}, 400, "bad_from"),
+        ({"why": ""}, 400, "bad_why"),
+        ({"why": " "}, 409, "bad_why"),
+        ({"why": "x" * 201}, 400, "bad_why"),
+        ({"why": "mốc\x00"}, 409, "bad_why"),
+        ({"outcome": "hide"}, 400, "bad_outcome"),
+        ({"from": "day", "key": "hôm qua"}, 409, "bad_key"),
+        ({"from": "day", "key": "9999-12-31"}, 409, "nothing_hit"),
+        ({"key": ""}, 400, "bad_key"),
     ):
         answer = site.api("/api/v1/recalls", {**wish, **wrong})
-        assert (answer.status_code, answer.json["code"]) == (400, code)
+        assert (answer.status_code, answer.json["code"]) == (status, code)
     answer = site.api("/api/v1/recalls", {**wish, "key": "NOLOT"})
     assert (answer.status_code, answer.json["code"]) == (409, "lot_unknown")
     assert site.api("/api/v1/recalls", wish, role="officer").status_code == 403
