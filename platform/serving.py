@@ -41,6 +41,7 @@ MOST_BODY_IN_MEMORY = 512 * 1024
 MOST_ANSWER_IN_MEMORY = 8 * 1024 * 1024  # a larger one needs room on the disk
 PIECE = 256 * 1024  # of a large answer, sent when the one before is on its way
 LOOKING_THREADS = 3
+WITHOUT_BODY = (204, 304)  # RFC 9110, 8.6: no length, or that of what was not sent
 BACKLOG = 1024
 
 
@@ -194,6 +195,7 @@ class _Answer:
     status: int
     headers: list[tuple[str, str]]
     body: bytes | IO[bytes]
+    is_head: bool = False
 
 
 class _Refused(Exception):
@@ -344,7 +346,8 @@ class _Bridge:
             close = getattr(pieces, "close", None)
             if close is not None:
                 close()
-        return _Answer(said[0], [(name.lower(), value) for name, value in said[1]], whole)
+        headers = [(name.lower(), value) for name, value in said[1]]
+        return _Answer(said[0], headers, whole, environ["REQUEST_METHOD"] == "HEAD")
 
 
 def _collect(pieces: Iterable[bytes]) -> bytes | IO[bytes]:
@@ -363,10 +366,13 @@ def _collect(pieces: Iterable[bytes]) -> bytes | IO[bytes]:
 
 
 async def _send(send: Any, answer: _Answer) -> None:
-    headers = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in answer.headers]
+    # The date is written by uvicorn.
+    told = [(name, value) for name, value in answer.headers if name != "date"]
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in told]
     body = answer.body
     if isinstance(body, bytes):
-        if not any(name == b"content-length" for name, _ in headers):
+        is_told = any(name == b"content-length" for name, _ in headers)
+        if not is_told and answer.status not in WITHOUT_BODY and not answer.is_head:
             headers.append((b"content-length", str(len(body)).encode()))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -1,5 +1,6 @@
 """What the server answers by itself is as careful as its pages; who waits keeps nobody waiting."""
 
+import http.client
 import json
 import queue
 import socket
@@ -458,3 +459,28 @@ def test_a_mistake_of_the_application_is_an_answer_too(caplog: pytest.LogCapture
         found, _ = exchange(port, b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
     assert found == 500
     assert "a mistake of ours" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "length"),
+    [
+        ("200 OK", "GET", "0"),
+        ("204 No Content", "GET", None),
+        ("304 Not Modified", "GET", None),
+        ("200 OK", "HEAD", None),
+    ],
+)
+def test_an_answer_without_a_body_tells_no_length_and_one_date(
+    status: str, method: str, length: str | None
+) -> None:
+    def application(environ: dict[str, Any], start: Any) -> list[bytes]:
+        start(status, [("Date", "Sun, 22 Nov 2026 08:00:00 GMT"), ("ETag", '"x"')])
+        return []
+
+    with serving_only(application) as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection.request(method, "/")
+        answer = connection.getresponse()
+        assert answer.getheader("Content-Length") == length
+        assert len(answer.headers.get_all("Date") or []) == 1
+        connection.close()
