@@ -162,6 +162,7 @@ class Terminal:
         words = ["up", "--data", str(folder), "--port", str(free_port())]
         self.pid, self._screen = pty.fork()
         if self.pid == 0:
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the tests run under nohup
             os.execv(sys.executable, [sys.executable, "-m", "nongso.commands", *words])
 
     def read_until(self, word: bytes, seconds: float = 60.0) -> None:
