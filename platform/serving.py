@@ -29,6 +29,8 @@ from urllib.parse import unquote_to_bytes
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from nongso.platform.listening import BACKLOG
+
 log = logging.getLogger(__name__)
 
 HEADER_SECONDS = 20.0  # from the first byte of a request to the end of its headers
@@ -42,7 +44,6 @@ MOST_ANSWER_IN_MEMORY = 8 * 1024 * 1024  # a larger one needs room on the disk
 PIECE = 256 * 1024  # of a large answer, sent when the one before is on its way
 LOOKING_THREADS = 3
 WITHOUT_BODY = (204, 304)  # RFC 9110, 8.6: no length, or that of what was not sent
-BACKLOG = 1024
 
 
 class Server:
@@ -110,6 +111,8 @@ def _own_answer(status: int, why: str) -> tuple[list[tuple[str, str]], bytes]:
 
 
 _TOO_LARGE = (431, "the headers of the request are too large")
+_TOO_LARGE_A_BODY = (413, "the body of the request is too large")
+_TOO_SLOW = (408, "the request took too long to arrive")
 
 
 class _Connection(HttpToolsProtocol):
@@ -140,10 +143,6 @@ class _Connection(HttpToolsProtocol):
         if self._in_headers and self._header_bytes > MOST_HEADER_BYTES:
             self._refuse(*_TOO_LARGE)
 
-    def on_message_begin(self) -> None:
-        self._in_headers = True
-        super().on_message_begin()
-
     def on_headers_complete(self) -> None:
         self._headers_came()
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
@@ -154,7 +153,7 @@ class _Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        self._in_headers, self._header_bytes = True, 0
+        self._in_headers = True
 
     def _await_headers(self) -> None:
         if self._deadline is not None:
@@ -168,7 +167,7 @@ class _Connection(HttpToolsProtocol):
             self._deadline = None
 
     def _give_up(self) -> None:
-        self._refuse(408, "the request took too long to arrive")
+        self._refuse(*_TOO_SLOW)
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(400, "the request cannot be read")
@@ -235,17 +234,19 @@ class _Bridge:
         except _HungUp:
             return
         except _Refused as refused:
-            headers, body = _own_answer(*refused.args)
-            answer = _Answer(refused.args[0], self._headers + headers, body)
+            answer = self._own_answer(*refused.args)
         except Exception:
             log.exception("a request could not be answered")
-            headers, body = _own_answer(500, "a mistake on the server")
-            answer = _Answer(500, self._headers + headers, body)
+            answer = self._own_answer(500, "a mistake on the server")
         await _send(send, answer)
 
+    def _own_answer(self, status: int, why: str) -> _Answer:
+        headers, body = _own_answer(status, why)
+        return _Answer(status, self._headers + headers, body)
+
     async def _answer(self, scope: Any, receive: Any) -> _Answer:
-        body = await self._body(scope, receive)
-        try:
+        with self._room_for_body(scope) as body:
+            await self._take(body, receive)
             environ = self._environ(scope, body)
             only_looks = (
                 scope["method"] in ("GET", "HEAD") and b"wait=" not in scope["query_string"]
@@ -253,37 +254,30 @@ class _Bridge:
             pool = self._looking if only_looks else self._other
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(pool, self._call, environ)
-        finally:
-            body.close()
 
-    async def _body(self, scope: Any, receive: Any) -> IO[bytes]:
+    def _room_for_body(self, scope: Any) -> IO[bytes]:
+        declared = int(next((v for n, v in scope["headers"] if n == b"content-length"), b"0"))
+        if declared > self._most_body:
+            raise _Refused(*_TOO_LARGE_A_BODY)
+        return tempfile.TemporaryFile() if declared > MOST_BODY_IN_MEMORY else io.BytesIO()
+
+    async def _take(self, body: IO[bytes], receive: Any) -> None:
         """Take the whole body of a request, however slowly it comes."""
-        declared = next((v for n, v in scope["headers"] if n == b"content-length"), b"0")
-        if int(declared) > self._most_body:
-            raise _Refused(413, "the body of the request is too large")
-        large = int(declared) > MOST_BODY_IN_MEMORY
-        body: IO[bytes] = tempfile.TemporaryFile() if large else io.BytesIO()  # noqa: SIM115
-        size = 0
+        size, more = 0, True
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
-                while True:
+                while more:
                     event = await receive()
                     if event["type"] == "http.disconnect":
                         raise _HungUp
                     size += len(event["body"])
                     if size > self._most_body:
-                        raise _Refused(413, "the body of the request is too large")
+                        raise _Refused(*_TOO_LARGE_A_BODY)
                     body.write(event["body"])
-                    if not event["more_body"]:
-                        break
+                    more = event["more_body"]
         except TimeoutError:
-            body.close()
-            raise _Refused(408, "the request took too long to arrive") from None
-        except BaseException:
-            body.close()
-            raise
+            raise _Refused(*_TOO_SLOW) from None
         body.seek(0)
-        return body
 
     def _environ(self, scope: Any, body: IO[bytes]) -> dict[str, Any]:
         """Say what PEP 3333 asks for. Names of headers with an underscore are dropped: they could
