@@ -11,9 +11,7 @@ import argparse
 import contextlib
 import importlib.util
 import os
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -91,21 +89,6 @@ def readings(gateway: page.Gateway, at: int) -> Iterator[list[int]]:
         thread.join()
 
 
-def load(url: str, cookie: str, seconds: int) -> tuple[float, float]:
-    """Return requests a second, and the 99th percentile in milliseconds."""
-    words = ["wrk", "--latency", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"]
-    if cookie:
-        words += ["-H", f"Cookie: {cookie}"]
-    said = subprocess.run([*words, url], capture_output=True, text=True, check=True).stdout
-    assert "Non-2xx" not in said, said
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
-    late = re.search(r"99%\s+([\d.]+)(us|ms|s)", said)
-    assert rate is not None, said
-    assert late is not None, said
-    unit = {"us": 0.001, "ms": 1, "s": 1000}[late.group(2)]
-    return float(rate.group(1)), float(late.group(1)) * unit
-
-
 def measure(folder: Path, runs: int, seconds: int, only: str) -> int:
     """Measure the servers in turn and print them; 1 when the shipped one breaks its promise."""
     port = page.free_port()
@@ -126,10 +109,10 @@ def measure(folder: Path, runs: int, seconds: int, only: str) -> int:
                     configured = True
                 cookie = page.log_in(port, house["accounts"]["farmer"])
                 for path, who in (("/greenhouses", cookie), ("/", "")):
-                    load(url + path, who, 1)
+                    page.wrk(url + path, who, 1, CONNECTIONS)
                     with readings(gateway, start) as brought:
                         began = time.monotonic()
-                        rate = load(url + path, who, seconds)
+                        rate = page.wrk(url + path, who, seconds, CONNECTIONS)
                         spent = time.monotonic() - began
                     start += 40_000
                     print(
