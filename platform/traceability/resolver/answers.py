@@ -24,7 +24,7 @@ from nongso.platform.traceability.digital_link import Link, LinkError
 from nongso.platform.traceability.resolver import link_types, sentences
 from nongso.platform.traceability.resolver.levels import DATA, levels_of
 from nongso.platform.traceability.resolver.linkset import LINKSET, linkset_of, some_of
-from nongso.platform.traceability.resolver.names import Named
+from nongso.platform.traceability.resolver.names import Name, Named, chains
 from nongso.platform.traceability.resolver.offers import Level, Offer, choose
 from nongso.platform.traceability.resolver.product_data import product_data
 
@@ -41,33 +41,42 @@ OPEN = {
 def answer(named: Named, page: Callable[[], Response]) -> Response:
     """Answer for something that is ours. ``page`` makes the page of this address."""
     settings: Settings = current_app.extensions["nongso.settings"]
-    levels = levels_of(records(), settings.label_url, named, _events_address(settings))
-    made = _made(named, levels, page)
-    first = levels[0]
+    known = chains(records(), settings.label_url, named)
+    made = _made(named, known, page)
+    first, *others = (chain[0].address for chain in known)
     _add_links(
         made,
-        f'<{first.address}?linkType=linkset>; rel="linkset"; type="{LINKSET}"',
-        *(f'<{address}>; rel="owl:sameAs"' for address in first.same_as),
+        f'<{first}?linkType=linkset>; rel="linkset"; type="{LINKSET}"',
+        *(f'<{address}>; rel="owl:sameAs"' for address in others),
     )
     return made
 
 
-def _made(named: Named, levels: list[Level], page: Callable[[], Response]) -> Response:
+def _made(named: Named, known: list[list[Name]], page: Callable[[], Response]) -> Response:
     wanted = link_types.asked(request.args.get("linkType", ""))
     if wanted in link_types.LINKSET_WORDS:
-        return _linkset(named, levels, LINKSET)
+        return _linkset(named, _levels(named, known), LINKSET)
     if wanted not in ("", link_types.DEFAULT):
-        return _kind(wanted, named, levels, page)
+        return _kind(wanted, named, known, page)
     media = request.accept_mimetypes.best_match([_HTML, LINKSET, DATA, _JSON], _HTML)
     if media in (LINKSET, _JSON):
-        return _linkset(named, levels, media)
+        return _linkset(named, _levels(named, known), media)
     if media == DATA:
-        return _data(named, levels[0])
+        return _data(named, _levels(named, known)[0])
     return page()
 
 
-def _kind(kind: str, named: Named, levels: list[Level], page: Callable[[], Response]) -> Response:
-    chain = [level for level in levels if level.address in _own_chain(levels)]
+def _levels(named: Named, known: list[list[Name]]) -> list[Level]:
+    """What is offered at each level; a page is shown without asking for it."""
+    settings: Settings = current_app.extensions["nongso.settings"]
+    return levels_of(records(), settings.label_url, named, known, _events_address(settings))
+
+
+def _kind(
+    kind: str, named: Named, known: list[list[Name]], page: Callable[[], Response]
+) -> Response:
+    levels = _levels(named, known)
+    chain = levels[: len(known[0])]  # those under the name by which was asked
     found = choose(chain, kind, list(request.accept_languages), list(request.accept_mimetypes))
     if not found:
         title = _("Chưa có đường dẫn loại này")
@@ -79,17 +88,6 @@ def _kind(kind: str, named: Named, levels: list[Level], page: Callable[[], Respo
     if offer.address == levels[0].address:
         return _data(named, levels[0]) if offer.media == DATA else page()
     return _redirect(offer)
-
-
-def _own_chain(levels: list[Level]) -> set[str]:
-    """Addresses of the levels under the name by which was asked: down to the first product."""
-    chain = set()
-    others = set(levels[0].same_as)
-    for level in levels:
-        if level.address in others:
-            break
-        chain.add(level.address)
-    return chain
 
 
 def _redirect(offer: Offer) -> Response:
@@ -199,5 +197,6 @@ def open_to_all(made: Response) -> None:
 
 
 def _events_address(settings: Settings) -> str | None:
-    rules = {rule.rule for rule in current_app.url_map.iter_rules()}
-    return f"{settings.label_url.rstrip('/')}/epcis/events" if "/epcis/events" in rules else None
+    if "epcis.events_home" not in current_app.view_functions:
+        return None
+    return f"{settings.label_url.rstrip('/')}/epcis/events"

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from nongso.platform.languages import LANGUAGES, _
 from nongso.platform.traceability.identifiers import lot_id
 from nongso.platform.traceability.records import Product
-from nongso.platform.traceability.resolver.names import Name, Named, chains
+from nongso.platform.traceability.resolver.names import Name, Named
 from nongso.platform.traceability.resolver.offers import Level, Offer
 from nongso.platform.traceability.resolver.records import ProductLink
 
@@ -16,13 +16,17 @@ DATA = "application/ld+json"
 
 
 def levels_of(
-    session: Session, base: str, named: Named, events_address: str | None
+    session: Session,
+    base: str,
+    named: Named,
+    all_chains: Sequence[Sequence[Name]],
+    events_address: str | None,
 ) -> list[Level]:
     """Levels under the name by which was asked, finest first, then those under other names.
 
-    ``events_address`` is where EPCIS events can be asked for, ``None`` where nowhere.
+    ``all_chains`` are the names as ``chains`` tells them, ``events_address`` is where EPCIS
+    events can be asked for, ``None`` where nowhere.
     """
-    all_chains = chains(session, base, named)
     added = tuple(_offer(link) for link in added_links(session, named.product))
     found = []
     for chain in all_chains:
