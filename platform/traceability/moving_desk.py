@@ -1,8 +1,8 @@
 """What the pages of moving goods share: what is there to be moved, and reading it from a form."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import abort
 from sqlalchemy import select
@@ -10,11 +10,11 @@ from sqlalchemy import select
 from nongso.platform.accounts import scoped, somebody
 from nongso.platform.forms import Form
 from nongso.platform.languages import _
-from nongso.platform.store import records
+from nongso.platform.store import records, transaction
 from nongso.platform.traceability import moving_book, sentences
+from nongso.platform.traceability.desk import desk, refuse, today
 from nongso.platform.traceability.desk import page as work_page
-from nongso.platform.traceability.desk import today
-from nongso.platform.traceability.errors import LotUnknown
+from nongso.platform.traceability.errors import LotUnknown, Refused
 from nongso.platform.traceability.moving import Amount
 from nongso.platform.traceability.moving_errors import CartonNotThere
 from nongso.platform.traceability.moving_records import (
@@ -30,6 +30,8 @@ from nongso.platform.traceability.testing_records import FAILED
 MOST_SHOWN = 100
 MOST_PACKS = 100_000
 
+_Made = TypeVar("_Made")
+
 
 @dataclass(frozen=True)
 class There:
@@ -43,6 +45,19 @@ class There:
 def page(template: str, form: Form | None = None, **more: Any) -> str | tuple[str, int]:
     """Render a page of this room."""
     return work_page(template, form, holder_kinds=holder_kinds(), **more)
+
+
+def done(form: Form, deed: Callable[..., _Made], *wish: Any) -> _Made | None:
+    """Do it if the form has no error; ``None`` sends it back with what is wrong."""
+    id_ = form.id()
+    if not form.ok:
+        return None
+    try:
+        with transaction() as session:
+            return deed(desk(session), id_, *wish)
+    except Refused as e:
+        refuse(form, e)
+        return None
 
 
 def holder_kinds() -> dict[str, str]:

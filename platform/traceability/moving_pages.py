@@ -1,6 +1,7 @@
 """The clerk's pages for cartons and for goods that leave, come back, are sold or destroyed."""
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from flask import Response, abort, redirect, request, url_for
@@ -8,21 +9,19 @@ from sqlalchemy import select
 
 from nongso.platform.accounts import allow, scoped
 from nongso.platform.forms import Form, kg_typed
-from nongso.platform.store import records, transaction
+from nongso.platform.store import records
 from nongso.platform.traceability import moving, moving_desk, moving_shapes
 from nongso.platform.traceability.desk import (
     READERS,
     asked,
     blueprint,
-    desk,
     new_form,
-    refuse,
+    own_lot,
     settings,
     today,
 )
-from nongso.platform.traceability.errors import Refused
 from nongso.platform.traceability.moving import Amount
-from nongso.platform.traceability.moving_desk import There, page
+from nongso.platform.traceability.moving_desk import There, done, page
 from nongso.platform.traceability.moving_records import (
     Carton,
     CartonLot,
@@ -37,19 +36,6 @@ Answer = str | tuple[str, int] | Response
 
 def _go(endpoint: str, **more: Any) -> Response:
     return redirect(url_for(f"records.{endpoint}", **more), 303)  # type: ignore[return-value]
-
-
-def _done(form: Form, deed: Any, wish: Any) -> Any:
-    """Do it if the form has no error; ``None`` sends it back with what is wrong."""
-    id_ = form.id()
-    if not form.ok:
-        return None
-    try:
-        with transaction() as session:
-            return deed(desk(session), id_, wish)
-    except Refused as e:
-        refuse(form, e)
-        return None
 
 
 @blueprint.get("/goods")
@@ -110,7 +96,7 @@ def pack_cartons() -> Answer:
         form.count("count", 1, moving.MOST_CARTONS),
         form.day("day", today()),
     )
-    made = _done(form, moving.pack_cartons, wish)
+    made = done(form, moving.pack_cartons, wish)
     if made is None:
         return _carton_form(form, request.args.get("lot", "").upper())
     return _go("cartons") if len(made) > 1 else _go("carton", key=made[0].code)
@@ -153,7 +139,7 @@ def open_carton(key: str) -> Answer:
     """Open a carton; its packs are loose again."""
     found, form = _own_carton(key), Form(request.form)
     wish = moving.Opening(found.code, form.day("day", today()))
-    if _done(form, moving.open_carton, wish) is None:
+    if done(form, moving.open_carton, wish) is None:
         return _carton(found, form)
     return _go("carton", key=found.code)
 
@@ -177,7 +163,7 @@ def ship() -> Answer:
         form.day("day", today()),
         form.text("document", 60, needed=False),
     )
-    made = _done(form, moving.ship, wish)
+    made = done(form, moving.ship, wish)
     return _dispatch_form(form) if made is None else _go("dispatch", key=made.id, recorded=1)
 
 
@@ -252,7 +238,7 @@ def arrived(key: uuid.UUID) -> Answer:
         else:
             amounts.append(Amount(lot.code, grams=form.grams(name) or 0))
     wish = moving.Arrival(found.id, tuple(amounts), form.day("day", today()))
-    if _done(form, moving.confirm, wish) is None:
+    if done(form, moving.confirm, wish) is None:
         return _dispatch(found, form)
     return _go("dispatch", key=found.id)
 
@@ -263,7 +249,7 @@ def void_dispatch(key: uuid.UUID) -> Answer:
     """Void a dispatch that was written by mistake."""
     found, form = _own_dispatch(key), Form(request.form)
     wish = moving.Voiding(found.id, form.text("why", 200))
-    if _done(form, moving.void, wish) is None:
+    if done(form, moving.void, wish) is None:
         return _dispatch(found, form)
     return _go("dispatch", key=found.id)
 
@@ -285,17 +271,18 @@ def move(deed: str) -> Answer:
     amounts = moving_desk.wished(form, _there(deed, holder))
     day = form.day("day", today())
     wish: moving.Wish
+    do: Callable[..., object]
     if deed == "returned":
         boxes = moving_desk.wished_cartons(form, moving_desk.cartons(holder) if holder else ())
         why = form.text("why", 200, needed=False)
         wish, do = moving.Return(holder, boxes, amounts, day, why), moving.bring_back
     elif deed == "sold":
-        wish, do = moving.Sale(amounts, day, holder), moving.sell  # type: ignore[assignment]
+        wish, do = moving.Sale(amounts, day, holder), moving.sell
     else:
         document, why = form.text("document", 60), form.text("why", 200)
         wish = moving.Destruction(amounts, day, document, why, holder)
-        do = moving.destroy  # type: ignore[assignment]
-    if _done(form, do, wish) is None:
+        do = moving.destroy
+    if done(form, do, wish) is None:
         return _moved(form, deed)
     return _go("goods", recorded=1)
 
@@ -343,7 +330,5 @@ def where_of(lot: Lot) -> dict[str, Any]:
 @allow(*READERS)
 def where(code: str) -> Answer:
     """Where the goods of a lot are now."""
-    lot = records().scalar(scoped(select(Lot), Lot.cooperative).where(Lot.code == code.upper()))
-    if lot is None:
-        abort(404)
+    lot = own_lot(code)
     return page("where.html", lot=lot, **where_of(lot))

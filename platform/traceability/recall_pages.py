@@ -20,11 +20,10 @@ from nongso.platform.traceability.desk import (
     desk,
     new_form,
     producers,
-    refuse,
     today,
 )
 from nongso.platform.traceability.errors import Refused
-from nongso.platform.traceability.moving_desk import page
+from nongso.platform.traceability.moving_desk import done, page
 from nongso.platform.traceability.recall_reach import Hit, Origin
 from nongso.platform.traceability.recall_records import DESTROY, ORIGINS, OUTCOMES, Recall
 from nongso.platform.traceability.records import Lot, Producer
@@ -107,17 +106,13 @@ def begin_recall() -> Answer:
     origin = _origin(request.form)
     if origin is None:
         return _recall_new(form, None, True)
-    id_, why = form.id(), form.text("why", 200)
-    said, outcome = form.text("advice", 300), form.choice("outcome", OUTCOMES)
-    if form.ok:
-        wish = recall.Call(origin, why, said, outcome, form["sign"][:64])
-        try:
-            with transaction() as session:
-                made = recall.begin(desk(session), id_, wish)
-            return redirect(url_for("records.recall", key=made.id), 303)  # type: ignore[return-value]
-        except Refused as e:
-            refuse(form, e)
-    return _recall_new(form, origin, True)
+    why, said = form.text("why", 200), form.text("advice", 300)
+    outcome = form.choice("outcome", OUTCOMES)
+    wish = recall.Call(origin, why, said, outcome, form["sign"][:64])
+    made = done(form, recall.begin, wish)
+    if made is None:
+        return _recall_new(form, origin, True)
+    return redirect(url_for("records.recall", key=made.id), 303)  # type: ignore[return-value]
 
 
 def _recall_new(form: Form, origin: Origin | None, asked: bool) -> Answer:
@@ -232,16 +227,10 @@ def called(key: uuid.UUID) -> Answer:
 def end_recall(key: uuid.UUID) -> Answer:
     """End a recall, with what became of the goods."""
     found, form = _own(key), Form(request.form)
-    id_ = form.id()
     wish = recall.Ending(found.id, form.choice("ended_how", OUTCOMES), form.text("ended_why", 300))
-    if form.ok:
-        try:
-            with transaction() as session:
-                recall.end(desk(session), id_, wish)
-            return redirect(url_for("records.recall", key=found.id), 303)  # type: ignore[return-value]
-        except Refused as e:
-            refuse(form, e)
-    return _recall(found, form)
+    if done(form, recall.end, wish) is None:
+        return _recall(found, form)
+    return redirect(url_for("records.recall", key=found.id), 303)  # type: ignore[return-value]
 
 
 @blueprint.get("/recalls/<uuid:key>/notice")

@@ -13,7 +13,7 @@ from nongso.platform.store import records, transaction
 from nongso.platform.traceability import recall_rehearsal
 from nongso.platform.traceability.desk import READERS, blueprint, desk, new_form, refuse
 from nongso.platform.traceability.errors import Refused
-from nongso.platform.traceability.moving_desk import MOST_PACKS, page
+from nongso.platform.traceability.moving_desk import MOST_PACKS, done, page
 from nongso.platform.traceability.recall_records import Rehearsal
 from nongso.platform.traceability.recall_rehearsal import NOT_REACHED
 from nongso.platform.traceability.records import Lot
@@ -33,15 +33,10 @@ def rehearsal_new() -> Answer:
 def start_rehearsal() -> Answer:
     """Draw a lot and start the clock."""
     form = Form(request.form)
-    id_ = form.id()
-    if form.ok:
-        try:
-            with transaction() as session:
-                made = recall_rehearsal.start(desk(session), id_)
-            return redirect(url_for("records.rehearsal", key=made.id), 303)  # type: ignore[return-value]
-        except Refused as e:
-            refuse(form, e)
-    return page("rehearsal_new.html", form)
+    made = done(form, recall_rehearsal.start)
+    if made is None:
+        return page("rehearsal_new.html", form)
+    return redirect(url_for("records.rehearsal", key=made.id), 303)  # type: ignore[return-value]
 
 
 def _own(key: uuid.UUID) -> Rehearsal:

@@ -8,20 +8,17 @@ from sqlalchemy import select
 from nongso.platform.accounts import allow, scoped
 from nongso.platform.forms import Form
 from nongso.platform.languages import _
-from nongso.platform.store import records, transaction
+from nongso.platform.store import records
 from nongso.platform.traceability import moving_desk, sentences, shaping, testing
 from nongso.platform.traceability.desk import (
     READERS,
     blueprint,
-    desk,
     new_form,
     own_lot,
-    refuse,
     settings,
     today,
 )
-from nongso.platform.traceability.errors import Refused
-from nongso.platform.traceability.moving_desk import page
+from nongso.platform.traceability.moving_desk import done, page
 from nongso.platform.traceability.moving_errors import NotAReport
 from nongso.platform.traceability.records import PACKS, Lot
 from nongso.platform.traceability.testing_records import LabTest, Sample
@@ -66,19 +63,13 @@ def sample(code: str) -> Answer:
 def take_sample(code: str) -> Answer:
     """Record a sample; it does not come back."""
     lot, form = own_lot(code), Form(request.form)
-    id_ = form.id()
     packs = form.count("amount", 1, moving_desk.MOST_PACKS) if lot.kind == PACKS else 0
     grams = 0 if lot.kind == PACKS else form.grams("amount") or 0
     laboratory, day = form.text("laboratory", 80), form.day("day", today())
     wish = testing.Taking(lot.code, packs, grams, laboratory, day)
-    if form.ok:
-        try:
-            with transaction() as session:
-                testing.sample(desk(session), id_, wish)
-            return redirect(url_for("records.lot_tests", code=lot.code), 303)  # type: ignore[return-value]
-        except Refused as e:
-            refuse(form, e)
-    return _sample(lot, form)
+    if done(form, testing.sample, wish) is None:
+        return _sample(lot, form)
+    return redirect(url_for("records.lot_tests", code=lot.code), 303)  # type: ignore[return-value]
 
 
 def _sample(lot: Lot, form: Form) -> Answer:
@@ -98,7 +89,6 @@ def test(code: str) -> Answer:
 def record_test(code: str) -> Answer:
     """Record a laboratory's result; one that failed holds the lot back."""
     lot, form = own_lot(code), Form(request.form)
-    id_ = form.id()
     result = form.choice("result", ("conformant", "non_conformant"))
     sha256, name = _report(form)
     wish = testing.Result(
@@ -115,14 +105,9 @@ def record_test(code: str) -> Answer:
         file_name=name,
         lifted_why=form.text("lifted_why", 200, needed=False),
     )
-    if form.ok:
-        try:
-            with transaction() as session:
-                testing.record(desk(session), id_, wish)
-            return redirect(url_for("records.lot_tests", code=lot.code), 303)  # type: ignore[return-value]
-        except Refused as e:
-            refuse(form, e)
-    return _test(lot, form)
+    if done(form, testing.record, wish) is None:
+        return _test(lot, form)
+    return redirect(url_for("records.lot_tests", code=lot.code), 303)  # type: ignore[return-value]
 
 
 def _report(form: Form) -> tuple[str, str]:
