@@ -72,12 +72,12 @@ def body(number: int) -> dict[str, Any]:
     }
 
 
-def appends(records: Records, count: int, batch: int) -> float:
-    """Append events with their entries; returns events a second."""
+def appends(records: Records, first: int, count: int, batch: int) -> float:
+    """Append events with their entries, ``batch`` a transaction; returns events a second."""
     begun = clock()
-    for first in range(0, count, batch):
+    for at in range(first, first + count, batch):
         with records.transaction() as session:
-            for number in range(first, min(first + batch, count)):
+            for number in range(at, min(at + batch, first + count)):
                 events.append(
                     session,
                     id=str(uuid.UUID(int=number)),
@@ -168,9 +168,9 @@ def main() -> int:
         )
         migrations.upgrade(settings)
         records = Records.of(settings)
-        rate = appends(records, args.appends, args.batch)
+        rate = appends(records, 0, args.appends, args.batch)
         print(f"events with entry, batches of {args.batch}: {rate:,.0f} a second", flush=True)
-        single = appends_alone(records, args.appends, 50)
+        single = appends(records, args.appends, 50, batch=1)  # as a clerk does
         print(f"events with entry, one a transaction: {single:,.0f} a second", flush=True)
         rate = lay_down(records, args.entries - 1)
         print(f"bare entries to fill up: {rate:,.0f} a second", flush=True)
@@ -186,23 +186,6 @@ def main() -> int:
         print(f"an inclusion proof, judged: {spread(judged)}")
         records.close()
     return 0
-
-
-def appends_alone(records: Records, first: int, count: int) -> float:
-    """Append events each in its own transaction, as a clerk does; returns events a second."""
-    begun = clock()
-    for number in range(first, first + count):
-        with records.transaction() as session:
-            events.append(
-                session,
-                id=str(uuid.UUID(int=number)),
-                type="lot.transformed",
-                at=1_795_000_000,
-                actor="clerk",
-                cooperative=None,
-                body=body(number),
-            )
-    return count / (clock() - begun)
 
 
 if __name__ == "__main__":
