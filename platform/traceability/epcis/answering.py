@@ -15,7 +15,7 @@ from typing import Any
 
 from nongso.platform import jsonparts
 from nongso.platform.traceability.epcis.finding import Found
-from nongso.platform.traceability.epcis.indexing import event_of
+from nongso.platform.traceability.epcis.indexing import as_sent
 from nongso.platform.traceability.epcis.namespaces import prefixes_of
 from nongso.platform.traceability.epcis.records import CAPTURED
 from nongso.platform.traceability.epcis.same_name import same_form
@@ -113,9 +113,9 @@ def _written(one: Found, style: Style, context: Any) -> str:
         added = {"eventID": one.head.event_id, **added}
     if one.text is not None and style.keeps_text and not style.public:
         return _with(one.text, added, {})
-    type_ = CAPTURED if one.head.is_foreign else "lot."
-    body = dict(event_of(type_, one.body) or one.body)
+    body = as_sent(one.body)
     if style.public:
+        type_ = CAPTURED if one.head.is_foreign else "lot."
         body = {"eventID": one.head.event_id, **entries.split(type_, body)[0]}
     if style.epcs == LINKS:
         body = _linked(body)

@@ -114,12 +114,6 @@ def error_name(event: Mapping[str, Any]) -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:32]
 
 
-def event_id_of(event: Mapping[str, Any], context: Any) -> str:
-    """Return an event's name: the one that it brings, else its hash."""
-    given = event.get("eventID")
-    return given if isinstance(given, str) else event_hash(event, context)
-
-
 @dataclass(frozen=True)
 class _New:
     """An event that enters the index."""
@@ -251,6 +245,11 @@ def _contexts(session: Session, numbers: Sequence[int]) -> dict[int, Any]:
     return found
 
 
+def as_sent(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an event of the stream without the digest that stands beside a captured one."""
+    return {name: value for name, value in body.items() if name != DIGEST}
+
+
 def event_of(type_: str, body: Any) -> Mapping[str, Any] | None:
     """Return the EPCIS event in a row of the stream, ``None`` if it is something else.
 
@@ -259,7 +258,7 @@ def event_of(type_: str, body: Any) -> Mapping[str, Any] | None:
     if not isinstance(body, dict) or "eventTime" not in body:
         return None
     if type_ == CAPTURED:
-        return {name: value for name, value in body.items() if name != DIGEST}
+        return as_sent(body)
     if body.get("type") is not None:
         told = [refusal for refusal in check_event(body) if not refusal.beyond]
         if told:
