@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from nongso.platform.events import Event
 from nongso.platform.traceability.epcis.errors import EpcisError, bad_query
+from nongso.platform.traceability.epcis.model_values import can_be_written
 from nongso.platform.traceability.epcis.question import (
     Among,
     Amount,
@@ -243,10 +244,10 @@ def _read_token(question: Question) -> tuple[int, tuple[int, str, str]]:
             or not -(1 << 62) < at < 1 << 62
             or not isinstance(event_id, str)
             or not isinstance(error, str)
-            or "\0" in event_id + error
+            or not can_be_written(event_id)
+            or not can_be_written(error)
         ):
             raise ValueError
-        (event_id + error).encode()
     except (ValueError, binascii.Error, TypeError, RecursionError) as error_:
         raise bad_query("nextPageToken is not of this question", parameter="nextPageToken") from (
             error_

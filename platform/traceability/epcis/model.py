@@ -22,6 +22,7 @@ from nongso.platform.traceability.epcis.model_values import (
     Refusal,
     Told,
     anything,
+    can_be_written,
     each,
     either,
     is_uri,
@@ -293,22 +294,13 @@ def _unwritable(value: Any, at: str) -> Iterator[Refusal]:
     while waiting:
         one, where = waiting.pop()
         if isinstance(one, str):
-            if not _can_be_written(one):
+            if not can_be_written(one):
                 yield Refusal(where, "has a letter that cannot be written down", beyond=True)
         elif isinstance(one, dict):
             waiting += [(name, where) for name in one]
             waiting += [(inner, f"{where}.{name}") for name, inner in one.items()]
         elif isinstance(one, list):
             waiting += [(inner, f"{where}[{i}]") for i, inner in enumerate(one)]
-
-
-def _can_be_written(text_: str) -> bool:
-    if "\0" in text_:
-        return False
-    try:
-        return text_.isascii() or bool(text_.encode())
-    except UnicodeEncodeError:
-        return False
 
 
 _vocabulary = thing(

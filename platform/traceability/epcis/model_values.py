@@ -100,6 +100,16 @@ def is_time(text: str) -> bool:
     return second < 60 or (hour * 60 + minute - ahead) % 1440 == 1439
 
 
+def can_be_written(text: str) -> bool:
+    """Say whether a database can keep a text: no zero byte, no half of a surrogate pair."""
+    if "\0" in text:
+        return False
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
 def uri(value: Any, at: str, told: Told) -> None:
     """A URI, or a short name with a prefix, which reads like one."""
     if not isinstance(value, str) or not is_uri(value):

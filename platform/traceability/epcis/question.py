@@ -17,7 +17,7 @@ from typing import Any
 
 from nongso.platform.traceability.epcis.errors import bad_query
 from nongso.platform.traceability.epcis.model import ACTIONS, EVENT_TYPES
-from nongso.platform.traceability.epcis.model_values import is_uri
+from nongso.platform.traceability.epcis.model_values import can_be_written, is_uri
 from nongso.platform.traceability.epcis.namespaces import Prefixes, expand
 from nongso.platform.traceability.epcis.same_name import canonical, same_form
 from nongso.platform.traceability.epcis.terms import (
@@ -178,7 +178,7 @@ _WHERE = {
     "INNER": TOP + "+",
 }
 _UNIT = re.compile(r"[A-Z0-9]{2,4}")
-_NUMBER = re.compile(r"[+-]?[0-9.]{1,40}([eE][+-]?[0-9]{1,3})?")
+_NUMBER = re.compile(r"[+-]?[0-9.]{1,40}([eE]-?[0-9]+)?")
 _TRUE, _FALSE = ("true", "1", ""), ("false", "0")
 
 
@@ -333,7 +333,7 @@ class _Reader:
         if not 1 <= len(listed) <= MOST_VALUES:
             raise bad_query(f"{name} has from 1 to {MOST_VALUES} values", parameter=name)
         for one in listed:
-            if not isinstance(one, str) or not one or "\0" in one or not _is_writable(one):
+            if not isinstance(one, str) or not one or not can_be_written(one):
                 raise bad_query(f"{name} has a value that is no text", parameter=name)
         return listed
 
@@ -394,9 +394,7 @@ class _Reader:
         found = []
         for one in listed:
             text = one if isinstance(one, str) else repr(one)
-            if isinstance(one, bool) or not re.fullmatch(
-                r"[+-]?[0-9.]{1,40}([eE]-?[0-9]+)?", text
-            ):
+            if isinstance(one, bool) or not _NUMBER.fullmatch(text):
                 if isinstance(one, str) and "T" in one.upper() and ":" in name:
                     raise ValueError(one)
                 raise bad_query(f"{name}: {text[:60]!r} is no number", parameter=name)
@@ -405,10 +403,6 @@ class _Reader:
             except ValueError as error:
                 raise bad_query(f"{name}: {text[:60]!r} is no number", parameter=name) from error
         return tuple(found)
-
-
-def _is_writable(text: str) -> bool:
-    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 _CONTROLS = frozenset(

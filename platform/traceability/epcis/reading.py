@@ -21,7 +21,13 @@ from nongso.platform.traceability.epcis.model import (
 )
 from nongso.platform.traceability.epcis.model_values import Refusal
 from nongso.platform.traceability.epcis.records import DIGEST
-from nongso.platform.traceability.epcis.terms import CLASSES, EPCS, LONGEST_VALUE, milliseconds
+from nongso.platform.traceability.epcis.terms import (
+    CLASSES,
+    EPCS,
+    LONGEST_VALUE,
+    SENSOR_TIMES,
+    milliseconds,
+)
 
 MOST_EVENTS = 2_000  # of one capture
 MOST_BYTES = 8 * 1024 * 1024  # of one capture; the application refuses more by itself
@@ -117,7 +123,7 @@ def _untimely(sent: Sent) -> Iterator[Refusal]:
         times["errorDeclaration.declarationTime"] = declared["declarationTime"]
     for i, element in enumerate(sent.event.get("sensorElementList", ())):
         for part in (element.get("sensorMetadata", {}), *element["sensorReport"]):
-            for name in ("time", "startTime", "endTime"):
+            for name in SENSOR_TIMES:
                 if isinstance(part.get(name), str):
                     times[f"sensorElementList[{i}].{name}"] = part[name]
     for name, value in times.items():
