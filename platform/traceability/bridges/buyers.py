@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from nongso.platform.traceability.bridges.lineage import lineage
+from nongso.platform.traceability.bridges.lineage import lineage, sources
 from nongso.platform.traceability.epcis.model import check_document
 from nongso.platform.traceability.records import Lot
 from nongso.platform.traceability.shaping import CONTEXT
@@ -42,12 +42,13 @@ class NotValid(Exception):
 
 def document(session: Session, lot: Lot, now: datetime.datetime) -> dict[str, Any]:
     """The EPCIS document of a lot's way. Raises ``NotValid``."""
+    events = lineage(session, lot, sources(session, lot))
     found = {
         "@context": CONTEXT,
         "type": "EPCISDocument",
         "schemaVersion": "2.0",
         "creationDate": now.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "epcisBody": {"eventList": [_shared(body) for _event, body in lineage(session, lot)]},
+        "epcisBody": {"eventList": [_shared(body) for _event, body in events]},
     }
     told = check_document(found)
     if told:

@@ -5,7 +5,7 @@ its label; who gave the roots is a code.
 """
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -57,7 +57,7 @@ def of_lot(session: Session, base: str, lot: Lot, product: Product) -> dict[str,
     packed = datetime.date.fromisoformat(day_of(lot.at))
     behind = sources(session, lot)
     grown = [one for one in behind if one.place_id is not None or one.kind in _GROWN]
-    stages = stages_of(session, lot)
+    stages = stages_of(session, lot, behind)
     return of_product(session, base, product, packed) | {
         "product_name": lot.name,
         "stages": stages,
@@ -77,7 +77,7 @@ def of_lot(session: Session, base: str, lot: Lot, product: Product) -> dict[str,
     }
 
 
-def stages_of(session: Session, lot: Lot) -> list[dict[str, Any]]:
+def stages_of(session: Session, lot: Lot, behind: Sequence[Lot]) -> list[dict[str, Any]]:
     """Each step on the way: product code, place code, time (item 5 of Circular 02/2024)."""
     return [
         {
@@ -87,7 +87,7 @@ def stages_of(session: Session, lot: Lot) -> list[dict[str, Any]]:
             "place": _place(body),
             "time": str(body["eventTime"]),
         }
-        for _event, body in lineage(session, lot)
+        for _event, body in lineage(session, lot, behind)
     ]
 
 

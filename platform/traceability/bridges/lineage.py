@@ -4,7 +4,7 @@ Only the way up to the lot: what became of the same sources elsewhere, and who b
 nobody else's to read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -25,9 +25,10 @@ def sources(session: Session, lot: Lot) -> list[Lot]:
     return [found.lot for found in trace(session, lot, "back").lots]
 
 
-def lineage(session: Session, lot: Lot) -> list[tuple[Event, Mapping[str, Any]]]:
-    """Every event that brought about the lot or one of its sources, with its EPCIS shape."""
-    behind = sources(session, lot)
+def lineage(
+    session: Session, lot: Lot, behind: Sequence[Lot]
+) -> list[tuple[Event, Mapping[str, Any]]]:
+    """Every event that brought about the lot or one of its ``sources``, with its EPCIS shape."""
     numbers = {one.born_number for one in behind}
     found: dict[int, Event] = {}
     codes = [one.code for one in behind]
