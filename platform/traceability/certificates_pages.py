@@ -1,6 +1,7 @@
 """The clerk's pages for certificates and test reports: list, form, file, what runs out."""
 
 import uuid
+from collections.abc import Set
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from nongso.platform.traceability.desk import (
 )
 from nongso.platform.traceability.plots import Plot
 from nongso.platform.traceability.records import PACKS, Lot
+from nongso.platform.traceability.registry_fields import certificate_fields
 from nongso.platform.traceability.registry_forms import read_certificate
 from nongso.platform.traceability.registry_records import (
     CERTIFICATE_KINDS,
@@ -35,14 +37,12 @@ from nongso.platform.traceability.registry_records import (
     PRODUCER,
     PRODUCT,
     Certificate,
-    CertificateSubject,
 )
 from nongso.platform.traceability.registry_words import kind_of_certificate
 from nongso.platform.wholefile import NotKept
 
 Answer = str | tuple[str, int] | Response
 LOTS_OFFERED = 50
-_VALUES = ("kind", "number", "issuer", "since", "until", "note")
 
 
 @dataclass(frozen=True)
@@ -86,14 +86,7 @@ def certificate(key: str = "") -> Answer:
     """Show the form of a paper; a new one begins with the product or lot that was asked for."""
     if key:
         found = _own(key)
-        values = {name: str(getattr(found, name) or "") for name in _VALUES}
-        values |= {
-            "stars": str(found.stars or ""),
-            "passed": {True: "yes", False: "no", None: ""}[found.passed],
-            "public_file": "1" if found.public_file else "",
-        }
-        chosen = {f"{one.what}:{one.key}" for one in found.subjects}
-        return _certificate(Form(values), key, chosen, found)
+        return _certificate(Form(certificate_fields(found)), key, found.is_for, found)
     proposed = {"id": str(uuid.uuid4()), "kind": request.args.get("kind", "")}
     chosen = {request.args["for"]} if "for" in request.args else set()
     return _certificate(Form(proposed), "", chosen, None)
@@ -111,7 +104,7 @@ def keep_certificate(key: str = "") -> Answer:
     chosen = set(request.form.getlist("for"))
     known = {choice.value for choice in _choices()}
     if there is not None:  # what it is for stays, also where it is too old to be offered
-        known |= {f"{one.what}:{one.key}" for one in there.subjects}
+        known |= there.is_for
     if not chosen:
         form.wrong("for", _("Xin chọn giấy này cho sản phẩm, nơi sản xuất, thửa đất hay lô nào."))
     elif chosen - known:
@@ -167,12 +160,7 @@ def _keep(id_: str, values: dict[str, Any], chosen: set[str], paper: Paper | Non
             setattr(kept, name, value)
         if paper is not None:
             kept.file, kept.file_type = paper.name, paper.type
-        there = {f"{one.what}:{one.key}": one for one in kept.subjects}
-        for value in sorted(there.keys() - chosen):
-            kept.subjects.remove(there[value])
-        for value in sorted(chosen - there.keys()):
-            what, _sep, key = value.partition(":")
-            kept.subjects.append(CertificateSubject(certificate_id=id_, what=what, key=key))
+        kept.let_be_for(chosen)
 
 
 @blueprint.post("/certificates/<key>/remove")
@@ -238,7 +226,7 @@ def _choices() -> list[Choice]:
     ]
 
 
-def _certificate(form: Form, key: str, chosen: set[str], there: Certificate | None) -> Answer:
+def _certificate(form: Form, key: str, chosen: Set[str], there: Certificate | None) -> Answer:
     kinds = [(kind, kind_of_certificate(kind)) for kind in CERTIFICATE_KINDS]
     groups: dict[str, list[Choice]] = {}
     for choice in _choices():

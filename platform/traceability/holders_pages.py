@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from typing import Any
 
 from flask import Response, redirect, request, url_for
 from sqlalchemy.exc import IntegrityError
@@ -10,7 +11,12 @@ from nongso.platform.accounts import allow, somebody
 from nongso.platform.forms import Form
 from nongso.platform.languages import _
 from nongso.platform.store import records, transaction
-from nongso.platform.traceability import moving_desk, sentences
+from nongso.platform.traceability import (
+    moving_desk,
+    registry_fields,
+    registry_history,
+    sentences,
+)
 from nongso.platform.traceability.desk import READERS, blueprint
 from nongso.platform.traceability.moving_desk import page
 from nongso.platform.traceability.moving_errors import BadPrefix
@@ -18,11 +24,10 @@ from nongso.platform.traceability.moving_records import (
     HOLDER_KINDS,
     CartonNumbers,
     Holder,
-    HolderChange,
 )
+from nongso.platform.traceability.registry_forms import read_holder
 
 Answer = str | tuple[str, int] | Response
-_SAID = ("name", "address", "contact")
 
 
 @blueprint.get("/holders")
@@ -41,8 +46,7 @@ def holder(holder: uuid.UUID | None = None) -> Answer:
     if holder is None:
         return _holder(Form({"id": str(uuid.uuid4()), "kind": "shop"}), None)
     found = moving_desk.own_holder(str(holder))
-    values = {name: getattr(found, name) for name in (*_SAID, "kind")}
-    return _holder(Form({"id": found.id, **values}), found)
+    return _holder(Form({"id": found.id, **registry_fields.holder_fields(found)}), found)
 
 
 @blueprint.post("/holders/new")
@@ -52,12 +56,7 @@ def keep_holder(holder: uuid.UUID | None = None) -> Answer:
     """Keep a holder, new or changed; what it was called before stays known."""
     found = moving_desk.own_holder(str(holder)) if holder is not None else None
     form = Form(request.form)
-    values = {
-        "kind": form.choice("kind", HOLDER_KINDS),
-        "name": form.text("name", 80),
-        "address": form.text("address", 160, needed=False),
-        "contact": form.text("contact", 80, needed=False),
-    }
+    values = read_holder(form)
     key = found.id if found is not None else form.id()
     if form.ok:
         try:
@@ -69,7 +68,7 @@ def keep_holder(holder: uuid.UUID | None = None) -> Answer:
     return _holder(form, found)
 
 
-def _keep(key: str, values: dict[str, str]) -> None:
+def _keep(key: str, values: dict[str, Any]) -> None:
     now, home = int(time.time()), somebody().cooperative or ""
     with transaction() as session:
         kept = session.get(Holder, key)
@@ -77,11 +76,8 @@ def _keep(key: str, values: dict[str, str]) -> None:
             session.add(Holder(id=key, cooperative=home, changed_at=now, **values))
             session.flush()
             return
-        before = {name: getattr(kept, name) for name in _SAID}
-        if before != {name: values[name] for name in _SAID}:
-            if session.get(HolderChange, (key, now)) is None:
-                session.add(HolderChange(holder=key, until=now, **before))
-            kept.changed_at = now
+        if any(getattr(kept, name) != values[name] for name in registry_history.HOLDER_SAID):
+            registry_history.remember_holder(session, kept, now)
         for name, value in values.items():
             setattr(kept, name, value)
 

@@ -14,11 +14,12 @@ from nongso.platform.languages import _
 from nongso.platform.store import records, transaction
 from nongso.platform.traceability.desk import READERS, blueprint, page, producers, today
 from nongso.platform.traceability.plots import SAID_UNITS, UNITS, Plot
+from nongso.platform.traceability.registry_fields import plot_fields
 from nongso.platform.traceability.registry_forms import read_plot
 from nongso.platform.traceability.registry_words import unit_of_area
 
 Answer = str | tuple[str, int] | Response
-_VALUES = ("producer_id", "code", "name", "crop", "growing_area_code", "since", "until")
+_UNITS_BY_WORD = {said: unit for unit, said in SAID_UNITS.items()}
 
 
 @blueprint.get("/plots")
@@ -37,16 +38,9 @@ def plot(key: str = "") -> Answer:
     """Show the form of a plot; a new one begins with the crop and unit of the last one."""
     if key:
         found = _own(key)
-        values = {name: str(getattr(found, name) or "") for name in _VALUES}
         amount, _space, unit = found.area.rpartition(" ")
-        point = "" if found.latitude is None else f"{found.latitude}, {found.longitude}"
-        values |= {
-            "amount": amount,
-            "unit": {said: name for name, said in SAID_UNITS.items()}.get(unit, "m2"),
-            "point": point,
-            "public_point": "1" if found.public_point else "",
-        }
-        return _plot(Form(values), key)
+        area = {"amount": amount, "unit": _UNITS_BY_WORD.get(unit, "m2")}
+        return _plot(Form(plot_fields(found) | area), key)
     proposed = {
         "id": str(uuid.uuid4()),
         "since": datetime.date(today().year, 1, 1).isoformat(),
@@ -61,7 +55,7 @@ def plot(key: str = "") -> Answer:
         .limit(1)
     )
     if last is not None:
-        unit = {said: name for name, said in SAID_UNITS.items()}.get(last.area.split()[-1], "sao")
+        unit = _UNITS_BY_WORD.get(last.area.rpartition(" ")[2], "sao")
         proposed |= {"crop": last.crop, "unit": unit}
     return _plot(Form(proposed), "")
 

@@ -17,7 +17,8 @@ from nongso.platform.traceability import administrative_units, registry_history,
 from nongso.platform.traceability.desk import READERS, blueprint, page, today
 from nongso.platform.traceability.desk import producers as all_producers
 from nongso.platform.traceability.records import PRODUCER_KINDS, Producer
-from nongso.platform.traceability.registry_forms import read_producer
+from nongso.platform.traceability.registry_fields import producer_fields
+from nongso.platform.traceability.registry_forms import read_changed_on, read_producer
 
 Answer = str | tuple[str, int] | Response
 
@@ -38,7 +39,7 @@ def producer(key: str = "") -> Answer:
     """Show the form of a producer; a new one begins where the last one lives."""
     found = _own_producer(key) if key else None
     if found is not None:
-        return _producer(Form({name: getattr(found, name) for name in _PRODUCER}), key)
+        return _producer(Form(producer_fields(found)), key)
     last = records().scalar(
         select(Producer)
         .where(Producer.cooperative == somebody().cooperative)
@@ -82,10 +83,7 @@ def _changed_on(
     dated = registry_history.DATED
     if there is None or all(getattr(there, name) == values[name] for name in dated):
         return None
-    if form["change"] not in ("mistake", "changed"):
-        form.wrong("change", _("Xin chọn: trước đây ghi sai, hay nay đã đổi."))
-        return None
-    return form.day("changed_on", latest=today()) if form["change"] == "changed" else None
+    return read_changed_on(form, today())
 
 
 def _keep(key: str, values: dict[str, Any], changed_on: datetime.date | None) -> None:
@@ -102,9 +100,6 @@ def _keep(key: str, values: dict[str, Any], changed_on: datetime.date | None) ->
             registry_history.remember(session, kept, changed_on, asker.id, int(time.time()))
         for name, value in values.items():
             setattr(kept, name, value)
-
-
-_PRODUCER = ("kind", "code", "name", "village", "commune", "province", "contact")
 
 
 def _own_producer(key: str) -> Producer:

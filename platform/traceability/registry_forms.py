@@ -47,6 +47,14 @@ def read_producer(form: Form) -> dict[str, Any]:
     }
 
 
+def read_changed_on(form: Form, today: datetime.date) -> datetime.date | None:
+    """From which day a new name or address holds; ``None`` where the old one was a mistake."""
+    if form["change"] not in ("mistake", "changed"):
+        form.wrong("change", _("Xin chọn: trước đây ghi sai, hay nay đã đổi."))
+        return None
+    return form.day("changed_on", latest=today) if form["change"] == "changed" else None
+
+
 def read_holder(form: Form) -> dict[str, Any]:
     """Who gets goods."""
     return {

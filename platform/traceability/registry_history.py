@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from nongso.platform.traceability.moving_records import Holder, HolderChange
 from nongso.platform.traceability.records import Place, Producer
 from nongso.platform.traceability.registry_records import Past
 
 PRODUCER, PLACE = "producer", "place"
 DATED = ("kind", "name", "village", "commune", "province")
+HOLDER_SAID = ("name", "address", "contact")
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,14 @@ def remember(
             **values,
         )
     )
+
+
+def remember_holder(session: Session, kept: Holder, now: int) -> None:
+    """Note what a holder is called and where it is until now, before that is overwritten."""
+    if session.get(HolderChange, (kept.id, now)) is None:
+        said = {name: getattr(kept, name) for name in HOLDER_SAID}
+        session.add(HolderChange(holder=kept.id, until=now, **said))
+    kept.changed_at = now
 
 
 def past_of(session: Session, what: str, key: str) -> list[Past]:

@@ -26,24 +26,14 @@ from nongso.platform.traceability.desk import (
 )
 from nongso.platform.traceability.desk import producers as all_producers
 from nongso.platform.traceability.records import Product, product_kinds
-from nongso.platform.traceability.registry_forms import PRODUCT_TEXTS, read_product
+from nongso.platform.traceability.registry_fields import product_fields
+from nongso.platform.traceability.registry_forms import read_product
 from nongso.platform.traceability.registry_words import kind_of_certificate
 from nongso.platform.traceability.resolver.names import note_gtin
 from nongso.platform.wholefile import NotKept
 
 Answer = str | tuple[str, int] | Response
 MOST_PHOTO_BYTES = 8 * 1024 * 1024
-_VALUES = (
-    "kind",
-    "crop",
-    "producer_id",
-    "name",
-    "brand",
-    "pack_grams",
-    "shelf_life_days",
-    "storage",
-    *PRODUCT_TEXTS,
-)
 
 
 @blueprint.get("/products")
@@ -68,14 +58,7 @@ def product_list() -> Answer:
 def product(key: str = "") -> Answer:
     """Show the form of a product."""
     if key:
-        found = own_product(key)
-        values = {name: str(getattr(found, name)) for name in _VALUES}
-        values |= {
-            "gtin": found.gtin or "",
-            "pack_sizes": " ".join(str(grams) for grams in found.pack_sizes),
-            "compulsory": "1" if found.compulsory else "",
-        }
-        return _product(Form(values), key)
+        return _product(Form(product_fields(own_product(key))), key)
     proposed = {
         "id": str(uuid.uuid4()),
         "pack_grams": "500",

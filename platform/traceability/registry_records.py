@@ -4,6 +4,7 @@ Who makes and what is sold stand in ``records``, land in ``plots``.
 """
 
 import datetime
+from collections.abc import Set
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -20,7 +21,6 @@ OCOP, VIETGAP, FOOD_SAFETY, TEST_REPORT, STANDARD, OTHER = (
 )
 CERTIFICATE_KINDS = (OCOP, VIETGAP, FOOD_SAFETY, TEST_REPORT, STANDARD, OTHER)
 PRODUCT, PRODUCER, PLOT, LOT = "product", "producer", "plot", "lot"
-SUBJECT_KINDS = (PRODUCT, PRODUCER, PLOT, LOT)
 
 
 class Certificate(Base):
@@ -61,6 +61,20 @@ class Certificate(Base):
         return self.since <= day.isoformat() and (
             self.until is None or day.isoformat() <= self.until
         )
+
+    @property
+    def is_for(self) -> frozenset[str]:
+        """What it is for, as forms send it: ``product:<id>``."""
+        return frozenset(f"{one.what}:{one.key}" for one in self.subjects)
+
+    def let_be_for(self, chosen: Set[str]) -> None:
+        """Let it be for these things and for no others."""
+        there = {f"{one.what}:{one.key}": one for one in self.subjects}
+        for value in sorted(there.keys() - chosen):
+            self.subjects.remove(there[value])
+        for value in sorted(chosen - there.keys()):
+            what, _sep, key = value.partition(":")
+            self.subjects.append(CertificateSubject(certificate_id=self.id, what=what, key=key))
 
     @property
     def last_day(self) -> datetime.date | None:

@@ -5,7 +5,6 @@ bytes, and what the clerk then agrees to is that very file, read again, because 
 have changed in between.
 """
 
-import datetime
 import hashlib
 import time
 from contextlib import closing, suppress
@@ -19,10 +18,10 @@ from nongso.platform.languages import _
 from nongso.platform.store import records, transaction
 from nongso.platform.traceability import spreadsheets, spreadsheets_plan
 from nongso.platform.traceability.desk import blueprint, page, settings, today
+from nongso.platform.traceability.registry_forms import read_changed_on
 from nongso.platform.traceability.shelf import folded
 from nongso.platform.traceability.spreadsheets import XLSX, Table
 from nongso.platform.traceability.spreadsheets_guard import MOST_FILE_BYTES, BadFile
-from nongso.platform.traceability.spreadsheets_plan import Plan
 from nongso.platform.traceability.spreadsheets_sheets import SHEETS
 from nongso.platform.wholefile import NotKept, write_whole
 
@@ -124,7 +123,7 @@ def take_in_table(digest: str) -> Answer:
     form = Form(request.form)
     with transaction() as session:
         made = spreadsheets_plan.plan(session, asker.cooperative, found, today())
-        changed_on = _changed_on(form, made)
+        changed_on = read_changed_on(form, today()) if made.is_dated else None
         if made.ok and form.ok:
             spreadsheets_plan.carry_out(
                 session, asker.cooperative, made, asker.id, int(time.time()), changed_on
@@ -135,15 +134,6 @@ def take_in_table(digest: str) -> Answer:
         _path(digest).unlink()
     done = made.count("new") + made.count("changed")
     return redirect(url_for("records.tables", done=done), 303)  # type: ignore[return-value]
-
-
-def _changed_on(form: Form, made: Plan) -> datetime.date | None:
-    if not made.is_dated:
-        return None
-    if form["change"] not in ("mistake", "changed"):
-        form.wrong("change", _("Xin chọn: trước đây ghi sai, hay nay đã đổi."))
-        return None
-    return form.day("changed_on", latest=today()) if form["change"] == "changed" else None
 
 
 def _plan_page(form: Form, digest: str, found: list[Table]) -> Answer:

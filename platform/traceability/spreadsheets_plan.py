@@ -19,9 +19,9 @@ from sqlalchemy.orm import Session
 from nongso.platform.forms import Form
 from nongso.platform.languages import _, number
 from nongso.platform.traceability import registry_forms, registry_history
-from nongso.platform.traceability.moving_records import Holder, HolderChange
+from nongso.platform.traceability.moving_records import Holder
 from nongso.platform.traceability.records import Lot, Producer
-from nongso.platform.traceability.registry_records import Certificate, CertificateSubject
+from nongso.platform.traceability.registry_records import Certificate
 from nongso.platform.traceability.shelf import folded
 from nongso.platform.traceability.spreadsheets import (
     MOST_ROWS,
@@ -164,10 +164,6 @@ class _Registry:
             named[id_] = said
 
 
-def _names_in(sheet: Sheet, one: object) -> list[str]:
-    return [str(getattr(one, name)) for name in sheet.key]
-
-
 def _key_of(sheet: Sheet, parts: Iterable[str]) -> Key:
     """What names a row: codes are written in capitals, names and numbers as they are."""
     bare = (" ".join(part.split()) for part in parts)
@@ -285,7 +281,7 @@ def _plan_row(
     if there is not None:
         differ = {n: value for n, value in values.items() if getattr(there, n) != value}
         if subjects is not None:
-            same_subjects = subjects == {f"{s.what}:{s.key}" for s in there.subjects}
+            same_subjects = subjects == there.is_for
     state = NEW if there is None else SAME if not differ and same_subjects else CHANGED
     changed = [_FIELDS.get(n, n) for n in differ] + ([] if same_subjects else ["for"])
     fields = tuple(dict.fromkeys(titles[n] for n in changed)) if state == CHANGED else ()
@@ -385,26 +381,12 @@ def carry_out(
         elif change.is_dated and changed_on is not None and isinstance(kept, Producer):
             registry_history.remember(session, kept, changed_on, actor, now)
         if isinstance(kept, Holder):
-            _note_change(session, kept, now)
+            if change.state == NEW:
+                kept.changed_at = now
+            else:
+                registry_history.remember_holder(session, kept, now)
         for name, value in change.values.items():
             setattr(kept, name, value)
         if isinstance(kept, Certificate) and change.subjects is not None:
-            _connect(kept, change.subjects)
+            kept.let_be_for(change.subjects)
         session.flush()
-
-
-def _note_change(session: Session, kept: Holder, now: int) -> None:
-    """What a holder was called and where it was stays known, as on its own page."""
-    if kept.changed_at is not None and session.get(HolderChange, (kept.id, now)) is None:
-        said = {name: getattr(kept, name) for name in ("name", "address", "contact")}
-        session.add(HolderChange(holder=kept.id, until=now, **said))
-    kept.changed_at = now
-
-
-def _connect(kept: Certificate, subjects: frozenset[str]) -> None:
-    there = {f"{one.what}:{one.key}": one for one in kept.subjects}
-    for value in sorted(there.keys() - subjects):
-        kept.subjects.remove(there[value])
-    for value in sorted(subjects - there.keys()):
-        what, _sep, key = value.partition(":")
-        kept.subjects.append(CertificateSubject(certificate_id=kept.id, what=what, key=key))

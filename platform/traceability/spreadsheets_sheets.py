@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nongso.platform.traceability import registry_fields
 from nongso.platform.traceability.moving_records import Holder
 from nongso.platform.traceability.plots import Plot
 from nongso.platform.traceability.recipe_book import recipes
@@ -134,8 +135,7 @@ def _producer_columns() -> tuple[Column, ...]:
 
 
 def _producer_row(one: Producer, _names: Names) -> dict[str, str]:
-    fields = ("code", "kind", "name", "village", "commune", "province", "contact")
-    return {name: getattr(one, name) for name in fields}
+    return registry_fields.producer_fields(one)
 
 
 def _plot_columns() -> tuple[Column, ...]:
@@ -154,18 +154,8 @@ def _plot_columns() -> tuple[Column, ...]:
 
 
 def _plot_row(one: Plot, names: Names) -> dict[str, str]:
-    return {
-        "code": one.code,
-        "producer_id": names.producers.get(one.producer_id, ""),
-        "name": one.name,
-        "crop": one.crop,
-        "amount": one.area,
-        "since": one.since,
-        "until": one.until or "",
-        "growing_area_code": one.growing_area_code,
-        "point": "" if one.latitude is None else f"{one.latitude}, {one.longitude}",
-        "public_point": "1" if one.public_point else "",
-    }
+    fields = registry_fields.plot_fields(one)
+    return {**fields, "producer_id": names.producers.get(one.producer_id, "")}
 
 
 def _product_columns() -> tuple[Column, ...]:
@@ -191,16 +181,8 @@ def _product_columns() -> tuple[Column, ...]:
 
 
 def _product_row(one: Product, names: Names) -> dict[str, str]:
-    texts = ["name", "kind", "crop", "brand", "storage", "standard", "origin"]
-    texts += ["ingredients", "directions", "warnings", "model"]
-    return {name: getattr(one, name) for name in texts} | {
-        "producer_id": names.producers.get(one.producer_id, ""),
-        "pack_grams": str(one.pack_grams),
-        "pack_sizes": " ".join(str(grams) for grams in one.pack_sizes),
-        "shelf_life_days": str(one.shelf_life_days),
-        "gtin": one.gtin or "",
-        "compulsory": "1" if one.compulsory else "",
-    }
+    fields = registry_fields.product_fields(one)
+    return {**fields, "producer_id": names.producers.get(one.producer_id, "")}
 
 
 def _certificate_columns() -> tuple[Column, ...]:
@@ -219,18 +201,8 @@ def _certificate_columns() -> tuple[Column, ...]:
 
 
 def _certificate_row(one: Certificate, names: Names) -> dict[str, str]:
-    return {
-        "kind": one.kind,
-        "number": one.number,
-        "issuer": one.issuer,
-        "since": one.since,
-        "until": one.until or "",
-        "stars": "" if one.stars is None else str(one.stars),
-        "passed": {True: "yes", False: "no", None: ""}[one.passed],
-        "for": "; ".join(sorted(names.called(s.what, s.key) for s in one.subjects)),
-        "public_file": "1" if one.public_file else "",
-        "note": one.note,
-    }
+    subjects = sorted(names.called(s.what, s.key) for s in one.subjects)
+    return {**registry_fields.certificate_fields(one), "for": "; ".join(subjects)}
 
 
 def _holder_columns() -> tuple[Column, ...]:
@@ -243,7 +215,7 @@ def _holder_columns() -> tuple[Column, ...]:
 
 
 def _holder_row(one: Holder, _names: Names) -> dict[str, str]:
-    return {name: getattr(one, name) for name in ("name", "kind", "address", "contact")}
+    return registry_fields.holder_fields(one)
 
 
 PRODUCERS = Sheet("Nơi sản xuất", Producer, ("code",), _producer_columns, _producer_row)
