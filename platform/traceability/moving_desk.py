@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from flask import abort
 from sqlalchemy import select
 
-from nongso.platform.accounts import scoped, somebody
+from nongso.platform.accounts import scoped
 from nongso.platform.forms import Form
 from nongso.platform.languages import _
 from nongso.platform.store import records, transaction
@@ -20,6 +20,7 @@ from nongso.platform.traceability.moving_errors import CartonNotThere
 from nongso.platform.traceability.moving_records import (
     PACKED,
     Carton,
+    CartonLot,
     Holder,
     Holding,
     PackAccount,
@@ -128,9 +129,11 @@ def with_holder(holder: str) -> list[There]:
 def cartons(holder: str | None, only: str = "") -> Sequence[Carton]:
     """Packed cartons in the store, or with a holder, oldest first."""
     wanted = scoped(select(Carton), Carton.cooperative).where(Carton.state == PACKED)
-    place = Carton.holder.is_(None) if holder is None else Carton.holder == holder
-    found = records().scalars(wanted.where(place).order_by(Carton.at, Carton.code)).all()
-    return [one for one in found if not only or only in one.contents][:MOST_SHOWN]
+    wanted = wanted.where(Carton.holder.is_(None) if holder is None else Carton.holder == holder)
+    if only:
+        wanted = wanted.join(CartonLot, CartonLot.carton == Carton.code)
+        wanted = wanted.where(CartonLot.lot == only)
+    return records().scalars(wanted.order_by(Carton.at, Carton.code).limit(MOST_SHOWN)).all()
 
 
 def free_cartons(only: str = "") -> list[Carton]:
@@ -198,8 +201,3 @@ def wished_cartons(form: Form, there: Iterable[Carton]) -> tuple[str, ...]:
         if name.startswith("c-") and name not in offered:
             form.wrong("cartons", sentences.refusal(CartonNotThere(name[2:42])))
     return tuple(code for name, code in offered.items() if form[name])
-
-
-def writes() -> bool:
-    """Say whether the asker may write here."""
-    return somebody().may("clerk")

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from nongso.platform.accounts import allow, scoped
 from nongso.platform.forms import Form, kg_typed
 from nongso.platform.store import records
-from nongso.platform.traceability import moving, moving_desk, moving_shapes
+from nongso.platform.traceability import moving, moving_book, moving_desk, moving_shapes
 from nongso.platform.traceability.desk import (
     READERS,
     asked,
@@ -53,7 +53,7 @@ def goods() -> Answer:
     ).all()
     return page(
         "goods.html",
-        lots=[(lot, known.get(lot.code) or moving_desk.account_of(lot)) for lot in lots],
+        lots=[(lot, known.get(lot.code) or moving_book.fresh_account(lot)) for lot in lots],
         sent=sent,
         names=_names(sent),
     )
@@ -69,13 +69,7 @@ def _names(sent: Any) -> dict[str, str]:
 @allow(*READERS)
 def cartons() -> Answer:
     """The cartons in the store."""
-    return page("cartons.html", cartons=moving_desk.cartons(None), lots=_lots_in(None))
-
-
-def _lots_in(carton: Carton | None) -> dict[str, Lot]:
-    some = [carton] if carton is not None else moving_desk.cartons(None)
-    codes = {lot for one in some for lot in one.contents}
-    return {lot.code: lot for lot in records().scalars(select(Lot).where(Lot.code.in_(codes)))}
+    return page("cartons.html", cartons=moving_desk.cartons(None))
 
 
 @blueprint.get("/cartons/new")
@@ -122,12 +116,14 @@ def carton(key: str) -> Answer:
 
 
 def _carton(found: Carton, form: Form) -> Answer:
-    holder = records().get(Holder, found.holder) if found.holder else None
+    session = records()
+    holder = session.get(Holder, found.holder) if found.holder else None
+    inside = session.scalars(select(Lot).where(Lot.code.in_(list(found.contents))))
     return page(
         "carton.html",
         form,
         carton=found,
-        lots=_lots_in(found),
+        lots={lot.code: lot for lot in inside},
         holder=holder,
         address=moving_shapes.carton_id(settings().label_url, found.code),
     )

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from nongso.platform.store import Base
 
 HOLDER_KINDS = ("buyer", "shop", "cooperative")
-PACKED, OPENED, DESTROYED = "packed", "opened", "destroyed"  # what a carton is
+PACKED, OPENED = "packed", "opened"  # what a carton is
 SENT, RECEIVED, VOID = "sent", "received", "void"  # what a dispatch is
 
 

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from nongso.platform.store import Base
 
 PASSED, FAILED, RECALLED = "passed", "failed", "recalled"
-HOLD_KINDS = (FAILED, RECALLED)
 
 
 class Sample(Base):
