@@ -22,34 +22,31 @@ from nongso.platform.traceability import (
     lots,
     making_book,
     reckoning,
-    rules_area,
     shaping,
     withholding,
 )
 from nongso.platform.traceability.errors import (
     BeforeItsSource,
-    BestBeforeTooEarly,
-    BestBeforeTooLate,
-    LotUnknown,
     MoreOutThanIn,
-    NotEnough,
     NothingTaken,
-    Withdrawn,
     WrongKind,
 )
 from nongso.platform.traceability.identifiers import lot_id, lot_of
-from nongso.platform.traceability.making_errors import BeyondLand, Contradicted
+from nongso.platform.traceability.making_errors import Contradicted
 from nongso.platform.traceability.operations import (
     Desk,
     Take,
     append,
+    check_best_before,
+    check_land,
+    check_left,
     check_moisture,
     day_of,
     digest,
     moment,
-    own,
     possible,
     recorded,
+    standing_lot,
 )
 from nongso.platform.traceability.recipe_book import recipes
 from nongso.platform.traceability.records import PACKS, PLANTING, Lot
@@ -104,11 +101,7 @@ def correct(desk: Desk, id_: str, wish: Correction) -> Lot:
     """Correct the step that made a lot. Raises ``Contradicted``, and what the step raises."""
     if (there := recorded(desk, id_, wish)) is not None:
         return there
-    lot = own(desk, Lot, wish.lot)
-    if lot is None:
-        raise LotUnknown(wish.lot)
-    if lot.withdrawn_at is not None:
-        raise Withdrawn(lot.code)
+    lot = standing_lot(desk, wish.lot)
     if lot.kind == PLANTING:
         raise WrongKind(lot.code, lot.kind)
     wrong = made_by(desk.session, lot.code)[-1]
@@ -153,12 +146,7 @@ def _check_day(desk: Desk, lot: Lot, wrong: Event, day: datetime.date) -> None:
         for take in takes_of(wrong):
             withholding.refuse_held_back(desk.session, take.lot, day, "pack")
         if lot.product is not None and lot.best_before is not None:
-            until = datetime.date.fromisoformat(lot.best_before)
-            if until <= day:
-                raise BestBeforeTooEarly(day.isoformat())
-            latest = lot.product.keeps_until(day)
-            if until > latest:
-                raise BestBeforeTooLate(latest.isoformat(), (latest - day).days)
+            check_best_before(lot.product, day, datetime.date.fromisoformat(lot.best_before))
 
 
 def _not_after(lot: Lot, day: datetime.date, at: int) -> None:
@@ -177,11 +165,7 @@ def _check_amount(
     sources = []
     for take in takes:
         source = desk.session.get_one(Lot, take.lot)
-        left = (source.left_grams or 0) + old[take.lot]
-        if take.grams <= 0:
-            raise NothingTaken(f"nothing of {take.lot}")
-        if take.grams > left:
-            raise NotEnough(take.lot, left, take.grams)
+        check_left(source, take.grams, given_back=old[take.lot])
         sources.append(source)
     in_grams = sum(take.grams for take in takes)
     if lot.kind == PACKS:
@@ -201,8 +185,10 @@ def _check_amount(
         pairs = zip(sources, takes, strict=True)
         went_in = [reckoning.weighed(source, take.grams) for source, take in pairs]
         possible(step, went_in, reckoning.made(step, wish.amount, wish.moisture_permille))
-    elif not lot.regrouped and not lot.bought and wish.amount > (lot.made_grams or 0):
-        _within_land(desk, lot, wish)
+    elif kind is not None and lot.producer_id is not None and not (lot.regrouped or lot.bought):
+        old_grams = lot.made_grams or 0
+        if wish.amount > old_grams:
+            check_land(desk, lot.producer_id, kind, wish.day, wish.amount, True, old_grams)
 
 
 def _check_packs(lot: Lot, packs: int, in_grams: int) -> None:
@@ -212,21 +198,6 @@ def _check_packs(lot: Lot, packs: int, in_grams: int) -> None:
         raise Contradicted(lot.code, "gone", lot.packs_gone)
     if not 0 < packs * (lot.pack_grams or 0) <= in_grams:
         raise MoreOutThanIn(in_grams, packs * (lot.pack_grams or 0))
-
-
-def _within_land(desk: Desk, lot: Lot, wish: Correction) -> None:
-    """Raise where no land of the household explains it. The reason is given already."""
-    kind = recipes().kinds.get(lot.kind)
-    if kind is None or kind.comes_in is None or lot.producer_id is None:
-        return
-    land = reckoning.land_of(desk.session, lot.producer_id, lot.kind, wish.day)
-    if land is None:
-        return
-    before = land.brought_grams - (lot.made_grams or 0)
-    verdict = rules_area.judge(land.area_m2, kind.comes_in, before, wish.amount, True)
-    if not verdict.ok:
-        area, most = int(verdict.values["area"]), int(verdict.values["most"])
-        raise BeyondLand(area, before, wish.amount, most, surely=True)
 
 
 def _corrected(

@@ -19,9 +19,7 @@ from nongso.platform.traceability.errors import (
     AlreadyRecorded,
     BeforeItsSource,
     LotUnknown,
-    NotEnough,
     NothingTaken,
-    Withdrawn,
     WrongKind,
 )
 from nongso.platform.traceability.identifiers import lot_id
@@ -30,13 +28,14 @@ from nongso.platform.traceability.operations import (
     Desk,
     append,
     change,
+    check_left,
     common,
     day_of,
     digest,
     moment,
-    own,
     producer_of,
     recorded,
+    standing_lot,
     usable,
 )
 from nongso.platform.traceability.records import PACKS, PLANTING, Lot
@@ -99,20 +98,12 @@ def lose(desk: Desk, id_: str, wish: Loss) -> Lot:
     """Record a loss, with its cause."""
     if (there := recorded(desk, id_, wish)) is not None:
         return there
-    lot = own(desk, Lot, wish.lot)
-    if lot is None:
-        raise LotUnknown(wish.lot)
-    if lot.withdrawn_at is not None:
-        raise Withdrawn(wish.lot)
+    lot = standing_lot(desk, wish.lot)
     if lot.kind in (PACKS, PLANTING) or wish.cause not in CAUSES:
         raise WrongKind(wish.lot, lot.kind)
     if wish.day < day_of(lot):
         raise BeforeItsSource(lot.code, shaping.day_of(lot.at), lot.kind)
-    left = lot.left_grams or 0
-    if wish.grams <= 0:
-        raise NothingTaken(f"nothing of {wish.lot}")
-    if wish.grams > left:
-        raise NotEnough(wish.lot, left, wish.grams)
+    check_left(lot, wish.grams)
     at = moment(wish.day, desk.now)
     quantity = shaping.kilograms(lot_id(desk.base, lot.code), wish.grams)
     more = {**common(desk, wish, lot.name), "nongso:cause": wish.cause, "action": "DELETE"}
@@ -130,11 +121,7 @@ def hand_back(desk: Desk, id_: str, wish: HandBack) -> Lot:
     lot = usable(desk, wish.lot, (), wish.day)
     if lot.owner == desk.cooperative:
         raise OursAlready(lot.code)
-    left = lot.left_grams or 0
-    if wish.grams <= 0:
-        raise NothingTaken(f"nothing of {wish.lot}")
-    if wish.grams > left:
-        raise NotEnough(lot.code, left, wish.grams)
+    check_left(lot, wish.grams)
     at = moment(wish.day, desk.now)
     more = {
         **common(desk, wish, lot.name),

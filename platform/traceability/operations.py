@@ -235,6 +235,22 @@ def own(desk: Desk, kind: type[_Owned], key: str) -> _Owned | None:
     return found if found is not None and found.cooperative == desk.cooperative else None
 
 
+def known_lot(desk: Desk, code: str) -> Lot:
+    """A lot of the desk's own cooperative, withdrawn or not. Raises ``LotUnknown``."""
+    lot = own(desk, Lot, code)
+    if lot is None:
+        raise LotUnknown(code)
+    return lot
+
+
+def standing_lot(desk: Desk, code: str) -> Lot:
+    """A known lot whose record stands. Raises ``LotUnknown`` and ``Withdrawn``."""
+    lot = known_lot(desk, code)
+    if lot.withdrawn_at is not None:
+        raise Withdrawn(code)
+    return lot
+
+
 def usable(
     desk: Desk, code: str, kinds: Collection[str], day: datetime.date, anywhere: bool = False
 ) -> Lot:
@@ -242,9 +258,7 @@ def usable(
 
     ``anywhere`` takes also what lies with somebody else (roots at a mill).
     """
-    lot = own(desk, Lot, code)
-    if lot is None:
-        raise LotUnknown(code)
+    lot = known_lot(desk, code)
     standing = rules_use.Standing(
         withdrawn=lot.withdrawn_at is not None,
         recalled=lot.recalled_at is not None,
@@ -384,7 +398,7 @@ def take_in(desk: Desk, id_: str, wish: Intake) -> Lot:
         raise BeforeItsSource("", wish.lifted.isoformat(), "lifted")
     check_moisture(kind, wish.moisture_permille)
     if not wish.bought_from:
-        _within_land(desk, wish)
+        check_land(desk, producer.id, kind, wish.lifted, wish.grams, explained=bool(wish.reason))
     code, at = new_code(desk), moment(wish.day, desk.now)
     is_ours = wish.purpose == BOUGHT
     says: Body = {
@@ -415,15 +429,25 @@ def take_in(desk: Desk, id_: str, wish: Intake) -> Lot:
     return desk.session.get_one(Lot, code)
 
 
-def _within_land(desk: Desk, wish: Intake) -> None:
-    """Ask about more than the household's land gives in a season."""
-    comes_in = recipes().kinds[wish.kind].comes_in
-    land = reckoning.land_of(desk.session, wish.producer_id, wish.kind, wish.lifted)
-    if land is None or comes_in is None:
+def check_land(
+    desk: Desk,
+    producer_id: str,
+    kind: Kind,
+    day: datetime.date,
+    grams: int,
+    explained: bool,
+    given_back: int = 0,
+) -> None:
+    """Ask about more than the household's land gives in a season. Raises ``BeyondLand``.
+
+    ``explained`` says that there is a reason; ``given_back`` is what a weigh-in that is corrected
+    counted before.
+    """
+    land = reckoning.land_of(desk.session, producer_id, kind.key, day)
+    if land is None or kind.comes_in is None:
         return
-    verdict = rules_area.judge(
-        land.area_m2, comes_in, land.brought_grams, wish.grams, bool(wish.reason)
-    )
+    brought = land.brought_grams - given_back
+    verdict = rules_area.judge(land.area_m2, kind.comes_in, brought, grams, explained)
     if not verdict.ok:
         area, before, now, most = (
             int(verdict.values[name]) for name in ("area", "before", "now", "most")
@@ -463,6 +487,18 @@ def check_moisture(kind: Kind, permille: int | None) -> None:
         raise MoistureImpossible(low, high)
 
 
+def check_left(lot: Lot, grams: int, given_back: int = 0) -> None:
+    """Raise ``NothingTaken`` or ``NotEnough`` unless a lot has so much left.
+
+    ``given_back`` is what a step that is corrected took before.
+    """
+    left = (lot.left_grams or 0) + given_back
+    if grams <= 0:
+        raise NothingTaken(f"nothing of {lot.code}")
+    if grams > left:
+        raise NotEnough(lot.code, left, grams)
+
+
 def taken(
     desk: Desk,
     inputs: Sequence[Take],
@@ -476,11 +512,7 @@ def taken(
     found = []
     for take in inputs:
         lot = usable(desk, take.lot, kinds, day, anywhere)
-        left = lot.left_grams or 0
-        if take.grams <= 0:
-            raise NothingTaken(f"nothing of {take.lot}")
-        if take.grams > left:
-            raise NotEnough(take.lot, left, take.grams)
+        check_left(lot, take.grams)
         found.append(lot)
     if len({lot.owner for lot in found}) > 1:
         raise OwnersDiffer
@@ -568,6 +600,15 @@ def _name(gives: Kind, sources: Sequence[Lot]) -> str:
     return gives.name
 
 
+def check_best_before(product: Product, packed: datetime.date, best_before: datetime.date) -> None:
+    """Raise ``BestBeforeTooEarly`` or ``BestBeforeTooLate``."""
+    if best_before <= packed:
+        raise BestBeforeTooEarly(packed.isoformat())
+    latest = product.keeps_until(packed)
+    if best_before > latest:
+        raise BestBeforeTooLate(latest.isoformat(), (latest - packed).days)
+
+
 def pack(desk: Desk, id_: str, wish: Packing) -> Lot:
     """Record packing; the packs are what labels are counted against."""
     if (there := recorded(desk, id_, wish)) is not None:
@@ -586,11 +627,7 @@ def pack(desk: Desk, id_: str, wish: Packing) -> Lot:
     out_grams = wish.packs * wish.pack_grams
     if not 0 < out_grams <= in_grams:
         raise MoreOutThanIn(in_grams, out_grams)
-    if wish.best_before <= wish.day:
-        raise BestBeforeTooEarly(wish.day.isoformat())
-    latest = product.keeps_until(wish.day)
-    if wish.best_before > latest:
-        raise BestBeforeTooLate(latest.isoformat(), (latest - wish.day).days)
+    check_best_before(product, wish.day, wish.best_before)
     more = {
         **common(desk, wish, product.name),
         "nongso:kind": PACKS,

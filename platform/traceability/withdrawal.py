@@ -17,22 +17,19 @@ from nongso.platform.traceability import holding, lots, shaping
 from nongso.platform.traceability.correcting import made_by
 from nongso.platform.traceability.errors import (
     AlreadyRecorded,
-    LotUnknown,
     UsedAlready,
     Withdrawn,
 )
 from nongso.platform.traceability.identifiers import lot_of
 from nongso.platform.traceability.making_errors import Contradicted
 from nongso.platform.traceability.moving_errors import StillOut
-from nongso.platform.traceability.operations import Desk, append, own
+from nongso.platform.traceability.operations import Desk, append, known_lot
 from nongso.platform.traceability.records import Flow, Lot
 
 
 def withdraw(desk: Desk, id_: str, code: str, why: str) -> Lot:
     """Withdraw a lot. Raises ``UsedAlready`` and ``Withdrawn``; the same form again is one."""
-    lot = own(desk, Lot, code)
-    if lot is None:
-        raise LotUnknown(code)
+    lot = known_lot(desk, code)
     there = desk.session.scalar(select(Event).where(Event.id == id_))
     if there is not None:
         if there.type != lots.WITHDRAWN or (lots.made_by(there.body), lot.withdrawn_why) != (
