@@ -29,7 +29,6 @@ from nongso.platform.traceability import holding, legal_facts, lots, shaping
 from nongso.platform.traceability.errors import (
     AlreadyRecorded,
     LabelNotPrintable,
-    LotUnknown,
     NotPacked,
     SerialUnknown,
     TooManyAtOnce,
@@ -38,7 +37,7 @@ from nongso.platform.traceability.errors import (
 )
 from nongso.platform.traceability.identifiers import lot_id, new_serial, printed_address
 from nongso.platform.traceability.making_errors import Unusable
-from nongso.platform.traceability.operations import Desk
+from nongso.platform.traceability.operations import Desk, append, known_lot
 from nongso.platform.traceability.records import LabelCode, LabelIssue, Lot
 
 DEFAULT_LAYOUT = "a4-3x8"
@@ -53,13 +52,6 @@ class Wish:
     count: int
     layout: str = DEFAULT_LAYOUT
     start_cell: int = 1
-
-
-def _own_lot(desk: Desk, code: str) -> Lot:
-    lot = desk.session.get(Lot, code)
-    if lot is None or lot.cooperative != desk.cooperative:
-        raise LotUnknown(code)
-    return lot
 
 
 def _try_out(address: str, texts: Mapping[str, str], wish: Wish) -> None:
@@ -96,7 +88,7 @@ def issue(desk: Desk, id_: str, wish: Wish, texts: Mapping[str, str]) -> LabelIs
     ``texts`` is what stands beside the code, block by block. Raises ``TooManyLabels``,
     ``NotPacked``, ``LegallyMissing``, ``LabelNotPrintable``, ``AlreadyRecorded``.
     """
-    lot = _own_lot(desk, wish.lot)
+    lot = known_lot(desk, wish.lot)
     there = desk.session.get(LabelIssue, id_)
     if there is not None:
         asked = (there.lot, there.count, there.layout, there.start_cell)
@@ -163,23 +155,12 @@ def _append(
     body = shaping.labelling(
         event_id, desk.now, step, lot_id(desk.base, lot.code), {"nongso:labels": count, **more}
     )
-    event = events.append(
-        desk.session,
-        id=event_id,
-        type=type_,
-        at=desk.now,
-        actor=desk.actor,
-        cooperative=desk.cooperative,
-        body=body,
-        subjects=[f"lot:{lot.code}"],
-    )
-    lots.apply(lots.Tables(desk.session), event)
-    desk.session.flush()
+    append(desk, type_, desk.now, event_id, body, [lot.code])
 
 
 def spoil(desk: Desk, id_: str, lot_code: str, serials: Sequence[str]) -> int:
     """Report labels unusable; returns how many. Raises ``SerialUnknown`` naming each bad one."""
-    lot = _own_lot(desk, lot_code)
+    lot = known_lot(desk, lot_code)
     wanted = sorted(set(serials))
     event_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{id_}/{lots.SPOILED}"))
     there = desk.session.scalar(select(events.Event).where(events.Event.id == event_id))
