@@ -20,7 +20,7 @@ import json
 import re
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,6 +64,7 @@ _INSIDE = {
 }
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9:._-]{0,60}")
 _WHOLE = "/body"
+_Sealed = tuple[dict[str, str], dict[str, str]]  # the seals of fields and their salts, by path
 _VERSION = re.compile(rb'"v":([0-9]{1,6})\}$')  # the last name in canonical order
 
 
@@ -154,13 +155,14 @@ def seal(salt: str, path: str, value: Any) -> str:
 
 def make(fact: Fact) -> Made:
     """Make the entry of a new event, with new salts."""
-    public, private = _parts(fact)
-    drawn = secrets.token_hex(SALT_BYTES * len(private))
-    width = 2 * SALT_BYTES
-    salts = {path: drawn[n * width : (n + 1) * width] for n, path in enumerate(private)}
-    return _written(
-        fact, public, {path: seal(salts[path], path, private[path]) for path in private}, salts
-    )
+
+    def sealed(private: dict[str, Any]) -> _Sealed:
+        drawn = secrets.token_hex(SALT_BYTES * len(private))
+        width = 2 * SALT_BYTES
+        salts = {path: drawn[n * width : (n + 1) * width] for n, path in enumerate(private)}
+        return {path: seal(salts[path], path, private[path]) for path in private}, salts
+
+    return _made(fact, sealed)
 
 
 def again(
@@ -173,25 +175,27 @@ def again(
     """
     if version != VERSION:  # made by a newer program, or a changed entry
         return Made(b"", dict(salts))
-    public, private = _parts(fact)
-    seals = {
-        path: erased[path] if path in erased else seal(salts.get(path, ""), path, value)
-        for path, value in private.items()
-    }
-    return _written(fact, public, seals, dict(salts))
+
+    def sealed(private: dict[str, Any]) -> _Sealed:
+        seals = {
+            path: erased[path] if path in erased else seal(salts.get(path, ""), path, value)
+            for path, value in private.items()
+        }
+        return seals, dict(salts)
+
+    return _made(fact, sealed)
 
 
-def _parts(fact: Fact) -> tuple[dict[str, Any], dict[str, Any]]:
-    public, private = split(fact.type, fact.body)
-    private["/actor"] = fact.actor
+def _made(fact: Fact, sealed: Callable[[dict[str, Any]], _Sealed]) -> Made:
+    """Make the entry; a body whose public part has no canonical form is sealed whole."""
+    who: dict[str, Any] = {"/actor": fact.actor}
     if not _is_uuid(fact.id):
-        private["/id"] = fact.id
+        who["/id"] = fact.id
+    public, private = split(fact.type, fact.body)
     try:
-        canonical.dumps(public)
+        return _written(fact, public, *sealed(private | who))
     except NotCanonical:
-        private = {path: value for path, value in private.items() if "/body" not in path}
-        public, private[_WHOLE] = {}, fact.body
-    return public, private
+        return _written(fact, {}, *sealed({_WHOLE: fact.body} | who))
 
 
 def _is_uuid(text: str) -> bool:
