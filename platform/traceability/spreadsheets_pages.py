@@ -22,6 +22,7 @@ from nongso.platform.traceability.registry_forms import read_changed_on
 from nongso.platform.traceability.shelf import folded
 from nongso.platform.traceability.spreadsheets import XLSX, Table
 from nongso.platform.traceability.spreadsheets_guard import MOST_FILE_BYTES, BadFile
+from nongso.platform.traceability.spreadsheets_plan import Plan
 from nongso.platform.traceability.spreadsheets_sheets import SHEETS
 from nongso.platform.wholefile import NotKept, write_whole
 
@@ -110,7 +111,11 @@ def refusal(error: BadFile) -> str:
 @allow("clerk")
 def table_plan(digest: str) -> Answer:
     """What a file that was sent would do."""
-    return _plan_page(Form({"changed_on": today().isoformat()}), digest, _kept(digest))
+    found, cooperative = _kept(digest), somebody().cooperative
+    if cooperative is None:
+        abort(403)
+    made = spreadsheets_plan.plan(records(), cooperative, found, today())
+    return _plan_page(Form({"changed_on": today().isoformat()}), digest, made)
 
 
 @blueprint.post("/spreadsheets/<digest>")
@@ -129,18 +134,14 @@ def take_in_table(digest: str) -> Answer:
                 session, asker.cooperative, made, asker.id, int(time.time()), changed_on
             )
     if not made.ok or not form.ok:
-        return _plan_page(form, digest, found)
+        return _plan_page(form, digest, made)
     with suppress(FileNotFoundError):
         _path(digest).unlink()
     done = made.count("new") + made.count("changed")
     return redirect(url_for("records.tables", done=done), 303)  # type: ignore[return-value]
 
 
-def _plan_page(form: Form, digest: str, found: list[Table]) -> Answer:
-    cooperative = somebody().cooperative
-    if cooperative is None:
-        abort(403)
-    made = spreadsheets_plan.plan(records(), cooperative, found, today())
+def _plan_page(form: Form, digest: str, made: Plan) -> Answer:
     moving = [change for change in made.changes if change.state != "same"]
     answer = page(
         "spreadsheet_plan.html",
