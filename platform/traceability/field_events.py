@@ -87,19 +87,22 @@ def of_lots(session: Session, codes: Sequence[str]) -> list[Event]:
 
     What was declared an error is left out.
     """
-    found = _about(session, codes)
+    return standing(about(session, codes))
+
+
+def standing(found: Sequence[Event]) -> list[Event]:
+    """Return those of them that stand."""
     wrong = {event.body["eventID"] for event in found if event.type == CORRECTED}
     return [e for e in found if e.type != CORRECTED and e.body["eventID"] not in wrong]
 
 
-def corrections(session: Session, codes: Sequence[str]) -> int:
-    """Return how many lines about these lots were corrected or taken back after they stood."""
-    return sum(
-        event.type == CORRECTED and event.actor != GATEWAY for event in _about(session, codes)
-    )
+def corrections(found: Sequence[Event]) -> int:
+    """Return how many lines were corrected or taken back after they stood."""
+    return sum(event.type == CORRECTED and event.actor != GATEWAY for event in found)
 
 
-def _about(session: Session, codes: Sequence[str]) -> list[Event]:
+def about(session: Session, codes: Sequence[str]) -> list[Event]:
+    """Return all events of the field about these lots, in the order of the stream."""
     found: dict[int, Event] = {}
     for at in range(0, len(codes), 500):
         subjects = [f"lot:{code}" for code in codes[at : at + 500]]
@@ -155,7 +158,7 @@ class _Writer:
     def __init__(self, session: Session, base: str, now: int, codes: Sequence[str]) -> None:
         self._session, self._base, self._now = session, base, now
         self.written = 0
-        self._known = {event.id: event for event in _about(session, codes)}
+        self._known = {event.id: event for event in about(session, codes)}
 
     def line(self, line: Line, lot: Lot, stands: bool) -> None:
         """A line of the diary, as far as it belongs to that planting."""

@@ -14,7 +14,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform.events import Event, EventSubject
-from nongso.platform.traceability import certificates, field_events, lots, places, shaping, way
+from nongso.platform.languages import day_of
+from nongso.platform.traceability import certificates, field_events, lots, places, way
 from nongso.platform.traceability.identifiers import lot_of
 from nongso.platform.traceability.recipe_book import recipes
 from nongso.platform.traceability.records import CROP, PACKS, PLANTING, Lot, Product
@@ -80,10 +81,6 @@ class Story:
     recorded_at: int  # when the newest of its events was recorded
 
 
-def _day(at: int) -> datetime.date:
-    return datetime.date.fromisoformat(shaping.day_of(at))
-
-
 def _events_of(session: Session, codes: Sequence[str]) -> list[Event]:
     """The events about these lots, in stream order; those of the field not among them."""
     found: dict[int, Event] = {}
@@ -106,18 +103,19 @@ def tell(session: Session, lot: Lot) -> Story | None:
     behind = [found.lot for found in tree.lots]
     codes = [one.code for one in behind]
     events = _events_of(session, codes)
-    field = field_events.of_lots(session, [one.code for one in behind if one.kind == PLANTING])
     plantings = {one.code: one for one in behind if one.kind == PLANTING}
+    recorded = field_events.about(session, list(plantings))
+    field = field_events.standing(recorded)
     gathered = [
         event for event in events if event.type == lots.HARVESTED and lots.made_by(event.body)
     ]
-    last = max((_day(e.at) for e in gathered if e.body.get("nongso:grownFrom")), default=None)
+    last = max((day_of(e.at) for e in gathered if e.body.get("nongso:grownFrom")), default=None)
     born = {event.number: event for event in events}
     return Story(
         lot=lot,
         product=lot.product,
-        producer=producer_on(session, lot.product.producer, _day(lot.at)),
-        packed_on=_day(lot.at),
+        producer=producer_on(session, lot.product.producer, day_of(lot.at)),
+        packed_on=day_of(lot.at),
         best_before=datetime.date.fromisoformat(lot.best_before),
         steps=tuple(way.steps(behind, events, _until(field, last))),
         grown=tuple(_grown(behind, plantings, born)),
@@ -126,15 +124,15 @@ def tell(session: Session, lot: Lot) -> Story | None:
             for one in places.of_lots(session, codes)
         ),
         gathered=tuple(_gathered(behind, events)),
-        certificates=tuple(certificates.claims_of_lot(session, lot, _day(lot.at))),
-        corrected=_corrected(events) + field_events.corrections(session, list(plantings)),
+        certificates=tuple(certificates.claims_of_lot(session, lot, day_of(lot.at))),
+        corrected=_corrected(events) + field_events.corrections(recorded),
         recorded_at=max(event.recorded_at for event in (*events, *field)),
     )
 
 
 def _until(field: list[Event], last: datetime.date | None) -> list[Event]:
     """What was done up to the last harvest; later work is for later harvests."""
-    return [event for event in field if last is None or _day(event.at) <= last]
+    return [event for event in field if last is None or day_of(event.at) <= last]
 
 
 def _corrected(events: Sequence[Event]) -> int:
@@ -158,8 +156,8 @@ def _grown(
                 lot=crop.code,
                 crop=crop.name,
                 greenhouse=planting.place.name,
-                planted=_day(planting.at),
-                harvested=_day(crop.at),
+                planted=day_of(planting.at),
+                harvested=day_of(crop.at),
                 record=event.body.get("nongso:growingRecord"),
             )
         )
@@ -168,7 +166,7 @@ def _grown(
 
 def _gathered(behind: Sequence[Lot], events: Sequence[Event]) -> list[Gathered]:
     """What households gathered, by kind. What was bought in from elsewhere is not among it."""
-    days = {lots.made_by(e.body): _day(e.at) for e in events if e.type == lots.HARVESTED}
+    days = {lots.made_by(e.body): day_of(e.at) for e in events if e.type == lots.HARVESTED}
     found = []
     for kind in recipes().raw:
         own = [one for one in behind if one.kind == kind.key and one.code in days]

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from nongso.platform.events import Event
 from nongso.platform.forms import mass
-from nongso.platform.languages import _, date, language, number, quantity
+from nongso.platform.languages import _, date, day_of, language, number, quantity
 from nongso.platform.traceability import correcting, leaving, lots, making_book, reckoning, shaping
 from nongso.platform.traceability.making_errors import percent
 from nongso.platform.traceability.recipe_book import Words, recipes
@@ -163,7 +163,7 @@ def corrections(session: Session, lot: Lot) -> list[Corrected]:
 
 
 def _day(event: Event) -> datetime.date:
-    return datetime.date.fromisoformat(shaping.day_of(event.at))
+    return day_of(event.at)
 
 
 def _change(before: Event, after: Event) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from nongso.platform.events import Event
 from nongso.platform.languages import day_of
-from nongso.platform.traceability import lots, shaping
+from nongso.platform.traceability import lots
 from nongso.platform.traceability.recipe_book import recipes
 from nongso.platform.traceability.records import CROP, PACKS, PLANTING, Lot
 
@@ -63,7 +63,7 @@ def steps(behind: Sequence[Lot], events: Sequence[Event], field: Sequence[Event]
 
 
 def _day(event: Event) -> datetime.date:
-    return datetime.date.fromisoformat(shaping.day_of(event.at))
+    return day_of(event.at)
 
 
 def _span(events: Iterable[Event]) -> tuple[datetime.date, datetime.date]:
