@@ -132,9 +132,11 @@ def _enter(session: Session, found: Sequence[Row[Any]], hashes: Mapping[int, str
     read = (
         _read(row, contexts.get(row.number, CONTEXT), hashes.get(row.number, "")) for row in found
     )
-    new = _with_names_apart(session, [one for one in read if one is not None])
+    new = [one for one in read if one is not None]
     if not new:
         return
+    there = _under_these_names(session, new)
+    _set_names_apart(there, new)
     session.execute(insert(table(Indexed)), [one.head for one in new])
     terms = [
         {"number": one.number, "place": place, "field": field, "value": value, "amount": amount}
@@ -143,7 +145,7 @@ def _enter(session: Session, found: Sequence[Row[Any]], hashes: Mapping[int, str
     ]
     if terms:
         session.execute(insert(table(Term)), terms)
-    wrong = _declared_wrong(session, new)
+    wrong = _declared_wrong(session, there, new)
     _write(session, list(_edges(session, new, wrong)), {one.number: one for one in new})
 
 
@@ -174,36 +176,47 @@ def _read(row: Row[Any], context: Any, known_hash: str) -> _New | None:
     return _New(row.number, row.cooperative, foreign, event, prefixes, head, terms)
 
 
-def _with_names_apart(session: Session, new: list[_New]) -> list[_New]:
+def _under_these_names(session: Session, new: Sequence[_New]) -> list[Row[Any]]:
+    """Return what the index has already under the names of new events."""
+    ids = list({one.head["event_id"] for one in new})
+    wanted = select(
+        Indexed.number,
+        Indexed.cooperative,
+        Indexed.event_id,
+        Indexed.error_name,
+        Indexed.error_ms,
+    )
+    found: list[Row[Any]] = []
+    for at in range(0, len(ids), _ASKED_AT_ONCE):
+        part = ids[at : at + _ASKED_AT_ONCE]
+        found += session.execute(wanted.where(Indexed.event_id.in_(part))).all()
+    return found
+
+
+def _set_names_apart(there: Sequence[Row[Any]], new: Sequence[_New]) -> None:
     """See to it that an own event under a name that is taken does not stop the transaction.
 
     Capture refuses such an event before it gets here; our own cannot be refused any more.
     """
-    own = [one for one in new if not one.is_foreign]
-    taken: set[tuple[str, str, str]] = set()
-    for at in range(0, len(own), _ASKED_AT_ONCE):
-        ids = [one.head["event_id"] for one in own[at : at + _ASKED_AT_ONCE]]
-        wanted = select(Indexed.cooperative, Indexed.event_id, Indexed.error_name)
-        for row in session.execute(wanted.where(Indexed.event_id.in_(ids))):
-            taken.add((row.cooperative, row.event_id, row.error_name))
+    own = {one.head["event_id"] for one in new if not one.is_foreign}
+    taken = {
+        (row.cooperative, row.event_id, row.error_name) for row in there if row.event_id in own
+    }
     for one in new:
         name = (one.cooperative, one.head["event_id"], one.head["error_name"])
         if name in taken:
             one.head["error_name"] += f"#{one.number}"
         taken.add(name)
-    return new
 
 
-def _declared_wrong(session: Session, new: Sequence[_New]) -> set[int]:
-    """Find new events that are declared wrong; end the flows of older ones that now are."""
-    wrong: set[int] = set()
-    for at in range(0, len(new), _ASKED_AT_ONCE):
-        part = new[at : at + _ASKED_AT_ONCE]
-        ids = {one.head["event_id"] for one in part}
-        wanted = select(Indexed.number, Indexed.cooperative, Indexed.event_id, Indexed.error_ms)
-        rows = session.execute(wanted.where(Indexed.event_id.in_(ids))).all()
-        declared = {(row.cooperative, row.event_id) for row in rows if row.error_ms is not None}
-        wrong |= {row.number for row in rows if (row.cooperative, row.event_id) in declared}
+def _declared_wrong(session: Session, there: Sequence[Row[Any]], new: Sequence[_New]) -> set[int]:
+    """Find events that are declared wrong; end the flows of older ones that now are."""
+    known = [(row.number, (row.cooperative, row.event_id), row.error_ms) for row in there]
+    known += [
+        (one.number, (one.cooperative, one.head["event_id"]), one.head["error_ms"]) for one in new
+    ]
+    declared = {name for _number, name, error_ms in known if error_ms is not None}
+    wrong = {number for number, name, _error_ms in known if name in declared}
     older = list(wrong - {one.number for one in new})
     for at in range(0, len(older), _ASKED_AT_ONCE):
         numbers = older[at : at + _ASKED_AT_ONCE]
