@@ -90,17 +90,17 @@ def find(session: Session, question: Question, scope: Scope) -> Page:
 
 def fetch(session: Session, numbers: Sequence[int]) -> list[Found]:
     """Return the events of these numbers, in this order."""
-    if not numbers:
-        return []
     wanted = (
         select(Indexed, Event.body, Received.text, Received.context)
         .join(Event, Event.number == Indexed.number)
         .outerjoin(Received, Received.number == Indexed.number)
-        .where(Indexed.number.in_(numbers))
     )
-    rows = {
-        row[0].number: Found(row[0], row[1], row[2], row[3]) for row in session.execute(wanted)
-    }
+    rows: dict[int, Found] = {}
+    for at in range(0, len(numbers), _ASKED_AT_ONCE):
+        part = wanted.where(Indexed.number.in_(numbers[at : at + _ASKED_AT_ONCE]))
+        rows |= {
+            row[0].number: Found(row[0], row[1], row[2], row[3]) for row in session.execute(part)
+        }
     return [rows[number] for number in numbers if number in rows]
 
 
