@@ -9,12 +9,13 @@ there again.
 
 import datetime
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform.events import Event
-from nongso.platform.traceability import lots, making_book, shaping
+from nongso.platform.traceability import lots, making_book, moving_shapes, shaping
 from nongso.platform.traceability.errors import (
     AlreadyRecorded,
     BeforeItsSource,
@@ -84,14 +85,9 @@ class Undoing:
     why: str
 
 
-def _observed(
-    desk: Desk, id_: str, at: int, step: str, disposition: str, quantity: Body, more: Body
-) -> Body:
-    """An event about a lot that changes neither what it is nor what it is made of."""
-    empty = shaping.receipt(id_, at, quantity, "", "", {})
-    for name in ("sourceList", "destinationList"):
-        del empty[name]
-    return {**empty, "bizStep": step, "disposition": disposition, **more}
+def _said(desk: Desk, wish: Any, lot: Lot) -> Body:
+    """What every event here says: it stands on the scale's word."""
+    return {"nongso:stated": "weighed", **common(desk, wish, lot.name)}
 
 
 def lose(desk: Desk, id_: str, wish: Loss) -> Lot:
@@ -106,10 +102,12 @@ def lose(desk: Desk, id_: str, wish: Loss) -> Lot:
     check_left(lot, wish.grams)
     at = moment(wish.day, desk.now)
     quantity = shaping.kilograms(lot_id(desk.base, lot.code), wish.grams)
-    more = {**common(desk, wish, lot.name), "nongso:cause": wish.cause, "action": "DELETE"}
+    more = {**_said(desk, wish, lot), "nongso:cause": wish.cause}
     if wish.note:
         more["nongso:note"] = wish.note
-    body = _observed(desk, id_, at, LOSING, "non_sellable_other", quantity, more)
+    body = moving_shapes.movement(
+        id_, at, LOSING, "non_sellable_other", lots=[quantity], gone=True, more=more
+    )
     append(desk, making_book.LOSS, at, id_, body, [lot.code])
     return lot
 
@@ -124,12 +122,12 @@ def hand_back(desk: Desk, id_: str, wish: HandBack) -> Lot:
     check_left(lot, wish.grams)
     at = moment(wish.day, desk.now)
     more = {
-        **common(desk, wish, lot.name),
+        **_said(desk, wish, lot),
         "nongso:purpose": "milling",
         **change(desk, desk.cooperative, lot.owner, "possessing_party"),
     }
     quantity = shaping.kilograms(lot_id(desk.base, lot.code), wish.grams)
-    body = _observed(desk, id_, at, "shipping", "in_transit", quantity, more)
+    body = moving_shapes.movement(id_, at, "shipping", "in_transit", lots=[quantity], more=more)
     append(desk, making_book.HANDED_BACK, at, id_, body, [lot.code])
     return lot
 
@@ -146,14 +144,14 @@ def hand_over(desk: Desk, id_: str, wish: HandOver) -> Lot:
         raise NothingTaken(f"{lot.code} is there already")
     at, is_back = moment(wish.day, desk.now), to == desk.cooperative
     more = {
-        **common(desk, wish, lot.name),
+        **_said(desk, wish, lot),
         "nongso:holder": to,
         "nongso:purpose": "milling",
         **change(desk, lot.holder, to, "possessing_party"),
     }
     quantity = shaping.kilograms(lot_id(desk.base, lot.code), lot.left_grams)
     step, disposition = ("receiving", "in_progress") if is_back else ("shipping", "in_transit")
-    body = _observed(desk, id_, at, step, disposition, quantity, more)
+    body = moving_shapes.movement(id_, at, step, disposition, lots=[quantity], more=more)
     append(desk, making_book.HANDED_OVER, at, id_, body, [lot.code])
     return lot
 
