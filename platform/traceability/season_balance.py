@@ -10,15 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, aliased
 
-from nongso.platform.traceability import reckoning, rules_area
+from nongso.platform.traceability import reckoning, rules_area, rules_yield
 from nongso.platform.traceability.recipe_book import Chain, Kind, Step
 from nongso.platform.traceability.reckoning import Balance, Land
 from nongso.platform.traceability.records import Flow, Lot, Producer
 from nongso.platform.traceability.rules_area import Season
 from nongso.platform.traceability.rules_yield import Usual
+
+Own = tuple[ColumnElement[bool], ...]  # which lots are counted
 
 
 @dataclass(frozen=True)
@@ -72,24 +74,21 @@ def kinds(session: Session, cooperative: str, chain: Chain, of: Season) -> list[
     """The balance of each kind of the chain; kinds of which there was nothing are left out."""
     found = []
     for kind in chain.kinds:
-        own = _standing(cooperative, of).where(Lot.kind == kind.key)
-        made, bought, milled = _sums(session, own.where(Lot.regrouped.is_(False)), cooperative)
+        own = (*_standing(cooperative, of), Lot.kind == kind.key)
+        made, bought, milled, lost, sampled, away, destroyed, rest = _sums(
+            session, own, cooperative
+        )
         if not made:
             continue
-        columns = (Lot.lost, Lot.sampled, Lot.away, Lot.destroyed)
-        sums = [func.coalesce(func.sum(column), 0) for column in columns]
-        left = func.coalesce(func.sum(Lot.made_grams - Lot.used_grams), 0)
-        row = session.execute(own.with_only_columns(*sums, left)).one()
-        lost, sampled, away, destroyed, rest = (int(amount) for amount in row)
         passed = _passed_on(session, own)
         balance = Balance(made, passed, lost, sampled, away, destroyed, rest)
         found.append(KindBalance(kind, balance, bought, milled))
     return found
 
 
-def _standing(cooperative: str, of: Season) -> "Select[Any]":
+def _standing(cooperative: str, of: Season) -> Own:
     since, until = reckoning.moments(of)
-    return select(Lot.code).where(
+    return (
         Lot.cooperative == cooperative,
         Lot.withdrawn_at.is_(None),
         Lot.at >= since,
@@ -97,26 +96,28 @@ def _standing(cooperative: str, of: Season) -> "Select[Any]":
     )
 
 
-def _sums(session: Session, own: "Select[Any]", cooperative: str) -> tuple[int, int, int]:
-    def total(of: "Select[Any]") -> int:
-        whole = func.coalesce(func.sum(Lot.made_grams), 0)
-        return int(session.scalar(of.with_only_columns(whole)) or 0)
-
-    return (
-        total(own),
-        total(own.where(Lot.bought.is_(True))),
-        total(own.where(Lot.owner != cooperative)),
+def _sums(session: Session, own: Own, cooperative: str) -> list[int]:
+    """Made, bought in and milled of it; lost, sampled, away and destroyed; what is left."""
+    first = Lot.regrouped.is_(False)  # other portions of a lot are made only once
+    made = func.sum(Lot.made_grams)
+    sums: tuple[ColumnElement[Any], ...] = (
+        made.filter(first),
+        made.filter(first, Lot.bought.is_(True)),
+        made.filter(first, Lot.owner != cooperative),
+        *(func.sum(gone) for gone in (Lot.lost, Lot.sampled, Lot.away, Lot.destroyed)),
+        func.sum(Lot.made_grams - Lot.used_grams),
     )
+    return [int(amount or 0) for amount in session.execute(select(*sums).where(*own)).one()]
 
 
-def _passed_on(session: Session, own: "Select[Any]") -> int:
+def _passed_on(session: Session, own: Own) -> int:
     """What became something else; what only changed portions is still there."""
     target = aliased(Lot)
     wanted = (
         select(func.coalesce(func.sum(Flow.grams), 0))
         .join(target, target.code == Flow.target)
         .where(
-            Flow.source.in_(own),
+            Flow.source.in_(select(Lot.code).where(*own)),
             target.withdrawn_at.is_(None),
             target.regrouped.is_(False),
         )
@@ -126,18 +127,11 @@ def _passed_on(session: Session, own: "Select[Any]") -> int:
 
 def steps(session: Session, cooperative: str, chain: Chain, of: Season) -> list[StepSum]:
     """What the batches of each step gave."""
-    since, until = reckoning.moments(of)
     found = []
     for step in chain.steps:
         batches = session.scalars(
             select(Lot)
-            .where(
-                Lot.cooperative == cooperative,
-                Lot.recipe == step.key,
-                Lot.withdrawn_at.is_(None),
-                Lot.at >= since,
-                Lot.at < until,
-            )
+            .where(*_standing(cooperative, of), Lot.recipe == step.key)
             .order_by(Lot.born_number)
         ).unique()
         runs = reckoning.runs(session, batches.all())
@@ -146,14 +140,10 @@ def steps(session: Session, cooperative: str, chain: Chain, of: Season) -> list[
         usual = reckoning.usual_of(session, cooperative, step)
         taken = sum(run.in_grams for run in runs)
         percent = sum(run.percent * run.in_grams for run in runs) / taken if taken else 0.0
-        unusual = sum(1 for run in runs if _is_unusual(run.percent, usual))
+        unusual = sum(1 for run in runs if not rules_yield.judge(run.percent, usual).ok)
         out = sum(run.out_grams for run in runs)
         found.append(StepSum(step, len(runs), taken, out, percent, usual, unusual))
     return found
-
-
-def _is_unusual(percent: float, usual: Usual | None) -> bool:
-    return usual is not None and not usual.low_percent <= percent <= usual.high_percent
 
 
 def lands(
