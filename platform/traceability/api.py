@@ -14,7 +14,7 @@ from nongso.platform.errors import Problem, unreadable
 from nongso.platform.languages import _
 from nongso.platform.openapi import WholeNumber, one_of, one_of_these, operation, whole
 from nongso.platform.store import records, transaction
-from nongso.platform.traceability import labelling, legal_facts, sentences, shaping
+from nongso.platform.traceability import holding, labelling, legal_facts, sentences, shaping
 from nongso.platform.traceability.desk import READERS, desk, settings
 from nongso.platform.traceability.errors import Refused
 from nongso.platform.traceability.identifiers import lot_id
@@ -254,10 +254,8 @@ def _state(lot: Lot) -> str:
     """growing, in_stock, used_up, packed, expired, failed, recalled or withdrawn."""
     if lot.withdrawn_at is not None:
         return "withdrawn"
-    if lot.recalled_at is not None:
-        return "recalled"
-    if lot.tested == "failed":
-        return "failed"
+    if held := holding.kind_of(lot):
+        return held
     if lot.packs:
         today = shaping.day_of(int(time.time()))
         return "expired" if lot.best_before and lot.best_before < today else "packed"
