@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Response, abort, redirect, request, url_for
-from sqlalchemy import select
 
-from nongso.platform.accounts import allow, scoped, somebody
+from nongso.platform.accounts import allow, somebody
 from nongso.platform.forms import Form, kg_typed
 from nongso.platform.languages import _
 from nongso.platform.store import records, transaction
@@ -34,6 +33,7 @@ from nongso.platform.traceability.desk import (
     page,
     producers,
     refuse,
+    stock,
     today,
 )
 from nongso.platform.traceability.errors import Refused
@@ -117,6 +117,11 @@ def _read_hand_over(form: Form, lot: Lot) -> HandOver:
     return HandOver(lot.code, to, form.day("day", today()))
 
 
+def _went_in(lot: Lot) -> tuple[Take, ...]:
+    """What went into a lot, as it is recorded today."""
+    return correcting.takes_of(correcting.made_by(records(), lot.code)[-1])
+
+
 def _correction_asks(lot: Lot) -> list[Ask]:
     amount = (
         Ask("output", _("Số gói đúng"), mode="numeric")
@@ -124,7 +129,7 @@ def _correction_asks(lot: Lot) -> list[Ask]:
         else Ask("output", _("Số kg đúng"), mode="decimal")
     )
     asks = [amount, Ask("day", _("Ngày đúng"), type="date")]
-    for take in correcting.takes_of(correcting.made_by(records(), lot.code)[-1]):
+    for take in _went_in(lot):
         label = _("Đã lấy vào từ lô %(lot)s (kg)", lot=take.lot)
         asks.append(Ask(f"take-{take.lot}", label, mode="decimal"))
     if _asks_moisture(lot):
@@ -134,8 +139,7 @@ def _correction_asks(lot: Lot) -> list[Ask]:
 
 
 def _correction_proposed(lot: Lot) -> dict[str, str]:
-    taken = correcting.takes_of(correcting.made_by(records(), lot.code)[-1])
-    proposed = {f"take-{take.lot}": kg_typed(take.grams) for take in taken}
+    proposed = {f"take-{take.lot}": kg_typed(take.grams) for take in _went_in(lot)}
     proposed["output"] = str(lot.packs) if lot.kind == PACKS else kg_typed(lot.made_grams or 0)
     if lot.moisture_permille is not None:
         proposed["moisture"] = percent_typed(lot.moisture_permille)
@@ -146,10 +150,7 @@ def _read_correction(form: Form, lot: Lot) -> Correction:
     amount = (
         form.count("output", 1, MOST_PACKS) if lot.kind == PACKS else form.grams("output") or 0
     )
-    takes = tuple(
-        Take(take.lot, form.grams(f"take-{take.lot}") or 0)
-        for take in correcting.takes_of(correcting.made_by(records(), lot.code)[-1])
-    )
+    takes = tuple(Take(take.lot, form.grams(f"take-{take.lot}") or 0) for take in _went_in(lot))
     day, why = form.day("day", today()), form.text("why", 200)
     wet = moisture_typed(form) if _asks_moisture(lot) else lot.moisture_permille
     return Correction(lot.code, amount, day, why, wet, takes)
@@ -380,17 +381,8 @@ def merge() -> Answer:
 
 
 def _mergeable(first: Lot) -> Sequence[Lot]:
-    wanted = scoped(select(Lot), Lot.cooperative).where(
-        Lot.kind == first.kind,
-        Lot.name == first.name,
-        Lot.owner == first.owner,
-        Lot.holder == first.holder,
-        Lot.used_grams < Lot.made_grams,
-        Lot.withdrawn_at.is_(None),
-        Lot.recalled_at.is_(None),
-        Lot.tested != "failed",
-    )
-    return records().scalars(wanted.order_by(Lot.at, Lot.born_number)).unique().all()
+    alike = (first.name, first.owner, first.holder)
+    return [lot for lot in stock(first.kind) if (lot.name, lot.owner, lot.holder) == alike]
 
 
 @blueprint.get("/balance")
