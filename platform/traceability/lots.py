@@ -136,9 +136,15 @@ def take(book: Book, event: events.Event, target: Lot) -> None:
         book.add(Flow(number=event.number, source=source.code, target=target.code, grams=grams))
 
 
+def quantity_made(body: Body) -> Body:
+    """The quantity of the lot that an event brought about or speaks of."""
+    found: Body = (body.get("outputQuantityList") or body["quantityList"])[0]
+    return found
+
+
 def made_by(body: Body) -> str:
     """The code of the lot that an event brought about or speaks of."""
-    return lot_of((body.get("outputQuantityList") or body["quantityList"])[0]["epcClass"])
+    return lot_of(quantity_made(body)["epcClass"])
 
 
 def _withdraw(book: Book, event: events.Event) -> None:

@@ -69,11 +69,11 @@ def _corrected(book: Book, event: Event) -> None:
     """Take what the corrected event says for what was recorded first."""
     body = event.body
     lot = book.lot(lots.made_by(body))
-    quantity = (body.get("outputQuantityList") or body["quantityList"])[0]
+    amount = amount_in(lot, lots.quantity_made(body))
     if lot.kind == PACKS:
-        lot.packs = amount_in(lot, quantity)
+        lot.packs = amount
     else:
-        lot.made_grams = amount_in(lot, quantity)
+        lot.made_grams = amount
     lot.at = event.at
     lot.corrected_at = body["nongso:correctedAt"]
     lot.moisture_permille = body.get("ilmd", {}).get(
