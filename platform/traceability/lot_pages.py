@@ -305,11 +305,12 @@ def file_answer(made: LabelIssue) -> Response:
 def issue(key: str) -> Answer:
     """What was issued, and the sheet."""
     made, trouble = own_issue(key), ""
+    lot = own_lot(made.lot)
     try:
-        if own_lot(made.lot).withdrawn_at is not None:
+        if lot.withdrawn_at is not None:
             trouble = _("Bản ghi của lô này đã bị hủy, nên các tem này không còn giá trị.")
         else:
-            holding.check(own_lot(made.lot))
+            holding.check(lot)
             labelling.file_of(records(), made, settings().files_folder)
     except Held as e:
         trouble = sentences.refusal(e)
@@ -319,9 +320,7 @@ def issue(key: str) -> Answer:
             "Tem đã được cấp nhưng máy chưa đọc lại được đủ mã trên tờ in, nên chưa cho tải về. "
             "Xin tải lại trang này. Nếu vẫn thế, xin báo người phụ trách máy."
         )
-    return page(
-        "issue.html", made=made, lot=own_lot(made.lot), layout=_layout(made), trouble=trouble
-    )
+    return page("issue.html", made=made, lot=lot, layout=_layout(made), trouble=trouble)
 
 
 def _layout(made: LabelIssue) -> layouts.Layout | None:
