@@ -7,11 +7,9 @@ holds when it is written.
 """
 
 import datetime
-import hashlib
-import json
 import uuid
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
@@ -52,7 +50,7 @@ from nongso.platform.traceability.moving_records import (
     Holding,
     PackAccount,
 )
-from nongso.platform.traceability.operations import Desk, append, day_of, moment
+from nongso.platform.traceability.operations import Desk, append, digest, moment
 from nongso.platform.traceability.recall_records import Recall, RecallLot
 from nongso.platform.traceability.records import PACKS, PLANTING, Lot
 from nongso.platform.traceability.shaping import Body
@@ -149,11 +147,6 @@ class Destruction:
 Wish = Cartoning | Opening | Shipment | Arrival | Voiding | Return | Sale | Destruction
 
 
-def digest(wish: Any) -> str:
-    """What a form said, in short; kept in its event to know the same form again."""
-    return hashlib.sha256(json.dumps(asdict(wish), default=str).encode()).hexdigest()
-
-
 def recorded(desk: Desk, id_: str, wish: Any) -> Event | None:
     """The event that this very form made before. Raises ``AlreadyRecorded`` for another form."""
     event = desk.session.scalar(select(Event).where(Event.id == id_))
@@ -189,9 +182,11 @@ def _holder(desk: Desk, key: str) -> Holder:
     return found
 
 
-def _not_before(day: datetime.date, lot: Lot) -> None:
-    if day < day_of(lot):
-        raise TooEarly(day_of(lot))
+def check_day(day: datetime.date, at: int) -> None:
+    """Raise for a day before the one of that moment."""
+    first = datetime.date.fromisoformat(shaping.day_of(at))
+    if day < first:
+        raise TooEarly(first)
 
 
 def _may_leave(desk: Desk, lot: Lot, day: datetime.date) -> None:
@@ -205,7 +200,7 @@ def _may_leave(desk: Desk, lot: Lot, day: datetime.date) -> None:
         raise NotOurs(lot.code, lot.owner)
     if lot.holder != desk.cooperative:
         raise Unusable(lot.code, "held_elsewhere")
-    _not_before(day, lot)
+    check_day(day, lot.at)
     if lot.best_before and lot.best_before < day.isoformat():
         raise Expired(lot.code, datetime.date.fromisoformat(lot.best_before))
 
@@ -224,10 +219,15 @@ def _amounts(desk: Desk, amounts: Iterable[Amount]) -> list[tuple[Lot, Amount]]:
     for lot, one in found:
         if lot.kind == PLANTING:
             raise WrongKind(lot.code, lot.kind)
-        rightly, wrongly = (one.packs, one.grams) if lot.kind == PACKS else (one.grams, one.packs)
-        if rightly <= 0 or wrongly:
-            raise NothingMoved
+        check_amount(lot, one)
     return found
+
+
+def check_amount(lot: Lot, one: Amount) -> None:
+    """Raise unless it is something, counted as the lot is: packs, or grams where it has none."""
+    rightly, wrongly = (one.packs, one.grams) if lot.kind == PACKS else (one.grams, one.packs)
+    if rightly <= 0 or wrongly:
+        raise NothingMoved
 
 
 def quantity(desk: Desk, one: Amount) -> Body:
@@ -240,7 +240,7 @@ def quantity(desk: Desk, one: Amount) -> Body:
     )
 
 
-def _in_store(desk: Desk, lot: Lot, one: Amount) -> None:
+def check_in_store(desk: Desk, lot: Lot, one: Amount) -> None:
     """Raise unless so much is loose in the store."""
     if lot.kind == PACKS:
         there = account_of(desk, lot).loose
@@ -326,7 +326,7 @@ def pack_cartons(desk: Desk, id_: str, wish: Cartoning) -> list[Carton]:
         if lot.kind != PACKS:
             raise WrongKind(lot.code, lot.kind)
         _may_leave(desk, lot, wish.day)
-        _in_store(desk, lot, Amount(lot.code, one.packs * wish.count))
+        check_in_store(desk, lot, Amount(lot.code, one.packs * wish.count))
     return [_pack_one(desk, _nth(id_, nth), wish, amounts) for nth in range(wish.count)]
 
 
@@ -354,9 +354,7 @@ def open_carton(desk: Desk, id_: str, wish: Opening) -> Carton:
     if recorded(desk, id_, wish) is not None:
         return desk.session.get_one(Carton, wish.carton)
     carton = _cartons(desk, [wish.carton], None)[0]
-    packed = datetime.date.fromisoformat(shaping.day_of(carton.at))
-    if wish.day < packed:
-        raise TooEarly(packed)
+    check_day(wish.day, carton.at)
     at = moment(wish.day, desk.now)
     children = [quantity(desk, Amount(lot, n)) for lot, n in carton.contents.items()]
     parent = moving_shapes.carton_id(desk.base, carton.code)
@@ -374,7 +372,7 @@ def ship(desk: Desk, id_: str, wish: Shipment) -> Dispatch:
     if not amounts and not cartons:
         raise NothingMoved
     for lot, one in amounts:
-        _in_store(desk, lot, one)
+        check_in_store(desk, lot, one)
     total = _total(cartons, amounts)
     for code in total:
         _may_leave(desk, own_lot(desk, code), wish.day)
@@ -427,9 +425,7 @@ def confirm(desk: Desk, id_: str, wish: Arrival) -> Dispatch:
     if recorded(desk, id_, wish) is not None:
         return desk.session.get_one(Dispatch, wish.dispatch)
     sent = _open_dispatch(desk, wish.dispatch)
-    day = datetime.date.fromisoformat(shaping.day_of(sent.at))
-    if wish.day < day:
-        raise TooEarly(day)
+    check_day(wish.day, sent.at)
     said = {one.lot: one for one in wish.amounts}
     arrived = []
     for line in lines_of(desk, sent.id):
@@ -486,8 +482,8 @@ def void(desk: Desk, id_: str, wish: Voiding) -> Dispatch:
         )
     )
     inside = _total(cartons, [])
-    loose = []
-    for line in lines_of(desk, sent.id):
+    lines, loose = lines_of(desk, sent.id), []
+    for line in lines:
         there = desk.session.get(Holding, (line.lot, sent.holder))
         if there is None or there.packs < line.packs or there.grams < line.grams:
             raise MovedOn(line.lot)
@@ -504,8 +500,7 @@ def void(desk: Desk, id_: str, wish: Voiding) -> Dispatch:
         papers=[("desadv", moving_shapes.document_id(desk.base, f"dispatch-{sent.id}"))],
         more={**common(desk, wish), "nongso:dispatch": sent.id, "nongso:why": wish.why},
     )
-    codes = [line.lot for line in lines_of(desk, sent.id)]
-    append(desk, moving_book.VOIDED, desk.now, id_, body, codes)
+    append(desk, moving_book.VOIDED, desk.now, id_, body, [line.lot for line in lines])
     return sent
 
 
@@ -536,7 +531,7 @@ def bring_back(desk: Desk, id_: str, wish: Return) -> dict[str, tuple[int, int]]
     if not total:
         raise NothingMoved
     for code, (packs, grams) in total.items():
-        _not_before(wish.day, own_lot(desk, code))
+        check_day(wish.day, own_lot(desk, code).at)
         _with_holder(desk, holder, code, packs, grams)
     at = moment(wish.day, desk.now)
     more = {
@@ -572,9 +567,9 @@ def sell(desk: Desk, id_: str, wish: Sale) -> list[str]:
     for lot, one in amounts:
         if holder is None:
             _may_leave(desk, lot, wish.day)
-            _in_store(desk, lot, one)
+            check_in_store(desk, lot, one)
         else:  # what a shop has sold it has sold, also when it should not have
-            _not_before(wish.day, lot)
+            check_day(wish.day, lot.at)
             _with_holder(desk, holder, lot.code, one.packs, one.grams)
     if holder is None:
         _not_withheld(desk, (lot for lot, _one in amounts), wish.day)
@@ -604,9 +599,9 @@ def destroy(desk: Desk, id_: str, wish: Destruction) -> list[str]:
     if not amounts:
         raise NothingMoved
     for lot, one in amounts:
-        _not_before(wish.day, lot)
+        check_day(wish.day, lot.at)
         if holder is None:
-            _in_store(desk, lot, one)
+            check_in_store(desk, lot, one)
         else:
             _with_holder(desk, holder, lot.code, one.packs, one.grams)
     at = moment(wish.day, desk.now)

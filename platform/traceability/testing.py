@@ -16,17 +16,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform.traceability import holding, moving, moving_shapes, testing_book
-from nongso.platform.traceability.errors import NotEnough, WrongKind
+from nongso.platform.traceability.errors import WrongKind
 from nongso.platform.traceability.identifiers import lot_id
-from nongso.platform.traceability.moving_errors import (
-    NotAReport,
-    NotEnoughPacks,
-    NothingMoved,
-    TooEarly,
-    WhyLifted,
-)
-from nongso.platform.traceability.operations import Desk, append, day_of, moment
-from nongso.platform.traceability.records import PACKS, PLANTING, Lot
+from nongso.platform.traceability.moving_errors import NotAReport, WhyLifted
+from nongso.platform.traceability.operations import Desk, append, moment
+from nongso.platform.traceability.records import PLANTING, Lot
 from nongso.platform.traceability.shaping import Body
 from nongso.platform.traceability.testing_records import FAILED, LabTest, LotHold, Sample
 from nongso.platform.traceability.trace import reach
@@ -73,19 +67,12 @@ def sample(desk: Desk, id_: str, wish: Taking) -> Sample:
     lot = moving.own_lot(desk, wish.lot)
     if lot.kind == PLANTING:
         raise WrongKind(lot.code, lot.kind)
-    if wish.day < day_of(lot):
-        raise TooEarly(day_of(lot))
-    rightly, wrongly = (wish.packs, wish.grams) if lot.kind == PACKS else (wish.grams, wish.packs)
-    if rightly <= 0 or wrongly:
-        raise NothingMoved
-    if lot.kind == PACKS:
-        there = moving.account_of(desk, lot).loose
-        if wish.packs > there:
-            raise NotEnoughPacks(lot.code, there, wish.packs)
-    elif wish.grams > (lot.left_grams or 0):
-        raise NotEnough(lot.code, lot.left_grams or 0, wish.grams)
+    moving.check_day(wish.day, lot.at)
+    taken = moving.Amount(lot.code, wish.packs, wish.grams)
+    moving.check_amount(lot, taken)
+    moving.check_in_store(desk, lot, taken)
     at = moment(wish.day, desk.now)
-    amount = moving.quantity(desk, moving.Amount(lot.code, wish.packs, wish.grams))
+    amount = moving.quantity(desk, taken)
     more = {**moving.common(desk, wish), "nongso:laboratory": wish.laboratory}
     body = moving_shapes.movement(id_, at, "sampling", "in_progress", lots=[amount], more=more)
     append(desk, testing_book.SAMPLED, at, id_, body, [lot.code])
@@ -108,8 +95,7 @@ def record(desk: Desk, id_: str, wish: Result) -> LabTest:
     if moving.recorded(desk, id_, wish) is not None:
         return desk.session.get_one(LabTest, id_)
     lot = moving.own_lot(desk, wish.lot)
-    if wish.day < day_of(lot):
-        raise TooEarly(day_of(lot))
+    moving.check_day(wish.day, lot.at)
     at = moment(wish.day, desk.now)
     body = moving_shapes.movement(
         id_,
