@@ -208,24 +208,26 @@ def progress(session: Session, key: str) -> list[Progress]:
     wanted = select(RecallCall).where(RecallCall.recall == key).order_by(RecallCall.at)
     for call in session.scalars(wanted):
         calls[call.holder] = call
+    there: dict[str, list[Holding]] = {}
+    held = (RecallHolder.holder == Holding.holder) & (RecallHolder.lot == Holding.lot)
+    now = select(Holding).join(RecallHolder, held).where(RecallHolder.recall == key)
+    for one in session.scalars(now):
+        there.setdefault(one.holder, []).append(one)
     found = []
-    for key_, some in lines.items():
-        codes = [line.lot for line in some]
-        there = session.scalars(
-            select(Holding).where(Holding.holder == key_, Holding.lot.in_(codes))
-        ).all()
-        last = calls.get(key_)
+    for holder in session.scalars(select(Holder).where(Holder.id.in_(list(lines)))):
+        some, still = lines[holder.id], there.get(holder.id, [])
+        last = calls.get(holder.id)
         found.append(
             Progress(
-                holder=session.get_one(Holder, key_),
+                holder=holder,
                 packs=sum(line.packs for line in some),
                 grams=sum(line.grams for line in some),
                 returned_packs=sum(line.returned_packs for line in some),
                 returned_grams=sum(line.returned_grams for line in some),
                 destroyed_packs=sum(line.destroyed_packs for line in some),
                 destroyed_grams=sum(line.destroyed_grams for line in some),
-                packs_there=sum(one.packs for one in there),
-                grams_there=sum(one.grams for one in there),
+                packs_there=sum(one.packs for one in still),
+                grams_there=sum(one.grams for one in still),
                 called_at=last.at if last else None,
                 said=last.said if last else "",
             )
