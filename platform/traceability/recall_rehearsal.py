@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform.accounts import scoped
-from nongso.platform.languages import ZONE
+from nongso.platform.languages import day_of
 from nongso.platform.traceability import recall_reach
 from nongso.platform.traceability.moving_errors import NothingToRehearse, RehearsalEnded
 from nongso.platform.traceability.moving_records import PackAccount
@@ -114,10 +114,12 @@ def start(desk: Desk, id_: str) -> Rehearsal:
 def _sealed(session: Session, lot: Lot) -> dict[str, Any]:
     """What the books say at the start."""
     now = recall_reach.of_lots(session, [lot.code])
-    sources = reach(session, [lot.code], "back").standing
-    fed = {edge.target for edge in reach(session, [lot.code], "back").edges}
+    back = reach(session, [lot.code], "back")
+    fed = {edge.target for edge in back.edges}
     return {
-        "sources": [node.code for node in sources if node.code not in fed and node.depth > 0],
+        "sources": [
+            node.code for node in back.standing if node.code not in fed and node.depth > 0
+        ],
         "made": lot.packs,
         "in_store": now.in_store,
         "gone": now.gone,
@@ -181,8 +183,6 @@ def is_due(session: Session, cooperative: str, today: datetime.date) -> bool:
         .order_by(Rehearsal.ended_at.desc())
         .limit(1)
     )
-    if last is not None:
-        day = datetime.datetime.fromtimestamp(last, ZONE).date()
-        if (today - day).days <= YEARLY_DAYS:
-            return False
+    if last is not None and (today - day_of(last)).days <= YEARLY_DAYS:
+        return False
     return bool(candidates(session, cooperative))
