@@ -3,7 +3,8 @@
 import datetime
 import unicodedata
 import uuid
-from typing import Annotated, TypedDict, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Any, TypedDict, TypeVar
 
 import msgspec
 from flask import Blueprint, Response, jsonify, request, url_for
@@ -296,6 +297,14 @@ def recalls() -> Response:
     return jsonify({"recalls": [_recall(one) for one in found]})
 
 
+def _record(deed: Callable[..., Recall], id_: uuid.UUID | None, wish: Any) -> Recall:
+    try:
+        with transaction() as session:
+            return deed(desk(session), str(id_ or uuid.uuid4()), wish)
+    except Refused as e:
+        raise Problem(409, e.code, sentences.refusal(e)) from e
+
+
 def _own(key: uuid.UUID) -> Recall:
     wanted = scoped(select(Recall), Recall.cooperative).where(Recall.id == str(key))
     found = records().scalar(wanted)
@@ -375,11 +384,7 @@ def begin() -> tuple[Response, int]:
         _known("outcome", asked.outcome, OUTCOMES),
         asked.sign[:64],
     )
-    try:
-        with transaction() as session:
-            made = recall.begin(desk(session), str(asked.id or uuid.uuid4()), wish)
-    except Refused as e:
-        raise Problem(409, e.code, sentences.refusal(e)) from e
+    made = _record(recall.begin, asked.id, wish)
     answer = jsonify(_recall(made))
     answer.headers["Location"] = url_for("recalls_api.one_recall", key=made.id)
     return answer, 201
@@ -402,11 +407,7 @@ def end(key: uuid.UUID) -> Response:
     found, asked = _own(key), _body(Ended)
     how = _known("outcome", asked.outcome, OUTCOMES)
     wish = recall.Ending(found.id, how, _short("why", asked.why, ENDED_WHY))
-    try:
-        with transaction() as session:
-            recall.end(desk(session), str(asked.id or uuid.uuid4()), wish)
-    except Refused as e:
-        raise Problem(409, e.code, sentences.refusal(e)) from e
+    _record(recall.end, asked.id, wish)
     records().expire_all()
     return jsonify(_recall(_own(key)))
 
