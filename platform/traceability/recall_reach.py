@@ -15,7 +15,7 @@ from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from nongso.platform.diary import entries as diary
-from nongso.platform.languages import ZONE
+from nongso.platform.languages import ZONE, day_of
 from nongso.platform.traceability.errors import LotUnknown
 from nongso.platform.traceability.moving_errors import NothingHit
 from nongso.platform.traceability.moving_records import PACKED as CARTON_PACKED
@@ -34,9 +34,8 @@ from nongso.platform.traceability.records import (
     Place,
     Producer,
 )
-from nongso.platform.traceability.trace import reach
+from nongso.platform.traceability.trace import portions, reach
 
-_AT_ONCE = 2000
 _LIGHT = (
     Lot.code,
     Lot.kind,
@@ -228,8 +227,7 @@ def _told(session: Session, depths: dict[str, int]) -> Hit:
     labels: dict[str, list[tuple[int, int]]] = {}
     held: list[Holding] = []
     boxes: dict[tuple[str, str], list[str]] = {}
-    for at in range(0, len(codes), _AT_ONCE):
-        some = codes[at : at + _AT_ONCE]
+    for some in portions(codes):
         lots |= {
             row.code: row for row in session.execute(select(*_LIGHT).where(Lot.code.in_(some)))
         }
@@ -296,7 +294,7 @@ def _lot(
         code=row.code,
         kind=row.kind,
         name=row.name,
-        day=datetime.datetime.fromtimestamp(row.at, ZONE).date().isoformat(),
+        day=day_of(row.at).isoformat(),
         depth=depth,
         packs=row.packs,
         in_store=in_store,

@@ -47,6 +47,11 @@ class Edge(NamedTuple):
     target: str
     grams: int | None
 
+    def ends(self, direction: str) -> tuple[str, str]:
+        """The nearer lot and the farther one, looking that way."""
+        back = direction == "back"
+        return (self.target, self.source) if back else (self.source, self.target)
+
 
 class Node(NamedTuple):
     """A lot as the way to it shows it."""
@@ -78,7 +83,7 @@ class Reach:
         by_code = {node.code: node for node in self.nodes}
         onward: dict[str, list[str]] = {}
         for edge in self.edges:
-            near, far = _ends(edge, self.direction)
+            near, far = edge.ends(self.direction)
             onward.setdefault(near, []).append(far)
         seen = {code for code in self.starts if code in by_code}
         level = [code for code in seen if not by_code[code].withdrawn]
@@ -90,11 +95,8 @@ class Reach:
         return [node for node in self.nodes if node.code in found]
 
 
-def _ends(edge: Edge, direction: str) -> tuple[str, str]:
-    return (edge.target, edge.source) if direction == "back" else (edge.source, edge.target)
-
-
-def _portions(codes: Sequence[str]) -> Iterable[Sequence[str]]:
+def portions(codes: Sequence[str]) -> Iterable[Sequence[str]]:
+    """As many at once as one query takes."""
     return (codes[at : at + _AT_ONCE] for at in range(0, len(codes), _AT_ONCE))
 
 
@@ -103,7 +105,7 @@ def flows_at(session: Session, codes: Sequence[str], direction: str) -> list[Edg
     column = Flow.target if direction == "back" else Flow.source
     columns = (Flow.number, Flow.source, Flow.target, Flow.grams)
     found: list[Edge] = []
-    for some in _portions(codes):
+    for some in portions(codes):
         rows = session.execute(select(*columns).where(column.in_(some)))
         found += map(Edge._make, rows)
     found.sort()
@@ -113,7 +115,7 @@ def flows_at(session: Session, codes: Sequence[str], direction: str) -> list[Edg
 def _nodes(session: Session, depths: dict[str, int]) -> list[Node]:
     columns = (Lot.code, Lot.kind, Lot.name, Lot.at, Lot.cooperative, Lot.made_grams, Lot.packs)
     found = []
-    for some in _portions(list(depths)):
+    for some in portions(list(depths)):
         standing = (Lot.withdrawn_at, Lot.recalled_at, Lot.tested)
         rows = session.execute(select(*columns, *standing).where(Lot.code.in_(some)))
         found += [
@@ -146,7 +148,7 @@ def _walk(
         depth += 1
         steps = flows_at(session, level, direction)
         edges += steps
-        ends = dict.fromkeys(_ends(edge, direction)[1] for edge in steps)
+        ends = dict.fromkeys(edge.ends(direction)[1] for edge in steps)
         level = [code for code in ends if code not in depths]
         depths.update(dict.fromkeys(level, depth))
     return depths, edges
@@ -163,7 +165,7 @@ def trace(session: Session, lot: Lot, direction: str) -> Tree:
     """The lots behind a lot (``back``) or made of it (``forward``), and the flows between."""
     depths, edges = _walk(session, [lot.code], direction)
     lots: list[Lot] = []
-    for some in _portions([code for code in depths if code != lot.code]):
+    for some in portions([code for code in depths if code != lot.code]):
         lots += session.scalars(select(Lot).where(Lot.code.in_(some)))
     lots.sort(key=lambda one: (depths[one.code], one.born_number))
     flows = [Flow(number=e.number, source=e.source, target=e.target, grams=e.grams) for e in edges]

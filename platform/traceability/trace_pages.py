@@ -65,9 +65,7 @@ def _edges(found: Reach) -> dict[str, list[tuple[str, int | None]]]:
     """What went from each lot towards where the question began, or on from it."""
     edges: dict[str, list[tuple[str, int | None]]] = {}
     for edge in found.edges:
-        near, far = (
-            (edge.target, edge.source) if found.direction == "back" else (edge.source, edge.target)
-        )
+        near, far = edge.ends(found.direction)
         edges.setdefault(far, []).append((near, edge.grams))
     return edges
 

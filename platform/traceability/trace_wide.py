@@ -24,10 +24,9 @@ from nongso.platform.traceability.epcis.flows import PACKED, Amount, amounts
 from nongso.platform.traceability.epcis.same_name import same_form
 from nongso.platform.traceability.epcis.terms import known_prefixes
 from nongso.platform.traceability.records import Lot, Product
-from nongso.platform.traceability.trace import Edge, flows_at
+from nongso.platform.traceability.trace import Edge, flows_at, portions
 
 _GTIN_LOT = re.compile(r"https://id\.gs1\.org/01/(\d{14})/10/([^/?#]+)(?:/21/[^/?#]+)?")
-_AT_ONCE = 1000
 _FIELDS = ("epc", "class", "parent", "inEPC", "inClass", "outEPC", "outClass")
 
 
@@ -67,7 +66,7 @@ class Overdrawn:
 def names_of(session: Session, base: str, codes: Sequence[str]) -> dict[str, str]:
     """By which identifiers events know these lots; identifier to code."""
     found = {same_form(f"{base.rstrip('/')}/t/{code}"): code for code in codes}
-    for some in _portions(codes):
+    for some in portions(codes):
         rows = session.execute(
             select(Lot.code, Product.gtin)
             .join(Product, Product.id == Lot.product_id)
@@ -76,10 +75,6 @@ def names_of(session: Session, base: str, codes: Sequence[str]) -> dict[str, str
         for code, gtin in rows:
             found[same_form(f"https://id.gs1.org/01/{gtin}/10/{code}")] = code
     return found
-
-
-def _portions(items: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (items[at : at + _AT_ONCE] for at in range(0, len(items), _AT_ONCE))
 
 
 def _codes(session: Session, base: str, names: Iterable[str]) -> dict[str, str]:
@@ -92,7 +87,7 @@ def _codes(session: Session, base: str, names: Iterable[str]) -> dict[str, str]:
         elif gs1 := _GTIN_LOT.fullmatch(name):
             guessed[name] = (unquote(gs1[2]), gs1[1])
     known: dict[str, str | None] = {}
-    for some in _portions(list({code for code, _gtin in guessed.values()})):
+    for some in portions(list({code for code, _gtin in guessed.values()})):
         rows = session.execute(
             select(Lot.code, Product.gtin)
             .outerjoin(Product, Product.id == Lot.product_id)
@@ -143,7 +138,7 @@ def _others(
     flow = epcis.Flow
     column = flow.target if back else flow.source
     rows: list[Row[Any]] = []
-    for some in _portions(list(named)):
+    for some in portions(list(named)):
         wanted = (
             select(flow.source, flow.target, flow.quantity, flow.uom, flow.kind)
             .where(column.in_(some), flow.is_foreign | (flow.kind == PACKED))
@@ -179,7 +174,7 @@ def history(
     names = list(names_of(session, base, [key for key in keys if ":" not in key]))
     names += wide.foreign
     numbers: set[int] = set()
-    for some in _portions(names):
+    for some in portions(names):
         wanted = (
             select(epcis.Term.number)
             .join(epcis.Indexed, epcis.Indexed.number == epcis.Term.number)
