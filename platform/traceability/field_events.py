@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from nongso.platform import events
@@ -30,9 +30,9 @@ from nongso.platform.diary.watering import Watered
 from nongso.platform.events import Event, EventSubject
 from nongso.platform.greenhouse import journal
 from nongso.platform.languages import day_of
-from nongso.platform.traceability import shaping
+from nongso.platform.traceability import field_lots, shaping
 from nongso.platform.traceability.identifiers import lot_id
-from nongso.platform.traceability.records import CROP, PLANTING, Flow, Lot, Place
+from nongso.platform.traceability.records import CROP, Flow, Lot
 from nongso.platform.traceability.shaping import Body
 
 # What a line is called among business steps. The standard has none for work in the field, so
@@ -117,24 +117,16 @@ def about(session: Session, codes: Sequence[str]) -> list[Event]:
 
 def _plantings(session: Session, greenhouse: str) -> list[_Standing]:
     """The plantings of a greenhouse whose record stands, oldest first."""
+    found = field_lots.plantings(session, greenhouse)
     wanted = (
-        select(Lot)
-        .join(Place, Place.id == Lot.place_id)
-        .where(Lot.kind == PLANTING, Lot.withdrawn_at.is_(None), Place.greenhouse == greenhouse)
-        .order_by(Lot.at, Lot.born_number)
+        select(Flow.source, func.max(Lot.at))
+        .join(Lot, Lot.code == Flow.target)
+        .where(Flow.source.in_([one.code for one in found]))
+        .where(Lot.kind == CROP, Lot.withdrawn_at.is_(None))
+        .group_by(Flow.source)
     )
-    found = []
-    for lot in session.scalars(wanted):
-        gathered = session.scalar(
-            select(Lot.at)
-            .join(Flow, Flow.target == Lot.code)
-            .where(Flow.source == lot.code, Lot.kind == CROP, Lot.withdrawn_at.is_(None))
-            .order_by(Lot.at.desc())
-            .limit(1)
-        )
-        last = None if gathered is None else day_of(gathered)
-        found.append(_Standing(lot, day_of(lot.at), last))
-    return found
+    last = {source: day_of(at) for source, at in session.execute(wanted)}
+    return [_Standing(lot, day_of(lot.at), last.get(lot.code)) for lot in found]
 
 
 def _stood(plantings: Sequence[_Standing], one: _Standing, day: datetime.date) -> bool:
