@@ -12,11 +12,14 @@ in the morning and sprayed afterwards does not.
 """
 
 import datetime
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from nongso.platform.diary import entries as diary
+from nongso.platform.diary.entries import Line
 from nongso.platform.languages import day_of
 from nongso.platform.traceability.errors import HeldBack
 from nongso.platform.traceability.records import PLANTING, Lot
@@ -47,15 +50,16 @@ def withholding(session: Session, code: str, day: datetime.date) -> list[Binding
     if lot is None:
         return []
     found: list[Binding] = []
+    lines_of = functools.cache(functools.partial(diary.lines, session))  # of each house, once
     if lot.kind == PLANTING:
-        found = _of_planting(session, lot, day, None)
+        found = _of_planting(lines_of, lot, day, None)
     else:
         tree = trace(session, lot, "back")
         behind = {one.lot.code: one.lot for one in tree.lots}
         for flow in tree.flows:
             planting, gathered = behind.get(flow.source), behind.get(flow.target)
             if planting is not None and gathered is not None and planting.kind == PLANTING:
-                found += _of_planting(session, planting, day_of(gathered.at), gathered)
+                found += _of_planting(lines_of, planting, day_of(gathered.at), gathered)
     return sorted(set(found), key=lambda one: (one.until, one.sprayed, one.product), reverse=True)
 
 
@@ -68,14 +72,17 @@ def refuse_held_back(session: Session, code: str, day: datetime.date, deed: str)
 
 
 def _of_planting(
-    session: Session, planting: Lot, day: datetime.date, gathered: Lot | None
+    lines_of: Callable[[str], list[Line]],
+    planting: Lot,
+    day: datetime.date,
+    gathered: Lot | None,
 ) -> list[Binding]:
     house = planting.place.greenhouse if planting.place is not None else None
     if house is None:
         return []
     planted = day_of(planting.at)
     found = []
-    for line in diary.lines(session, house):
+    for line in lines_of(house):
         entry = line.entry
         if line.withdrawn or entry.kind != "sprayed" or not entry.interval_days:
             continue
