@@ -14,9 +14,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from nongso.platform.diary import procedures
+from nongso.platform.diary.watering import midnight
 from nongso.platform.greenhouse import journal
 from nongso.platform.greenhouse.records import Greenhouse
-from nongso.platform.languages import ZONE, day_of
+from nongso.platform.languages import day_of
 from nongso.platform.telemetry import Telemetry
 from nongso.platform.traceability.operations import Harvest
 from nongso.platform.traceability.records import Lot
@@ -37,10 +38,6 @@ def is_simulated(session: Session, cooperative: str) -> bool:
     return journal.is_simulated(session, cooperative)
 
 
-def _begin(day: datetime.date) -> int:
-    return int(datetime.datetime.combine(day, datetime.time(), ZONE).timestamp())
-
-
 def measured(
     session: Session, telemetry: Telemetry, wish: Harvest, now: int, own: Path = procedures.OURS
 ) -> dict[str, Any] | None:
@@ -54,8 +51,8 @@ def measured(
     planting = session.get(Lot, wish.planting)
     if planting is None or planting.place is None or planting.place.greenhouse is None:
         return None
-    since = _begin(day_of(planting.at))
-    until = min(now, _begin(wish.day + datetime.timedelta(days=1)))
+    since = midnight(day_of(planting.at))
+    until = min(now, midnight(wish.day + datetime.timedelta(days=1)))
     procedure = procedures.for_crop(procedures.load(own), planting.name)
     bands = procedure.bands if procedure is not None else {}
     house = planting.place.greenhouse
