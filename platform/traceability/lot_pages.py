@@ -11,7 +11,7 @@ from nongso.labels.errors import LabelError
 from nongso.platform.accounts import allow, scoped, somebody
 from nongso.platform.forms import Form
 from nongso.platform.languages import _, number
-from nongso.platform.store import records, transaction
+from nongso.platform.store import records
 from nongso.platform.traceability import (
     certificates,
     holding,
@@ -24,11 +24,9 @@ from nongso.platform.traceability import (
 from nongso.platform.traceability.desk import (
     READERS,
     blueprint,
-    desk,
     new_form,
     own_lot,
     page,
-    refuse,
     settings,
     today,
 )
@@ -37,6 +35,7 @@ from nongso.platform.traceability.identifiers import as_typed, opens_only_here, 
 from nongso.platform.traceability.labeltext import texts_of
 from nongso.platform.traceability.making_errors import Unusable
 from nongso.platform.traceability.making_pages import deeds_of
+from nongso.platform.traceability.moving_desk import done
 from nongso.platform.traceability.moving_errors import Held
 from nongso.platform.traceability.recipe_book import recipes
 from nongso.platform.traceability.records import (
@@ -159,15 +158,9 @@ def withdraw_lot(code: str) -> Answer:
     """Withdraw a record; the reason is public."""
     found = own_lot(code)
     form = Form(request.form)
-    id_, why = form.id(), form.text("why", 200)
-    if form.ok:
-        try:
-            with transaction() as session:
-                withdraw(desk(session), id_, found.code, why)
-            return redirect(url_for("records.lot", code=found.code), 303)  # type: ignore[return-value]
-        except Refused as e:
-            refuse(form, e)
-    return page("withdraw.html", form, lot=found)
+    if done(form, withdraw, found.code, form.text("why", 200)) is None:
+        return page("withdraw.html", form, lot=found)
+    return redirect(url_for("records.lot", code=found.code), 303)  # type: ignore[return-value]
 
 
 def _edges(
@@ -199,20 +192,15 @@ def print_labels(code: str) -> Answer:
     """Issue labels, then go to the page where the sheet is fetched."""
     found = own_lot(code)
     form = Form(request.form)
-    id_ = form.id()
     most = min(max(found.labels_left, 1), labelling.MOST_AT_ONCE)
     count = form.count("count", 1, 10**6, told=most)
     layout = form.choice("layout", layouts.names())
     cells = layouts.find(layout).cells if layout else 1
     wish = labelling.Wish(found.code, count, layout, form.count("start_cell", 1, 1000, told=cells))
-    if form.ok:
-        try:
-            with transaction() as session:
-                made = labelling.issue(desk(session), id_, wish, texts_of(found))
-            return redirect(url_for("records.issue", key=made.id), 303)  # type: ignore[return-value]
-        except Refused as e:
-            refuse(form, e)
-    return _labels(form, Form(new_form()), found)
+    made = done(form, labelling.issue, wish, texts_of(found))
+    if made is None:
+        return _labels(form, Form(new_form()), found)
+    return redirect(url_for("records.issue", key=made.id), 303)  # type: ignore[return-value]
 
 
 def _labels(form: Form, spoiled: Form, lot: Lot) -> Answer:
@@ -253,7 +241,6 @@ def report_spoiled(code: str) -> Answer:
     """Report labels that came out badly; as many may be printed again."""
     found = own_lot(code)
     form = Form(request.form)
-    id_ = form.id()
     serials = [
         as_typed(one.rsplit("/", 1)[-1]) for one in form["serials"].replace(",", " ").split()
     ]
@@ -265,13 +252,8 @@ def report_spoiled(code: str) -> Answer:
                 most=number(MOST_SPOILED),
             ),
         )
-    try:
-        if form.ok:
-            with transaction() as session:
-                labelling.spoil(desk(session), id_, found.code, serials)
-            return redirect(url_for("records.labels", code=found.code), 303)  # type: ignore[return-value]
-    except Refused as e:
-        refuse(form, e)
+    if done(form, labelling.spoil, found.code, serials) is not None:
+        return redirect(url_for("records.labels", code=found.code), 303)  # type: ignore[return-value]
     answer = make_response(_labels(_proposed(found), form, found))
     answer.status_code = 422
     return answer

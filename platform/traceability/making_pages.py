@@ -13,7 +13,7 @@ from flask import Response, abort, redirect, request, url_for
 from nongso.platform.accounts import allow, somebody
 from nongso.platform.forms import Form, kg_typed
 from nongso.platform.languages import _
-from nongso.platform.store import records, transaction
+from nongso.platform.store import records
 from nongso.platform.traceability import (
     correcting,
     leaving,
@@ -27,25 +27,22 @@ from nongso.platform.traceability.correcting import Correction
 from nongso.platform.traceability.desk import (
     READERS,
     blueprint,
-    desk,
     new_form,
     own_lot,
     page,
     producers,
-    refuse,
     stock,
     today,
 )
-from nongso.platform.traceability.errors import Refused
 from nongso.platform.traceability.leaving import HandBack, HandOver, Loss, Undoing
 from nongso.platform.traceability.making_errors import percent
+from nongso.platform.traceability.moving_desk import MOST_PACKS, done
 from nongso.platform.traceability.operations import BOUGHT, Take, day_of
 from nongso.platform.traceability.recipe_book import recipes
 from nongso.platform.traceability.records import PACKS, PLANTING, Lot
 from nongso.platform.traceability.regrouping import FEE, Merge, Split, TakeOver
 
 Answer = str | tuple[str, int] | Response
-MOST_PACKS = 100_000
 
 
 @dataclass(frozen=True)
@@ -292,15 +289,8 @@ def do_with_lot(code: str, deed: str) -> Answer:
     """Record a deed."""
     lot = own_lot(code)
     found, form = _deed(deed, lot), Form(request.form)
-    id_, wish = form.id(), found.read(form, lot)
-    if form.ok:
-        try:
-            with transaction() as session:
-                made = found.does(desk(session), id_, wish)
-            return _to(made.code)
-        except Refused as e:
-            refuse(form, e)
-    return _shown(lot, found, form)
+    made = done(form, found.does, found.read(form, lot))
+    return _shown(lot, found, form) if made is None else _to(made.code)
 
 
 def _to(code: str) -> Answer:
@@ -326,15 +316,10 @@ def undoing(code: str, event: str) -> Answer:
 def undo(code: str, event: str) -> Answer:
     """Undo it; the stock is there again."""
     lot, form = own_lot(code), Form(request.form)
-    id_, why = form.id(), form.text("why", 200)
-    if form.ok:
-        try:
-            with transaction() as session:
-                leaving.undo(desk(session), id_, Undoing(event, why))
-            return _to(lot.code)
-        except Refused as e:
-            refuse(form, e)
-    return _undoing(lot, event, form)
+    wish = Undoing(event, form.text("why", 200))
+    if done(form, leaving.undo, wish) is None:
+        return _undoing(lot, event, form)
+    return _to(lot.code)
 
 
 def _undoing(lot: Lot, event: str, form: Form) -> Answer:
@@ -361,23 +346,18 @@ def merging() -> Answer:
 def merge() -> Answer:
     """Merge lots into one."""
     first, form = own_lot(request.args.get("lot", "")), Form(request.form)
-    found, id_ = _mergeable(first), form.id()
-    takes = []
+    form.id()  # a page that was open too long says only that
+    found, takes = _mergeable(first), []
     for lot in found:
         grams = form.grams(f"take-{lot.code}", needed=False)
         if grams is not None:
             takes.append(Take(lot.code, grams))
     if len(takes) < 2 and form.ok:
         form.wrong("inputs", _("Xin ghi số ki-lô-gam của ít nhất hai lô."))
-    wish = Merge(tuple(takes), form.day("day", today()))
-    if form.ok:
-        try:
-            with transaction() as session:
-                made = regrouping.merge(desk(session), id_, wish)
-            return _to(made.code)
-        except Refused as e:
-            refuse(form, e)
-    return page("merge.html", form, first=first, stock=found)
+    made = done(form, regrouping.merge, Merge(tuple(takes), form.day("day", today())))
+    if made is None:
+        return page("merge.html", form, first=first, stock=found)
+    return _to(made.code)
 
 
 def _mergeable(first: Lot) -> Sequence[Lot]:

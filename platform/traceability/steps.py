@@ -11,26 +11,25 @@ from nongso.platform.accounts import allow, scoped, somebody
 from nongso.platform.forms import Form, kg_typed
 from nongso.platform.greenhouse.records import Greenhouse
 from nongso.platform.languages import _
-from nongso.platform.store import records, transaction
+from nongso.platform.store import records
 from nongso.platform.telemetry import telemetry
 from nongso.platform.traceability import growing, reckoning, sentences, telling_making
 from nongso.platform.traceability import operations as ops
 from nongso.platform.traceability.desk import (
     asked,
     blueprint,
-    desk,
     new_form,
     own_lot,
     page,
     producers,
     products,
-    refuse,
     settings,
     stock,
     today,
 )
-from nongso.platform.traceability.errors import LotUnknown, Refused
+from nongso.platform.traceability.errors import LotUnknown
 from nongso.platform.traceability.making_pages import moisture_typed
+from nongso.platform.traceability.moving_desk import MOST_PACKS, done
 from nongso.platform.traceability.places_pages import seal_measured
 from nongso.platform.traceability.recipe_book import Kind, Step, recipes
 from nongso.platform.traceability.records import (
@@ -43,19 +42,12 @@ from nongso.platform.traceability.records import (
 )
 
 Answer = str | tuple[str, int] | Response
-MOST_PACKS = 100_000
 
 
 def _record(form: Form, deed: Callable[..., Lot], wish: Any, *more: Any) -> Response | None:
     """Do it if the form has no error; ``None`` sends the form back with what is wrong."""
-    id_ = form.id()
-    if not form.ok:
-        return None
-    try:
-        with transaction() as session:
-            lot = deed(desk(session), id_, wish, *more)
-    except Refused as e:
-        refuse(form, e)
+    lot = done(form, deed, wish, *more)
+    if lot is None:
         return None
     seal_measured(lot)
     return redirect(url_for("records.lot", code=lot.code, recorded=1), 303)  # type: ignore[return-value]
