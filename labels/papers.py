@@ -12,7 +12,7 @@ The door to reportlab's page layout; ``nongso.labels.sheet`` is the one to its c
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from typing import Any
@@ -44,7 +44,6 @@ MARGIN_PT = 40.0
 SIZE_PT = 8.5
 _LINE = Color(0.6, 0.6, 0.6)
 _HEAD = Color(0.92, 0.95, 0.91)
-UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ class Paper:
 class _Text:
     """Text that can be printed; what has no letter in the font is replaced and counted."""
 
-    lost: int = field(default=0)
+    lost: int = 0
 
     def clean(self, text: str, face: str = font.REGULAR) -> str:
         text = unicodedata.normalize("NFC", text)

@@ -10,6 +10,7 @@ are; so does the file, until somebody takes it away.
 import itertools
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, MetaData, inspect, text
@@ -52,20 +53,13 @@ def move(settings: Settings, to: str, say: Callable[[str], None]) -> list[Moved]
         raise MoveError("Records are moved into PostgreSQL; name an address postgresql://…")
     _refuse_while_served(settings)
     migrations.check_file(settings)
-    source = Records.of(settings)
     try:
-        migrations.check(settings, source)
-        target = Records(address)
-        try:
+        with migrations.current(settings) as source, closing(Records(address)) as target:
             return _moved(source, target, say)
-        finally:
-            target.close()
     except postgresql.Unsuitable as error:
         raise MoveError(f"{address.name}: {error}.") from error
     except StorageError as error:
         raise MoveError(f"{error}. Nothing has changed; it can be done again.") from error
-    finally:
-        source.close()
 
 
 def _refuse_while_served(settings: Settings) -> None:

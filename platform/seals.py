@@ -70,10 +70,11 @@ class Seals:
 
     def keep_only(self, names: set[str]) -> int:
         """Take away all other keys; return how many went."""
-        kept = {name: key for name, key in self._keys().items() if name in names}
-        gone = len(self._keys()) - len(kept)
+        keys = self._keys()
+        kept = [key for name, key in keys.items() if name in names]
+        gone = len(keys) - len(kept)
         if gone and kept:
-            self._write(list(kept.values())).replace(self.file)
+            self._write(kept).replace(self.file)
         return gone if kept else 0
 
     def names(self) -> list[str]:

@@ -85,7 +85,8 @@ def book(slug: str) -> Answer:
     planted = diary.planting(now_standing)
     begun = datetime.date.fromisoformat(planted.day) if planted else today
     first = max(begun, today - datetime.timedelta(days=LONGEST_SHOWN_DAYS))
-    rows = together.rows(found, lots, watering.by_day(records(), slug, first, today))
+    watered = watering.by_day(records(), slug, begun, today)
+    rows = together.rows(found, lots, [one for one in watered if one.day >= first])
     everything = request.args.get("all") == "1"
     safe = diary.safe_from(now_standing)
     return render_template(
@@ -96,7 +97,7 @@ def book(slug: str) -> Answer:
         planting=lots.planted[-1] if lots.planted else None,
         names=_names(found),
         due=procedures.due(_procedures(), now_standing, today),
-        season=season.season(records(), house, now_standing, today),
+        season=season.season(house, now_standing, watered, today),
         before=season.before_of(records(), slug),
         planted=planted,
         safe=safe if safe is not None and safe[0] > today else None,

@@ -15,8 +15,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform import events
-from nongso.platform.diary import watering
 from nongso.platform.diary.entries import Entry, planting
+from nongso.platform.diary.watering import Watered
 from nongso.platform.events import Event, EventSubject
 from nongso.platform.greenhouse.records import Greenhouse
 
@@ -79,16 +79,21 @@ class Season:
 
 
 def season(
-    session: Session, house: Greenhouse, entries: Sequence[Entry], today: datetime.date
+    house: Greenhouse,
+    entries: Sequence[Entry],
+    watered: Sequence[Watered],
+    today: datetime.date,
 ) -> Season | None:
-    """Sum up the season that is going on; ``None`` where nothing is planted."""
+    """Sum up the season that is going on; ``None`` where nothing is planted.
+
+    ``watered`` is what the gateway watered since the planting.
+    """
     planted = planting(entries)
     if planted is None:
         return None
     begun = datetime.date.fromisoformat(planted.day)
     own = [one for one in entries if planted.day <= one.day <= today.isoformat()]
     kg = sum(one.kilograms or 0 for one in own if one.kind == "harvested")
-    metered, unmetered = _metered(session, house.slug, begun, today)
     return Season(
         crop=planted.crop,
         planted=begun,
@@ -97,17 +102,10 @@ def season(
         yield_kg_m2=kg / house.area_m2 if house.area_m2 and kg else None,
         minutes=sum(one.minutes or 0 for one in own),
         cost=sum(one.cost or 0 for one in own),
-        metered_litres=metered,
+        metered_litres=sum(one.litres or 0 for one in watered),
         hand_litres=sum(one.amount or 0 for one in own if one.kind == "watered"),
-        unmetered_runs=unmetered,
+        unmetered_runs=sum(one.unmetered for one in watered),
     )
-
-
-def _metered(
-    session: Session, slug: str, begun: datetime.date, today: datetime.date
-) -> tuple[float, int]:
-    days = watering.by_day(session, slug, begun, today)
-    return sum(one.litres or 0 for one in days), sum(one.unmetered for one in days)
 
 
 def state_before(

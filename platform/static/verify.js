@@ -17,6 +17,7 @@
     for (const part of parts) { all.set(part, at); at += part.length; }
     return all;
   };
+  const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   const encode = (bytes) => btoa(String.fromCharCode(...bytes));
   const same = (one, other) => encode(one) === encode(other);
   function decode(text) {
@@ -83,8 +84,7 @@
     const data = decode(rest.join("+"));
     if (data.length !== 33) refuse("unreadable");
     const made = await sha256(joined(utf8(name), Uint8Array.of(10), data));
-    const hexed = [...made.slice(0, 4)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    if (hexed !== id) refuse("unreadable");
+    if (hex(made.slice(0, 4)) !== id) refuse("unreadable");
     return { vkey: vkey.trim(), name, id: made.slice(0, 4), sort: data[0], bytes: data.slice(1) };
   }
 
@@ -186,8 +186,7 @@
       if (told.kind !== "event" || told.v !== 1 || (records.length && index <= records.at(-1).index)) refuse("unreadable");
       let body = object(told.body);
       if (one.beside !== undefined) {
-        const digest = [...(await sha256(utf8(text(one.beside))))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-        if (digest !== body.sha256) refuse("changed", { index });
+        if (hex(await sha256(utf8(text(one.beside)))) !== body.sha256) refuse("changed", { index });
         body = object(JSON.parse(one.beside));
       }
       records.push({ index, type: told.type, at: told.at, body, sealed: Object.keys(object(told.sealed)).length });

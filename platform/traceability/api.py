@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from typing import TypeVar
 
 import msgspec
 from flask import Blueprint, Response, jsonify, request, url_for
@@ -35,6 +36,7 @@ from nongso.platform.traceability.trace import DIRECTIONS, trace
 blueprint = Blueprint("lots_api", __name__, url_prefix="/api/v1")
 
 MOST_LOTS = 1000
+_Body = TypeVar("_Body", bound=msgspec.Struct)
 
 
 class Labels(msgspec.Struct, forbid_unknown_fields=True):
@@ -121,7 +123,7 @@ def trace_lot(code: str) -> Response:
 def issue_labels(code: str) -> tuple[Response, int]:
     """Issue labels and print them; the same ``id`` again is the same issue."""
     found = _own(code)
-    asked = _asked()
+    asked = body_of(Labels)
     wish = labelling.Wish(found.code, int(asked.count), asked.layout, int(asked.start_cell))
     id_ = str(asked.id or uuid.uuid4())
     try:
@@ -168,9 +170,10 @@ def _own(code: str) -> Lot:
     return found
 
 
-def _asked() -> Labels:
+def body_of(kind: type[_Body]) -> _Body:
+    """What the request's body says. Raises ``Problem``."""
     try:
-        return msgspec.json.decode(request.get_data(cache=False), type=Labels)
+        return msgspec.json.decode(request.get_data(cache=False), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise unreadable(error) from error
 

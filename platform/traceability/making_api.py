@@ -4,20 +4,20 @@ import datetime
 import unicodedata
 import uuid
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
 from flask import Blueprint, Response, jsonify, request
 
 from nongso.platform.accounts import allow, somebody
-from nongso.platform.errors import Problem, unreadable
+from nongso.platform.errors import Problem
 from nongso.platform.languages import _, language
 from nongso.platform.openapi import one_of_these, operation, whole
 from nongso.platform.query import whole as whole_asked
 from nongso.platform.store import records, transaction
 from nongso.platform.traceability import operations as ops
 from nongso.platform.traceability import reckoning, season_balance, sentences
-from nongso.platform.traceability.api import lot_answer
+from nongso.platform.traceability.api import body_of, lot_answer
 from nongso.platform.traceability.desk import READERS, desk, producers, today
 from nongso.platform.traceability.errors import Refused
 from nongso.platform.traceability.recipe_book import recipes
@@ -38,7 +38,6 @@ Grams = Annotated[float, msgspec.Meta(ge=1, le=10**9, multiple_of=1)]
 Permille = Annotated[float, msgspec.Meta(ge=0, le=999, multiple_of=1)]
 Text = Annotated[str, msgspec.Meta(max_length=200)]
 Key = Annotated[str, msgspec.Meta(max_length=60)]
-_Body = TypeVar("_Body", bound=msgspec.Struct)
 
 
 class WeighIn(msgspec.Struct, forbid_unknown_fields=True):
@@ -92,7 +91,7 @@ _REFUSED = {
 @operation(body=WeighIn, answer=LotAnswer, answers=_REFUSED)
 def weigh_in() -> tuple[Response, int]:
     """Record what a household brought."""
-    asked = _read(WeighIn)
+    asked = body_of(WeighIn)
     _check(asked.day)
     _check(asked.gathered)
     wish = ops.Intake(
@@ -115,20 +114,13 @@ def weigh_in() -> tuple[Response, int]:
 @operation(body=BatchMade, answer=LotAnswer, answers=_REFUSED)
 def make_batch() -> tuple[Response, int]:
     """Record a batch of a recipe."""
-    asked = _read(BatchMade)
+    asked = body_of(BatchMade)
     _check(asked.day)
     takes = tuple(ops.Take(_line(one.lot).upper(), int(one.grams)) for one in asked.inputs)
     reason = _line(asked.reason)
     wet, grams = _whole(asked.moisture_permille), int(asked.grams)
     wish = ops.Batch(asked.step, takes, grams, asked.day, wet, reason)
     return _record(ops.make_batch, asked.id, wish)
-
-
-def _read(kind: type[_Body]) -> _Body:
-    try:
-        return msgspec.json.decode(request.get_data(cache=False), type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise unreadable(error) from error
 
 
 def _line(text: str) -> str:

@@ -50,7 +50,7 @@ from nongso.platform.traceability.moving_records import (
     Holding,
     PackAccount,
 )
-from nongso.platform.traceability.operations import Desk, append, digest, moment
+from nongso.platform.traceability.operations import Desk, append, change, digest, moment
 from nongso.platform.traceability.recall_records import Recall, RecallLot
 from nongso.platform.traceability.records import PACKS, PLANTING, Lot
 from nongso.platform.traceability.shaping import Body
@@ -288,8 +288,8 @@ def _ids(desk: Desk, cartons: Iterable[Carton]) -> list[str]:
     return [moving_shapes.carton_id(desk.base, one.code) for one in cartons]
 
 
-def _own_party(desk: Desk) -> str:
-    return moving_shapes.party_id(desk.base, desk.cooperative)
+def _from_to(desk: Desk, giver: str, taker: str) -> Body:
+    return change(desk, giver, taker, "owning_party", "possessing_party")
 
 
 def sscc(prefix: str, number: int) -> str:
@@ -390,7 +390,7 @@ def ship(desk: Desk, id_: str, wish: Shipment) -> Dispatch:
         "in_transit",
         cartons=_ids(desk, cartons),
         lots=[quantity(desk, one) for _lot, one in amounts],
-        between=(_own_party(desk), moving_shapes.party_id(desk.base, holder.id)),
+        between=_from_to(desk, desk.cooperative, holder.id),
         papers=papers,
         more=more,
     )
@@ -455,7 +455,7 @@ def confirm(desk: Desk, id_: str, wish: Arrival) -> Dispatch:
         "in_progress",
         # Nothing at all arrived: the event still needs its subject, of which EPCIS takes a class.
         lots=things or [{"epcClass": lot_id(desk.base, arrived[0][0].lot)}],
-        between=(_own_party(desk), moving_shapes.party_id(desk.base, sent.holder)),
+        between=_from_to(desk, desk.cooperative, sent.holder),
         papers=[("desadv", moving_shapes.document_id(desk.base, f"dispatch-{sent.id}"))],
         more=more,
     )
@@ -549,7 +549,7 @@ def bring_back(desk: Desk, id_: str, wish: Return) -> dict[str, tuple[int, int]]
         "returned",
         cartons=_ids(desk, cartons),
         lots=[quantity(desk, one) for _lot, one in amounts],
-        between=(moving_shapes.party_id(desk.base, holder.id), _own_party(desk)),
+        between=_from_to(desk, holder.id, desk.cooperative),
         more=more,
     )
     append(desk, moving_book.RETURNED, at, id_, body, list(total))

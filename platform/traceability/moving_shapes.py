@@ -33,11 +33,6 @@ def carton_id(base: str, code: str) -> str:
     return f"{base.rstrip('/')}/{kind}/{code}"
 
 
-def party_id(base: str, key: str) -> str:
-    """The identifier of a party: a cooperative or a holder."""
-    return f"{base.rstrip('/')}/id/party/{key}"
-
-
 def document_id(base: str, number: str) -> str:
     """The identifier of a paper, by its number."""
     return f"{base.rstrip('/')}/id/document/{quote(number, safe='')}"
@@ -51,14 +46,6 @@ def _things(cartons: Sequence[str], lots: Sequence[Body]) -> Body:
     if lots:
         found["quantityList"] = list(lots)
     return found
-
-
-def _between(giver: str, taker: str) -> Body:
-    kinds = ("owning_party", "possessing_party")
-    return {
-        "sourceList": [{"type": kind, "source": giver} for kind in kinds],
-        "destinationList": [{"type": kind, "destination": taker} for kind in kinds],
-    }
 
 
 def _papers(papers: Sequence[tuple[str, str]]) -> Body:
@@ -91,7 +78,7 @@ def movement(
     *,
     cartons: Sequence[str] = (),
     lots: Sequence[Body] = (),
-    between: tuple[str, str] | None = None,
+    between: Body | None = None,
     papers: Sequence[tuple[str, str]] = (),
     gone: bool = False,
     more: Body,
@@ -101,7 +88,7 @@ def movement(
         **head("ObjectEvent", event_id, at, step, disposition),
         "action": "DELETE" if gone else "OBSERVE",
         **_things(cartons, lots),
-        **(_between(*between) if between else {}),
+        **(between or {}),
         **_papers(papers),
         **more,
     }

@@ -127,6 +127,7 @@ def _recall_new(form: Form, origin: Origin | None, asked: bool) -> Answer:
     elif asked:
         form.wrong("key", _("Xin chọn thu hồi từ đâu."))
     values = request.values
+    choosing = hit is None
     return page(
         "recall_new.html",
         form,
@@ -137,8 +138,8 @@ def _recall_new(form: Form, origin: Origin | None, asked: bool) -> Answer:
         until=values.get("until", ""),
         asked_from=values.get("from", "lot"),
         asked_key=values.get("key", ""),
-        households=producers("household", "group"),
-        sprayings=recall_reach.sprayings(session, home)[:50],
+        households=producers("household", "group") if choosing else (),
+        sprayings=recall_reach.sprayings(session, home)[:50] if choosing else (),
         outcomes=list(outcomes().items()),
         sources=_sources(origin, hit),
     )
@@ -186,19 +187,12 @@ def one_recall(key: uuid.UUID) -> Answer:
 
 def _recall(found: Recall, form: Form) -> Answer:
     session = records()
-    lots = recall.lots_of(session, found.id)
-    named = {
-        lot.code: lot
-        for lot in session.scalars(select(Lot).where(Lot.code.in_([one.lot for one in lots])))
-    }
-    now = recall_reach.of_lots(session, list(named))
+    codes = [one.lot for one in recall.lots_of(session, found.id)]
     return page(
         "recall.html",
         form,
         recall=found,
-        lots=lots,
-        named=named,
-        now=now,
+        now=recall_reach.of_lots(session, codes),
         progress=recall.progress(session, found.id),
         outcomes=list(outcomes().items()),
         outcome=outcomes()[found.outcome],

@@ -189,7 +189,7 @@ def _under_these_names(session: Session, new: Sequence[_New]) -> list[Row[Any]]:
     found: list[Row[Any]] = []
     for at in range(0, len(ids), _ASKED_AT_ONCE):
         part = ids[at : at + _ASKED_AT_ONCE]
-        found += session.execute(wanted.where(Indexed.event_id.in_(part))).all()
+        found.extend(session.execute(wanted.where(Indexed.event_id.in_(part))))
     return found
 
 

@@ -39,12 +39,14 @@ def forget(session: Session, person_id: str, now: int) -> int:
                 for event, _place, _salts in some
             ],
         )
-        for event, _place, salts in some:
-            rest = {path: salt for path, salt in salts.items() if path != ACTOR}
-            session.execute(
-                update(LogSalt)
-                .where(LogSalt.event_number == event)
-                .values(salts=rest)
-                .execution_options(synchronize_session=False)
-            )
+        session.execute(
+            update(LogSalt),
+            [
+                {
+                    "event_number": event,
+                    "salts": {path: salt for path, salt in salts.items() if path != ACTOR},
+                }
+                for event, _place, salts in some
+            ],
+        )
     return len(found)

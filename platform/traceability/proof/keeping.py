@@ -17,22 +17,12 @@ from sqlalchemy.orm import Session
 
 from nongso.platform.events import Event
 from nongso.platform.store import Records
-from nongso.platform.traceability.proof import canonical, entries, tiles
+from nongso.platform.traceability.proof import canonical, entries, reading, tiles
 from nongso.platform.traceability.proof.entries import Fact
 from nongso.platform.traceability.proof.merkle import HASH_BYTES, leaf_hash
 from nongso.platform.traceability.proof.records import EVENT, LogEntry, LogSalt, LogTile
 
 AT_ONCE = 500  # events of one transaction when many are behind
-_AS_FACT = (
-    Event.number,
-    Event.id,
-    Event.type,
-    Event.at,
-    Event.recorded_at,
-    Event.actor,
-    Event.cooperative,
-    Event.body,
-)
 
 
 class LogDamaged(Exception):
@@ -52,7 +42,7 @@ def last_event(session: Session) -> int:
 
 def append_new(session: Session, most: int | None = None) -> int:
     """Append what the stream has got, inside ``transaction()``; returns how many events."""
-    wanted = select(*_AS_FACT).where(Event.number > last_event(session))
+    wanted = select(*reading.AS_FACT).where(Event.number > last_event(session))
     found = session.execute(wanted.order_by(Event.number).limit(most)).all()
     if not found:
         return 0
@@ -89,7 +79,7 @@ def append_statement(session: Session, kind: str, told: dict[str, Any]) -> int:
     return number
 
 
-def catch_up(records: Records, most: int | None = None) -> int:
+def catch_up(records: Records) -> int:
     """Append what is behind, portion by portion, so that others can write in between."""
     done = 0
     while True:
@@ -99,8 +89,6 @@ def catch_up(records: Records, most: int | None = None) -> int:
                 return done
         with records.transaction() as session:
             done += append_new(session, AT_ONCE)
-        if most is not None and done >= most:
-            return done
 
 
 def grow(session: Session, first: int, leaves: Sequence[bytes]) -> None:
@@ -110,10 +98,8 @@ def grow(session: Session, first: int, leaves: Sequence[bytes]) -> None:
         tile, held = divmod(first, tiles.WIDTH)
         hashes = b"".join(new)
         if held:
-            there = session.scalar(
-                select(LogTile.hashes).where(LogTile.level == level, LogTile.number == tile)
-            )
-            if there is None or len(there) != held * HASH_BYTES:
+            there = reading.tile(session, level, tile)
+            if len(there) != held * HASH_BYTES:
                 raise LogDamaged(f"tile {level}/{tile} of the log should have {held} hashes")
             hashes = there + hashes
         step = tiles.WIDTH * HASH_BYTES

@@ -23,7 +23,7 @@ from nongso.platform.traceability.proof.records import (
 )
 from nongso.platform.traceability.proof.signing import CLOCK_KEY, LOG_KEY
 from nongso.platform.traceability.records import Lot
-from nongso.platform.traceability.trace import trace
+from nongso.platform.traceability.trace import reach
 
 _AT_ONCE = 500
 
@@ -38,26 +38,19 @@ class NotYet(Exception):
 
 def events_behind(session: Session, lot: Lot) -> list[int]:
     """Return the events by which a lot came to be what it is, in the order of the stream."""
-    codes = [found.lot.code for found in trace(session, lot, "back").lots]
-    found: dict[int, tuple[str, Any]] = {}
-    own: set[int] = set()
+    codes = [node.code for node in reach(session, [lot.code], "back").nodes]
+    known = set(codes)
+    about = select(EventSubject.number)
+    found = set(session.scalars(about.where(EventSubject.subject == f"lot:{lot.code}")))
     for at in range(0, len(codes), _AT_ONCE):
         subjects = [f"lot:{code}" for code in codes[at : at + _AT_ONCE]]
         rows = session.execute(
-            select(Event.number, Event.type, Event.body, EventSubject.subject)
-            .join(EventSubject, EventSubject.number == Event.number)
-            .where(EventSubject.subject.in_(subjects))
+            select(Event.number, Event.type, Event.body).where(
+                Event.number.in_(about.where(EventSubject.subject.in_(subjects)))
+            )
         )
-        for number, type_, body, subject in rows:
-            found[number] = (type_, body)
-            if subject == f"lot:{lot.code}":
-                own.add(number)
-    known = set(codes)
-    return sorted(
-        number
-        for number, (type_, body) in found.items()
-        if number in own or _is_on_the_way(type_, body, known)
-    )
+        found.update(number for number, type_, body in rows if _is_on_the_way(type_, body, known))
+    return sorted(found)
 
 
 def _is_on_the_way(type_: str, body: Any, known: set[str]) -> bool:

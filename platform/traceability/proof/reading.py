@@ -47,6 +47,8 @@ def _fetched(
     session: Session, places: set[int], sizes: Sequence[int]
 ) -> dict[tuple[int, int], bytes]:
     """Fetch the tiles on the way from places to the roots, and along the right edges."""
+    if len(places) > _AT_ONCE:
+        return {}
     rows: list[ColumnElement[bool]] = []
     level, below = 0, places
     while level == 0 or max(sizes) >> (8 * level):
@@ -54,8 +56,6 @@ def _fetched(
         edge = {(size >> (8 * level)) // tiles.WIDTH for size in sizes}
         rows.append(and_(LogTile.level == level, LogTile.number.in_(sorted(below | edge))))
         level += 1
-    if len(places) > _AT_ONCE:
-        return {}
     found = session.execute(
         select(LogTile.level, LogTile.number, LogTile.hashes).where(or_(*rows))
     )
@@ -81,7 +81,7 @@ class Entered(NamedTuple):
     made: Made
 
 
-_AS_FACT = (
+AS_FACT = (  # an event's columns in the order of ``Fact``
     Event.number,
     Event.id,
     Event.type,
@@ -100,7 +100,7 @@ def again(session: Session, events: Sequence[int]) -> dict[int, Entered]:
         some = events[at : at + _AT_ONCE]
         erased = _erased(session, some)
         wanted = (
-            select(*_AS_FACT, LogEntry.number, LogEntry.entry, LogSalt.salts)
+            select(*AS_FACT, LogEntry.number, LogEntry.entry, LogSalt.salts)
             .outerjoin(LogEntry, LogEntry.event_number == Event.number)
             .outerjoin(LogSalt, LogSalt.event_number == Event.number)
             .where(Event.number.in_(some))
@@ -110,17 +110,6 @@ def again(session: Session, events: Sequence[int]) -> dict[int, Entered]:
             version = entries.version_of(entry or b"")
             made = entries.again(fact, salts or {}, erased.get(fact.number, {}), version)
             found[fact.number] = Entered(place, made)
-    return found
-
-
-def places_of(session: Session, events: Sequence[int]) -> dict[int, int]:
-    """Return where in the log these events stand, by number; what is missing has no entry."""
-    found: dict[int, int] = {}
-    for at in range(0, len(events), _AT_ONCE):
-        wanted = select(LogEntry.event_number, LogEntry.number)
-        some = events[at : at + _AT_ONCE]
-        rows = session.execute(wanted.where(LogEntry.event_number.in_(some)))
-        found |= {event: place for event, place in rows if event is not None}
     return found
 
 

@@ -3,8 +3,6 @@
 A change of the database by anybody, also past our programs, makes them look again.
 """
 
-import time
-
 from nongso.platform.store import kept_records, records
 from nongso.platform.traceability.proof import standing, watching
 from nongso.platform.traceability.proof.standing import Standing
@@ -30,4 +28,4 @@ def standing_of(lot: Lot) -> Standing:
 
 def log_trouble() -> str:
     """Return what is wrong with the log, in the IT person's words; empty when all is well."""
-    return watching.look(records(), int(time.time())).trouble
+    return watching.look(records()).trouble

@@ -12,6 +12,7 @@ and nothing is signed until somebody has looked.
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -132,8 +133,7 @@ class Signer:
             )
         if not known:
             with self.records.transaction() as session:
-                told = {"at": now, "new": str(keys.log.key), "clock": str(keys.clock.key)}
-                _introduce(session, keys, keeping.append_statement(session, KEY, told), now)
+                _introduce(session, keys, _stated(keys, now), now)
         elif keys.log.key != known[0]:
             following = self.custody.next_keys()
             if following is None or following.log.key != known[0]:
@@ -149,13 +149,7 @@ class Signer:
         with self.records.transaction() as session:
             old = reading.keys(session, LOG_KEY)[0]
             if old != keys.log.key:
-                told = {
-                    "at": now,
-                    "old": str(old),
-                    "new": str(keys.log.key),
-                    "clock": str(keys.clock.key),
-                }
-                _introduce(session, keys, keeping.append_statement(session, KEY, told), now)
+                _introduce(session, keys, _stated(keys, now) | {"old": str(old)}, now)
         self._sign(keys, [keys.log], now)
         self.custody.take_up_next()
         log.warning("the log has new keys; the old ones were lost and did not confirm them")
@@ -165,16 +159,10 @@ class Signer:
         """Hand over to new keys: the old one signs them, and both sign one checkpoint."""
         with self.records.transaction() as session:
             if reading.keys(session, LOG_KEY)[0] != following.log.key:
-                told = {
-                    "at": now,
-                    "old": str(keys.log.key),
-                    "new": str(following.log.key),
-                    "clock": str(following.clock.key),
-                }
+                told = _stated(following, now) | {"old": str(keys.log.key)}
                 signature = ed25519.sign(keys.log.seed, canonical.dumps(told))
                 told["signature"] = notes.encode(signature)
-                place = keeping.append_statement(session, KEY, told)
-                _introduce(session, following, place, now)
+                _introduce(session, following, told, now)
         made = self._sign(following, [keys.log, following.log], now)
         self.custody.take_up_next()
         self._keys = following
@@ -266,7 +254,12 @@ def _check_leaves(session: Session, begin: int, end: int) -> None:
             )
 
 
-def _introduce(session: Session, keys: Keys, place: int, now: int) -> None:
+def _stated(keys: Keys, now: int) -> dict[str, Any]:
+    return {"at": now, "new": str(keys.log.key), "clock": str(keys.clock.key)}
+
+
+def _introduce(session: Session, keys: Keys, told: dict[str, Any], now: int) -> None:
+    place = keeping.append_statement(session, KEY, told)
     session.execute(
         update(LogKey)
         .where(LogKey.replaced_at.is_(None))

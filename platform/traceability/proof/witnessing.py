@@ -207,8 +207,8 @@ def _check(log: FarLog, folder: Folder, opened: Opened, note: str) -> int:
             "copy: try again later. If it stays so, tell others."
         )
     try:
-        proof = merkle.consistency(nodes, last.size, found.size) if last.size else []
         if last.size:
+            proof = merkle.consistency(nodes, last.size, found.size)
             merkle.verify_consistency(last.size, found.size, proof, last.root, found.root)
     except ProofError as error:
         kept = folder.keep_evidence(found.origin, found.size, note)

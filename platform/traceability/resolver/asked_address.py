@@ -13,16 +13,21 @@ from nongso.platform.traceability.digital_link.compressed import decompress
 
 
 def asked_link(base: str) -> dl.Link:
-    """Read the request's address. A slash at the end is forgiven, a short GTIN filled up, and
-    what follows the key may be compressed.
-
-    Raises ``LinkError``. ``base`` is the setting ``label_url``; its own path counts as stem.
-    """
+    """Read the request's address as ``sent_link`` does. Raises ``LinkError``."""
     sent = str(request.environ.get("REQUEST_URI", ""))
     if not sent.startswith("/"):
         sent = quote(request.path, safe="/:@!$&'()*+,;=~-._")
         if request.query_string:
             sent += "?" + request.query_string.decode("latin-1")
+    return sent_link(base, sent)
+
+
+def sent_link(base: str, sent: str) -> dl.Link:
+    """Read path and query as they were sent. A slash at the end is forgiven, a short GTIN filled
+    up, and what follows the key may be compressed.
+
+    Raises ``LinkError``. ``base`` is the setting ``label_url``; its own path counts as stem.
+    """
     path, mark, query = sent.partition("?")
     stem = base.rstrip("/")
     try:

@@ -16,7 +16,7 @@ from nongso.platform.traceability.desk import blueprint, page, settings
 from nongso.platform.traceability.records import Product
 from nongso.platform.traceability.resolver.levels import added_links
 from nongso.platform.traceability.resolver.link_types import NAMES
-from nongso.platform.traceability.resolver.names import gtins_of, product_id
+from nongso.platform.traceability.resolver.names import gs1_id, gtins_of, product_id
 from nongso.platform.traceability.resolver.records import ProductLink
 
 Answer = str | tuple[str, int] | Response
@@ -104,7 +104,7 @@ def _shown(product: Product, form: Form) -> Answer:
         "languages_of_links": [*LANGUAGES.items(), ("", _("Không có chữ, hoặc nhiều thứ tiếng"))],
         "addresses": [
             product_id(base, product.id),
-            *(f"{base.rstrip('/')}/01/{gtin}" for gtin in gtins_of(records(), product)),
+            *(gs1_id(base, gtin) for gtin in gtins_of(records(), product)),
         ],
     }
     return page("links.html", form, **more)

@@ -47,6 +47,11 @@ def product_id(base: str, product: str) -> str:
     return f"{base.rstrip('/')}/p/{product}"
 
 
+def gs1_id(base: str, gtin: str) -> str:
+    """The address of a product under a GTIN."""
+    return f"{base.rstrip('/')}/01/{gtin}"
+
+
 def own_names(base: str, named: Named) -> list[Name]:
     """Our own addresses, the finest first."""
     names = [Name("product", product_id(base, named.product.id))]
@@ -59,7 +64,7 @@ def own_names(base: str, named: Named) -> list[Name]:
 
 def gs1_names(base: str, named: Named, gtin: str) -> list[Name]:
     """The addresses under a GTIN, the finest first."""
-    address = f"{base.rstrip('/')}/01/{gtin}"
+    address = gs1_id(base, gtin)
     names = [Name("product", address)]
     if named.lot is not None:
         address += f"/10/{named.lot.code}"
@@ -141,7 +146,7 @@ def note_gtin(session: Session, product: Product, actor: str, now: int, base: st
             "product": product.id,
             "gtin": product.gtin,
             "address": product_id(base, product.id),
-            "sameAs": f"{base.rstrip('/')}/01/{product.gtin}",
+            "sameAs": gs1_id(base, product.gtin),
         },
         subjects=[f"product:{product.id}", f"gtin:{product.gtin}"],
         told_at=False,
