@@ -4,6 +4,7 @@ A gateway's long poll holds a thread for up to half a minute, so there is a thre
 registered gateway on top of those that write for people.
 """
 
+import gc
 import logging
 import signal
 import sys
@@ -75,6 +76,7 @@ def run(settings_file: Path, host: str | None = None, *, signer: bool = True) ->
     watching = alerts.start(app)
     signing = Beside(settings_file) if signer and not settings.local else None
     log.info("serving %s with %d threads", settings.url, threads)
+    _set_aside()
     try:
         server.run()
     finally:
@@ -92,6 +94,16 @@ def threads_for(settings: Settings, records: Records) -> int:
     with records.session() as session:
         gateways = session.scalar(select(func.count()).select_from(Gateway)) or 0
     return max(settings.threads, 4) + gateways + GATEWAYS_TO_COME
+
+
+def _set_aside() -> None:
+    """Spare what stays for ever from the search for unused objects.
+
+    That search stops every thread: 130 ms every five seconds under load with the whole program
+    in it.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _end_on_signals(server: serving.Server, bell: Bell) -> None:

@@ -2,10 +2,11 @@
 
 Uvicorn speaks HTTP in one thread. A request is taken whole before the application hears of it, and
 an answer leaves the application whole before it goes out: whoever sends or fetches slowly
-keeps a connection open, no thread. Threads come from two pools. Three answer those who only look;
-more of them at once would fight for Python's one interpreter, and everybody would wait longer.
-Whoever writes, or waits for something to happen (``wait=`` in the address), gets one of the
-others, which mostly sleep.
+keeps a connection open, no thread. Threads come from two pools. Those who only look are answered
+one after the other: several at once would fight for Python's one interpreter, and everybody would
+wait longer. Only past an answer that takes its time (a long trace, a database on the network) the
+next one starts. Whoever writes, or waits for something to happen (``wait=`` in the address), gets
+one of the other threads, which mostly sleep.
 
 What never reaches the application (a broken request, headers or a body too large, a client too
 slow) is answered here, with the same security headers as every page. Not here: TLS, which a proxy
@@ -22,6 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import IO, Any
 from urllib.parse import unquote_to_bytes
@@ -30,6 +32,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from nongso.platform.listening import BACKLOG
+from nongso.platform.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +45,7 @@ MOST_CONNECTIONS = 1000
 MOST_BODY_IN_MEMORY = 512 * 1024
 MOST_ANSWER_IN_MEMORY = 8 * 1024 * 1024  # a larger one needs room on the disk
 PIECE = 256 * 1024  # of a large answer, sent when the one before is on its way
-LOOKING_THREADS = 3
+LOOKING_THREADS = 8
 WITHOUT_BODY = (204, 304)  # RFC 9110, 8.6: no length, or that of what was not sent
 
 
@@ -220,13 +223,13 @@ class _Bridge:
         self._headers = headers
         self._most_body = most_body
         self._proxy = proxy
-        self._looking = ThreadPoolExecutor(LOOKING_THREADS, "looking")
+        self._looking = Turns(LOOKING_THREADS, "looking")
         self._other = ThreadPoolExecutor(threads, "other")
 
     def close(self) -> None:
         """Wait for the threads that still work."""
-        for pool in (self._looking, self._other):
-            pool.shutdown(wait=True, cancel_futures=True)
+        self._looking.close()
+        self._other.shutdown(wait=True, cancel_futures=True)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
@@ -251,9 +254,11 @@ class _Bridge:
             only_looks = (
                 scope["method"] in ("GET", "HEAD") and b"wait=" not in scope["query_string"]
             )
-            pool = self._looking if only_looks else self._other
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(pool, self._call, environ)
+            call = partial(self._call, environ)
+            if only_looks:
+                answer: _Answer = await self._looking.do(call)
+                return answer
+            return await asyncio.get_running_loop().run_in_executor(self._other, call)
 
     def _room_for_body(self, scope: Any) -> IO[bytes]:
         declared = int(next((v for n, v in scope["headers"] if n == b"content-length"), b"0"))

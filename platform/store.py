@@ -296,18 +296,25 @@ class Watch:
     def __init__(self, of: Path | Glance) -> None:
         self._glance = FileGlance(of) if isinstance(of, Path) else of
         self._one_at_a_time = Lock()
-        self._own = 0
-        self._seen: int = 0
+        self._seen = (0, 0)
         self._good_until = 0.0
 
     def wrote(self) -> None:
-        """Take note that this process has committed."""
-        self._own += 1
+        """Take note that this process has committed.
+
+        The database is asked here too: counted now and seen a blink later, one commit would be
+        two versions, and every page would be made twice.
+        """
+        with self._one_at_a_time:
+            own, seen = self._seen
+            with suppress(Exception):  # it is committed; whoever reads next hears of the trouble
+                seen = self._glance.look()
+            self._seen = own + 1, seen
 
     def version(self) -> tuple[int, int]:
         """Return the version as it is now."""
         with self._one_at_a_time:
-            return self._own, self._look()
+            return self._look()
 
     def lately(self) -> tuple[int, int]:
         """Return the version; that of other processes may be a blink old."""
@@ -316,11 +323,11 @@ class Watch:
                 self._look()
             finally:
                 self._one_at_a_time.release()
-        return self._own, self._seen
+        return self._seen
 
-    def _look(self) -> int:
+    def _look(self) -> tuple[int, int]:
         self._good_until = time.monotonic() + GLANCE_SECONDS
-        self._seen = self._glance.look()
+        self._seen = self._seen[0], self._glance.look()
         return self._seen
 
     def close(self) -> None:
