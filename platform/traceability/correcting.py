@@ -13,8 +13,9 @@ another batch, so the old one is withdrawn.
 import datetime
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform.events import Event
@@ -32,7 +33,8 @@ from nongso.platform.traceability.errors import (
     WrongKind,
 )
 from nongso.platform.traceability.identifiers import lot_id, lot_of
-from nongso.platform.traceability.making_errors import Contradicted
+from nongso.platform.traceability.making_errors import Contradicted, MoreDryOutThanIn
+from nongso.platform.traceability.moving_records import PackAccount
 from nongso.platform.traceability.operations import (
     Desk,
     Take,
@@ -49,7 +51,7 @@ from nongso.platform.traceability.operations import (
     standing_lot,
 )
 from nongso.platform.traceability.recipe_book import recipes
-from nongso.platform.traceability.records import PACKS, PLANTING, Lot
+from nongso.platform.traceability.records import PACKS, PLANTING, Flow, Lot
 from nongso.platform.traceability.shaping import Body
 
 MAKING = (
@@ -136,10 +138,10 @@ def _check_day(desk: Desk, lot: Lot, wrong: Event, day: datetime.date) -> None:
             stated = datetime.date.fromisoformat(shaping.day_of(event.at))
             if day < stated:
                 raise Contradicted(lot.code, "earlier", day=stated)
-        elif event.type not in _SILENT and lots.made_by(event.body) != lot.code:
-            target = desk.session.get(Lot, lots.made_by(event.body))
-            if target is None or target.withdrawn_at is None:
-                _not_after(lot, day, target.at if target is not None else event.at)
+        elif event.type in MAKING and lots.made_by(event.body) != lot.code:
+            target = desk.session.get_one(Lot, lots.made_by(event.body))
+            if target.withdrawn_at is None:
+                _not_after(lot, day, target.at)
         elif event.type not in (*_SILENT, *MAKING):
             _not_after(lot, day, event.at)
     if lot.kind == PACKS:
@@ -169,7 +171,7 @@ def _check_amount(
         sources.append(source)
     in_grams = sum(take.grams for take in takes)
     if lot.kind == PACKS:
-        _check_packs(lot, wish.amount, in_grams)
+        _check_packs(desk, lot, wish.amount, in_grams)
         return
     if wish.amount <= 0:
         raise MoreOutThanIn(in_grams, wish.amount)
@@ -180,22 +182,53 @@ def _check_amount(
     kind = recipes().kinds.get(lot.kind)
     if kind is not None:
         check_moisture(kind, wish.moisture_permille)
+    moisture = lot.moisture_permille if wish.moisture_permille is None else wish.moisture_permille
+    if moisture != lot.moisture_permille:
+        _check_uses(desk, lot, moisture)
     if lot.recipe is not None:
         step = recipes().steps[lot.recipe]
         pairs = zip(sources, takes, strict=True)
         went_in = [reckoning.weighed(source, take.grams) for source, take in pairs]
-        possible(step, went_in, reckoning.made(step, wish.amount, wish.moisture_permille))
+        possible(step, went_in, reckoning.made(step, wish.amount, moisture))
     elif kind is not None and lot.producer_id is not None and not (lot.regrouped or lot.bought):
         old_grams = lot.made_grams or 0
         if wish.amount > old_grams:
             check_land(desk, lot.producer_id, kind, wish.day, wish.amount, True, old_grams)
 
 
-def _check_packs(lot: Lot, packs: int, in_grams: int) -> None:
+def _check_uses(desk: Desk, lot: Lot, moisture_permille: int | None) -> None:
+    """Raise where more dry matter would have come out of a batch than this lot brought into it."""
+    batches = (
+        select(Lot)
+        .join(Flow, Flow.target == Lot.code)
+        .where(Flow.source == lot.code, Lot.withdrawn_at.is_(None), Lot.recipe.is_not(None))
+    )
+    for batch in desk.session.scalars(batches).all():
+        went_in = [
+            replace(weighed, moisture_permille=moisture_permille) if source is lot else weighed
+            for source, grams in desk.session.execute(
+                select(Lot, Flow.grams)
+                .join(Flow, Flow.source == Lot.code)
+                .where(Flow.target == batch.code)
+            )
+            for weighed in [reckoning.weighed(source, grams or 0)]
+        ]
+        step = recipes().steps[batch.recipe or ""]
+        try:
+            made = reckoning.made(step, batch.made_grams or 0, batch.moisture_permille)
+            possible(step, went_in, made)
+        except MoreDryOutThanIn:
+            raise Contradicted(batch.code, "drier") from None
+
+
+def _check_packs(desk: Desk, lot: Lot, packs: int, in_grams: int) -> None:
     if packs < lot.labels - lot.spoiled:
         raise Contradicted(lot.code, "labelled", lot.labels - lot.spoiled)
     if packs < lot.packs_gone:
         raise Contradicted(lot.code, "gone", lot.packs_gone)
+    account = desk.session.get(PackAccount, lot.code)
+    if account is not None and packs < lot.packs_gone + account.cartoned:
+        raise Contradicted(lot.code, "boxed", account.cartoned)
     if not 0 < packs * (lot.pack_grams or 0) <= in_grams:
         raise MoreOutThanIn(in_grams, packs * (lot.pack_grams or 0))
 

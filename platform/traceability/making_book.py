@@ -10,6 +10,7 @@ from nongso.platform.events import Event
 from nongso.platform.traceability import lots, shaping
 from nongso.platform.traceability.book import Book
 from nongso.platform.traceability.identifiers import lot_of
+from nongso.platform.traceability.moving_records import PackAccount
 from nongso.platform.traceability.records import PACKS, Flow, Lot
 from nongso.platform.traceability.shaping import Body
 
@@ -71,6 +72,10 @@ def _corrected(book: Book, event: Event) -> None:
     lot = book.lot(lots.made_by(body))
     amount = amount_in(lot, lots.quantity_made(body))
     if lot.kind == PACKS:
+        account = book.find(PackAccount, lot.code)
+        if account is not None:  # what was counted wrongly is loose in the store, or never was
+            account.packs += amount - lot.packs
+            account.loose += amount - lot.packs
         lot.packs = amount
     else:
         lot.made_grams = amount

@@ -204,10 +204,11 @@ class MoistureImpossible(NotMade):
 class Contradicted(NotMade):
     """A correction that what was recorded later contradicts.
 
-    ``why`` is ``used`` (more was taken), ``labelled``, ``gone``, ``later`` or ``earlier`` (a
-    step stands on that day), ``same`` (nothing would change), ``measured`` (the sensors' record
-    was sealed for that day), ``regrouped`` (its parts stand for themselves) or ``left`` (some of
-    it went away).
+    ``why`` is ``used`` (more was taken), ``labelled``, ``gone``, ``boxed`` (in cartons),
+    ``drier`` (``lot``, made of it, would hold more dry matter than went in), ``later`` or
+    ``earlier`` (a step stands on that day), ``same`` (nothing would change), ``measured`` (the
+    sensors' record was sealed for that day), ``regrouped`` (its parts stand for themselves) or
+    ``left`` (some of it went away).
     """
 
     code = "contradicted"
@@ -234,6 +235,14 @@ class Contradicted(NotMade):
             "gone": _(
                 "Chưa sửa: %(packs)s gói của lô này đã xuất đi, nên không thể ít hơn.",
                 packs=number(self.amount),
+            ),
+            "boxed": _(
+                "Chưa sửa: %(packs)s gói của lô này đang nằm trong thùng. Xin mở thùng trước.",
+                packs=number(self.amount),
+            ),
+            "drier": _(
+                "Chưa sửa: với độ ẩm này, mẻ %(lot)s ra nhiều chất khô hơn vào.",
+                lot=self.lot,
             ),
             "later": _("Chưa sửa: ngày này muộn hơn việc đã ghi sau đó (%(day)s).", day=day),
             "earlier": _("Chưa sửa: ngày này sớm hơn việc đã ghi trước đó (%(day)s).", day=day),

@@ -179,24 +179,22 @@ def _sprayed(session: Session, cooperative: str, line_id: str) -> list[str]:
     plantings = session.scalars(
         select(Lot)
         .where(Lot.place_id == place.id, Lot.kind == PLANTING, Lot.withdrawn_at.is_(None))
+        .where(Lot.at < until)
         .order_by(Lot.at.desc())
     ).all()
     found: list[str] = []
-    later: Lot | None = None
     for planting in plantings:
-        stood = planting.at < until and (later is None or later.at >= since)
-        if stood:
-            gathered = session.scalars(
-                select(Lot.code)
-                .join(Flow, Flow.target == Lot.code)
-                .where(Flow.source == planting.code, Lot.at >= since)
-                .where(Lot.withdrawn_at.is_(None))
-                .order_by(Lot.born_number)
-            )
-            found += gathered
-            if later is None:
-                found.append(planting.code)  # it still grows: what it gives is hit too
-        later = planting
+        gathered = session.execute(
+            select(Lot.code, Lot.at)
+            .join(Flow, Flow.target == Lot.code)
+            .where(Flow.source == planting.code, Lot.withdrawn_at.is_(None))
+            .order_by(Lot.born_number)
+        ).all()
+        after = [code for code, at in gathered if at >= since]
+        found += after
+        # Beds of one house are planted in turn: what was planted before another may still grow.
+        if after or not gathered or planting.at == plantings[0].at:
+            found.append(planting.code)  # what it gives from now on is hit too
     return found
 
 

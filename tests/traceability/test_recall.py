@@ -215,6 +215,29 @@ def test_a_spraying_hits_what_was_gathered_after_it_and_what_still_grows(farm: F
     agree(farm)
 
 
+def test_a_spraying_hits_every_bed_of_the_house_that_gave_something_after_it(farm: Farm) -> None:
+    """Beds are planted in turn, or two on one day: each may be gathered after the spraying."""
+    grower = farm.producer("HTX", "cooperative")
+    first, twin, later = (
+        farm.do(ops.plant, ops.Planting("tan-binh-1", "Nhà màng", grower, crop, days_ago(day)))
+        for crop, day in (("Rau cải", 28), ("Xà lách", 10), ("Mùi", 10))
+    )
+    early = farm.do(ops.harvest, ops.Harvest(later.code, 1_000, days_ago(4)), None)
+    with farm.records.transaction() as session:
+        entry = diary.Entry(kind="sprayed", day=days_ago(2).isoformat(), product="Thuốc A")
+        diary.write(session, new_id(), "tan-binh-1", COOP, "clerk", entry)
+    gathered = [
+        farm.do(ops.harvest, ops.Harvest(bed.code, 10_000, TODAY), None).code
+        for bed in (first, twin)
+    ]
+    with farm.records.session() as session:
+        ((_place, line),) = recall_reach.sprayings(session, COOP)
+    found = {one.code for one in hit(farm, Origin("spray", line.id)).lots}
+    assert found == {*gathered, first.code, twin.code, later.code}
+    assert early.code not in found
+    agree(farm)
+
+
 def test_a_withdrawn_record_is_not_hit(farm: Farm) -> None:
     roots = farm.roots(100)
     wrong = farm.batch("starch", 14, roots)
