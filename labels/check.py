@@ -62,7 +62,8 @@ def _by_cell(picture: Any, layout: Layout, hard: bool) -> dict[int, str]:
     return found
 
 
-def _pages(pdf: bytes, dpi: int) -> Iterator[Any]:
+def drawn(pdf: bytes, dpi: int) -> Iterator[Any]:
+    """Draw each page in grey at this fineness; nobody else may draw meanwhile."""
     with _pdfium:
         document = pypdfium2.PdfDocument(pdf)
         try:
@@ -83,7 +84,7 @@ def check(pdf: bytes, urls: Sequence[str], layout: Layout, start_cell: int = 1) 
     for url, (page, cell) in zip(urls, layout.places(len(urls), start_cell), strict=True):
         meant.setdefault(page, {})[cell] = url
     pages = 0
-    for page, picture in enumerate(_pages(pdf, layout.dpi), 1):
+    for page, picture in enumerate(drawn(pdf, layout.dpi), 1):
         pages = page
         wanted = meant.get(page, {})
         found = _by_cell(picture, layout, hard=False)

@@ -1,28 +1,32 @@
-"""The letters on labels: Be Vietnam Pro from its package, embedded in the PDF as a subset.
+"""The letters on labels: Be Vietnam Pro from its package.
 
 The only door to ``fontpkg``. A letter without a picture is an error here, never an empty box
-on paper. Widths come from reportlab's reading of the file.
+on paper.
 """
 
 import unicodedata
 from functools import cache
+from pathlib import Path
 
 import fontpkg  # type: ignore[import-untyped]
-from reportlab.pdfbase import pdfmetrics  # type: ignore[import-untyped]
-from reportlab.pdfbase.ttfonts import TTFont  # type: ignore[import-untyped]
 
 from nongso.labels.errors import LetterMissing
+from nongso.labels.truetype import Face
 
 REGULAR = "BeVietnamPro"
 BOLD = "BeVietnamPro-SemiBold"
 _WEIGHTS = {REGULAR: 400, BOLD: 600}
 
 
+def file(font: str) -> Path:
+    """The font's TrueType file."""
+    return Path(fontpkg.path("Be Vietnam Pro", _WEIGHTS[font]))
+
+
 @cache
-def _face(font: str) -> TTFont:
-    face = TTFont(font, str(fontpkg.path("Be Vietnam Pro", _WEIGHTS[font])))
-    pdfmetrics.registerFont(face)
-    return face
+def face(font: str) -> Face:
+    """The font, read once."""
+    return Face(file(font).read_bytes())
 
 
 def normal(text: str, font: str) -> str:
@@ -32,18 +36,24 @@ def normal(text: str, font: str) -> str:
     the font would print as two pictures beside each other.
     """
     text = unicodedata.normalize("NFC", text)
-    known = _face(font).face.charToGlyph
+    known = face(font).glyphs
     for letter in text:
-        if letter != "\n" and not known.get(ord(letter)):
+        if letter not in known and letter != "\n":
             raise LetterMissing(letter, text)
     return text
 
 
 def width_pt(text: str, font: str, size_pt: float) -> float:
     """Width of a line in points."""
-    return float(_face(font).stringWidth(text, size_pt))
+    widths = face(font).widths
+    return sum([widths[letter] for letter in text]) * size_pt / 1000
 
 
 def ascent(font: str) -> float:
     """Height above the base line of a line's tallest letters (Ẩ, Ễ), of the letter size."""
-    return float(_face(font).face.ascent) / 1000
+    return face(font).ascent / 1000
+
+
+def x_height() -> float:
+    """Height of small letters without an ascender (x, o, a), of the letter size."""
+    return face(REGULAR).x_height / 1000

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import combinations
+from sys import maxsize
 from typing import Any
 
 from nongso.labels.errors import BadLayout, ModuleTooSmall, StartCellOutside, UnknownLayout
@@ -100,11 +101,15 @@ class Layout:
             self.first.height_mm,
         )
 
-    def places(self, count: int, start_cell: int) -> Iterable[tuple[int, int]]:
-        """Page and cell (both from 1) of ``count`` labels. Raises ``StartCellOutside``."""
+    def places(self, count: int | None, start_cell: int) -> Iterable[tuple[int, int]]:
+        """Page and cell (both from 1) of ``count`` labels, or of as many as are asked for.
+
+        Raises ``StartCellOutside``.
+        """
         if not 1 <= start_cell <= self.cells:
             raise StartCellOutside(start_cell, self.cells)
-        for at in range(start_cell - 1, start_cell - 1 + count):
+        wanted = range(start_cell - 1, maxsize if count is None else start_cell - 1 + count)
+        for at in wanted:
             yield at // self.cells + 1, at % self.cells + 1
 
     def module_dots(self, text: str, side: int) -> int:

@@ -7,7 +7,7 @@ program of their own, on paper one signs on the line.
 Not covered: signing itself, a time stamp, and the full letter of PDF/A (no colour profile and no
 XMP packet are embedded).
 
-The door to reportlab's page layout; ``nongso.labels.sheet`` is the one to its canvas.
+The only door to reportlab.
 """
 
 import unicodedata
@@ -21,12 +21,14 @@ from xml.sax.saxutils import escape
 from reportlab.lib.colors import Color  # type: ignore[import-untyped]
 from reportlab.lib.pagesizes import A4, landscape  # type: ignore[import-untyped]
 from reportlab.lib.styles import ParagraphStyle  # type: ignore[import-untyped]
+from reportlab.pdfbase import pdfmetrics  # type: ignore[import-untyped]
 from reportlab.pdfbase.pdfdoc import (  # type: ignore[import-untyped]
     PDFArray,
     PDFDictionary,
     PDFName,
     PDFString,
 )
+from reportlab.pdfbase.ttfonts import TTFont  # type: ignore[import-untyped]
 from reportlab.pdfgen.canvas import Canvas  # type: ignore[import-untyped]
 from reportlab.platypus import (  # type: ignore[import-untyped]
     Flowable,
@@ -135,7 +137,8 @@ def pdf(paper: Paper) -> bytes:
 
 
 def _style(size: float, face: str = font.REGULAR, before: float = 0) -> ParagraphStyle:
-    font.width_pt("", face, size)  # makes the face known to reportlab
+    if face not in pdfmetrics.getRegisteredFontNames():
+        pdfmetrics.registerFont(TTFont(face, str(font.file(face))))
     return ParagraphStyle(
         f"{face}-{size}", fontName=face, fontSize=size, leading=size * 1.35, spaceBefore=before
     )

@@ -1,4 +1,4 @@
-"""Sheets of labels as PDF: the only door to reportlab's canvas.
+"""Sheets of labels as PDF, written page by page: a batch of any length takes little memory.
 
 How a code is drawn. As a 1-bit image mask, one bit a module, scaled without interpolation to
 whole printer dots and placed on the printer's dot grid: one object a code, no seams between
@@ -7,17 +7,18 @@ rectangles, and sharp at any zoom. The file is the same bytes for the same label
 Nothing here is read back; ``nongso.labels.operations`` makes, checks and only then releases.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from io import BytesIO
-from typing import Any
-
-from reportlab.pdfgen.canvas import Canvas  # type: ignore[import-untyped]
+from itertools import tee
+from typing import BinaryIO
 
 from nongso.labels import batch, font
 from nongso.labels.errors import LabelError, LabelRefused, NothingToPrint, UnknownBlock
 from nongso.labels.fitting import PT_PER_MM, Fitted, fit
-from nongso.labels.layout import MM_PER_INCH, Block, Box, Layout
+from nongso.labels.layout import MM_PER_INCH, Block, Layout
+from nongso.labels.pdffile import PdfFile
 from nongso.labels.symbol import Symbol
 
 
@@ -34,7 +35,7 @@ class Label:
 
 
 @dataclass(frozen=True)
-class _Made:
+class Made:
     """A label ready to be drawn."""
 
     symbol: Symbol
@@ -58,78 +59,102 @@ def _fit_blocks(label: Label, layout: Layout) -> Iterable[tuple[Block, Fitted]]:
                 raise
 
 
-def make(labels: Sequence[Label], layout: Layout) -> list[_Made]:
-    """Encode and fit every label. Raises ``LabelRefused`` with the number of the first bad one."""
-    made = []
-    symbols = batch.symbols([label.url for label in labels], layout.level)
-    for number, label in enumerate(labels, 1):
+def stream(labels: Iterable[Label], layout: Layout) -> Iterator[Made]:
+    """Encode and fit label by label. Raises ``LabelRefused`` with the number of a bad one."""
+    ours, theirs = tee(labels)
+    symbols = batch.symbols((label.url for label in theirs), layout.level)
+    for number, label in enumerate(ours, 1):
         try:
             symbol = next(symbols)
             dots = layout.module_dots(label.url, symbol.side)
-            made.append(_Made(symbol, dots, tuple(_fit_blocks(label, layout))))
+            yield Made(symbol, dots, tuple(_fit_blocks(label, layout)))
         except LabelError as e:
             raise LabelRefused(number, e) from e
-    return made
 
 
-def _draw_code(canvas: Any, made: _Made, cell: Box, layout: Layout) -> None:
-    """Draw the code in the middle of its box, its corner on a dot of the printer."""
-    dot_mm = MM_PER_INCH / layout.dpi
-    side_mm = made.symbol.side * made.module_dots * dot_mm
-    spare_mm = (layout.qr.width_mm - side_mm) / 2
-    left_mm = round((cell.x_mm + layout.qr.x_mm + spare_mm) / dot_mm) * dot_mm
-    top_mm = round((cell.y_mm + layout.qr.y_mm + spare_mm) / dot_mm) * dot_mm
-    side = side_mm * PT_PER_MM
-    x, y = left_mm * PT_PER_MM, (layout.page_height_mm - top_mm) * PT_PER_MM - side
-    modules = made.symbol.side
-    # Decode [1 0]: a set bit is painted. ASCIIHex keeps the page's text free of raw bytes;
-    # the page as a whole is deflated anyway.
-    canvas._code.append(
-        f"q {side:.4f} 0 0 {side:.4f} {x:.4f} {y:.4f} cm\n"
-        f"BI /W {modules} /H {modules} /BPC 1 /IM true /D [1 0] /I false /F /AHx ID\n"
-        f"{made.symbol.packed().hex()}>\nEI Q"
-    )
+def make(labels: Iterable[Label], layout: Layout) -> list[Made]:
+    """Encode and fit every label. Raises ``LabelRefused``."""
+    return list(stream(labels, layout))
 
 
-def _draw_text(canvas: Any, block: Block, fitted: Fitted, cell: Box, layout: Layout) -> None:
-    height_mm = len(fitted.lines) * fitted.size_pt * block.leading / PT_PER_MM
-    above_mm = (block.box.height_mm - height_mm) / 2 if block.name == "address" else 0.0
-    top_pt = (layout.page_height_mm - cell.y_mm - block.box.y_mm - above_mm) * PT_PER_MM
-    text = canvas.beginText(
-        (cell.x_mm + block.box.x_mm) * PT_PER_MM,
-        top_pt - font.ascent(font.REGULAR) * fitted.size_pt,
-    )
-    text.setLeading(fitted.size_pt * block.leading)
-    for line in fitted.lines:
-        text.setFont(line.font, fitted.size_pt, fitted.size_pt * block.leading)
-        text.textLine(line.text)
-    canvas.drawText(text)
+class _Drawing:
+    """Labels of one layout as operators of PDF content."""
+
+    def __init__(self, layout: Layout, file: PdfFile) -> None:
+        self.layout, self.file = layout, file
+        self.code_start = cache(self._code_start)
+        self.text = lru_cache(maxsize=64)(self._text)  # a lot's labels say the same
+        boxes = [layout.cell(number) for number in range(1, layout.cells + 1)]
+        self.origins = [
+            (box.x_mm * PT_PER_MM, (layout.page_height_mm - box.y_mm) * PT_PER_MM) for box in boxes
+        ]
+
+    def _code_start(self, cell: int, modules: int, dots: int) -> bytes:
+        """Put a code in the middle of its box, its corner on a dot of the printer."""
+        layout, box = self.layout, self.layout.cell(cell)
+        dot_mm = MM_PER_INCH / layout.dpi
+        side_mm = modules * dots * dot_mm
+        spare_mm = (layout.qr.width_mm - side_mm) / 2
+        left_mm = round((box.x_mm + layout.qr.x_mm + spare_mm) / dot_mm) * dot_mm
+        top_mm = round((box.y_mm + layout.qr.y_mm + spare_mm) / dot_mm) * dot_mm
+        side = side_mm * PT_PER_MM
+        x, y = left_mm * PT_PER_MM, (layout.page_height_mm - top_mm) * PT_PER_MM - side
+        # Decode [1 0]: a set bit is painted. The bytes stand as they are: a reader knows their
+        # number from width and height.
+        return (
+            f"q {side:.4f} 0 0 {side:.4f} {x:.4f} {y:.4f} cm\n"
+            f"BI /W {modules} /H {modules} /BPC 1 /IM true /D [1 0] /I false ID "
+        ).encode("ascii")
+
+    def _text(self, block: Block, fitted: Fitted) -> str:
+        """Text seen from the upper left corner of its label."""
+        leading = fitted.size_pt * block.leading
+        height_mm = len(fitted.lines) * leading / PT_PER_MM
+        above_mm = (block.box.height_mm - height_mm) / 2 if block.name == "address" else 0.0
+        down = (block.box.y_mm + above_mm) * PT_PER_MM
+        down += font.ascent(font.REGULAR) * fitted.size_pt
+        parts = [f"BT {leading:.4g} TL {block.box.x_mm * PT_PER_MM:.4f} {-down:.4f} Td"]
+        last = ""
+        for line in fitted.lines:
+            if line.font != last:
+                parts.append(f"{self.file.font(line.font)} {fitted.size_pt:g} Tf")
+                last = line.font
+            parts.append(f"{self.file.shown(line.text, line.font)} T*")
+        return "\n".join([*parts, "ET"])
+
+    def label(self, made: Made, cell: int) -> bytes:
+        """One label in its cell."""
+        symbol = made.symbol
+        x, y = self.origins[cell - 1]
+        texts = "\n".join([self.text(block, fitted) for block, fitted in made.blocks])
+        return b"%b%b\nEI Q\n%b" % (
+            self.code_start(cell, symbol.side, made.module_dots),
+            symbol.packed(),
+            f"q 1 0 0 1 {x:.4f} {y:.4f} cm\n{texts}\nQ\n".encode("ascii"),
+        )
 
 
-def pdf(made: Sequence[_Made], layout: Layout, start_cell: int, title: str) -> bytes:
-    """Draw made labels into a file, from ``start_cell`` of the first page on."""
-    out = BytesIO()
-    canvas = Canvas(
-        out,
-        pagesize=(layout.page_width_mm * PT_PER_MM, layout.page_height_mm * PT_PER_MM),
-        pageCompression=1,
-        invariant=1,
-        lang="vi",
-    )
-    canvas.setTitle(title)
-    canvas.setCreator("nongso")
-    # Print dialogs then offer 100 % first: scaled to fit, sheets drift off their labels.
-    canvas.setViewerPreference("PrintScaling", "None")
-    now = 1
-    for label, (page, cell) in zip(made, layout.places(len(made), start_cell), strict=True):
-        if page != now:
-            canvas.showPage()
-            now = page
-        box = layout.cell(cell)
-        _draw_code(canvas, label, box, layout)
-        for block, fitted in label.blocks:
-            _draw_text(canvas, block, fitted, box, layout)
-    if not made:
+def write(out: BinaryIO, made: Iterable[Made], layout: Layout, start_cell: int, title: str) -> int:
+    """Draw made labels into a file, from ``start_cell`` of the first page on; returns how many."""
+    file = PdfFile(out, layout.page_width_mm * PT_PER_MM, layout.page_height_mm * PT_PER_MM, title)
+    drawing = _Drawing(layout, file)
+    count, now, page = 0, 1, bytearray()
+    for label, (number, cell) in zip(made, layout.places(None, start_cell), strict=False):
+        if number != now:
+            file.page(bytes(page))
+            page.clear()
+            now = number
+        page += drawing.label(label, cell)
+        count += 1
+    if not count:
         raise NothingToPrint("there is no label to print")
-    canvas.save()
+    file.page(bytes(page))
+    file.close()
+    return count
+
+
+def pdf(made: Sequence[Made], layout: Layout, start_cell: int, title: str) -> bytes:
+    """Draw made labels into a file in memory."""
+    out = BytesIO()
+    write(out, made, layout, start_cell, title)
     return out.getvalue()

@@ -14,8 +14,9 @@ phones would read others differently; an address percent-encodes them anyway.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from qrcode import constants, util  # type: ignore[import-untyped]
+from qrcode import base, constants, util  # type: ignore[import-untyped]
 from qrcode.main import QRCode  # type: ignore[import-untyped]
 
 from nongso.labels.errors import TextNotEncodable, TextTooLong
@@ -175,6 +176,79 @@ def draw(segments: Segments, version: int, level: str = "M", mask: int | None = 
     code.make(fit=False)
     side, bits = pack(code.modules)
     return Symbol(version, side, bits)
+
+
+def header_bits(mode: int, version: int) -> int:
+    """Bits before the letters of a segment: its mode and its length."""
+    return 4 + int(util.length_in_bits(mode, version))
+
+
+@lru_cache(maxsize=8)
+def placement(version: int) -> list[int]:
+    """For each bit of the codewords, in the order of the symbol, the picture of its module.
+
+    Found by having the package lay out the numbers of the bits themselves, one binary digit
+    at a time; 0 is left for modules that belong to no codeword.
+    """
+    count = sum(block.total_count for block in base.rs_blocks(version, LEVELS["M"])) * 8
+    plain = _laid_out(version, [False] * count)
+    side = len(plain) + 2 * QUIET
+    width = (side + 7) // 8 * 8
+    numbers = [[0] * len(plain) for _ in plain]
+    for digit in range(count.bit_length()):
+        laid = _laid_out(version, [bool(number >> digit & 1) for number in range(1, count + 1)])
+        for row, (modules, before) in enumerate(zip(laid, plain, strict=True)):
+            for column, (module, was) in enumerate(zip(modules, before, strict=True)):
+                numbers[row][column] |= (module != was) << digit
+    found = [0] * count
+    for row, line in enumerate(numbers):
+        for column, number in enumerate(line):
+            if number:
+                place = (side - 1 - QUIET - row) * width + width - 1 - QUIET - column
+                found[number - 1] = 1 << place
+    return found
+
+
+def _laid_out(version: int, bits: Sequence[bool]) -> Sequence[Sequence[bool]]:
+    """The modules of codewords, without regard to what they mean."""
+    code = QRCode(version, mask_pattern=0)
+    code.data_cache = [
+        int("".join("01"[bit] for bit in bits[at : at + 8]), 2) for at in range(0, len(bits), 8)
+    ]
+    code.makeImpl(False, 0)
+    modules: Sequence[Sequence[bool]] = code.modules
+    return modules
+
+
+def corrected(version: int, level: str, bit: int) -> dict[int, int]:
+    """One data bit alone with its error correction: codewords by their place in the symbol.
+
+    Codewords of the blocks are laid out in turns: first every block's first, and so on.
+    """
+    blocks = base.rs_blocks(version, LEVELS[level])
+    word, digit = divmod(bit, 8)
+    number = 0
+    while word >= blocks[number].data_count:
+        word -= blocks[number].data_count
+        number += 1
+    block = blocks[number]
+    buffer = util.BitBuffer()
+    buffer.buffer = [0] * block.data_count
+    buffer.buffer[word] = 128 >> digit
+    coded = util.create_bytes(buffer, [block])
+    found = {}
+    for at, value in enumerate(coded):
+        if not value:
+            continue
+        if at < block.data_count:
+            before = sum(min(other.data_count, at) for other in blocks)
+            before += sum(other.data_count > at for other in blocks[:number])
+        else:
+            # every block of a symbol has as many codewords of error correction
+            after = at - block.data_count
+            before = sum(other.data_count for other in blocks) + after * len(blocks) + number
+        found[before] = value
+    return found
 
 
 def symbol(text: str, level: str = "M") -> Symbol:

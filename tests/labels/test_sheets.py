@@ -24,6 +24,7 @@ from nongso.labels.errors import (
 )
 from nongso.labels.operations import print_sheet
 from nongso.labels.sheet import Label
+from nongso.labels.symbol import Symbol
 
 SERIALS = "23456789ABCDEFGHJKLMNPQRSTVWXYZ"
 LINES = "Miến dong Bình Lư\nGói 500 g · Lô K7M4PQ\nHSD 21/11/2027\nMẫu thử Đắk Lắk, ngày thu hoạch"
@@ -80,7 +81,7 @@ def test_a_half_used_sheet_is_taken_up_at_cell_7() -> None:
     wanted = labels(20)
     made = print_sheet(wanted, A4, start_cell=7)
     assert (made.pages, made.next_cell) == (2, 3)
-    page = next(check._pages(made.pdf, A4.dpi))
+    page = next(check.drawn(made.pdf, A4.dpi))
     first = check._by_cell(page, A4, hard=False)
     assert sorted(first) == list(range(7, 25))
     assert first[7] == wanted[0].url
@@ -171,7 +172,7 @@ def test_a_sheet_that_reads_otherwise_is_not_released() -> None:
 
 
 def test_a_code_that_is_not_drawn_fails_the_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sheet, "_draw_code", lambda *_: None)
+    monkeypatch.setattr(Symbol, "packed", lambda made: bytes(made.stride * made.side))
     with pytest.raises(SheetNotReadable, match="read nothing; no file was written"):
         print_sheet(labels(1), A4)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nongso.labels import batch
 from nongso.labels.errors import TextNotEncodable, TextTooLong
-from nongso.labels.symbol import QUIET, Symbol, best_mask, draw, fit, symbol
+from nongso.labels.symbol import QUIET, TAKES, Symbol, best_mask, draw, fit, symbol
 
 PRINTABLE = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=120)
 URLS = st.builds(
@@ -101,24 +101,37 @@ def test_more_than_the_largest_symbol_is_refused() -> None:
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(["HTTPS://A.VN/T/", "https://a.vn/t/", "https://a.vn/01/08930000000018/21/"]),
     st.sampled_from([ALPHABET, "0123456789", "abcdefghijkmnpqrstuvwxyz~_!"]),
-    st.integers(1, 12),
+    st.integers(1, 300),
+    st.sampled_from("LMQH"),
     st.integers(0, 2**32),
 )
 def test_a_batch_is_bit_equal_to_the_package(
-    stem: str, letters: str, length: int, seed: int
+    stem: str, letters: str, length: int, level: str, seed: int
 ) -> None:
     dice = random.Random(seed)
-    texts = [stem + "".join(dice.choices(letters, k=length)) for _ in range(batch.WORTH_IT)]
-    cut = next(c for c in batch._cuts(texts, "M") if isinstance(c, batch._Cut))
-    alike = [text for text in texts if cut.takes(text)]
-    tables = batch._Tables(cut, alike, "M")
-    mask = best_mask(batch._segments(cut, alike[0]), cut.version)
-    for text in alike[:6]:
-        assert tables.symbol(text) == draw(batch._segments(cut, text), cut.version, "M", mask)
+    texts = [stem + "".join(dice.choices(letters, k=length)) for _ in range(4)]
+    texts.append(texts[0][:-1] + texts[1][-1])
+    version, first = fit(texts[0], level)
+    mask = best_mask(first, version, level)
+    family = batch._Family(texts[0], level)
+    for text in texts:
+        at, segments = 0, []
+        for mode, part in first:
+            segments.append((mode, text[at : at + len(part)]))
+            at += len(part)
+        cut_alike = all(TAKES[mode].issuperset(part) for mode, part in segments)
+        meant = draw(tuple(segments), version, level, mask) if cut_alike else None
+        assert family.symbol(text) == meant
+
+
+def test_numbers_that_are_all_cut_in_other_ways_do_not_pile_up() -> None:
+    dice = random.Random(5)
+    texts = ["".join(dice.choices("aA1", k=40)) for _ in range(40)]
+    assert [read(made, 3) for made in batch.symbols(texts)] == texts
 
 
 def test_a_large_batch_of_mixed_texts_is_read_back_in_order() -> None:
