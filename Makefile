@@ -40,7 +40,7 @@ setup:
 
 links: setup
 	@mkdir -p .dev/nongso
-	@for room in gateway platform labels commands; do ln -sfn ../../$$room .dev/nongso/$$room; done
+	@for room in agronomy gateway platform labels commands; do ln -sfn ../../$$room .dev/nongso/$$room; done
 	@for room in wire node; do ln -sfn ../../firmware/lib/nongso/$$room .dev/nongso/$$room; done
 
 lint: links
