@@ -10,6 +10,7 @@ SCRIPTS = (
     "ingest.py",
     "page.py",
     "servers.py",
+    "scan.py",
     "labels.py",
     "memory.py",
     "telemetry.py",

@@ -93,6 +93,8 @@ def _store(
 ) -> Taken:
     taken = Taken(refused=batch.refused)
     with records.transaction() as session:
+        if not any(isinstance(row, rows.ConfigurationRow) for _number, row in batch.rows):
+            records.aside(session)  # a configuration says whether a computer plays the farm
         written = unwritten().write_down(session, now)  # before a word about them is taken
         keeper = _Keeper(session, session.get_one(Gateway, batch.gateway), batch, now)
         keeper.take_all(row_by_row)

@@ -21,6 +21,7 @@ from nongso.platform.alerts import watch as alerts
 from nongso.platform.app import create_app, own_headers
 from nongso.platform.greenhouse.bell import Bell
 from nongso.platform.greenhouse.records import Gateway
+from nongso.platform.kept_pages import KeptPages
 from nongso.platform.migrations import SchemaError
 from nongso.platform.settings import Settings, SettingsError
 from nongso.platform.store import Records
@@ -71,6 +72,7 @@ def run(settings_file: Path, host: str | None = None, *, signer: bool = True) ->
         threads=threads,
         most_body=MOST_BODY,
         proxy=settings.proxy,
+        pages=kept_pages_of(app.extensions["nongso.records"]),
     )
     _end_on_signals(server, app.extensions["nongso.bell"])
     watching = alerts.start(app)
@@ -94,6 +96,11 @@ def threads_for(settings: Settings, records: Records) -> int:
     with records.session() as session:
         gateways = session.scalar(select(func.count()).select_from(Gateway)) or 0
     return max(settings.threads, 4) + gateways + GATEWAYS_TO_COME
+
+
+def kept_pages_of(records: Records) -> KeptPages:
+    """Return the memory for pages that everybody gets alike."""
+    return KeptPages(lambda: records.news, records.look)
 
 
 def _set_aside() -> None:

@@ -6,7 +6,9 @@ keeps a connection open, no thread. Threads come from two pools. Those who only 
 one after the other: several at once would fight for Python's one interpreter, and everybody would
 wait longer. Only past an answer that takes its time (a long trace, a database on the network) the
 next one starts. Whoever writes, or waits for something to happen (``wait=`` in the address), gets
-one of the other threads, which mostly sleep.
+one of the other threads, which mostly sleep. A finished page that everybody gets alike is given
+out of memory before any thread is asked (``kept_pages``); what a view wants done after its answer
+(``afterwards``) is done by one of the other threads when the answer is on its way.
 
 What never reaches the application (a broken request, headers or a body too large, a client too
 slow) is answered here, with the same security headers as every page. Not here: TLS, which a proxy
@@ -31,6 +33,8 @@ from urllib.parse import unquote_to_bytes
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from nongso.platform import afterwards, kept_pages
+from nongso.platform.kept_pages import KeptPages, Key
 from nongso.platform.listening import BACKLOG
 from nongso.platform.turns import Turns
 
@@ -54,7 +58,7 @@ class Server:
 
     ``headers`` go with the answers that the server makes by itself. ``threads`` work for those
     who write or wait. ``proxy`` is the address of the proxy that is believed about who asks; else
-    all guesses at passwords would be its own.
+    all guesses at passwords would be its own. ``pages`` are those that are the same for everybody.
     """
 
     def __init__(
@@ -66,10 +70,11 @@ class Server:
         threads: int,
         most_body: int,
         proxy: str = "",
+        pages: KeptPages | None = None,
     ) -> None:
         self._sockets = sockets
         own = [(name.lower(), value) for name, value in headers.items()]
-        self._bridge = _Bridge(application, own, threads, most_body, proxy)
+        self._bridge = _Bridge(application, own, threads, most_body, proxy, pages)
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it would log each refusal
         config = uvicorn.Config(
             self._bridge,
@@ -198,6 +203,8 @@ class _Answer:
     headers: list[tuple[str, str]]
     body: bytes | IO[bytes]
     is_head: bool = False
+    same_for_everybody: bool = False
+    afterwards: tuple[Callable[[], object], ...] = ()
 
 
 class _Refused(Exception):
@@ -218,8 +225,10 @@ class _Bridge:
         threads: int,
         most_body: int,
         proxy: str,
+        pages: KeptPages | None,
     ) -> None:
         self._application = application
+        self._pages = pages
         self._headers = headers
         self._most_body = most_body
         self._proxy = proxy
@@ -232,16 +241,49 @@ class _Bridge:
         self._other.shutdown(wait=True, cancel_futures=True)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        pages = self._pages
+        key = kept_pages.key_of(scope) if pages is not None else None
+        if pages is None or key is None:
+            await self._make(scope, receive, send)
+            return
+        page = pages.find(key) or await pages.being_made(key)
+        look = pages.look_due()
+        if look is not None:
+            asyncio.get_running_loop().run_in_executor(self._other, look)
+        if page is None:
+            await self._make_for_everybody(pages, key, scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": page.status, "headers": page.headers})
+        await send({"type": "http.response.body", "body": page.body})
+
+    async def _make_for_everybody(
+        self, pages: KeptPages, key: Key, scope: Any, receive: Any, send: Any
+    ) -> None:
+        news, made = pages.begin(key), None
+        try:
+            answer = await self._make(scope, receive, send)
+            if answer is not None and answer.same_for_everybody:
+                assert isinstance(answer.body, bytes)
+                made = answer.status, _told(answer), answer.body
+        finally:
+            pages.end(key, news, made)
+
+    async def _make(self, scope: Any, receive: Any, send: Any) -> _Answer | None:
         try:
             answer = await self._answer(scope, receive)
         except _HungUp:
-            return
+            return None
         except _Refused as refused:
             answer = self._own_answer(*refused.args)
         except Exception:
             log.exception("a request could not be answered")
             answer = self._own_answer(500, "a mistake on the server")
-        await _send(send, answer)
+        try:
+            await _send(send, answer)
+        finally:
+            for deed in answer.afterwards:
+                self._other.submit(afterwards.do, deed)
+        return answer
 
     def _own_answer(self, status: int, why: str) -> _Answer:
         headers, body = _own_answer(status, why)
@@ -309,6 +351,7 @@ class _Bridge:
             "wsgi.multiprocess": False,
             "wsgi.run_once": False,
             "wsgi.input_terminated": True,
+            afterwards.MARK: [],
         }
         for raw_name, raw_value in scope["headers"]:
             if b"_" in raw_name:
@@ -346,7 +389,14 @@ class _Bridge:
             if close is not None:
                 close()
         headers = [(name.lower(), value) for name, value in said[1]]
-        return _Answer(said[0], headers, whole, environ["REQUEST_METHOD"] == "HEAD")
+        return _Answer(
+            said[0],
+            headers,
+            whole,
+            environ["REQUEST_METHOD"] == "HEAD",
+            isinstance(whole, bytes) and kept_pages.may_keep(environ, said[0], headers),
+            tuple(environ[afterwards.MARK]),
+        )
 
 
 def _collect(pieces: Iterable[bytes]) -> bytes | IO[bytes]:
@@ -364,20 +414,24 @@ def _collect(pieces: Iterable[bytes]) -> bytes | IO[bytes]:
     return b"".join(kept) if file is None else file
 
 
-async def _send(send: Any, answer: _Answer) -> None:
-    # The date is written by uvicorn.
+def _told(answer: _Answer) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer as they go out. The date is written by uvicorn."""
     told = [(name, value) for name, value in answer.headers if name != "date"]
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in told]
-    body = answer.body
-    if isinstance(body, bytes):
+    if isinstance(answer.body, bytes):
         is_told = any(name == b"content-length" for name, _ in headers)
         if not is_told and answer.status not in WITHOUT_BODY and not answer.is_head:
-            headers.append((b"content-length", str(len(body)).encode()))
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+            headers.append((b"content-length", str(len(answer.body)).encode()))
+    return headers
+
+
+async def _send(send: Any, answer: _Answer) -> None:
+    headers, body = _told(answer), answer.body
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    if isinstance(body, bytes):
         await send({"type": "http.response.body", "body": body})
         return
     with body:
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         body.seek(0)
         while piece := body.read(PIECE):
             await send({"type": "http.response.body", "body": piece, "more_body": True})

@@ -23,6 +23,7 @@ written by two connections could be corrupted; fixed in 3.51.3, back-ported to 3
 3.50.7); Debian 12's 3.40.1 has it, so there the rollback journal is used.
 """
 
+import itertools
 import json
 import os
 import sqlite3
@@ -143,7 +144,11 @@ class Records:
             reading, expire_on_commit=False, class_=Session, info={"records": self}
         )
         event.listen(self._sessions, "before_flush", _before_flush)
-        event.listen(self._sessions, "after_commit", lambda session: self._watch.wrote())
+        event.listen(
+            self._sessions,
+            "after_commit",
+            lambda session: self._watch.wrote(aside=session.info.get("aside", False)),
+        )
 
     @classmethod
     def of(cls, settings: Settings) -> "Records":
@@ -223,6 +228,36 @@ class Records:
         with self._naming():
             return self._watch.lately()
 
+    @property
+    def news(self) -> int:
+        """Return what changes when something was written that is not ``aside``.
+
+        Of what other processes write, only what was seen in a look. No two records of a process
+        ever have the same, so that what is kept under it is never taken for another's.
+        """
+        return self._watch.news
+
+    def lately_news(self) -> int:
+        """Return ``news``; that of other processes may be a blink old."""
+        self.lately()
+        return self._watch.news
+
+    def look(self) -> None:
+        """Look for what other processes have written; where that fails, there is news too."""
+        try:
+            self.version()
+        except StorageError:
+            self._watch.tell()
+
+    def aside(self, session: Session) -> None:
+        """Say that nothing of what this transaction writes is told on a page for shoppers.
+
+        What others wrote before it is looked for now, while nobody else can write: after the
+        commit it could not be told from what this transaction has written.
+        """
+        self.version()
+        session.info["aside"] = True
+
     @contextmanager
     def _naming(self) -> Iterator[None]:
         try:
@@ -284,6 +319,9 @@ class FileGlance:
         self._connection.close()
 
 
+_news = itertools.count(1)
+
+
 class Watch:
     """Tells that a database has changed, for pieces of pages that are kept.
 
@@ -298,9 +336,14 @@ class Watch:
         self._one_at_a_time = Lock()
         self._seen = (0, 0)
         self._good_until = 0.0
+        self.news = next(_news)  # another one with each commit that was not aside
 
-    def wrote(self) -> None:
-        """Take note that this process has committed.
+    def tell(self) -> None:
+        """Let there be news."""
+        self.news = next(_news)
+
+    def wrote(self, *, aside: bool = False) -> None:
+        """Take note that this process has committed; ``aside`` is no news.
 
         The database is asked here too: counted now and seen a blink later, one commit would be
         two versions, and every page would be made twice.
@@ -310,6 +353,8 @@ class Watch:
             with suppress(Exception):  # it is committed; whoever reads next hears of the trouble
                 seen = self._glance.look()
             self._seen = own + 1, seen
+            if not aside:
+                self.tell()
 
     def version(self) -> tuple[int, int]:
         """Return the version as it is now."""
@@ -327,7 +372,11 @@ class Watch:
 
     def _look(self) -> tuple[int, int]:
         self._good_until = time.monotonic() + GLANCE_SECONDS
-        self._seen = self._seen[0], self._glance.look()
+        own, before = self._seen
+        seen = self._glance.look()
+        self._seen = own, seen
+        if seen != before:
+            self.tell()
         return self._seen
 
     def close(self) -> None:
@@ -387,7 +436,7 @@ def writing(session: Session, patience_seconds: float | None = None) -> Iterator
         session.rollback()
         raise
     finally:
-        session.info["writing"] = False
+        session.info["writing"] = session.info["aside"] = False
         del session.info["at_end"]
     kept.watchman.wrote(kept.name)
 

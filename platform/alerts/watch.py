@@ -96,6 +96,7 @@ class Watch:
             if not _matters(cases, now) and not self._has_old_numbers(session, cases, now):
                 return True
         with self.records.transaction() as session:
+            self.records.aside(session)
             if not lease(session, LEASE, self.holder, now, LEASE_SECONDS):
                 return False
             # Somebody may have pressed "Đã biết" since the look: decide on what stands now.
@@ -113,6 +114,7 @@ class Watch:
                 if kept.until - now > LEASE_SECONDS // 2:
                     return True
         with self.records.transaction() as session:
+            self.records.aside(session)
             return lease(session, LEASE, self.holder, now, LEASE_SECONDS)
 
     def let_go(self, now: int) -> None:

@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session
 
 from nongso.platform.accounts import public, public_without_cookies
 from nongso.platform.forms import mass
+from nongso.platform.kept_pages import same_for_everybody
 from nongso.platform.languages import date
 from nongso.platform.settings import Settings
 from nongso.platform.store import kept_records, records
@@ -65,6 +66,7 @@ def _settings() -> Settings:
 @public
 def products() -> str:
     """Everything that is packed and stands, newest lot first; of a name where one is asked."""
+    same_for_everybody()
     session, asked = records(), request.args.get("name", "")[:60].strip()
     found = shelves(session, asked)
     homes = {product.cooperative for product, _lots in found}
@@ -254,27 +256,28 @@ def _kept(answer: Response, is_pack: bool) -> Response:
     if is_pack:
         answer.headers["Cache-Control"] = "no-store"
         return answer
+    same_for_everybody()
     answer.headers["Cache-Control"] = f"public, max-age={LOT_SECONDS}"
     answer.add_etag()
     answer.make_conditional(request)
     return answer
 
 
-_told: dict[str, tuple[tuple[int, int], Story | None]] = {}
+_told: dict[str, tuple[int, Story | None]] = {}
 _MOST_TOLD = 1000
 
 
 def _story(session: Session, lot: Lot) -> Story | None:
-    """The story of a lot; kept in memory only while nothing at all has been written."""
-    version = kept_records().lately()
+    """The story of a lot; kept in memory while nothing has been written that it could tell."""
+    news = kept_records().lately_news()
     key = f"{kept_records().where}/{lot.code}"
     kept = _told.get(key)
-    if kept is not None and kept[0] == version:
+    if kept is not None and kept[0] == news:
         return kept[1]
     story = tell(session, lot)
     if len(_told) >= _MOST_TOLD:
         _told.clear()
-    _told[key] = (version, story)
+    _told[key] = (news, story)
     return story
 
 

@@ -8,21 +8,21 @@ from nongso.platform.traceability.proof import standing, watching
 from nongso.platform.traceability.proof.standing import Standing
 from nongso.platform.traceability.records import Lot
 
-_kept: dict[str, tuple[tuple[int, int], Standing]] = {}
+_kept: dict[str, tuple[int, Standing]] = {}
 _MOST_KEPT = 1000
 
 
 def standing_of(lot: Lot) -> Standing:
     """Return how a lot stands against the log."""
-    version = kept_records().lately()
+    news = kept_records().lately_news()
     key = f"{kept_records().where}/{lot.code}"
     kept = _kept.get(key)
-    if kept is not None and kept[0] == version:
+    if kept is not None and kept[0] == news:
         return kept[1]
     found = standing.of_lot(records(), lot)
     if len(_kept) >= _MOST_KEPT:
         _kept.clear()
-    _kept[key] = (version, found)
+    _kept[key] = (news, found)
     return found
 
 

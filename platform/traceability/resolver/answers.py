@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 from flask import Response, current_app, make_response, render_template, request
 
 from nongso.platform.errors import problem
+from nongso.platform.kept_pages import same_for_everybody
 from nongso.platform.languages import _
 from nongso.platform.settings import Settings
 from nongso.platform.store import records
@@ -86,7 +87,9 @@ def _kind(
         return _several(levels[0], found)
     (offer,) = found
     if offer.address == levels[0].address:
-        return _data(named, levels[0]) if offer.media == DATA else page()
+        here = _data(named, levels[0]) if offer.media == DATA else page()
+        here.vary.update(("Accept", "Accept-Language"))  # by them it was chosen
+        return here
     return _redirect(offer)
 
 
@@ -135,6 +138,7 @@ def _kept(made: Response, named: Named) -> Response:
     if named.serial:
         made.headers["Cache-Control"] = "no-store"
         return made
+    same_for_everybody()
     made.headers["Cache-Control"] = f"public, max-age={KEPT_SECONDS}"
     made.add_etag()
     made.make_conditional(request)
