@@ -1,4 +1,4 @@
-"""Papers of some pages as PDF: headings, lines and tables, with a place for signatures.
+"""Papers of some pages as PDF: headings, lines, a code and tables, with a place for signatures.
 
 Text in, bytes out; knows no farm. Letters are embedded, the language is named, the same paper is
 the same bytes. A signature field is left empty: whoever holds a certificate signs it with a
@@ -18,7 +18,7 @@ from io import BytesIO
 from typing import Any
 from xml.sax.saxutils import escape
 
-from reportlab.lib.colors import Color  # type: ignore[import-untyped]
+from reportlab.lib.colors import Color, black  # type: ignore[import-untyped]
 from reportlab.lib.pagesizes import A4, landscape  # type: ignore[import-untyped]
 from reportlab.lib.styles import ParagraphStyle  # type: ignore[import-untyped]
 from reportlab.pdfbase import pdfmetrics  # type: ignore[import-untyped]
@@ -41,9 +41,10 @@ from reportlab.platypus import (  # type: ignore[import-untyped]
 
 from nongso.labels import font
 from nongso.labels.errors import LetterMissing
+from nongso.labels.symbol import Symbol, symbol
 
 MARGIN_PT = 40.0
-SIZE_PT = 8.5
+CODE_PT = 200.0  # side of a code with its quiet zone: read from an arm's length off a wall
 _LINE = Color(0.6, 0.6, 0.6)
 _HEAD = Color(0.92, 0.95, 0.91)
 
@@ -72,15 +73,36 @@ class Signature:
 
 @dataclass(frozen=True)
 class Paper:
-    """What stands on a paper. ``foot`` is repeated on each page before the page number."""
+    """What stands on a paper. ``foot`` is repeated on each page before the page number.
+
+    ``code`` is the text of a QR code under the lines. A ``notice`` hangs on a wall: upright, in
+    larger letters. Raises ``nongso.labels.errors.LabelError`` for a text no code can hold.
+    """
 
     title: str
     author: str
     language: str
     lines: tuple[str, ...] = ()
+    code: str = ""
+    notice: bool = False
     sections: tuple[Section, ...] = ()
     signatures: tuple[Signature, ...] = ()
     foot: str = ""
+
+
+@dataclass(frozen=True)
+class _Look:
+    """How large the sheet and its letters are, in points."""
+
+    page: tuple[float, float]
+    title: float
+    heading: float
+    line: float
+    cell: float
+
+
+_BOOK = _Look(landscape(A4), 15, 11, 9.5, 8.5)
+_WALL = _Look(A4, 22, 15, 12.5, 11.5)
 
 
 @dataclass
@@ -106,22 +128,24 @@ class _Text:
 
 def pdf(paper: Paper) -> bytes:
     """Make the file."""
-    text = _Text()
-    width = landscape(A4)[0] - 2 * MARGIN_PT
+    text, look = _Text(), _WALL if paper.notice else _BOOK
+    width = look.page[0] - 2 * MARGIN_PT
     story: list[Any] = [
-        Paragraph(escape(text.clean(paper.title, font.BOLD)), _style(15, font.BOLD))
+        Paragraph(escape(text.clean(paper.title, font.BOLD)), _style(look.title, font.BOLD))
     ]
-    story += [_line(text, line) for line in paper.lines]
+    story += [_line(text, line, look) for line in paper.lines]
+    if paper.code:
+        story.append(_Code(symbol(paper.code), width))
     for section in paper.sections:
-        story += _section(text, section, width)
+        story += _section(text, section, width, look)
     if paper.signatures:
-        story += [Spacer(1, 14), _Signatures(paper.signatures, text, width)]
+        story += [Spacer(1, 14), _Signatures(paper.signatures, text, width, look.cell)]
     if text.lost:
-        story.append(_line(text, f"? × {text.lost}"))
+        story.append(_line(text, f"? × {text.lost}", look))
     out = BytesIO()
     document = SimpleDocTemplate(
         out,
-        pagesize=landscape(A4),
+        pagesize=look.page,
         leftMargin=MARGIN_PT,
         rightMargin=MARGIN_PT,
         topMargin=MARGIN_PT,
@@ -144,28 +168,30 @@ def _style(size: float, face: str = font.REGULAR, before: float = 0) -> Paragrap
     )
 
 
-def _line(text: _Text, line: str) -> Paragraph:
-    return Paragraph(escape(text.clean(line)), _style(9.5))
+def _line(text: _Text, line: str, look: _Look) -> Paragraph:
+    return Paragraph(escape(text.clean(line)), _style(look.line))
 
 
-def _section(text: _Text, section: Section, width: float) -> list[Any]:
-    found: list[Any] = [
-        Paragraph(escape(text.clean(section.title, font.BOLD)), _style(11, font.BOLD, before=10))
-    ]
-    found += [_line(text, line) for line in section.lines]
+def _section(text: _Text, section: Section, width: float, look: _Look) -> list[Any]:
+    heading = _style(look.heading, font.BOLD, before=10)
+    found: list[Any] = (
+        [Paragraph(escape(text.clean(section.title, font.BOLD)), heading)] if section.title else []
+    )
+    found += [_line(text, line, look) for line in section.lines]
     if not section.rows:
         return found
-    shares = section.widths or (1.0,) * len(section.head)
+    shares = section.widths or (1.0,) * len(section.rows[0])
     total = sum(shares)
-    cell, bold = _style(SIZE_PT), _style(SIZE_PT, font.BOLD)
-    table = [[Paragraph(escape(text.clean(one, font.BOLD)), bold) for one in section.head]]
+    cell, bold = _style(look.cell), _style(look.cell, font.BOLD)
+    heads = [section.head] if section.head else []
+    table = [[Paragraph(escape(text.clean(one, font.BOLD)), bold) for one in row] for row in heads]
     table += [[Paragraph(escape(text.clean(one)), cell) for one in row] for row in section.rows]
-    made = LongTable(table, colWidths=[width * s / total for s in shares], repeatRows=1)
+    made = LongTable(table, colWidths=[width * s / total for s in shares], repeatRows=len(heads))
     made.setStyle(
         TableStyle(
             [
                 ("GRID", (0, 0), (-1, -1), 0.4, _LINE),
-                ("BACKGROUND", (0, 0), (-1, 0), _HEAD),
+                *([("BACKGROUND", (0, 0), (-1, 0), _HEAD)] if heads else []),
                 ("VALIGN", (0, 0), (-1, -1), "TOP"),
                 ("LEFTPADDING", (0, 0), (-1, -1), 3),
                 ("RIGHTPADDING", (0, 0), (-1, -1), 3),
@@ -182,8 +208,27 @@ def _foot(said: str, canvas: Canvas, document: Any) -> None:
     _style(7.5)
     canvas.setFont(font.REGULAR, 7.5)
     canvas.drawString(MARGIN_PT, MARGIN_PT / 2, said)
-    canvas.drawRightString(landscape(A4)[0] - MARGIN_PT, MARGIN_PT / 2, str(document.page))
+    canvas.drawRightString(document.pagesize[0] - MARGIN_PT, MARGIN_PT / 2, str(document.page))
     canvas.restoreState()
+
+
+class _Code(Flowable):  # type: ignore[misc]
+    """A QR code in the middle of the sheet, its dark modules as one path."""
+
+    def __init__(self, made: Symbol, width: float) -> None:
+        super().__init__()
+        self.made, self.width, self.height = made, width, CODE_PT
+
+    def draw(self) -> None:
+        """Fill the dark modules; one path, so that no viewer shows seams between them."""
+        module, left = CODE_PT / self.made.side, (self.width - CODE_PT) / 2
+        self.canv.setFillColor(black)
+        path = self.canv.beginPath()
+        for y, row in enumerate(self.made.rows()):
+            for x, dark in enumerate(row):
+                if dark:
+                    path.rect(left + x * module, CODE_PT - (y + 1) * module, module, module)
+        self.canv.drawPath(path, stroke=0, fill=1)
 
 
 class _Signatures(Flowable):  # type: ignore[misc]
@@ -191,9 +236,11 @@ class _Signatures(Flowable):  # type: ignore[misc]
 
     HEIGHT = 84.0
 
-    def __init__(self, places: Sequence[Signature], text: _Text, width: float) -> None:
+    def __init__(
+        self, places: Sequence[Signature], text: _Text, width: float, size: float
+    ) -> None:
         super().__init__()
-        self.places, self.width, self.height = places, width, self.HEIGHT
+        self.places, self.width, self.height, self.size = places, width, self.HEIGHT, size
         self.said = [text.clean(place.label) for place in places]
 
     def draw(self) -> None:
@@ -201,7 +248,7 @@ class _Signatures(Flowable):  # type: ignore[misc]
         each = self.width / len(self.places)
         for at, (place, said) in enumerate(zip(self.places, self.said, strict=True)):
             left = at * each
-            self.canv.setFont(font.REGULAR, SIZE_PT)
+            self.canv.setFont(font.REGULAR, self.size)
             self.canv.drawString(left, self.HEIGHT - 10, said)
             self.canv.setStrokeColor(_LINE)
             self.canv.rect(left, 0, each - 12, self.HEIGHT - 18)

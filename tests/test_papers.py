@@ -94,6 +94,22 @@ def test_the_handbook_quotes_the_screen_at_all() -> None:
     assert len({one for paper in FOR_EVERYBODY for one in quotes(paper)}) > 100
 
 
+DESK = ROOT / "platform/templates/traceability"
+
+
+@pytest.mark.parametrize(
+    ("page", "part"),
+    [("records.html", r"macro lists\(\).*?endmacro"), ("goods.html", r'class="tiles".*?</div>')],
+)
+def test_the_clerks_handbook_leads_through_every_door_of_the_desk(page: str, part: str) -> None:
+    """A room of the records that no section names would never be entered."""
+    found = re.search(part, (DESK / page).read_text(), re.DOTALL)
+    assert found
+    doors = re.findall(r"<a [^>]*>\{\{ _\('(.+?)'\)", found[0])
+    assert len(doors) >= 5
+    assert set(doors) - set(quotes(ROOT / "docs/so-tay/nhan-vien.md")) == set()
+
+
 def test_nobody_but_the_it_officer_is_spoken_to_in_english() -> None:
     foreign = re.compile(
         r"\b(node|sensor|gateway|offline|online|sync|log|batch|dashboard|firmware|click|server|"

@@ -27,8 +27,8 @@ from nongso.platform.traceability.registry_records import (
 )
 
 LAND = ("3 sào", "2,5 sào", "4 sào", "2 sào", "0,1 ha", "3 sào")
-NUMBER = "Giấy tập dùng 01"
-ISSUER = "Không có nơi cấp: giấy để tập dùng phần mềm"
+NUMBER = "01 (giấy để tập dùng)"  # number and issuer stand in a sentence: "số …, do … cấp"
+ISSUER = "hệ thống chạy thử"
 WIDTH, HEIGHT = 480, 320
 
 

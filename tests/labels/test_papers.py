@@ -1,6 +1,7 @@
 """Papers carry every Vietnamese letter, stay the same bytes, and leave a place to sign."""
 
 import pypdfium2 as pdfium
+import zxingcpp
 
 from nongso.labels.papers import Paper, Section, Signature, pdf
 
@@ -74,3 +75,15 @@ def test_there_is_an_empty_signature_field_for_each_who_signs() -> None:
 def test_fonts_are_embedded() -> None:
     data = pdf(paper())
     assert data.count(b"/FontFile2") >= 2
+
+
+def test_a_notice_stands_upright_and_its_code_can_be_read_from_a_photo_of_it() -> None:
+    said = "127.0.0.1:8080/log 41 V2h5IGRpZCB0aGUgZmFybWVyIGNyb3NzIHRoZSByb2FkPw="
+    sheet = Paper("Dấu niêm", "HTX", "vi-VN", lines=(MARKED,), code=said, notice=True)
+    document = pdfium.PdfDocument(pdf(sheet))
+    (page,) = document
+    width, height = page.get_size()
+    assert height > width
+    (found,) = zxingcpp.read_barcodes(page.render(scale=2).to_pil())
+    assert found.text == said
+    document.close()

@@ -44,3 +44,19 @@ def test_one_lot_failed_a_test_and_is_being_recalled(site: Site, farm: Farm) -> 
     assert [one["lots"] for one in found] == [[recalled.code]]
     there = {one["name"]: one["still_packs"] for one in found[0]["holders"]}
     assert sorted(there.values()) == [3, 3]
+
+
+def test_the_clerk_is_told_that_practice_lots_go_into_no_file(site: Site, farm: Farm) -> None:
+    assert "Chưa có lô hàng nào được đóng gói" in site.clerk.get("/records/bridges").text
+    demo.lay_down(farm.settings, NOW)
+    page = site.clerk.get("/records/bridges").text
+    assert "Chưa có lô hàng nào được đóng gói" not in page
+    assert "Mới chỉ có lô trình diễn. Lô trình diễn không có trong tệp nào ở đây." in page
+    farm.packed()
+    assert "Mới chỉ có lô trình diễn" not in site.clerk.get("/records/bridges").text
+
+
+def test_the_practice_paper_reads_as_a_sentence(site: Site, farm: Farm) -> None:
+    (code, *_others) = demo.lay_down(farm.settings, NOW)
+    page = " ".join(site.stranger.get(f"/t/{code}").text.split())
+    assert "số 01 (giấy để tập dùng), do hệ thống chạy thử cấp, đến ngày" in page

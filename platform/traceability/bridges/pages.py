@@ -33,6 +33,7 @@ def bridges() -> Answer:
         "bridges.html",
         layouts=[layout(key) for key in BRIDGES],
         lots=lots,
+        practice=not lots and bool(_lots(1, demonstration=True)),
         most=MOST_LOTS,
     )
 
@@ -85,10 +86,10 @@ def _file(body: dict[str, Any], name: str, media: str) -> Response:
     return answer
 
 
-def _lots(most: int) -> Sequence[Lot]:
-    """Packed lots of the asker's cooperative that stand, newest first; of one code if asked."""
+def _lots(most: int, *, demonstration: bool = False) -> Sequence[Lot]:
+    """Packed lots of the asker's cooperative that stand, newest first."""
     wanted = scoped(select(Lot), Lot.cooperative).where(
-        Lot.kind == PACKS, Lot.withdrawn_at.is_(None), Lot.demonstration.is_(False)
+        Lot.kind == PACKS, Lot.withdrawn_at.is_(None), Lot.demonstration.is_(demonstration)
     )
     return records().scalars(wanted.order_by(Lot.at.desc(), Lot.code).limit(most)).all()
 

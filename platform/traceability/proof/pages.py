@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Flask, Response, current_app, render_template, request
 
+from nongso.labels.papers import pdf
 from nongso.platform.accounts import owns, public_without_cookies, who
 from nongso.platform.errors import Problem
 from nongso.platform.languages import _
@@ -20,6 +21,7 @@ from nongso.platform.settings import Settings
 from nongso.platform.store import records, transaction
 from nongso.platform.traceability.identifiers import as_typed, lot_id
 from nongso.platform.traceability.proof import (
+    board_paper,
     cosigning,
     lotfile,
     merkle,
@@ -182,30 +184,45 @@ def _may_read(lot: Lot) -> bool:
     return asker is not None and asker.may(*READERS, scope="read") and owns(lot.cooperative)
 
 
+def _board() -> dict[str, Any]:
+    """What hangs on the notice board; nothing before the first checkpoint."""
+    session = records()
+    newest = reading.newest(session)
+    if newest is None:
+        return {}
+    found = reading.parsed(newest)
+    three = str(found).strip().split("\n")
+    signed = {notes.Key.parse(one.vkey): one for one in reading.cosignatures(session, newest.size)}
+    return {
+        "checkpoint": found,
+        "root": three[2],
+        "three": " ".join(three),
+        "signed_at": newest.signed_at,
+        "key": reading.keys(session, LOG_KEY)[0],
+        "witnesses": [
+            (name, key, signed.get(key)) for key, name in reading.witnesses(session).items()
+        ],
+    }
+
+
 @blueprint.get("/log/")
 @public_without_cookies
 def board() -> str:
-    """The newest checkpoint for the notice board, to be printed."""
-    session = records()
-    newest = reading.newest(session)
-    known: dict[str, Any] = {}
-    if newest is not None:
-        found = reading.parsed(newest)
-        three = str(found).strip().split("\n")
-        signed = {
-            notes.Key.parse(one.vkey): one for one in reading.cosignatures(session, newest.size)
-        }
-        known = {
-            "checkpoint": found,
-            "root": three[2],
-            "signed_at": newest.signed_at,
-            "qr": picture(" ".join(three)),
-            "key": reading.keys(session, LOG_KEY)[0],
-            "witnesses": [
-                (name, key, signed.get(key)) for key, name in reading.witnesses(session).items()
-            ],
-        }
-    return render_template("traceability/board.html", now=int(time.time()), **known)
+    """The newest checkpoint, for whoever wants to see it."""
+    known = _board()
+    code = picture(known["three"]) if known else None
+    return render_template("traceability/board.html", now=int(time.time()), qr=code, **known)
+
+
+@blueprint.get("/log/notice.pdf")
+@public_without_cookies
+def notice() -> Response:
+    """The newest checkpoint as a sheet for the notice board."""
+    _newest()
+    answer = Response(pdf(board_paper.sheet(**_board())), content_type="application/pdf")
+    answer.headers["Cache-Control"] = "no-cache"
+    answer.headers["Content-Disposition"] = 'inline; filename="so-cong-khai.pdf"'
+    return answer
 
 
 @blueprint.get("/proof/verify")

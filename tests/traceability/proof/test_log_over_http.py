@@ -4,7 +4,9 @@ import json
 import time
 from collections.abc import Iterator
 
+import pypdfium2 as pdfium
 import pytest
+import zxingcpp
 from cooperative import BASE, NOW
 from platform_site import Site
 from sqlalchemy import select, text
@@ -220,3 +222,24 @@ def test_no_answer_of_the_log_holds_anything_personal(site: Site, signer: Signer
             found += name.encode() in answer.data
     assert found == 0
     assert len(paths) > 60
+
+
+def test_the_checkpoint_is_a_sheet_for_the_notice_board(site: Site, signer: Signer) -> None:
+    assert site.stranger.get("/log/notice.pdf").status_code == 404
+    site.farm.packed()
+    signer.sign_now(NOW)
+    assert 'href="/log/notice.pdf"' in site.stranger.get("/log/").text
+    answer = site.stranger.get("/log/notice.pdf")
+    assert answer.content_type == "application/pdf"
+    document = pdfium.PdfDocument(answer.data)
+    (page,) = document
+    said = page.get_textpage().get_text_bounded()
+    (code,) = zxingcpp.read_barcodes(page.render(scale=2).to_pil())
+    document.close()
+    key, _ = keys_of(site)
+    signed = checkpoints.open_note(site.stranger.get("/log/checkpoint").text, [key], [])
+    origin, size, root = str(signed.checkpoint).split()
+    assert code.text == f"{origin} {size} {root}"
+    for one in (origin, size, root, str(key), "Chưa có bên chứng kiến nào"):
+        assert one in "".join(said.split("\r\n")) or one in " ".join(said.split())
+    assert site.stranger.get("/log/notice.pdf").data == answer.data, "nothing of the hour"
