@@ -1,23 +1,33 @@
 """Reading sheets back before they are released: the only door to pypdfium2 and zxing-cpp.
 
-Every page is drawn by a second library as the layout's printer would, decoded by a third, and
-each cell is compared with what was meant. A cell that is not read is tried once more with the
-decoder's slower ways and then fails the sheet.
+Every page is drawn by a second library, decoded by a third, and each cell is compared with
+what was meant. The first picture is about as fine as a phone's: ``QUICK_PX`` to the smallest
+module that we print. A page that does not read so is drawn once more as the layout's printer
+would and read in the decoder's slower ways; then it fails the sheet.
 
-pdfium is not safe to use from two threads: one sheet is checked at a time.
+One page is decoded while the next is drawn. pdfium is not safe to use from two threads: one
+sheet is drawn at a time.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from threading import Lock
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from itertools import groupby, zip_longest
+from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import pypdfium2  # type: ignore[import-untyped]
 import zxingcpp
 
 from nongso.labels.errors import SheetNotReadable
-from nongso.labels.layout import MM_PER_INCH, Layout
+from nongso.labels.layout import LEAST_MODULE_MM, MM_PER_INCH, Layout
 
-_pdfium = Lock()
+QUICK_PX = 2.0
+_QUICK_DPI = round(QUICK_PX / LEAST_MODULE_MM * MM_PER_INCH)
+_AT_ONCE = 200  # pages before pdfium is made to forget what it keeps of them
+
+_pdfium = RLock()
 
 
 def _decode(picture: Any, hard: bool) -> Iterable[tuple[str, float, float]]:
@@ -32,6 +42,8 @@ def _decode(picture: Any, hard: bool) -> Iterable[tuple[str, float, float]]:
     for code in zxingcpp.read_barcodes(
         view,
         formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode),
+        # What was drawn has an even light; a shadow of half is no black.
+        binarizer=zxingcpp.Binarizer.LocalAverage if hard else zxingcpp.Binarizer.FixedThreshold,
         try_rotate=hard,
         try_downscale=hard,
         try_invert=hard,
@@ -47,52 +59,108 @@ def _decode(picture: Any, hard: bool) -> Iterable[tuple[str, float, float]]:
         yield code.text, sum(p.x for p in points) / 4, sum(p.y for p in points) / 4
 
 
-def _by_cell(picture: Any, layout: Layout, hard: bool) -> dict[int, str]:
+def _cell_at(x_mm: float, y_mm: float, layout: Layout) -> int:
+    """The cell that holds a point of the page; 0 where there is none."""
+    column = int((x_mm - layout.first.x_mm) // (layout.first.width_mm + layout.gap_x_mm))
+    row = int((y_mm - layout.first.y_mm) // (layout.first.height_mm + layout.gap_y_mm))
+    if not (0 <= column < layout.columns and 0 <= row < layout.rows):
+        return 0
+    cell = row * layout.columns + column + 1
+    box = layout.cell(cell)
+    inside = x_mm - box.x_mm <= box.width_mm and y_mm - box.y_mm <= box.height_mm
+    return cell if inside else 0
+
+
+def _by_cell(picture: Any, layout: Layout, dpi: int, hard: bool) -> dict[int, str]:
     """What each cell of a page says; a code outside every cell is under 0."""
-    px_per_mm = layout.dpi / MM_PER_INCH
-    found: dict[int, str] = {}
-    for text, x, y in _decode(picture, hard):
-        x_mm, y_mm = x / px_per_mm, y / px_per_mm
-        home = 0
-        for cell in range(1, layout.cells + 1):
-            box = layout.cell(cell)
-            if 0 <= x_mm - box.x_mm <= box.width_mm and 0 <= y_mm - box.y_mm <= box.height_mm:
-                home = cell
-        found[home] = text
-    return found
+    px_per_mm = dpi / MM_PER_INCH
+    return {
+        _cell_at(x / px_per_mm, y / px_per_mm, layout): text
+        for text, x, y in _decode(picture, hard)
+    }
 
 
-def drawn(pdf: bytes, dpi: int) -> Iterator[Any]:
+class _Canvases:
+    """Two pictures, drawn over in turn: a fresh one for each page takes longer than to draw it."""
+
+    def __init__(self) -> None:
+        self._kept: list[Any] = []
+
+    def __call__(self, width: int, height: int, **how: Any) -> Any:
+        older = self._kept.pop(0) if len(self._kept) == 2 else None
+        if older is None or (older.width, older.height) != (width, height):
+            older = pypdfium2.PdfBitmap.new_native(width, height, **how)
+        self._kept.append(older)
+        return older
+
+
+def _draw(document: Any, page: int, dpi: int, **how: Any) -> Any:
+    with closing(document[page]) as found:
+        return found.render(
+            scale=dpi / 72, grayscale=True, may_draw_forms=False, draw_annots=False, **how
+        )
+
+
+def drawn(pdf: bytes | Path, dpi: int, **how: Any) -> Iterator[Any]:
     """Draw each page in grey at this fineness; nobody else may draw meanwhile."""
+    first, pages = 0, 1
     with _pdfium:
-        document = pypdfium2.PdfDocument(pdf)
-        try:
-            for page in document:
-                yield page.render(scale=dpi / 72, grayscale=True)
-                page.close()
-        finally:
-            document.close()
+        while first < pages:
+            with closing(pypdfium2.PdfDocument(pdf)) as document:
+                pages = len(document)
+                for page in range(first, min(first + _AT_ONCE, pages)):
+                    yield _draw(document, page, dpi, **how)
+            first += _AT_ONCE
 
 
-def check(pdf: bytes, urls: Sequence[str], layout: Layout, start_cell: int = 1) -> int:
+def _meant(urls: Iterable[str], layout: Layout, start_cell: int) -> Iterator[dict[int, str]]:
+    """What each page is meant to say, by cell."""
+    placed = zip(layout.places(None, start_cell), urls, strict=False)
+    for _, labels in groupby(placed, key=lambda label: label[0][0]):
+        yield {cell: url for (_, cell), url in labels}
+
+
+def _quickly(pdf: bytes | Path, layout: Layout) -> Iterator[dict[int, str]]:
+    """What a quick look reads on each page."""
+    dpi = min(_QUICK_DPI, layout.dpi)
+    before: Future[dict[int, str]] | None = None
+    with ThreadPoolExecutor(1) as reader:
+        for picture in drawn(pdf, dpi, bitmap_maker=_Canvases()):
+            now = reader.submit(_by_cell, picture, layout, dpi, hard=False)
+            if before is not None:
+                yield before.result()
+            before = now
+        if before is not None:
+            yield before.result()
+
+
+def _slowly(pdf: bytes | Path, page: int, layout: Layout) -> dict[int, str]:
+    """What is read on a page that is drawn as the printer would."""
+    with _pdfium, closing(pypdfium2.PdfDocument(pdf)) as document:
+        picture = _draw(document, page - 1, layout.dpi)
+        return _by_cell(picture, layout, layout.dpi, hard=True)
+
+
+def check(pdf: bytes | Path, urls: Iterable[str], layout: Layout, start_cell: int = 1) -> int:
     """Read every page and compare; returns the number of pages.
 
     Raises ``SheetNotReadable`` for the first cell that does not say what was meant, and for a
     code where none was meant.
     """
-    meant: dict[int, dict[int, str]] = {}
-    for url, (page, cell) in zip(urls, layout.places(len(urls), start_cell), strict=True):
-        meant.setdefault(page, {})[cell] = url
-    pages = 0
-    for page, picture in enumerate(drawn(pdf, layout.dpi), 1):
-        pages = page
-        wanted = meant.get(page, {})
-        found = _by_cell(picture, layout, hard=False)
-        if found != wanted:
-            found = _by_cell(picture, layout, hard=True)
-        for cell in sorted(wanted.keys() | found.keys()):
-            if wanted.get(cell) != found.get(cell):
-                raise SheetNotReadable(page, cell, wanted.get(cell, ""), found.get(cell))
-    if pages != len(meant):
-        raise SheetNotReadable(pages + 1, 1, "a page", None)
-    return pages
+    page = 0
+    with closing(_quickly(pdf, layout)) as found_on:
+        for page, (wanted, found) in enumerate(
+            zip_longest(_meant(urls, layout, start_cell), found_on), 1
+        ):
+            if wanted is None or found is None:
+                _compare(page, wanted or {}, found or {})
+                raise SheetNotReadable(page, 1, "no page" if wanted is None else "a page", None)
+            if found != wanted:
+                _compare(page, wanted, _slowly(pdf, page, layout))
+    return page
+
+
+def _compare(page: int, wanted: dict[int, str], found: dict[int, str]) -> None:
+    for cell in sorted(wanted.keys() | found.keys()):
+        if wanted.get(cell) != found.get(cell):
+            raise SheetNotReadable(page, cell, wanted.get(cell, ""), found.get(cell))

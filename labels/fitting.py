@@ -7,6 +7,7 @@ If the smallest size does not do either, the label is refused and the error says
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -37,19 +38,28 @@ class Fitted:
     lines: tuple[Line, ...]
 
 
-def _wrap(line: str, name: str, size_pt: float, width_pt: float) -> list[str] | None:
+@lru_cache(maxsize=4096)
+def _word(word: str, name: str) -> tuple[float, float]:
+    """Width of a word as it stands within a line and at its end, of the letter size."""
+    return font.width_em(word, name), font.width_em(word.rstrip(), name)
+
+
+def _wrap(line: Line, words: Sequence[str], width_em: float) -> list[Line] | None:
     """Break a line at the width; ``None`` when one word alone is too wide."""
-    if font.width_pt(line, name, size_pt) <= width_pt:
+    widths = [_word(word, line.font) for word in words]
+    if sum([within for within, _ in widths[:-1]]) + widths[-1][1] <= width_em:
         return [line]
-    out = [""]
-    for word in filter(None, _BREAKS.findall(line)):
-        if font.width_pt(word.rstrip(), name, size_pt) > width_pt:
+    parts, so_far = [""], 0.0
+    for word, (within, at_end) in zip(words, widths, strict=True):
+        if at_end > width_em:
             return None
-        if font.width_pt((out[-1] + word).rstrip(), name, size_pt) <= width_pt:
-            out[-1] += word
+        if so_far + at_end <= width_em:
+            parts[-1] += word
+            so_far += within
         else:
-            out.append(word)
-    return [part.rstrip() for part in out if part.strip()]
+            parts.append(word)
+            so_far = within
+    return [Line(part.rstrip(), line.font) for part in parts]
 
 
 def _lines(text: str, block: Block) -> list[Line]:
@@ -60,10 +70,9 @@ def _lines(text: str, block: Block) -> list[Line]:
     return found
 
 
-@lru_cache(maxsize=512)  # the labels of a lot say the same beside their codes
 def fit(text: str, block: Block) -> Fitted:
     """Find size and lines for a text. Raises ``TextDoesNotFit`` or ``LetterMissing``."""
-    wanted = _lines(text, block)
+    wanted = [(line, _BREAKS.findall(line.text)[:-1] or [""]) for line in _lines(text, block)]
     width_pt = block.box.width_mm * PT_PER_MM
     height_pt = block.box.height_mm * PT_PER_MM
     steps = int((block.largest_pt - block.smallest_pt) / STEP_PT + 1e-9)
@@ -71,12 +80,12 @@ def fit(text: str, block: Block) -> Fitted:
     for step in range(steps + 1):
         size_pt = block.largest_pt - step * STEP_PT
         lines: list[Line] = []
-        for line in wanted:
-            parts = _wrap(line.text, line.font, size_pt, width_pt)
+        for line, words in wanted:
+            parts = _wrap(line, words, width_pt / size_pt)
             if parts is None:
                 what = f"a word of {line.text!r} is wider than {block.box.width_mm:g} mm"
                 break
-            lines += [Line(part, line.font) for part in parts]
+            lines += parts
         else:
             if len(lines) * size_pt * block.leading <= height_pt:
                 return Fitted(size_pt, tuple(lines))

@@ -1,26 +1,26 @@
 """The letters on labels: Be Vietnam Pro from its package.
 
-The only door to ``fontpkg``. A letter without a picture is an error here, never an empty box
-on paper.
+The only door to the font's package. A letter without a picture is an error here, never an empty
+box on paper.
 """
 
 import unicodedata
 from functools import cache
 from pathlib import Path
 
-import fontpkg  # type: ignore[import-untyped]
+import fontpkg_be_vietnam_pro as package  # type: ignore[import-untyped]
 
 from nongso.labels.errors import LetterMissing
 from nongso.labels.truetype import Face
 
 REGULAR = "BeVietnamPro"
 BOLD = "BeVietnamPro-SemiBold"
-_WEIGHTS = {REGULAR: 400, BOLD: 600}
+_FILES = {REGULAR: "BeVietnamPro-Regular.ttf", BOLD: "BeVietnamPro-SemiBold.ttf"}
 
 
 def file(font: str) -> Path:
     """The font's TrueType file."""
-    return Path(fontpkg.path("Be Vietnam Pro", _WEIGHTS[font]))
+    return Path(package.ROOT, "files", _FILES[font])
 
 
 @cache
@@ -43,10 +43,10 @@ def normal(text: str, font: str) -> str:
     return text
 
 
-def width_pt(text: str, font: str, size_pt: float) -> float:
-    """Width of a line in points."""
+def width_em(text: str, font: str) -> float:
+    """Width of a line, of the letter size."""
     widths = face(font).widths
-    return sum([widths[letter] for letter in text]) * size_pt / 1000
+    return sum([widths[letter] for letter in text]) / 1000
 
 
 def ascent(font: str) -> float:

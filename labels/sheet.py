@@ -9,7 +9,7 @@ Nothing here is read back; ``nongso.labels.operations`` makes, checks and only t
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache
 from io import BytesIO
 from itertools import tee
 from typing import BinaryIO
@@ -43,31 +43,44 @@ class Made:
     blocks: tuple[tuple[Block, Fitted], ...]
 
 
-def _fit_blocks(label: Label, layout: Layout) -> Iterable[tuple[Block, Fitted]]:
-    known = tuple(block.name for block in layout.blocks)
-    for name in label.texts:
-        if name not in known:
-            raise UnknownBlock(name, known)
-    for block in layout.blocks:
-        text = label.texts.get(block.name, label.url if block.name == "address" else "")
-        if not text.strip():
-            continue
-        try:
-            yield block, fit(text, block)
-        except LabelError:
-            if not block.optional:
-                raise
+class _Fitting:
+    """Brings texts into the blocks of a layout; what a lot's labels share is fitted once."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.blocks = layout.blocks
+        self.known = tuple(block.name for block in layout.blocks)
+        self.last: dict[str, tuple[str, Fitted]] = {}  # block -> the label before
+
+    def label(self, label: Label) -> Iterator[tuple[Block, Fitted]]:
+        """The blocks of one label that hold a text."""
+        for name in label.texts:
+            if name not in self.known:
+                raise UnknownBlock(name, self.known)
+        for block in self.blocks:
+            text = label.texts.get(block.name, label.url if block.name == "address" else "")
+            if not text.strip():
+                continue
+            before = self.last.get(block.name)
+            try:
+                fitted = before[1] if before and before[0] == text else fit(text, block)
+            except LabelError:
+                if not block.optional:
+                    raise
+                continue
+            self.last[block.name] = text, fitted
+            yield block, fitted
 
 
 def stream(labels: Iterable[Label], layout: Layout) -> Iterator[Made]:
     """Encode and fit label by label. Raises ``LabelRefused`` with the number of a bad one."""
     ours, theirs = tee(labels)
     symbols = batch.symbols((label.url for label in theirs), layout.level)
+    fitting = _Fitting(layout)
     for number, label in enumerate(ours, 1):
         try:
             symbol = next(symbols)
             dots = layout.module_dots(label.url, symbol.side)
-            yield Made(symbol, dots, tuple(_fit_blocks(label, layout)))
+            yield Made(symbol, dots, tuple(fitting.label(label)))
         except LabelError as e:
             raise LabelRefused(number, e) from e
 
@@ -83,7 +96,7 @@ class _Drawing:
     def __init__(self, layout: Layout, file: PdfFile) -> None:
         self.layout, self.file = layout, file
         self.code_start = cache(self._code_start)
-        self.text = lru_cache(maxsize=64)(self._text)  # a lot's labels say the same
+        self.last: dict[str, tuple[Fitted, str]] = {}  # block -> the label before
         boxes = [layout.cell(number) for number in range(1, layout.cells + 1)]
         self.origins = [
             (box.x_mm * PT_PER_MM, (layout.page_height_mm - box.y_mm) * PT_PER_MM) for box in boxes
@@ -108,6 +121,12 @@ class _Drawing:
 
     def _text(self, block: Block, fitted: Fitted) -> str:
         """Text seen from the upper left corner of its label."""
+        before = self.last.get(block.name)
+        if before is None or before[0] is not fitted:
+            before = self.last[block.name] = fitted, self._operators(block, fitted)
+        return before[1]
+
+    def _operators(self, block: Block, fitted: Fitted) -> str:
         leading = fitted.size_pt * block.leading
         height_mm = len(fitted.lines) * leading / PT_PER_MM
         above_mm = (block.box.height_mm - height_mm) / 2 if block.name == "address" else 0.0
@@ -126,7 +145,7 @@ class _Drawing:
         """One label in its cell."""
         symbol = made.symbol
         x, y = self.origins[cell - 1]
-        texts = "\n".join([self.text(block, fitted) for block, fitted in made.blocks])
+        texts = "\n".join([self._text(block, fitted) for block, fitted in made.blocks])
         return b"%b%b\nEI Q\n%b" % (
             self.code_start(cell, symbol.side, made.module_dots),
             symbol.packed(),

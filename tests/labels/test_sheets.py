@@ -22,7 +22,7 @@ from nongso.labels.errors import (
     UnknownBlock,
     UnknownLayout,
 )
-from nongso.labels.operations import print_sheet
+from nongso.labels.operations import print_sheet, write_sheet
 from nongso.labels.sheet import Label
 from nongso.labels.symbol import Symbol
 
@@ -82,7 +82,7 @@ def test_a_half_used_sheet_is_taken_up_at_cell_7() -> None:
     made = print_sheet(wanted, A4, start_cell=7)
     assert (made.pages, made.next_cell) == (2, 3)
     page = next(check.drawn(made.pdf, A4.dpi))
-    first = check._by_cell(page, A4, hard=False)
+    first = check._by_cell(page, A4, A4.dpi, hard=False)
     assert sorted(first) == list(range(7, 25))
     assert first[7] == wanted[0].url
 
@@ -191,3 +191,23 @@ def test_layouts_lie_on_the_page_and_unknown_ones_name_the_known() -> None:
     for broken in ("", "title = 3", "page = 1\n", "[["):
         with pytest.raises(BadLayout, match="mine: "):
             layout.read("mine", broken)
+
+
+def test_a_batch_of_any_length_is_written_page_by_page_and_read_there(tmp_path: Path) -> None:
+    wanted, out = labels(60), tmp_path / "long.pdf"
+    assert write_sheet(out, lambda: iter(wanted), A4, start_cell=20) == 60
+    assert out.read_bytes() == print_sheet(wanted, A4, start_cell=20).pdf
+    turns = iter([wanted, [*wanted[1:], wanted[0]]])
+    with pytest.raises(SheetNotReadable, match="page 1, cell 1: meant"):
+        write_sheet(out, lambda: next(turns), A4)
+    assert not out.exists(), "a file that reads otherwise is not left lying about"
+
+
+def test_a_page_that_a_quick_look_cannot_read_is_looked_at_as_it_is_printed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wanted = labels(3)
+    pdf = print_sheet(wanted, A4).pdf
+    monkeypatch.setattr(check, "_QUICK_DPI", 30)
+    assert check._by_cell(next(check.drawn(pdf, 30)), A4, 30, hard=False) == {}
+    assert check.check(pdf, [label.url for label in wanted], A4) == 1
