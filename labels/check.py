@@ -9,7 +9,7 @@ One page is decoded while the next is drawn. pdfium is not safe to use from two 
 sheet is drawn at a time.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from itertools import groupby, zip_longest
@@ -120,7 +120,7 @@ def _meant(urls: Iterable[str], layout: Layout, start_cell: int) -> Iterator[dic
         yield {cell: url for (_, cell), url in labels}
 
 
-def _quickly(pdf: bytes | Path, layout: Layout) -> Iterator[dict[int, str]]:
+def _quickly(pdf: bytes | Path, layout: Layout) -> Generator[dict[int, str], None, None]:
     """What a quick look reads on each page."""
     dpi = min(_QUICK_DPI, layout.dpi)
     before: Future[dict[int, str]] | None = None
