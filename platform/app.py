@@ -55,6 +55,7 @@ ROOMS = (
     ("nongso.platform.traceability.consumer", "blueprint"),
     ("nongso.platform.traceability.resolver.described", "blueprint"),
     ("nongso.platform.traceability.api", "blueprint"),
+    ("nongso.platform.traceability.labelling_api", "blueprint"),
     ("nongso.platform.traceability.making_api", "blueprint"),
     ("nongso.platform.traceability.recall_api", "blueprint"),
     ("nongso.platform.traceability.proof.pages", "blueprint"),

@@ -1,31 +1,25 @@
-"""Lots and labels for programs: ``/api/v1/lots…``."""
+"""Lots for programs: ``/api/v1/lots…``."""
 
 import time
-import uuid
 from typing import TypeVar
 
 import msgspec
-from flask import Blueprint, Response, jsonify, request, url_for
+from flask import Blueprint, Response, jsonify, request
 from sqlalchemy import select
 
-from nongso.labels.errors import LabelError
 from nongso.platform import query
 from nongso.platform.accounts import allow, scoped
 from nongso.platform.errors import Problem, unreadable
 from nongso.platform.languages import _
-from nongso.platform.openapi import WholeNumber, one_of, one_of_these, operation, whole
-from nongso.platform.store import records, transaction
-from nongso.platform.traceability import holding, labelling, legal_facts, sentences, shaping
-from nongso.platform.traceability.desk import READERS, desk, settings
-from nongso.platform.traceability.errors import Refused
+from nongso.platform.openapi import one_of, one_of_these, operation, whole
+from nongso.platform.store import records
+from nongso.platform.traceability import holding, legal_facts, shaping
+from nongso.platform.traceability.desk import READERS, settings
 from nongso.platform.traceability.identifiers import lot_id
-from nongso.platform.traceability.labeltext import texts_of
-from nongso.platform.traceability.lot_pages import file_answer, own_issue
 from nongso.platform.traceability.records import PACKS, Flow, Lot, lot_kinds
 from nongso.platform.traceability.shapes import (
     FlowAnswer,
     GoneAnswer,
-    LabelsAnswer,
     LegalAnswer,
     LotAnswer,
     LotsAnswer,
@@ -37,15 +31,6 @@ blueprint = Blueprint("lots_api", __name__, url_prefix="/api/v1")
 
 MOST_LOTS = 1000
 _Body = TypeVar("_Body", bound=msgspec.Struct)
-
-
-class Labels(msgspec.Struct, forbid_unknown_fields=True):
-    """A wish for labels. The same ``id`` twice is one issue; give it to be able to send again."""
-
-    count: WholeNumber
-    layout: str = labelling.DEFAULT_LAYOUT
-    start_cell: WholeNumber = 1
-    id: uuid.UUID | None = None
 
 
 @blueprint.get("/lots")
@@ -80,7 +65,7 @@ def lots() -> Response:
 @operation(answers={200: "state and quantities", 404: "no such lot"}, answer=LotAnswer)
 def lot(code: str) -> Response:
     """A lot's state and quantities, and what the law asks to be told about it."""
-    found = _own(code)
+    found = own_lot(code)
     return jsonify({**lot_answer(found), "legal": _legal(found)})
 
 
@@ -96,7 +81,7 @@ def trace_lot(code: str) -> Response:
     direction = request.args.get("direction", "back")
     if direction not in DIRECTIONS:
         raise Problem(400, "bad_direction", _("Hướng truy là back hoặc forward."))
-    found = _own(code)
+    found = own_lot(code)
     tree = trace(records(), found, direction)
     return jsonify(
         {
@@ -108,62 +93,8 @@ def trace_lot(code: str) -> Response:
     )
 
 
-@blueprint.post("/lots/<code>/labels")
-@allow("clerk", scope="labels")
-@operation(
-    body=Labels,
-    answer=LabelsAnswer,
-    answers={
-        201: "range, codes and the address of the PDF",
-        400: "the wish cannot be read",
-        404: "no such lot",
-        409: "refused, with the reason's code and a sentence",
-    },
-)
-def issue_labels(code: str) -> tuple[Response, int]:
-    """Issue labels and print them; the same ``id`` again is the same issue."""
-    found = _own(code)
-    asked = body_of(Labels)
-    wish = labelling.Wish(found.code, int(asked.count), asked.layout, int(asked.start_cell))
-    id_ = str(asked.id or uuid.uuid4())
-    try:
-        with transaction() as session:
-            made = labelling.issue(desk(session), id_, wish, texts_of(found))
-        labelling.file_of(records(), made, settings().files_folder)
-    except Refused as e:
-        raise Problem(409, e.code, sentences.refusal(e)) from e
-    except LabelError as e:
-        raise Problem(500, "sheet_not_readable", str(e), issue=made.id) from e
-    answer = jsonify(
-        {
-            "id": made.id,
-            "lot": made.lot,
-            "range": {"first": made.first, "last": made.last},
-            "pdf": url_for("lots_api.labels_pdf", key=made.id),
-            "codes": labelling.addresses_of(records(), made),
-        }
-    )
-    answer.headers["Location"] = url_for("lots_api.labels_pdf", key=made.id)
-    return answer, 201
-
-
-@blueprint.get("/labels/<key>.pdf")
-@allow(*READERS, scope="read")
-@operation(
-    answers={200: "a checked sheet as PDF", 404: "no such sheet", 409: "the lot was withdrawn"},
-    media="application/pdf",
-)
-def labels_pdf(key: str) -> Response:
-    """A checked sheet."""
-    try:
-        return file_answer(own_issue(key))
-    except LabelError as e:
-        raise Problem(500, "sheet_not_readable", str(e)) from e
-    except Refused as e:
-        raise Problem(409, e.code, sentences.refusal(e)) from e
-
-
-def _own(code: str) -> Lot:
+def own_lot(code: str) -> Lot:
+    """A lot that the asker may see. Raises ``Problem``."""
     found = records().scalar(scoped(select(Lot), Lot.cooperative).where(Lot.code == code.upper()))
     if found is None:
         raise Problem(404, "lot_unknown", _("Không có lô %(lot)s.", lot=code))

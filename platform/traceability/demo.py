@@ -24,6 +24,7 @@ from nongso.platform.traceability import (
     correcting,
     growing,
     labelling,
+    labelling_account,
     leaving,
     recall_demo,
     registry_demo,
@@ -34,7 +35,7 @@ from nongso.platform.traceability import operations as ops
 from nongso.platform.traceability.correcting import Correction
 from nongso.platform.traceability.labeltext import texts_of
 from nongso.platform.traceability.leaving import HandBack
-from nongso.platform.traceability.records import Lot, Producer, Product
+from nongso.platform.traceability.records import UNIT, Lot, Producer, Product
 from nongso.platform.traceability.regrouping import FEE, TakeOver
 
 GREENHOUSE = "tan-binh-1"
@@ -94,10 +95,14 @@ class _Demo:
         if self._house:
             made.append(self._vegetables())
         for lot in made:
-            wish = labelling.Wish(lot.code, LABELS)
+            wish = labelling.Wish(lot.code, LABELS, codes=UNIT)
             issued = self._do(labelling.issue, f"labels/{lot.name}", wish, texts_of(lot))
             with self._records.session() as session:
                 labelling.file_of(session, issued, self._settings.files_folder)
+                waits = labelling_account.account_of(session, lot).left > 0
+            if waits:
+                told = labelling_account.Told(lot.code, (f"{issued.first}-{issued.last}",))
+                self._do(labelling_account.apply, f"labels-applied/{lot.name}", told)
         registry_demo.lay_down(self._records, self._settings, self._cooperative, self._today)
         return [lot.code for lot in made]
 

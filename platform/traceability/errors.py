@@ -187,7 +187,7 @@ class SerialUnknown(Refused):
     """A label number that was never issued for this lot, or was reported before."""
 
     code = "serial_unknown"
-    field = "serials"
+    field = "names"
 
     def __init__(self, serials: list[str]) -> None:
         super().__init__(", ".join(serials))

@@ -6,7 +6,8 @@ print shop read every code back, and keeps the file. So a stop in between loses 
 next call makes the same file from the same rows; and the same form sent twice finds the issue
 that is there. A label on paper therefore always has its row, and no row ever gets two labels.
 
-A label that came out badly is reported by its number; then one more may be printed.
+What becomes of the labels afterwards (stuck on packs, spoiled, returned) is told to
+``nongso.platform.traceability.labelling_account``.
 """
 
 import hashlib
@@ -24,42 +25,48 @@ from nongso.labels import sheet as sheets
 from nongso.labels.errors import LabelError, StartCellOutside, UnknownLayout
 from nongso.labels.operations import print_sheet
 from nongso.labels.sheet import Label
-from nongso.platform import events
 from nongso.platform.traceability import holding, legal_facts, lots, shaping
 from nongso.platform.traceability.errors import (
     AlreadyRecorded,
     LabelNotPrintable,
     NotPacked,
-    SerialUnknown,
     TooManyAtOnce,
     TooManyLabels,
     Withdrawn,
 )
 from nongso.platform.traceability.identifiers import lot_id, new_serial, printed_address
+from nongso.platform.traceability.labeltext import numbered
 from nongso.platform.traceability.making_errors import Unusable
 from nongso.platform.traceability.operations import Desk, append, known_lot
-from nongso.platform.traceability.records import LabelCode, LabelIssue, Lot
+from nongso.platform.traceability.records import LOT, UNIT, LabelCode, LabelIssue, Lot
 
 DEFAULT_LAYOUT = "a4-3x8"
+CODES = (LOT, UNIT)
 MOST_AT_ONCE = 5000  # labels of one issue; a sheet that takes minutes is printed in parts
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
 class Wish:
-    """So many labels, on that layout, from that cell on."""
+    """So many labels, on that layout, from that cell on.
+
+    ``codes`` says what each code tells: ``LOT``, which pages and programs are given unless they
+    ask for more, or ``UNIT``, a serial of each pack's own.
+    """
 
     lot: str
     count: int
     layout: str = DEFAULT_LAYOUT
     start_cell: int = 1
+    codes: str = UNIT
 
 
-def _try_out(address: str, texts: Mapping[str, str], wish: Wish) -> None:
+def try_out(address: str, texts: Mapping[str, str], last: int, wish: Wish) -> None:
     """Ask the print shop before anything is issued: would one such label come out?"""
     try:
         layout = layouts.find(wish.layout)
         list(layout.places(1, wish.start_cell))
-        sheets.make([Label(address, texts)], layout)
+        sheets.make([Label(address, numbered(texts, last))], layout)
     except (UnknownLayout, StartCellOutside) as e:
         field = "start_cell" if isinstance(e, StartCellOutside) else "layout"
         raise LabelNotPrintable(field) from e
@@ -67,19 +74,35 @@ def _try_out(address: str, texts: Mapping[str, str], wish: Wish) -> None:
         raise LabelNotPrintable from e
 
 
-def _new_serials(session: Session, count: int) -> list[str]:
+def new_serials(session: Session, count: int) -> list[str]:
     """Draw numbers that no label of ours has, however unlikely that is."""
     drawn: set[str] = set()
     while len(drawn) < count:
         drawn |= {new_serial() for _ in range(count - len(drawn))}
-        for some in _portions(sorted(drawn), 500):
+        for some in portions(sorted(drawn)):
             known = session.scalars(select(LabelCode.serial).where(LabelCode.serial.in_(some)))
             drawn -= set(known)
     return list(drawn)
 
 
-def _portions(items: Sequence[str], size: int) -> list[Sequence[str]]:
-    return [items[at : at + size] for at in range(0, len(items), size)]
+def portions(items: Sequence[str]) -> list[Sequence[str]]:
+    """Cut a list into parts that one question to the database can name."""
+    return [items[at : at + _AT_ONCE] for at in range(0, len(items), _AT_ONCE)]
+
+
+def check_wanted(lot: Lot, count: int, today: str) -> None:
+    """Raise unless so many labels may be issued for the lot."""
+    if lot.withdrawn_at is not None:
+        raise Withdrawn(lot.code)
+    holding.check(lot)
+    if lot.best_before is not None and lot.best_before < today:
+        raise Unusable(lot.code, "expired")
+    if lot.packs == 0:
+        raise NotPacked(lot.code)
+    if count > MOST_AT_ONCE and count <= lot.labels_left:
+        raise TooManyAtOnce(MOST_AT_ONCE)
+    if not 1 <= count <= lot.labels_left:
+        raise TooManyLabels(lot.packs, lot.labels - lot.spoiled, lot.labels_left, count)
 
 
 def issue(desk: Desk, id_: str, wish: Wish, texts: Mapping[str, str]) -> LabelIssue:
@@ -91,28 +114,17 @@ def issue(desk: Desk, id_: str, wish: Wish, texts: Mapping[str, str]) -> LabelIs
     lot = known_lot(desk, wish.lot)
     there = desk.session.get(LabelIssue, id_)
     if there is not None:
-        asked = (there.lot, there.count, there.layout, there.start_cell)
-        if asked != (wish.lot, wish.count, wish.layout, wish.start_cell):
+        asked = (there.lot, there.count, there.layout, there.start_cell, there.codes)
+        if asked != (wish.lot, wish.count, wish.layout, wish.start_cell, wish.codes):
             raise AlreadyRecorded
         return there
-    if lot.withdrawn_at is not None:
-        raise Withdrawn(lot.code)
-    holding.check(lot)
-    if lot.best_before is not None and lot.best_before < shaping.day_of(desk.now):
-        raise Unusable(lot.code, "expired")
-    if lot.packs == 0:
-        raise NotPacked(lot.code)
-    if wish.count > MOST_AT_ONCE and wish.count <= lot.labels_left:
-        raise TooManyAtOnce(MOST_AT_ONCE)
-    if not 1 <= wish.count <= lot.labels_left:
-        raise TooManyLabels(lot.packs, lot.labels - lot.spoiled, lot.labels_left, wish.count)
+    check_wanted(lot, wish.count, shaping.day_of(desk.now))
     legal_facts.refuse_printing(desk.session, lot)
     gtin = lot.product.gtin if lot.product is not None else None
-    _try_out(printed_address(desk.base, lot.code, new_serial(), gtin), texts, wish)
-    last = desk.session.scalar(
-        select(func.max(LabelCode.running)).where(LabelCode.lot == lot.code)
-    )
-    first = (last or 0) + 1
+    first = next_number(desk.session, lot)
+    sample = new_serial() if wish.codes == UNIT else None
+    address = printed_address(desk.base, lot.code, sample, gtin)
+    try_out(address, texts, first + wish.count - 1, wish)
     made = LabelIssue(
         id=id_,
         lot=lot.code,
@@ -126,16 +138,28 @@ def issue(desk: Desk, id_: str, wish: Wish, texts: Mapping[str, str]) -> LabelIs
         base=desk.base,
         gtin=gtin,
         texts=dict(texts),
+        codes=wish.codes,
     )
+    keep(desk, lot, made, new_serials(desk.session, wish.count))
+    return made
+
+
+def next_number(session: Session, lot: Lot) -> int:
+    """The number in the lot that its next label gets."""
+    last = session.scalar(select(func.max(LabelCode.running)).where(LabelCode.lot == lot.code))
+    return (last or 0) + 1
+
+
+def keep(desk: Desk, lot: Lot, made: LabelIssue, serials: Sequence[str]) -> None:
+    """Store an issue with its codes, and append the event that counts them."""
     desk.session.add(made)
     desk.session.flush()
-    serials = _new_serials(desk.session, wish.count)
     desk.session.add_all(
-        LabelCode(serial=serial, lot=lot.code, running=running, issue_id=id_, spoiled_at=None)
-        for running, serial in enumerate(serials, first)
+        LabelCode(serial=serial, lot=lot.code, running=running, issue_id=made.id)
+        for running, serial in enumerate(serials, made.first)
     )
-    _append(desk, lot, shaping.LABELLING, lots.LABELLED, id_, wish.count, _range(made, serials))
-    return made
+    more = {**_range(made, serials), "nongso:awaits": True}
+    note(desk, lot, shaping.LABELLING, lots.LABELLED, made.id, made.count, more)
 
 
 def _range(made: LabelIssue, serials: Sequence[str]) -> shaping.Body:
@@ -147,46 +171,20 @@ def _range(made: LabelIssue, serials: Sequence[str]) -> shaping.Body:
     }
 
 
-def _append(
+def event_id_of(id_: str, type_: str) -> str:
+    """The id of a form's event, so that the form's own and each of its events' are unique."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{id_}/{type_}"))
+
+
+def note(
     desk: Desk, lot: Lot, step: str, type_: str, id_: str, count: int, more: shaping.Body
 ) -> None:
-    # The issue's id is the form's; the event's own is derived, so that both are unique.
-    event_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{id_}/{type_}"))
+    """Append what happened to so many labels of a lot."""
+    event_id = event_id_of(id_, type_)
     body = shaping.labelling(
         event_id, desk.now, step, lot_id(desk.base, lot.code), {"nongso:labels": count, **more}
     )
     append(desk, type_, desk.now, event_id, body, [lot.code])
-
-
-def spoil(desk: Desk, id_: str, lot_code: str, serials: Sequence[str]) -> int:
-    """Report labels unusable; returns how many. Raises ``SerialUnknown`` naming each bad one."""
-    lot = known_lot(desk, lot_code)
-    wanted = sorted(set(serials))
-    event_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{id_}/{lots.SPOILED}"))
-    there = desk.session.scalar(select(events.Event).where(events.Event.id == event_id))
-    if there is not None:
-        if there.body.get("nongso:serials") != wanted:
-            raise AlreadyRecorded
-        return len(wanted)
-    found = {
-        code.serial: code
-        for some in _portions(wanted, 500)
-        for code in desk.session.scalars(
-            select(LabelCode).where(
-                LabelCode.lot == lot.code,
-                LabelCode.serial.in_(some),
-                LabelCode.spoiled_at.is_(None),
-            )
-        )
-    }
-    bad = [serial for serial in wanted if serial not in found]
-    if bad or not wanted:
-        raise SerialUnknown(bad)
-    for code in found.values():
-        code.spoiled_at = desk.now
-    more = {"nongso:serials": wanted}
-    _append(desk, lot, shaping.LABELS_SPOILED, lots.SPOILED, id_, len(wanted), more)
-    return len(wanted)
 
 
 def codes_of(session: Session, issue_id: str) -> list[str]:
@@ -202,6 +200,8 @@ def codes_of(session: Session, issue_id: str) -> list[str]:
 
 def addresses_of(session: Session, made: LabelIssue) -> list[str]:
     """The printed addresses of an issue, in the order of the sheet."""
+    if made.codes == LOT:
+        return [printed_address(made.base, made.lot, None, made.gtin)] * made.count
     return [
         printed_address(made.base, made.lot, serial, made.gtin)
         for serial in codes_of(session, made.id)
@@ -214,11 +214,21 @@ def file_of(session: Session, made: LabelIssue, files: Path) -> Path:
     Call it outside of a transaction: printing takes longer than writers should wait. Raises
     ``LabelError`` when the sheet does not read back; then there is no file.
     """
-    file = files / "labels" / f"{made.id}.pdf"
+    labels = [
+        Label(address, numbered(made.texts, number))
+        for number, address in enumerate(addresses_of(session, made), made.first)
+    ]
+    return sheet_file(files, made.id, labels, made.layout, made.start_cell, f"Tem lô {made.lot}")
+
+
+def sheet_file(
+    files: Path, name: str, labels: Sequence[Label], layout: str, start_cell: int, title: str
+) -> Path:
+    """The checked PDF of that name, made unless it is there."""
+    file = files / "labels" / f"{name}.pdf"
     if file.exists():
         return file
-    labels = [Label(address, made.texts) for address in addresses_of(session, made)]
-    sheet = print_sheet(labels, layouts.find(made.layout), made.start_cell, f"Tem lô {made.lot}")
+    sheet = print_sheet(labels, layouts.find(layout), start_cell, title)
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.name}.{uuid.uuid4().hex}.part")
     try:

@@ -1,8 +1,13 @@
 """What stands beside the code on a label, always in Vietnamese: labels are for the shop."""
 
+from collections.abc import Mapping
+
 from nongso.platform.languages import NO_BREAK
 from nongso.platform.traceability.operations import day_of
 from nongso.platform.traceability.records import Lot
+
+# Where a label's own number goes; nobody can type this letter into a form.
+NUMBER = "\ue000"
 
 
 def _date(iso: str) -> str:
@@ -17,12 +22,17 @@ def _mass(grams: int) -> str:
 
 
 def texts_of(lot: Lot) -> dict[str, str]:
-    """The lines of a packed lot: name, pack and lot, dates, who and where."""
+    """The lines of a packed lot: name, pack and lot, number and dates, who and where."""
     lines = [lot.name, f"Gói {_mass(lot.pack_grams or 0)} · Lô {lot.code}"]
     lines.append(f"Đóng gói {_date(day_of(lot).isoformat())}")
-    if lot.best_before:
-        lines.append(f"HSD {_date(lot.best_before)}")
+    dates = [f"HSD {_date(lot.best_before)}"] if lot.best_before else []
+    lines.append(" · ".join([*dates, f"Tem số{NO_BREAK}{NUMBER}"]))
     producer = lot.product.producer if lot.product is not None else lot.producer
     if producer is not None:
         lines.append(", ".join(filter(None, (producer.name, producer.commune, producer.province))))
     return {"text": "\n".join(lines)}
+
+
+def numbered(texts: Mapping[str, str], number: int) -> dict[str, str]:
+    """The same texts with the label's own number where they have a place for it."""
+    return {block: text.replace(NUMBER, str(number)) for block, text in texts.items()}

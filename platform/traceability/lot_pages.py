@@ -1,24 +1,19 @@
-"""The clerk's first page, the page of a lot, and printing its labels."""
+"""The clerk's first page, the page of a lot, and withdrawing its record."""
 
 import logging
 from collections.abc import Iterable
 
-from flask import Response, abort, make_response, redirect, request, url_for
+from flask import Response, make_response, redirect, request, url_for
 from sqlalchemy import select
 
-from nongso.labels import layout as layouts
-from nongso.labels.errors import LabelError
 from nongso.platform.accounts import allow, scoped, somebody
 from nongso.platform.forms import Form
-from nongso.platform.languages import _, number
 from nongso.platform.store import records
 from nongso.platform.traceability import (
     certificates,
-    holding,
-    labelling,
+    labelling_account,
     legal_facts,
     recall_rehearsal,
-    sentences,
     telling_making,
 )
 from nongso.platform.traceability.desk import (
@@ -27,16 +22,11 @@ from nongso.platform.traceability.desk import (
     new_form,
     own_lot,
     page,
-    settings,
     today,
 )
-from nongso.platform.traceability.errors import NotPacked, Refused, TooManyLabels, Withdrawn
-from nongso.platform.traceability.identifiers import as_typed, opens_only_here, printed_address
-from nongso.platform.traceability.labeltext import texts_of
-from nongso.platform.traceability.making_errors import Unusable
+from nongso.platform.traceability.identifiers import as_typed
 from nongso.platform.traceability.making_pages import deeds_of
 from nongso.platform.traceability.moving_desk import done
-from nongso.platform.traceability.moving_errors import Held
 from nongso.platform.traceability.recipe_book import recipes
 from nongso.platform.traceability.records import (
     CROP,
@@ -128,6 +118,7 @@ def lot(code: str) -> Answer:
         sources=_edges((flow.target, flow.source, flow.grams) for flow in back.flows),
         uses=_edges((flow.source, flow.target, flow.grams) for flow in forward.flows),
         issues=issues,
+        account=labelling_account.account_of(session, found),
         legal=legal_facts.check_lot(session, found),
         may_withdraw=found.withdrawn_at is None and not made_of(session, found.code),
         yielded=telling_making.yield_of(session, found),
@@ -170,151 +161,3 @@ def _edges(
     for one, other, grams in flows:
         found.setdefault(one, []).append((other, grams))
     return found
-
-
-@blueprint.get("/lots/<code>/labels")
-@allow("clerk")
-def labels(code: str) -> Answer:
-    """Show the form for printing: as many labels as packs are left without one."""
-    found = own_lot(code)
-    return _labels(_proposed(found), Form(new_form()), found)
-
-
-def _proposed(lot: Lot) -> Form:
-    """As many labels as packs are left without one, as far as one issue goes."""
-    count = str(min(lot.labels_left, labelling.MOST_AT_ONCE))
-    return Form(new_form(layout=labelling.DEFAULT_LAYOUT, start_cell="1", count=count))
-
-
-@blueprint.post("/lots/<code>/labels")
-@allow("clerk")
-def print_labels(code: str) -> Answer:
-    """Issue labels, then go to the page where the sheet is fetched."""
-    found = own_lot(code)
-    form = Form(request.form)
-    most = min(max(found.labels_left, 1), labelling.MOST_AT_ONCE)
-    count = form.count("count", 1, 10**6, told=most)
-    layout = form.choice("layout", layouts.names())
-    cells = layouts.find(layout).cells if layout else 1
-    wish = labelling.Wish(found.code, count, layout, form.count("start_cell", 1, 1000, told=cells))
-    made = done(form, labelling.issue, wish, texts_of(found))
-    if made is None:
-        return _labels(form, Form(new_form()), found)
-    return redirect(url_for("records.issue", key=made.id), 303)  # type: ignore[return-value]
-
-
-def _labels(form: Form, spoiled: Form, lot: Lot) -> Answer:
-    found = [(name, layouts.find(name)) for name in layouts.names()]
-    base = settings().label_url
-    return page(
-        "labels.html",
-        form,
-        spoiled=spoiled,
-        lot=lot,
-        layouts=found,
-        address=printed_address(base, lot.code, None, lot.product.gtin if lot.product else None),
-        only_here=opens_only_here(base),
-        legal=legal_facts.check_lot(records(), lot),
-        may_print=not (unprintable := _no_label(lot)),
-        sentence=unprintable,
-    )
-
-
-def _no_label(lot: Lot) -> str:
-    """Why no label can be printed; empty if it can."""
-    if lot.withdrawn_at is not None:
-        return _("Không in tem: bản ghi của lô này đã bị hủy.")
-    if lot.packs == 0:
-        return sentences.refusal(NotPacked(lot.code))
-    if (held := holding.kind_of(lot)) != "":
-        return sentences.refusal(Held(lot.code, held))
-    if lot.best_before is not None and lot.best_before < today().isoformat():
-        return sentences.refusal(Unusable(lot.code, "expired"))
-    if lot.labels_left > 0:
-        return ""
-    return sentences.refusal(TooManyLabels(lot.packs, lot.labels - lot.spoiled, 0, 1))
-
-
-@blueprint.post("/lots/<code>/spoiled", endpoint="spoiled")
-@allow("clerk")
-def report_spoiled(code: str) -> Answer:
-    """Report labels that came out badly; as many may be printed again."""
-    found = own_lot(code)
-    form = Form(request.form)
-    serials = [
-        as_typed(one.rsplit("/", 1)[-1]) for one in form["serials"].replace(",", " ").split()
-    ]
-    if len(serials) > MOST_SPOILED:
-        form.wrong(
-            "serials",
-            _(
-                "Mỗi lần ghi nhiều nhất %(most)s tem hỏng. Xin ghi làm nhiều lần.",
-                most=number(MOST_SPOILED),
-            ),
-        )
-    if done(form, labelling.spoil, found.code, serials) is not None:
-        return redirect(url_for("records.labels", code=found.code), 303)  # type: ignore[return-value]
-    answer = make_response(_labels(_proposed(found), form, found))
-    answer.status_code = 422
-    return answer
-
-
-def own_issue(key: str) -> LabelIssue:
-    """An issue that the asker may see, else 404."""
-    found = records().scalar(
-        scoped(select(LabelIssue), LabelIssue.cooperative).where(LabelIssue.id == key)
-    )
-    if found is None:
-        abort(404)
-    return found
-
-
-def file_answer(made: LabelIssue) -> Response:
-    """The checked sheet as a download, the same bytes each time. Raises ``Withdrawn``."""
-    lot = own_lot(made.lot)
-    if lot.withdrawn_at is not None:
-        raise Withdrawn(made.lot)
-    holding.check(lot)
-    file = labelling.file_of(records(), made, settings().files_folder)
-    answer = Response(file.read_bytes(), content_type="application/pdf")
-    name = f"tem-{made.lot}-{made.first}-{made.last}.pdf"
-    answer.headers["Content-Disposition"] = f"attachment; filename={name}"
-    return answer
-
-
-@blueprint.get("/labels/<key>")
-@allow(*READERS)
-def issue(key: str) -> Answer:
-    """What was issued, and the sheet."""
-    made, trouble = own_issue(key), ""
-    lot = own_lot(made.lot)
-    try:
-        if lot.withdrawn_at is not None:
-            trouble = _("Bản ghi của lô này đã bị hủy, nên các tem này không còn giá trị.")
-        else:
-            holding.check(lot)
-            labelling.file_of(records(), made, settings().files_folder)
-    except Held as e:
-        trouble = sentences.refusal(e)
-    except LabelError as e:
-        log.error("the sheet of issue %s is not released: %s", made.id, e)
-        trouble = _(
-            "Tem đã được cấp nhưng máy chưa đọc lại được đủ mã trên tờ in, nên chưa cho tải về. "
-            "Xin tải lại trang này. Nếu vẫn thế, xin báo người phụ trách máy."
-        )
-    return page("issue.html", made=made, lot=lot, layout=_layout(made), trouble=trouble)
-
-
-def _layout(made: LabelIssue) -> layouts.Layout | None:
-    return layouts.find(made.layout) if made.layout in layouts.names() else None
-
-
-@blueprint.get("/labels/<key>.pdf")
-@allow(*READERS)
-def sheet(key: str) -> Answer:
-    """The sheet itself."""
-    made = own_issue(key)
-    try:
-        return file_answer(made)
-    except (LabelError, Refused):
-        return redirect(url_for("records.issue", key=made.id), 303)  # type: ignore[return-value]

@@ -66,6 +66,7 @@ TYPES = (PLANTED, HARVESTED, RECEIVED, TRANSFORMED, PACKED, LABELLED, SPOILED, W
 # Modules with event types of their own, each with ``APPLIES`` and, if it wants, ``TABLES``.
 # Named, not imported: they stand on this module.
 PLUGGED: tuple[str, ...] = (
+    "nongso.platform.traceability.labelling_book",
     "nongso.platform.traceability.making_book",
     "nongso.platform.traceability.moving_book",
     "nongso.platform.traceability.testing_book",
@@ -195,22 +196,12 @@ def _transformed(book: Book, event: events.Event) -> None:
     take(book, event, lot)
 
 
-def _labelled(book: Book, event: events.Event) -> None:
-    book.lot(lot_in(event.body)).labels += event.body["nongso:labels"]
-
-
-def _spoiled(book: Book, event: events.Event) -> None:
-    book.lot(lot_in(event.body)).spoiled += event.body["nongso:labels"]
-
-
 _OWN: Mapping[str, Apply] = {
     PLANTED: _planted,
     HARVESTED: _harvested,
     RECEIVED: _received,
     TRANSFORMED: _transformed,
     PACKED: _transformed,
-    LABELLED: _labelled,
-    SPOILED: _spoiled,
     WITHDRAWN: _withdraw,
 }
 

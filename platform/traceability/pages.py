@@ -4,6 +4,7 @@ from nongso.platform.accounts import Link
 from nongso.platform.languages import later
 from nongso.platform.traceability import (
     certificates_pages,
+    labelling_pages,
     lot_pages,
     making_pages,
     places_pages,
@@ -23,6 +24,7 @@ __all__ = [
     "blueprint",
     "bridges",
     "certificates_pages",
+    "labelling_pages",
     "link_pages",
     "lot_pages",
     "making_pages",

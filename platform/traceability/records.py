@@ -24,6 +24,7 @@ ROOTS, STARCH, NOODLES = "roots", "starch", "noodles"
 VEGETABLES = "vegetables"
 PRODUCER_KINDS = ("cooperative", "group", "household")
 MOST_PACK_GRAMS = 50_000
+LOT, UNIT = "lot", "unit"  # what a label's code says: which lot, or which pack
 LONGEST_SHELF_DAYS = 3650
 
 
@@ -127,7 +128,8 @@ class Lot(Base):
     """A lot as its events make it. ``made_grams`` is ``None`` for a planting: nobody weighs it.
 
     ``born_number`` is the number of the event that brought it about. ``labels`` counts every
-    label issued for it, ``spoiled`` those reported unusable: each may be printed once more.
+    label issued for it, ``spoiled`` those that are no more, spoiled or returned: each may be
+    printed once more. Where each label is stands in ``labelling_records.LabelAccount``.
     A withdrawn lot keeps its numbers, but nothing can be taken of it and no label printed.
 
     ``owner`` says whose it is, ``holder`` where it is: the id of a producer or party, or the
@@ -245,6 +247,7 @@ class LabelIssue(Base):
     base: Mapped[str]  # label_url as it was
     gtin: Mapped[str | None]
     texts: Mapped[dict[str, str]] = mapped_column(JSON)
+    codes: Mapped[str] = mapped_column(default=UNIT)  # LOT: all carry the lot's address
 
     @property
     def last(self) -> int:
@@ -253,7 +256,10 @@ class LabelIssue(Base):
 
 
 class LabelCode(Base):
-    """One label: its serial, which pack of the lot it numbers, and whether it was spoiled."""
+    """One label: its serial, its number in the lot, and what became of it.
+
+    The serial of a label whose issue is of codes ``LOT`` stands on no paper.
+    """
 
     __tablename__ = "label_code"
     __table_args__ = (UniqueConstraint("lot", "running"),)
@@ -263,3 +269,15 @@ class LabelCode(Base):
     running: Mapped[int]
     issue_id: Mapped[str] = mapped_column(ForeignKey("label_issue.id"), index=True)
     spoiled_at: Mapped[int | None]
+    applied_at: Mapped[int | None]  # since when it counts as on a pack
+    returned_at: Mapped[int | None]
+
+    @property
+    def in_hand(self) -> bool:
+        """Say whether nobody has told yet what became of it."""
+        return self.applied_at is None and self.is_usable
+
+    @property
+    def is_usable(self) -> bool:
+        """Say whether it is on a pack, or may still come on one."""
+        return self.spoiled_at is None and self.returned_at is None

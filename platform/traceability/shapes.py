@@ -13,7 +13,7 @@ class ProductAnswer(TypedDict):
 
 
 class LabelCountAnswer(TypedDict):
-    """Labels of a lot."""
+    """Labels of a lot; ``spoiled`` counts returned ones too, ``left`` may still be issued."""
 
     issued: int
     spoiled: int
@@ -114,16 +114,6 @@ class RangeAnswer(TypedDict):
 
     first: int
     last: int
-
-
-class LabelsAnswer(TypedDict):
-    """Labels that were issued: where their sheet lies, and the address in each code."""
-
-    id: str
-    lot: str
-    range: RangeAnswer
-    pdf: str
-    codes: list[str]
 
 
 class UsualAnswer(TypedDict):

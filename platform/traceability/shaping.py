@@ -16,6 +16,8 @@ ZONE = datetime.timezone(datetime.timedelta(hours=7))
 PLANTING = "urn:nongso:bizStep:planting"
 LABELLING = "urn:nongso:bizStep:labelling"
 LABELS_SPOILED = "urn:nongso:bizStep:labels-spoiled"
+LABELS_APPLIED = "urn:nongso:bizStep:labels-applied"
+LABELS_RETURNED = "urn:nongso:bizStep:labels-returned"
 CONTEXT = [
     "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld",
     {"nongso": "urn:nongso:"},
@@ -110,7 +112,7 @@ def transformation(
 
 
 def labelling(event_id: str, at: int, step: str, lot: str, more: Body) -> Body:
-    """Labels of a lot were issued, or reported spoiled."""
+    """Labels of a lot were issued, stuck on packs, reported spoiled, or returned."""
     return {
         **_head("ObjectEvent", event_id, at, step, "active"),
         "action": "OBSERVE",

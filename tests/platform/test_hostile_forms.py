@@ -286,7 +286,7 @@ GREENHOUSE = (
     *("alerts.set_plan", "alerts.set_rule"),
 )
 RECORDS = (
-    *("records.withdraw_lot", "records.print_labels", "records.spoiled", "records.pack"),
+    *("records.withdraw_lot", "records.print_labels", "records.tell_labels", "records.pack"),
     *("records.keep_producer", "records.keep_product", "records.plant", "records.gather"),
     *("records.take_in", "records.make_batch"),
 )
@@ -402,7 +402,7 @@ JSON = st.recursive(
     [
         ("/api/v1/zones/tan-binh-1-k1/water", ("seconds", "id", "expires"), "farmer"),
         ("/api/v1/stop", ("zone", "id"), "farmer"),
-        ("/api/v1/lots/{lot}/labels", ("count", "layout", "start_cell", "id"), "clerk"),
+        ("/api/v1/lots/{lot}/labels", ("count", "layout", "start_cell", "codes", "id"), "clerk"),
     ],
 )
 def test_no_call_of_a_program_fails_whatever_is_sent(

@@ -17,6 +17,7 @@ from nongso.platform.traceability.errors import (
     SerialUnknown,
     TooManyLabels,
 )
+from nongso.platform.traceability.labelling_account import Told, spoil
 from nongso.platform.traceability.records import LabelCode, LabelIssue
 
 TEXTS = {"text": "Miến dong Bình Lư\n500 g"}
@@ -129,11 +130,11 @@ def test_spoiled_labels_are_printed_again_under_new_numbers(farm: Farm) -> None:
     with farm.records.session() as session:
         serials = labelling.codes_of(session, made.id)
     spoiled, id_ = serials[3:6], new_id()
-    assert farm.do(labelling.spoil, lot, spoiled, id=id_) == 3
-    assert farm.do(labelling.spoil, lot, spoiled, id=id_) == 3, "the same form again"
+    assert farm.do(spoil, Told(lot, tuple(spoiled)), id=id_) == 3
+    assert farm.do(spoil, Told(lot, tuple(spoiled)), id=id_) == 3, "the same form again"
     assert farm.lot(lot).labels_left == 3
     with pytest.raises(SerialUnknown) as refused:
-        farm.do(labelling.spoil, lot, [spoiled[0], serials[0], "ZZZZZZZZZ"])
+        farm.do(spoil, Told(lot, (spoiled[0], serials[0], "ZZZZZZZZZ")))
     assert refused.value.serials == sorted([spoiled[0], "ZZZZZZZZZ"])
     again = issue(farm, lot, 3)
     assert (again.first, again.last) == (25, 27)

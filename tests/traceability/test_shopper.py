@@ -12,6 +12,7 @@ from platform_site import Site
 
 from nongso.platform.greenhouse.records import Gateway
 from nongso.platform.traceability import labelling
+from nongso.platform.traceability.labelling_account import Told, spoil
 from nongso.platform.traceability.records import LabelCode, Lot
 from nongso.platform.uplink import register_gateway
 
@@ -204,7 +205,7 @@ def test_a_trial_system_says_so_on_every_page_of_its_lots(
 def test_the_page_is_true_with_and_without_a_telephone(
     site: Site, farm: Farm, lot: str, serial: str
 ) -> None:
-    farm.do(labelling.spoil, lot, [serial])
+    farm.do(spoil, Told(lot, (serial,)))
     page = site.stranger.get(f"/t/{lot}/{serial}").text
     assert "đã được báo hỏng" in page
     assert "xin giữ lại gói và hỏi nơi bán" in page

@@ -1,0 +1,64 @@
+"""What a label is worth: the one answer for whoever scans a serial.
+
+``standing`` reads only; the consumer page turns its word into a sentence. What is said of the lot
+comes before what is said of the label: a recalled pack is recalled whatever its label is.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from nongso.platform.traceability import holding, shaping
+from nongso.platform.traceability.identifiers import as_typed
+from nongso.platform.traceability.records import LOT, LabelCode, LabelIssue, Lot
+from nongso.platform.traceability.testing_records import FAILED as TEST_FAILED
+
+UNKNOWN = "unknown"  # no label with this serial was ever printed
+WITHDRAWN = "withdrawn"  # the lot's record was withdrawn: its labels are worth nothing
+RECALLED = "recalled"
+FAILED = "failed"  # the lot failed a test and is held back
+SPOILED = "spoiled"  # reported unusable; a pack with it is none of the cooperative's
+RETURNED = "returned"  # given back unused; the same
+NOT_ACTIVATED = "not_activated"  # printed; nobody has confirmed that it is on a pack
+EXPIRED = "expired"  # past the lot's best-before day
+ACTIVE = "active"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is known of a serial. ``since`` is when it came to this, where that is known."""
+
+    state: str
+    serial: str
+    lot: str | None = None
+    since: int | None = None
+
+
+def standing(session: Session, serial: str, now: int) -> Standing:
+    """Say what a serial is worth at ``now``, however it was typed."""
+    serial = as_typed(serial)
+    code = session.get(LabelCode, serial)
+    made = session.get(LabelIssue, code.issue_id) if code is not None else None
+    if code is None or made is None or made.codes == LOT:  # such a serial stands on no paper
+        return Standing(UNKNOWN, serial)
+    lot = session.get_one(Lot, code.lot)
+    state, since = _state(lot, code, now)
+    return Standing(state, serial, lot.code, since)
+
+
+def _state(lot: Lot, code: LabelCode, now: int) -> tuple[str, int | None]:
+    if lot.withdrawn_at is not None:
+        return WITHDRAWN, lot.withdrawn_at
+    if lot.recalled_at is not None:
+        return RECALLED, lot.recalled_at
+    if holding.kind_of(lot) == TEST_FAILED:
+        return FAILED, None
+    if code.spoiled_at is not None:
+        return SPOILED, code.spoiled_at
+    if code.returned_at is not None:
+        return RETURNED, code.returned_at
+    if code.applied_at is None:
+        return NOT_ACTIVATED, None
+    if lot.best_before is not None and lot.best_before < shaping.day_of(now):
+        return EXPIRED, None
+    return ACTIVE, code.applied_at
