@@ -13,8 +13,8 @@ from werkzeug.test import TestResponse
 from nongso.labels import check, layout
 from nongso.platform import people
 from nongso.platform.languages import NO_BREAK, day_of
-from nongso.platform.traceability import lots
-from nongso.platform.traceability.records import LabelCode, Lot, Producer, Product
+from nongso.platform.traceability import labelling, lots
+from nongso.platform.traceability.records import LabelCode, LabelIssue, Lot, Producer, Product
 
 PAGES = (
     "/records/",
@@ -83,9 +83,12 @@ def test_from_two_households_to_24_labels(site: Site) -> None:
     assert "đọc lại đủ 24 mã" in page
     pdf = site.clerk.get(issued.headers["Location"] + ".pdf")
     assert pdf.content_type == "application/pdf"
-    found = check._by_cell(next(check._pages(pdf.data, 300)), layout.find("a4-3x8"), hard=False)
-    assert len(set(found.values())) == 24
-    scanned = re.sub("^HTTP://[^/]*", "", found[1])
+    with site.farm.records.session() as session:
+        made = session.query(LabelIssue).one()
+        addresses = labelling.addresses_of(session, made)
+    assert len(set(addresses)) == 24
+    assert check.check(pdf.data, addresses, layout.find("a4-3x8"), 1) == 1
+    scanned = re.sub("^HTTP://[^/]*", "", addresses[0])
     assert lot in scanned
     assert "Củ dong của 2 hộ" in site.stranger.get(scanned).text
     with site.farm.records.session() as session:
@@ -361,7 +364,7 @@ def test_a_long_list_of_unknown_labels_is_answered_shortly(site: Site, farm: Far
     assert "K00000004 và 895 số khác." in answer.text
     sent["names"] = "K " * 200_000
     answer = site.clerk.post(spoiled, data=sent)
-    assert "Mỗi lần ghi nhiều nhất 1.000 số." in answer.text
+    assert "Mỗi lần ghi nhiều nhất 1.000 dòng." in answer.text
 
 
 def test_a_lot_that_is_no_longer_in_stock_is_named(site: Site) -> None:
