@@ -63,6 +63,8 @@ ON_BOTH: dict[str, str | set[str]] = {
         "test_the_same_events_again_are_the_same_events",
         "test_what_was_sent_cannot_be_changed_in_the_database",
         "test_the_index_is_made_again_from_the_stream",
+        "test_a_field_with_an_endless_name_is_kept_and_not_asked_for",
+        "test_what_leads_to_more_ways_than_are_kept_is_refused_and_none_is_left_out",
     },
     "test_epcis_queries.py": {
         "test_each_parameter_finds_what_it_names",

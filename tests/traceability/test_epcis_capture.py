@@ -1,6 +1,7 @@
 """What others send is checked, kept to the letter, each once, and flows into the trace."""
 
 import copy
+import hashlib
 import json
 import random
 from collections.abc import Mapping
@@ -194,6 +195,66 @@ def test_what_no_database_can_keep_is_refused_before_it_is_asked(site: Site) -> 
     for more in ODD:
         assert not job_of(site, send(site, a_document(an_event(**more))))["success"], more
     assert found(site) == []
+
+
+# Letters by which no database finds one as short as another, but as long as it is.
+LONG = "".join(hashlib.sha256(bytes([i])).hexdigest() for i in range(60))
+
+
+@pytest.mark.parametrize(
+    ("context", "more"),
+    [
+        ([CONTEXT, {"p": f"https://x.example/{LONG}/"}], {"bizStep": "p:a"}),
+        (
+            [CONTEXT, {"p": f"https://x.example/{LONG[:300]}"}],
+            {"readPoint": {"id": f"p:{LONG[:200]}"}},
+        ),
+        ([CONTEXT, *({f"p{i}": f"urn:x:{i:0380d}:"} for i in range(60))], {}),
+    ],
+    ids=["prefix", "name", "context"],
+)
+def test_names_that_are_long_in_full_only_are_refused(site: Site, context: Any, more: Any) -> None:
+    """A short name in a document may stand for a whole page, once for each time it is written."""
+    answer = send(site, a_document(an_event(**more), context=context))
+    assert answer.status_code == 400 or not job_of(site, answer)["success"]
+    assert found(site) == []
+
+
+def test_a_field_with_an_endless_name_is_kept_and_not_asked_for(site: Site) -> None:
+    event = an_event(**{f"https://x.example/{LONG}": "a", "https://x.example/f": {LONG: "b"}})
+    assert job_of(site, send(site, a_document(event)))["success"]
+    (kept,) = found(site)
+    assert kept[f"https://x.example/{LONG}"] == "a"
+
+
+def a_process(*things: str, name: str = "", minute: int = 0) -> dict[str, Any]:
+    return {
+        "type": "TransformationEvent",
+        "eventTime": f"2026-11-05T16:{minute:02d}:00+07:00",
+        "eventTimeZoneOffset": "+07:00",
+        "inputEPCList": [f"a:in/{one}" for one in things],
+        "outputEPCList": [f"a:out/{one}" for one in things],
+        **({"transformationID": name} if name else {}),
+    }
+
+
+def test_what_leads_to_more_ways_than_are_kept_is_refused_and_none_is_left_out(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trace that ended where a table was full would leave lots out of a recall."""
+    monkeypatch.setattr("nongso.platform.traceability.epcis.flows.MOST_EDGES", 20)
+    monkeypatch.setattr(indexing, "_WRITTEN_AT_ONCE", 3)
+    assert send(site, a_document(a_process(*"abcde"))).status_code == 413
+    assert job_of(site, send(site, a_document(a_process(*"abcd"), a_process("e"))))["success"]
+    parts = [a_process(one, name="urn:x:one", minute=i) for i, one in enumerate("kmnp")]
+    assert send(site, a_document(*parts)).status_code == 202
+    later = [a_process(one, name="urn:x:one", minute=9) for one in ("q", "r", "s")]
+    assert send(site, a_document(*later)).status_code == 413, "with what is there it is too much"
+    assert send(site, a_document(later[0])).status_code == 202
+    with site.farm.records.session() as session:
+        ways = session.scalars(select(Flow.source + ">" + Flow.target)).all()
+    assert len(ways) == 16 + 1 + 25
+    assert len(found(site, "EQ_transformationID=urn:x:one")) == 5
 
 
 def test_every_published_document_can_be_captured_and_comes_back_valid(site: Site) -> None:

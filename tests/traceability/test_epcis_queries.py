@@ -1,7 +1,10 @@
 """Whoever asks EPCIS finds what there is, in an order that stays, and strangers no more."""
 
+import base64
 import copy
+import json
 import random
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -255,6 +258,18 @@ def test_what_comes_in_between_two_pages_moves_nothing(site: Site) -> None:
     assert ids == ["urn:e:sale", "urn:e:sensor", "urn:e:pack", "urn:e:mill"]
     other = site.api(link[1 : link.index(">")].removeprefix("http://localhost") + "&EQ_action=ADD")
     assert other.status_code == 400
+
+
+def test_a_token_that_somebody_wrote_shows_no_more_than_was_asked_for(site: Site) -> None:
+    send(site, DOCUMENT)
+    asked = "/epcis/events?perPage=1&orderBy=eventTime&eventCountLimit=3"
+    token = re.findall("nextPageToken=([^>&]+)", site.api(asked).headers["Link"])[0]
+    told = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    for given in (-100, 0, 3, 8, 10**30):
+        told[1] = given
+        forged = base64.urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip("=")
+        assert site.api(f"{asked}&nextPageToken={forged}").status_code == 400, given
+    assert len(results(site.api(f"{asked}&nextPageToken={token}"))) == 1
 
 
 def test_limits_count_events(site: Site) -> None:

@@ -19,15 +19,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from nongso.platform import events
 from nongso.platform.events import Event
-from nongso.platform.traceability.epcis import indexing
+from nongso.platform.traceability.epcis import flows, indexing
+from nongso.platform.traceability.epcis.errors import EpcisError
 from nongso.platform.traceability.epcis.event_hash import event_hash
 from nongso.platform.traceability.epcis.indexing import error_name
 from nongso.platform.traceability.epcis.model_values import Refusal
+from nongso.platform.traceability.epcis.namespaces import expand
 from nongso.platform.traceability.epcis.reading import MOST_SHOWN, Sent, refusals_of
 from nongso.platform.traceability.epcis.records import (
     CAPTURED,
@@ -35,9 +37,11 @@ from nongso.platform.traceability.epcis.records import (
     Indexed,
     Job,
     Received,
+    Term,
     table,
 )
-from nongso.platform.traceability.epcis.terms import milliseconds
+from nongso.platform.traceability.epcis.same_name import same_form
+from nongso.platform.traceability.epcis.terms import known_prefixes, milliseconds
 
 ROLLBACK, PROCEED = "rollback", "proceed"
 BEHAVIOURS = (ROLLBACK, PROCEED)
@@ -121,8 +125,42 @@ def keep(captor: Captor, checked: Checked, behaviour: str) -> Outcome:
             fresh[one.key] = one
     if refusals and behaviour == ROLLBACK:
         return Outcome((), 0, tuple(refusals))
+    if _ways(captor, fresh.values()) > flows.MOST_EDGES:
+        detail = f"more than {flows.MOST_EDGES} ways from thing to thing; send it in parts"
+        raise EpcisError("CaptureLimitExceededException", detail)
     _write(captor, list(fresh.values()))
     return Outcome(tuple(kept), len(fresh), tuple(refusals))
+
+
+def _ways(captor: Captor, fresh: Iterable[Named]) -> int:
+    """How many rows the trace gets of these events, with what is there of the same processes.
+
+    None of them may be left out, or a recall would end there.
+    """
+    ways = 0
+    joined: dict[str, list[int]] = {}
+    for one in fresh:
+        event = one.sent.event
+        prefixes = known_prefixes(event, one.sent.context)
+        ways += sum(1 for _edge in flows.packed(0, event, prefixes))
+        ins, outs = len(flows.inputs_of(event, prefixes)), len(flows.outputs_of(event, prefixes))
+        if "transformationID" in event:
+            name = same_form(expand(event["transformationID"], prefixes))
+            sums = joined.setdefault(name, [0, 0])
+            sums[0], sums[1] = sums[0] + ins, sums[1] + outs
+        else:
+            ways += ins * outs
+    for name, (ins, outs) in joined.items():
+        there = select(Term.number).join(Indexed, Indexed.number == Term.number)
+        there = there.where(Indexed.cooperative == captor.cooperative)
+        there = there.where(Term.field == "transformationID", Term.value == name)
+        counted = select(Term.field, func.count()).where(Term.number.in_(there))
+        rows = captor.session.execute(counted.group_by(Term.field)).all()
+        known: dict[str, int] = {row[0]: row[1] for row in rows}
+        before_in = known.get("inEPC", 0) + known.get("inClass", 0)
+        before_out = known.get("outEPC", 0) + known.get("outClass", 0)
+        ways += (ins + before_in) * (outs + before_out) - before_in * before_out
+    return ways
 
 
 def _conflict(

@@ -35,6 +35,7 @@ Scope = ColumnElement[bool] | None
 HASH_BEGINS = "ni:///sha-256;"
 _ASKED_AT_ONCE = 400
 _HIGHEST = "\uffff"
+_MOST_GIVEN = 1 << 53  # events on the pages before, where the question sets no limit
 
 
 @dataclass(frozen=True)
@@ -240,6 +241,7 @@ def _read_token(question: Question) -> tuple[int, tuple[int, str, str]]:
         if (
             fingerprint != _fingerprint(question)
             or type(given) is not int
+            or not 0 < given < (question.first or _MOST_GIVEN)
             or type(at) is not int
             or not -(1 << 62) < at < 1 << 62
             or not isinstance(event_id, str)

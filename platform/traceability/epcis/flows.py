@@ -13,7 +13,7 @@ from nongso.platform.traceability.epcis.namespaces import Prefixes, expand
 from nongso.platform.traceability.epcis.same_name import same_form
 
 MADE, PACKED = "made", "packed"
-MOST_EDGES = 100_000  # of one event: 300 serials into 300 others
+MOST_EDGES = 100_000  # of one capture: 300 serials into 300 others
 
 
 @dataclass(frozen=True)

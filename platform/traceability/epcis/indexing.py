@@ -12,7 +12,7 @@ keep a clerk from recording.
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,7 @@ AT_ONCE = 500
 _ROW = 1  # of Reached
 _STREAM = (Event.number, Event.type, Event.recorded_at, Event.cooperative, Event.body)
 _ASKED_AT_ONCE = 400
+_WRITTEN_AT_ONCE = 10_000
 _HASHES = "nongso.epcis.hashes"
 
 
@@ -146,7 +147,7 @@ def _enter(session: Session, found: Sequence[Row[Any]], hashes: Mapping[int, str
     if terms:
         session.execute(insert(table(Term)), terms)
     wrong = _declared_wrong(session, there, new)
-    _write(session, list(_edges(session, new, wrong)), {one.number: one for one in new})
+    _write(session, _edges(session, new, wrong), {one.number: one for one in new})
 
 
 def _read(row: Row[Any], context: Any, known_hash: str) -> _New | None:
@@ -313,22 +314,25 @@ def _joined(session: Session, cooperative: str, name: str, new: set[int]) -> Ite
                 yield from flows.made(sources, targets)
 
 
-def _write(session: Session, edges: Sequence[Edge], new: Mapping[int, _New]) -> None:
-    rows = {}
-    for edge in edges[: flows.MOST_EDGES]:
+def _write(session: Session, edges: Iterable[Edge], new: Mapping[int, _New]) -> None:
+    rows: list[dict[str, Any]] = []
+    for edge in edges:
         owner = new.get(edge.number) or new[edge.source_number]
-        rows[edge.number, edge.source_number, edge.source.name, edge.target] = {
-            "number": edge.number,
-            "source_number": edge.source_number,
-            "source": edge.source.name,
-            "target": edge.target,
-            "kind": edge.kind,
-            "quantity": edge.source.quantity,
-            "uom": edge.source.uom,
-            "cooperative": owner.cooperative,
-            "is_foreign": owner.is_foreign,
-        }
-    if len(edges) > flows.MOST_EDGES:
-        log.warning("%d flows of a portion were left out", len(edges) - flows.MOST_EDGES)
+        rows.append(
+            {
+                "number": edge.number,
+                "source_number": edge.source_number,
+                "source": edge.source.name,
+                "target": edge.target,
+                "kind": edge.kind,
+                "quantity": edge.source.quantity,
+                "uom": edge.source.uom,
+                "cooperative": owner.cooperative,
+                "is_foreign": owner.is_foreign,
+            }
+        )
+        if len(rows) == _WRITTEN_AT_ONCE:
+            session.execute(insert(table(Flow)), rows)
+            rows = []
     if rows:
-        session.execute(insert(table(Flow)), list(rows.values()))
+        session.execute(insert(table(Flow)), rows)

@@ -20,18 +20,22 @@ from nongso.platform.traceability.epcis.model import (
     is_document,
 )
 from nongso.platform.traceability.epcis.model_values import Refusal
+from nongso.platform.traceability.epcis.namespaces import expand, prefixes_of
 from nongso.platform.traceability.epcis.records import DIGEST
 from nongso.platform.traceability.epcis.terms import (
     CLASSES,
     EPCS,
     LONGEST_VALUE,
     SENSOR_TIMES,
+    known_prefixes,
     milliseconds,
 )
 
 MOST_EVENTS = 2_000  # of one capture
 MOST_BYTES = 8 * 1024 * 1024  # of one capture; the application refuses more by itself
 MOST_EVENT_BYTES = 512 * 1024
+MOST_CONTEXT_BYTES = 16 * 1024
+MOST_THINGS = 10_000  # of one event; all of them are in the index
 DEEPEST = 40
 MOST_SHOWN = 50
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -62,7 +66,7 @@ def read(content: bytes) -> list[Sent]:
             for i, (text, event) in enumerate(zip(texts, value, strict=True))
         ]
     elif is_document(value):
-        refusals = check_frame(value)
+        refusals = check_frame(value) or _wide_context(value["@context"], "@context")
         if refusals:
             raise _refused(refusals)
         events, place = event_list(value)
@@ -91,14 +95,27 @@ def refusals_of(sent: Sent) -> list[Refusal]:
         told.append(Refusal(sent.place or "event", f"is longer than {MOST_EVENT_BYTES} bytes"))
     if DIGEST in sent.event:
         told.append(Refusal(f"{sent.place}.{DIGEST}".lstrip("."), "is a name of our own", True))
+    told += _wide_context(sent.event.get("@context"), f"{sent.place}.@context".lstrip("."))
     told += _too_long(sent)
     told += _untimely(sent)
     return told
 
 
+def _wide_context(context: Any, place: str) -> list[Refusal]:
+    """A context is read with each event, and its prefixes with each name in it: both are short."""
+    told = []
+    if len(json.dumps(context)) > MOST_CONTEXT_BYTES:
+        reason = f"is longer than {MOST_CONTEXT_BYTES} bytes"
+        told.append(Refusal(place, reason, beyond=True))
+    if any(len(meant) > LONGEST_VALUE for meant in prefixes_of(context).values()):
+        reason = f"has a prefix that stands for more than {LONGEST_VALUE} letters"
+        told.append(Refusal(place, reason, beyond=True))
+    return told
+
+
 def _too_long(sent: Sent) -> Iterator[Refusal]:
-    """Identifiers that no index can keep."""
-    event = sent.event
+    """Identifiers that no index can keep, written in full."""
+    event, prefixes = sent.event, known_prefixes(sent.event, sent.context)
     single = [event.get(name, "") for name in ("eventID", "parentID", "transformationID", "type")]
     single += [event[name]["id"] for name in ("readPoint", "bizLocation") if name in event]
     single += [event[name] for name in ("bizStep", "disposition") if name in event]
@@ -110,7 +127,9 @@ def _too_long(sent: Sent) -> Iterator[Refusal]:
     for names in CLASSES.values():
         for name in names:
             listed += [one["epcClass"] for one in event.get(name, ())]
-    if any(len(one) > LONGEST_VALUE for one in (*single, *listed)):
+    if len(listed) > MOST_THINGS:
+        yield Refusal(sent.place or "event", f"names more than {MOST_THINGS} things", beyond=True)
+    if any(len(expand(one, prefixes)) > LONGEST_VALUE for one in (*single, *listed)):
         reason = f"has an identifier of more than {LONGEST_VALUE} letters"
         yield Refusal(sent.place or "event", reason, beyond=True)
 

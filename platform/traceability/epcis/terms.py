@@ -20,7 +20,7 @@ from nongso.platform.traceability.epcis.namespaces import (
 from nongso.platform.traceability.epcis.same_name import same_form
 from nongso.platform.traceability.epcis.vocabulary import words
 
-LONGEST_VALUE = 400  # longer texts can be kept, but not be asked for
+LONGEST_VALUE = 400  # longer texts and names can be kept, but not be asked for
 MOST_TERMS = 20_000  # of one event
 DEEPEST = 40
 
@@ -148,7 +148,7 @@ def rows_of(event: Mapping[str, Any], prefixes: Prefixes) -> list[Row]:
     """Return the rows of the index for an event, each once."""
     found: dict[Row, None] = {}
     for row in _rows(event, prefixes):
-        if len(row[1]) <= LONGEST_VALUE:
+        if len(row[0]) <= LONGEST_VALUE and len(row[1]) <= LONGEST_VALUE:
             found[row] = None
         if len(found) >= MOST_TERMS:
             break
