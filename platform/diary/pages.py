@@ -131,7 +131,7 @@ def _proposed(slug: str, kind: str) -> dict[str, str]:
     }
     standing = diary.standing(diary.lines(records(), slug))
     last = diary.last_of(standing, kind)
-    booked = _lots(slug).planted
+    booked = together.unwritten(standing, _lots(slug))
     if kind == "planted" and booked:
         proposed |= {"crop": booked[-1].crop, "day": booked[-1].day.isoformat()}
     elif last is not None:

@@ -68,11 +68,7 @@ def rows(lines: Sequence[Line], lots: Lots, watered: Sequence[Watered]) -> list[
     """Everything, newest day first; on a day, what people wrote comes first."""
     found = [Row(one.entry.day, line=one) for one in lines]
     written = [one.entry for one in lines if not one.withdrawn]
-    found += [
-        Row(one.day.isoformat(), planted=one)
-        for one in lots.planted
-        if not _is_written(one, written)
-    ]
+    found += [Row(one.day.isoformat(), planted=one) for one in unwritten(written, lots)]
     found += [Row(one.day.isoformat(), weighed=one) for one in reversed(lots.weighed)]
     found += [Row(one.day.isoformat(), watered=one) for one in watered]
     return sorted(found, key=lambda row: row.day, reverse=True)
@@ -90,9 +86,7 @@ def entries(standing: Sequence[Entry], lots: Lots) -> list[Entry]:
         Entry("harvested", one.day.isoformat(), amount=one.kilograms, unit="kg") for one in weighed
     ]
     found += [
-        Entry("planted", one.day.isoformat(), crop=one.crop)
-        for one in lots.planted
-        if not _is_written(one, standing)
+        Entry("planted", one.day.isoformat(), crop=one.crop) for one in unwritten(standing, lots)
     ]
     return sorted(found, key=lambda one: one.day, reverse=True)
 
@@ -101,6 +95,11 @@ def unweighed(standing: Sequence[Entry], lots: Lots) -> list[Entry]:
     """Harvests of the diary that no scale has seen: what the clerk may be asked to weigh."""
     on_scale = {one.day.isoformat() for one in lots.of_their_season}
     return [one for one in standing if one.kind == "harvested" and one.day not in on_scale]
+
+
+def unwritten(standing: Sequence[Entry], lots: Lots) -> list[Planted]:
+    """Plantings of the cooperative's books that the diary does not have."""
+    return [one for one in lots.planted if not _is_written(one, standing)]
 
 
 def unbooked(standing: Sequence[Entry], lots: Lots) -> Entry | None:

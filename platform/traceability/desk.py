@@ -16,10 +16,10 @@ from nongso.platform.forms import Form
 from nongso.platform.languages import day_of
 from nongso.platform.settings import Settings
 from nongso.platform.store import records
-from nongso.platform.traceability import growing, sentences
+from nongso.platform.traceability import growing, sentences, withholding
 from nongso.platform.traceability.errors import Refused
 from nongso.platform.traceability.operations import Desk
-from nongso.platform.traceability.records import Lot, Producer, Product
+from nongso.platform.traceability.records import PLANTING, Lot, Producer, Product
 
 blueprint = Blueprint("records", __name__, url_prefix="/records")
 
@@ -43,6 +43,13 @@ def desk(session: Session) -> Desk:
 def today() -> datetime.date:
     """The farm's day."""
     return day_of(time.time())
+
+
+def held_by_spraying(lot: Lot) -> str:
+    """What a spraying forbids with this lot today; empty when it forbids nothing."""
+    deed = "harvest" if lot.kind == PLANTING else "pack"
+    held = withholding.held_back(records(), lot.code, today(), deed)
+    return "" if held is None else sentences.refusal(held)
 
 
 def new_form(**defaults: str) -> dict[str, str]:

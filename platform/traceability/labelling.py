@@ -25,7 +25,8 @@ from nongso.labels import sheet as sheets
 from nongso.labels.errors import LabelError, StartCellOutside, UnknownLayout
 from nongso.labels.operations import print_sheet
 from nongso.labels.sheet import Label
-from nongso.platform.traceability import holding, legal_facts, lots, shaping
+from nongso.platform.languages import day_of
+from nongso.platform.traceability import holding, legal_facts, lots, shaping, withholding
 from nongso.platform.traceability.errors import (
     AlreadyRecorded,
     LabelNotPrintable,
@@ -109,7 +110,7 @@ def issue(desk: Desk, id_: str, wish: Wish, texts: Mapping[str, str]) -> LabelIs
     """Issue labels: codes and range are stored when the caller's transaction ends.
 
     ``texts`` is what stands beside the code, block by block. Raises ``TooManyLabels``,
-    ``NotPacked``, ``LegallyMissing``, ``LabelNotPrintable``, ``AlreadyRecorded``.
+    ``NotPacked``, ``HeldBack``, ``LegallyMissing``, ``LabelNotPrintable``, ``AlreadyRecorded``.
     """
     lot = known_lot(desk, wish.lot)
     there = desk.session.get(LabelIssue, id_)
@@ -119,6 +120,7 @@ def issue(desk: Desk, id_: str, wish: Wish, texts: Mapping[str, str]) -> LabelIs
             raise AlreadyRecorded
         return there
     check_wanted(lot, wish.count, shaping.day_of(desk.now))
+    withholding.refuse_held_back(desk.session, lot.code, day_of(lot.at), "pack")
     legal_facts.refuse_printing(desk.session, lot)
     gtin = lot.product.gtin if lot.product is not None else None
     first = next_number(desk.session, lot)

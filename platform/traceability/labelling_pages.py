@@ -21,6 +21,7 @@ from nongso.platform.traceability import (
 from nongso.platform.traceability.desk import (
     READERS,
     blueprint,
+    held_by_spraying,
     new_form,
     own_lot,
     page,
@@ -121,6 +122,8 @@ def _no_label(lot: Lot) -> str:
         return sentences.refusal(Held(lot.code, held))
     if lot.best_before is not None and lot.best_before < today().isoformat():
         return sentences.refusal(Unusable(lot.code, "expired"))
+    if (early := held_by_spraying(lot)) != "":
+        return early
     if lot.labels_left > 0:
         return ""
     return sentences.refusal(TooManyLabels(lot.packs, lot.labels - lot.spoiled, 0, 1))

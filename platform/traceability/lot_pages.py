@@ -1,6 +1,5 @@
 """The clerk's first page, the page of a lot, and withdrawing its record."""
 
-import logging
 from collections.abc import Iterable
 
 from flask import Response, make_response, redirect, request, url_for
@@ -19,6 +18,7 @@ from nongso.platform.traceability import (
 from nongso.platform.traceability.desk import (
     READERS,
     blueprint,
+    held_by_spraying,
     new_form,
     own_lot,
     page,
@@ -40,10 +40,7 @@ from nongso.platform.traceability.records import (
 from nongso.platform.traceability.trace import trace
 from nongso.platform.traceability.withdrawal import made_of, withdraw
 
-log = logging.getLogger(__name__)
-
 Answer = str | tuple[str, int] | Response
-MOST_SPOILED = 1000  # reported at once; a whole issue that failed is reported in parts
 
 
 @blueprint.get("/")
@@ -126,6 +123,7 @@ def lot(code: str) -> Answer:
         left=telling_making.left(session, found),
         corrections=telling_making.corrections(session, found),
         reasons=telling_making.reasons(session, found),
+        held=held_by_spraying(found),
         owner=telling_making.party_name(session, found, found.owner),
         holder=telling_making.party_name(session, found, found.holder),
         deeds=deeds_of(found),

@@ -399,10 +399,9 @@ def ship(desk: Desk, id_: str, wish: Shipment) -> Dispatch:
 
 
 def _not_withheld(desk: Desk, lots: Iterable[Lot], day: datetime.date) -> None:
-    """Raise what a spray still forbids. Packs were asked about when they were packed."""
+    """Raise what a spray forbids: of packs too, the diary may have learnt of it since."""
     for lot in lots:
-        if lot.kind != PACKS:
-            withholding.refuse_held_back(desk.session, lot.code, day, "pack")
+        withholding.refuse_held_back(desk.session, lot.code, day, "pack")
 
 
 def _open_dispatch(desk: Desk, key: str) -> Dispatch:

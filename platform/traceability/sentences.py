@@ -150,8 +150,9 @@ def _held_back(error: errors.HeldBack) -> str:
     }
     if error.harvested is not None:
         return _(
-            "Chưa được đóng gói: lô này thu hoạch ngày %(harvested)s, trong thời gian cách ly. "
-            "%(product)s phun ngày %(sprayed)s, thời gian cách ly đến hết ngày %(until)s.",
+            "Không đóng gói, in tem hay gửi đi: lô này thu hoạch ngày %(harvested)s, "
+            "trong thời gian cách ly. %(product)s phun ngày %(sprayed)s, "
+            "thời gian cách ly đến hết ngày %(until)s.",
             harvested=date(error.harvested),
             **said,
         )

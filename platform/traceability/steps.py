@@ -119,16 +119,12 @@ def _harvest(form: Form) -> Answer:
 @blueprint.get("/intake")
 @allow("clerk")
 def intake() -> Answer:
-    """Show the form of a weigh-in; it begins as the last one ended."""
+    """Show the form of a weigh-in. Whose it will be is asked: the last one was somebody else's."""
     kind = _raw(request.args.get("kind", ROOTS))
-    last = _last_brought(kind)
-    proposed = {"lifted": today().isoformat(), "purpose": ops.BOUGHT}
+    proposed = {"lifted": today().isoformat()}
+    last = _last_brought(kind) if kind.named else None
     if last is not None:
-        is_ours = last.owner == last.cooperative
-        proposed |= {
-            "purpose": ops.BOUGHT if is_ours else ops.MILLING,
-            "name": last.name if kind.named else "",
-        }
+        proposed["name"] = last.name
     proposed |= asked("producer", "lifted", "purpose", "name")
     return _intake(kind, Form(new_form(**proposed)))
 

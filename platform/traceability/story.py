@@ -23,6 +23,7 @@ from nongso.platform.traceability.registry_history import Party, producer_on
 from nongso.platform.traceability.registry_records import Certificate
 from nongso.platform.traceability.trace import trace
 from nongso.platform.traceability.way import Step
+from nongso.platform.traceability.withholding import Binding, withholding
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class Gathered:
 class Story:
     """All that is told of a packed lot.
 
-    ``corrected`` counts what was declared wrong and recorded anew on its way.
+    ``corrected`` counts what was declared wrong and recorded anew on its way. ``too_early`` are
+    sprayings whose interval was not over at the harvest, as the diary says it today.
     """
 
     lot: Lot
@@ -78,6 +80,7 @@ class Story:
     gathered: tuple[Gathered, ...]
     certificates: tuple[Certificate, ...]
     corrected: int
+    too_early: tuple[Binding, ...]
     recorded_at: int  # when the newest of its events was recorded
 
 
@@ -126,6 +129,7 @@ def tell(session: Session, lot: Lot) -> Story | None:
         gathered=tuple(_gathered(behind, events)),
         certificates=tuple(certificates.claims_of_lot(session, lot, day_of(lot.at))),
         corrected=_corrected(events) + field_events.corrections(recorded),
+        too_early=tuple(withholding(session, lot.code, day_of(lot.at))) if plantings else (),
         recorded_at=max(event.recorded_at for event in (*events, *field)),
     )
 

@@ -65,10 +65,16 @@ def withholding(session: Session, code: str, day: datetime.date) -> list[Binding
 
 def refuse_held_back(session: Session, code: str, day: datetime.date, deed: str) -> None:
     """Raise ``HeldBack`` for the first that binds. ``deed`` is ``harvest`` or ``pack``."""
-    found = withholding(session, code, day)
-    if found:
-        first = found[0]
-        raise HeldBack(code, deed, first.product, first.sprayed, first.until, first.harvested)
+    found = held_back(session, code, day, deed)
+    if found is not None:
+        raise found
+
+
+def held_back(session: Session, code: str, day: datetime.date, deed: str) -> HeldBack | None:
+    """Return the refusal of the first that binds; ``None`` when nothing does."""
+    for one in withholding(session, code, day):
+        return HeldBack(code, deed, one.product, one.sprayed, one.until, one.harvested)
+    return None
 
 
 def _of_planting(

@@ -35,7 +35,11 @@ def test_milling_for_a_fee_from_the_scale_to_the_household_and_back(
 ) -> None:
     roots = weigh_in(site, "100", purpose="milling")
     assert "Đang ở đâu: hợp tác xã." in page(site, roots)
-    assert 'value="milling" selected' in site.clerk.get("/records/intake").text, "as the last one"
+    weighed = site.clerk.get(f"/records/lots/{roots}?recorded=1").text
+    next_one = re.search(r'href="(/records/intake[^"]*)"', weighed)
+    assert next_one is not None
+    again = site.clerk.get(next_one[1].replace("&amp;", "&")).text
+    assert 'value="milling" selected' in again, "the clerk's own choice goes on to the next one"
     form = site.clerk.get("/records/batch/starch").text
     assert "của hộ" in said(form)
     assert f'name="take-{roots}" value=""' in form, "only what is ours is proposed by itself"
@@ -59,6 +63,20 @@ def test_milling_for_a_fee_from_the_scale_to_the_household_and_back(
     assert "ghi nhầm?" not in page(site, starch)
     with farm.records.session() as session:
         assert lots.differences(session) == []
+
+
+def test_whose_the_roots_will_be_is_asked_and_not_taken_from_the_last_household(
+    site: Site, farm: Farm
+) -> None:
+    weigh_in(site, "100", purpose="milling")
+    typed = {"producer": farm.producer("H09"), "output": "50", "lifted": ago(9), "day": ago(8)}
+    answer = site.send("/records/intake", **typed, purpose="")
+    assert answer.status_code == 422
+    assert 'value="milling" selected' not in answer.text
+    assert "Xin chọn một dòng." in answer.text
+    bought = site.made("/records/intake", **typed, purpose="bought")
+    assert farm.lot(bought).owner == COOP
+    assert "Nơi sản xuất: H09" in page(site, bought)
 
 
 def test_an_unusual_yield_is_asked_and_the_reason_is_shown(site: Site) -> None:

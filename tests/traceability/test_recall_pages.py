@@ -113,6 +113,8 @@ def test_a_failed_test_is_written_down_with_its_paper_and_locks_the_lot(
     assert (answer.data, answer.content_type) == (b"%PDF-1.7 phieu", "application/pdf")
     assert site.clerk.get("/records/tests").text.count(packed) >= 1
     assert site.send(f"/records/lots/{packed}/labels", count="1").status_code == 422
+    shopper = site.stranger.get(f"/t/{packed}").text
+    assert shopper.index("có kết quả kiểm nghiệm không đạt") < shopper.index("<h1>")
     assert packed not in site.clerk.get("/records/dispatches/new").text
 
 

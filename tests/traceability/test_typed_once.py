@@ -88,6 +88,14 @@ def test_a_planting_in_the_diary_is_proposed_to_the_clerk_once(site: Site, farm:
     assert "chưa có trong sổ" not in site.clerk.get("/records/planting").text
 
 
+def test_a_planting_that_both_have_does_not_date_the_next_one_back(site: Site, farm: Farm) -> None:
+    plant(site, farm, 28)
+    proposed = site.fields(f"{BOOK}/new?kind=planted")
+    assert (proposed["crop"], proposed["day"]) == ("Rau cải", ago(28)), "not in the diary yet"
+    write(farm, Entry("planted", ago(28), crop="Rau cải"))
+    assert site.fields(f"{BOOK}/new?kind=planted")["day"] == ago(0), "now it is another planting"
+
+
 def test_a_line_of_the_phone_becomes_an_event_of_the_lot_at_once(site: Site, farm: Farm) -> None:
     planting = plant(site, farm)
     sent = {
@@ -104,3 +112,22 @@ def test_a_line_of_the_phone_becomes_an_event_of_the_lot_at_once(site: Site, far
     refused = site.send("/records/harvest", planting=planting, output="5", day=ago(0))
     assert refused.status_code == 422
     assert "Chưa được thu hoạch: Dầu neem phun ngày" in refused.text
+
+
+def test_a_spraying_that_is_told_after_packing_stops_labels_and_warns_the_shopper(
+    site: Site, farm: Farm
+) -> None:
+    planting = plant(site, farm)
+    crop = site.made("/records/harvest", planting=planting, output="10", day=ago(2))
+    farm.product("vegetables", "Rau cải Tân Bình", crop="Rau cải")
+    packed = site.made(f"/records/packing?lot={crop}", packs="10")
+    assert site.send(f"/records/lots/{packed}/labels", count="2").status_code == 303
+    assert "cách ly" not in site.stranger.get(f"/t/{packed}").text
+    write(farm, Entry("sprayed", ago(3), product="Dầu neem", interval_days=7))
+    refused = site.send(f"/records/lots/{packed}/labels", count="2")
+    assert refused.status_code == 422
+    for told in (refused, *(site.clerk.get(f"/records/lots/{one}") for one in (crop, packed))):
+        assert "Không đóng gói, in tem hay gửi đi: lô này thu hoạch ngày" in told.text
+    shopper = site.stranger.get(f"/t/{packed}").text
+    warned = shopper.index("khi chưa hết thời gian cách ly của Dầu neem")
+    assert warned < shopper.index("<h1>")

@@ -2,13 +2,16 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cooperative import BASE, NOW, Farm
 from sqlalchemy import text
 
+from nongso.platform.traceability import field_events, places
 from nongso.platform.traceability.proof import lotfile, lotproof, notes, standing, verdicts
 from nongso.platform.traceability.proof.custody import Custody
 from nongso.platform.traceability.proof.lotproof import Refused, judge
@@ -255,3 +258,10 @@ def test_events_of_other_goods_from_the_same_roots_are_left_out(
         before = len(lotfile.events_behind(session, farm.lot(roots.code)))
     assert len(numbers) == 3
     assert before == 3  # the roots' own: lifted, weighed in, used
+
+
+def test_the_command_and_the_page_have_words_for_every_record() -> None:
+    page = Path(__file__).parents[3] / "platform/templates/traceability/verify.html"
+    on_page = set(re.findall(r'data-type="([a-z_]+\.[a-z_]+)"', page.read_text("utf-8")))
+    assert on_page == set(verdicts._TYPES)
+    assert {*field_events.TYPES, places.MEASURED, "epcis.captured"} <= on_page
