@@ -26,6 +26,7 @@ from nongso.platform.migrations import SchemaError
 from nongso.platform.settings import Settings, SettingsError
 from nongso.platform.store import Records
 from nongso.platform.telemetry import TelemetryError
+from nongso.platform.traceability import scans
 from nongso.platform.traceability.proof.signer import Beside
 
 log = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ def run(settings_file: Path, host: str | None = None, *, signer: bool = True) ->
     )
     _end_on_signals(server, app.extensions["nongso.bell"])
     watching = alerts.start(app)
+    scanning = scans.start(app)
     signing = Beside(settings_file) if signer and not settings.local else None
     log.info("serving %s with %d threads", settings.url, threads)
     _set_aside()
@@ -83,6 +85,7 @@ def run(settings_file: Path, host: str | None = None, *, signer: bool = True) ->
         server.run()
     finally:
         watching.stop()
+        scanning.stop()
         if signing is not None:
             signing.stop()
         app.extensions["nongso.records"].close()

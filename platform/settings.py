@@ -53,6 +53,7 @@ class Settings:
     records: str = field(default="", repr=False)  # may hold a password
     keys: str = ""  # the file of the keys that seal secrets (nongso.platform.seals)
     local: bool = False  # on the farm's own box, beside the cooperative's (nongso.platform.local)
+    scan_days: int = 30  # how long single scans of packs are kept (nongso…traceability.scans)
     security_contact: str = ""  # mailto:, tel: or https://, for /.well-known/security.txt
 
     @property
@@ -121,6 +122,7 @@ def checked(found: dict[str, Any], where: str = "settings") -> Settings:
         "telemetry",
         "records",
         "keys",
+        "scan_days",
         "security_contact",
         "local",
     }
@@ -201,4 +203,5 @@ def checked(found: dict[str, Any], where: str = "settings") -> Settings:
         keys=os.environ.get(KEYS_VARIABLE) or text("keys", str(Path(text("folder")) / KEYS_FILE)),
         security_contact=contact(),
         local=yes_or_no("local"),
+        scan_days=number("scan_days", 30, 1, 365),
     )

@@ -18,6 +18,8 @@ from nongso.platform.traceability import (
 from nongso.platform.traceability.bridges import pages as bridges
 from nongso.platform.traceability.desk import READERS, blueprint
 from nongso.platform.traceability.resolver import link_pages
+from nongso.platform.traceability.scans import pages as scans_pages
+from nongso.platform.traceability.scans.recorder import prepare
 
 __all__ = [
     "NAVIGATION",
@@ -30,9 +32,11 @@ __all__ = [
     "making_pages",
     "places_pages",
     "plots_pages",
+    "prepare",
     "recall_room",
     "registry",
     "registry_products",
+    "scans_pages",
     "spreadsheets_pages",
     "steps",
 ]

@@ -252,6 +252,7 @@ BY_HAND = {
     "records.answer_rehearsal": ("clerk", f"/records/rehearsals/{NOBODYS}", ("id",)),
     "records.end_link": ("clerk", f"/records/products/{NOBODYS}/links/{NOBODYS}/end", ("id",)),
     "records.merge": ("clerk", "/records/merge?lot=ZZZZZZ", ("id", "take-ZZZZZZ", "day")),
+    "records.note_scan_case": ("clerk", f"/records/scans/{NOBODYS}", ("id", "outcome", "note")),
     "records.open_carton": ("clerk", f"/records/cartons/{NOBODYS}/open", ("id", "day")),
     "records.take_in_table": ("clerk", f"/records/spreadsheets/{'0' * 64}", ("id",)),
     "records.undo": ("clerk", f"/records/lots/ZZZZZZ/undo/{NOBODYS}", ("id", "why")),

@@ -29,6 +29,7 @@ from nongso.platform.traceability import demo
 from nongso.platform.traceability.proof.custody import Custody
 from nongso.platform.traceability.proof.signing import Signer
 from nongso.platform.traceability.recall_records import Rehearsal
+from nongso.platform.traceability.scans.records import ScanCase
 
 TABLE = Path(__file__).parent / "who_may_what.txt"
 
@@ -176,6 +177,12 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
                 answers={},
             )
         )  # fmt: skip
+        session.add(
+            ScanCase(
+                id=str(uuid.UUID(int=1)), cooperative="binh-lu", serial="",
+                lot=first("SELECT lot FROM recall_lot LIMIT 1"), last_at=1, note="",
+            )
+        )  # fmt: skip
         issue = session.execute(text("SELECT id, lot FROM label_issue LIMIT 1")).first()
     assert issue is not None
     made = Office(place)
@@ -241,7 +248,7 @@ def recalling(first: Callable[[str], str]) -> dict[str, str]:
     calls = ("recalls_api.one_recall", "recalls_api.end")
     for endpoint in (*(f"records.{page}" for page in pages), *calls):
         found[f"{endpoint}:key"] = first("SELECT id FROM recall LIMIT 1")
-    for endpoint in ("rehearsal", "answer_rehearsal"):
+    for endpoint in ("rehearsal", "answer_rehearsal", "scan_case", "note_scan_case"):
         found[f"records.{endpoint}:key"] = str(uuid.UUID(int=1))
     return found
 

@@ -1,0 +1,102 @@
+"""The rules: what is odd about a scan of a pack. Values in, signs with their figures out.
+
+No sign proves a copy. A number that was never issued, or whose goods are destroyed, can hardly be
+anything else; many phones or a far province may have an innocent reason, which only people know.
+What is usual differs from product to product and is learnt (``learning``); the rest is the same
+for all. A scan whose province is not known takes no part in the rules about places.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nongso.platform.traceability import labelling_state
+
+DESTROYED = "destroyed"  # the whole lot; what else may be the matter says ``labelling_state``
+
+NEVER_ISSUED, NOT_ACTIVATED, AFTER_END = "never_issued", "not_activated", "after_end"
+TRAVEL, MANY_PHONES, OUTSIDE = "travel", "many_phones", "outside"
+RULES = (NEVER_ISSUED, NOT_ACTIVATED, AFTER_END, TRAVEL, MANY_PHONES, OUTSIDE)
+_BY_BOOKS = {
+    labelling_state.UNKNOWN: NEVER_ISSUED,
+    labelling_state.NOT_ACTIVATED: NOT_ACTIVATED,
+    labelling_state.SPOILED: NOT_ACTIVATED,
+    labelling_state.RETURNED: NOT_ACTIVATED,
+    labelling_state.RECALLED: AFTER_END,
+    labelling_state.FAILED: AFTER_END,
+    labelling_state.WITHDRAWN: AFTER_END,
+    DESTROYED: AFTER_END,
+}
+
+TRAVEL_SECONDS = 60  # nobody carries a pack from one province into another in a minute
+OUTSIDE_PHONES = 2  # one phone far away is somebody who took a pack home
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One scan: when, where (empty if not known), and the phone's mark of that day."""
+
+    at: int
+    province: str
+    phone: str
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What is usual for a product. ``provinces`` is ``None`` until enough packs were scanned."""
+
+    phones: int
+    provinces: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class Sign:
+    """A rule that has struck, and the figures that say why."""
+
+    rule: str
+    values: dict[str, Any]
+
+
+def signs(state: str, scan: Seen, before: Sequence[Seen], usual: Usual) -> list[Sign]:
+    """What is odd about a scan of a label in that state, after the scans ``before``."""
+    found = []
+    if state in _BY_BOOKS:
+        found.append(Sign(_BY_BOOKS[state], {"state": state, "province": scan.province}))
+    found += _travel(scan, before)
+    found += _many_phones(scan, before, usual)
+    found += _outside(scan, before, usual)
+    return found
+
+
+def _travel(scan: Seen, before: Iterable[Seen]) -> list[Sign]:
+    """Two provinces within a minute. Scans may arrive in any order."""
+    far = [
+        one
+        for one in before
+        if scan.province
+        and one.province not in ("", scan.province)
+        and abs(scan.at - one.at) <= TRAVEL_SECONDS
+    ]
+    if not far:
+        return []
+    nearest = min(far, key=lambda one: abs(scan.at - one.at))
+    first, second = sorted((nearest, scan), key=lambda one: one.at)
+    values = {"from": first.province, "to": second.province, "seconds": second.at - first.at}
+    return [Sign(TRAVEL, values)]
+
+
+def _many_phones(scan: Seen, before: Iterable[Seen], usual: Usual) -> list[Sign]:
+    phones = len({scan.phone, *(one.phone for one in before)})
+    if phones <= usual.phones:
+        return []
+    return [Sign(MANY_PHONES, {"phones": phones, "usual": usual.phones})]
+
+
+def _outside(scan: Seen, before: Iterable[Seen], usual: Usual) -> list[Sign]:
+    if usual.provinces is None or not scan.province or scan.province in usual.provinces:
+        return []
+    known = {"", *usual.provinces}
+    far = {scan.phone, *(one.phone for one in before if one.province not in known)}
+    if len(far) < OUTSIDE_PHONES:
+        return []
+    return [Sign(OUTSIDE, {"province": scan.province, "phones": len(far)})]

@@ -1,0 +1,147 @@
+"""The rules about copies: what is odd about a scan, and what is usual for a product."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nongso.platform.traceability import labelling_state
+from nongso.platform.traceability.scans import learning, networks, signs
+from nongso.platform.traceability.scans.signs import Seen, Usual
+
+AT = 1_790_000_000
+HOME = frozenset({"tỉnh Lai Châu", "thành phố Hà Nội"})
+
+
+def scan(phone: str = "a", province: str = "tỉnh Lai Châu", after: int = 0) -> Seen:
+    return Seen(AT + after, province, phone)
+
+
+def struck(
+    now: Seen, *before: Seen, state: str = labelling_state.ACTIVE, usual: Usual | None = None
+) -> list[str]:
+    return [one.rule for one in signs.signs(state, now, before, usual or Usual(4, HOME))]
+
+
+def test_a_family_that_looks_at_its_noodles_is_nothing_odd() -> None:
+    assert struck(scan(), scan("b", after=-60), scan("c", after=-90_000)) == []
+
+
+def test_two_provinces_within_a_minute_are_odd_in_whatever_order_they_arrive() -> None:
+    far = scan("b", "thành phố Hà Nội", after=60)
+    assert struck(far, scan()) == ["travel"]
+    assert struck(scan(), far) == ["travel"]
+    (sign,) = signs.signs(labelling_state.ACTIVE, scan(), [far], Usual(4, HOME))
+    assert sign.values == {"from": "tỉnh Lai Châu", "to": "thành phố Hà Nội", "seconds": 60}
+
+
+def test_a_pack_may_travel_for_longer_than_a_minute() -> None:
+    assert struck(scan("b", "thành phố Hà Nội", after=61), scan()) == []
+
+
+def test_an_unknown_province_is_no_place() -> None:
+    assert struck(scan("b", ""), scan()) == []
+    assert struck(scan("b", "", after=5), scan("c", "tỉnh Cà Mau")) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "rule"),
+    [
+        (labelling_state.UNKNOWN, "never_issued"),
+        (labelling_state.NOT_ACTIVATED, "not_activated"),
+        (labelling_state.SPOILED, "not_activated"),
+        (labelling_state.RETURNED, "not_activated"),
+        (labelling_state.RECALLED, "after_end"),
+        (labelling_state.WITHDRAWN, "after_end"),
+        (signs.DESTROYED, "after_end"),
+    ],
+)
+def test_the_books_say_that_nobody_should_have_this_label(state: str, rule: str) -> None:
+    assert struck(scan(), state=state) == [rule]
+
+
+def test_more_phones_than_usual_are_odd_and_the_same_phone_counts_once() -> None:
+    before = [scan(phone, after=-i) for i, phone in enumerate("bcd")]
+    assert struck(scan("b"), *before) == []
+    assert struck(scan("e"), *before) == []
+    assert struck(scan("e"), *before, scan("f")) == ["many_phones"]
+
+
+def test_one_phone_far_away_has_taken_a_pack_home_two_are_odd() -> None:
+    assert struck(scan("a", "tỉnh Cà Mau"), scan("b", after=-500)) == []
+    assert struck(scan("a", "tỉnh Cà Mau"), scan("b", "tỉnh Cà Mau", -500)) == ["outside"]
+    assert struck(scan("c"), scan("a", "tỉnh Cà Mau", -900), scan("b", "tỉnh Cà Mau", -500)) == []
+
+
+def test_nothing_is_outside_until_the_sales_area_is_known() -> None:
+    before = scan("b", "tỉnh Cà Mau", -500)
+    assert struck(scan("a", "tỉnh Cà Mau"), before, usual=Usual(4)) == []
+
+
+def test_twice_what_nineteen_of_twenty_packs_stay_within_is_usual() -> None:
+    assert learning.usual_phones([3] * 95 + [40] * 5) == 6
+    assert learning.usual_phones([3] * 94 + [40] * 6) == 80
+    assert learning.usual_phones([12] * 100) == 24
+
+
+def test_a_family_may_always_look() -> None:
+    assert learning.usual_phones([1] * 100) == learning.LEAST_PHONES
+
+
+def test_too_few_packs_teach_nothing() -> None:
+    assert learning.usual_phones([1] * 29) == learning.PHONES_AT_FIRST
+    assert learning.usual_phones([5] * 30) == 10
+
+
+def test_two_copied_packs_in_forty_do_not_move_what_is_usual() -> None:
+    for phones in ([1, 2] * 20, [3] * 40, [*range(1, 41)]):
+        ordinary = learning.usual_phones(phones)
+        assert learning.usual_phones([*phones, 10_000, 10_000]) <= ordinary + 4
+
+
+def test_the_sales_area_is_where_packs_are_and_what_the_clerk_says() -> None:
+    seen = {"tỉnh Lai Châu": 150, "tỉnh Lào Cai": 6, "tỉnh Sơn La": 5, "tỉnh Cà Mau": 4, "": 90}
+    area = learning.sales_area(seen, 200, ["tỉnh Phú Thọ"])
+    assert area == {"tỉnh Lai Châu", "tỉnh Lào Cai", "tỉnh Phú Thọ"}  # 5 of 200 is too few
+    assert "tỉnh Cà Mau" not in learning.sales_area({"tỉnh Cà Mau": 4}, 30, [])
+
+
+@pytest.fixture
+def table(tmp_path):
+    def load(text: str) -> networks.Networks:
+        (tmp_path / "networks.csv").write_text(text, "utf-8")
+        return networks.load(tmp_path / "networks.csv")
+
+    return load
+
+
+def test_the_narrowest_network_tells_the_province(table) -> None:
+    known = table(
+        "network,province\n# office\n10.0.0.0/8,tỉnh Lai Châu\n\n10.1.0.0/16,tỉnh Lào Cai\n"
+        "2001:db8::/32,tỉnh Sơn La\n"
+    )
+    assert known.count == 3
+    assert known.province("10.2.3.4") == "tỉnh Lai Châu"
+    assert known.province("10.1.3.4") == "tỉnh Lào Cai"
+    assert known.province("::ffff:10.1.3.4") == "tỉnh Lào Cai"
+    assert known.province("2001:db8::7") == "tỉnh Sơn La"
+    assert known.province("192.0.2.1") == ""
+    assert known.province("fe80::1%eth0") == ""
+
+
+@given(st.text(max_size=50))
+def test_whatever_stands_for_an_address_gets_an_answer(address: str) -> None:
+    assert networks.Networks([("0.0.0.0/0", "x")]).province(address) in ("", "x")
+
+
+def test_without_the_file_and_with_the_example_no_province_is_known(tmp_path) -> None:
+    assert networks.load(tmp_path / "networks.csv").count == 0
+    from nongso.platform.traceability import scans
+
+    example = networks.Path(scans.__file__).parent / "networks.example.csv"
+    assert networks.load(example).count == 0
+
+
+@pytest.mark.parametrize("line", ["10.0.0.1/8,x", "10.0.0.0/8", "10.0.0.0/8,", "ten,x", "a,b,c"])
+def test_a_line_that_cannot_be_read_is_named(table, line: str) -> None:
+    with pytest.raises(networks.NetworksError, match="line 2"):
+        table(f"10.0.0.0/8,tỉnh Lai Châu\n{line}\n")
