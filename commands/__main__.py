@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nongso.commands import arguments as kinds
-from nongso.commands import platform_room, trace
+from nongso.commands import labels_room, platform_room, trace
 from nongso.commands.arguments import Command, Parser
 from nongso.commands.errors import CommandError
 
@@ -133,22 +133,6 @@ def _platform_of(args: argparse.Namespace) -> "Settings":
             "settings with --settings."
         )
     return settings.load(file)
-
-
-def _labels_sheet(args: argparse.Namespace) -> int:
-    from nongso.labels import csvsheet
-
-    made = csvsheet.make_sheet(args.csv, args.output, args.layout, args.start_cell)
-    print(f"{args.output}: labels {made.labels}, pages {made.pages}; each decoded and compared.")
-    return 0
-
-
-def _labels_layouts(args: argparse.Namespace) -> int:
-    from nongso.labels import layout
-
-    for name in layout.names():
-        print(f"{name:12} {layout.find(name).title}")
-    return 0
 
 
 # --- the table ---------------------------------------------------------------
@@ -296,35 +280,7 @@ def parser() -> Parser:
             "--settings", type=kinds.path, metavar="FILE", help="platform.json, if not in --data"
         )
 
-    labels = kinds.group(rooms, "labels", "QR label sheets, without platform or farm")
-    kinds.add(labels, "layouts", _labels_layouts, "list the label layouts")
-    sheet = kinds.add(
-        labels, "sheet", _labels_sheet, "make a PDF sheet from a CSV with url and text"
-    )
-    sheet.add_argument(
-        "--layout",
-        default="a4-3x8",
-        metavar="NAME",
-        help="see: nongso labels layouts (default: a4-3x8)",
-    )
-    sheet.add_argument(
-        "--csv", type=kinds.path, required=True, metavar="FILE", help="columns: url, text"
-    )
-    sheet.add_argument(
-        "-o",
-        "--output",
-        type=kinds.path,
-        required=True,
-        metavar="FILE",
-        help="the PDF to write; an older PDF there is replaced",
-    )
-    sheet.add_argument(
-        "--start-cell",
-        type=kinds.number,
-        default=1,
-        metavar="N",
-        help="first free label of the sheet (default: 1)",
-    )
+    labels_room.add(rooms)
     return top
 
 

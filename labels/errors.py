@@ -127,3 +127,22 @@ class BadTable(LabelError):
 
 class BadOutput(LabelError):
     """A sheet cannot be written there without losing something else."""
+
+
+class WrongFormat(LabelError):
+    """A layout and a format that do not belong together."""
+
+
+class BadPrinter(LabelError):
+    """A printer's settings that cannot be used, or a file of them that cannot be read."""
+
+
+class PrinterFailed(LabelError):
+    """Labels could not be handed to a printer, or not all of them.
+
+    ``sent`` of ``labels`` were handed over whole; the printer does not say what it made of them.
+    """
+
+    def __init__(self, detail: str, sent: int, labels: int) -> None:
+        super().__init__(detail)
+        self.sent, self.labels = sent, labels

@@ -1,8 +1,8 @@
-"""Layouts of label sheets: TOML files of lengths in ``layouts/``, read into frozen values.
+"""Layouts of labels: TOML files of lengths in ``layouts/``, read into frozen values.
 
 A layout says where the labels lie on the page and what lies where on a label; it does not
-know what is printed. Its lengths are checked when it is read: everything on the page,
-nothing over something else.
+know what is printed. A page is a sheet of paper or, on a roll, one row of labels. Lengths are
+checked when a layout is read: everything on the page, nothing over something else.
 
 ``LEAST_MODULE_MM`` is the smallest module that we print: 0.396 mm, GS1's lower bound for a QR
 code with a Digital Link at retail. Three dots of a 203 dpi printer, 0.375 mm, are below it, so
@@ -11,10 +11,12 @@ rows of uneven width, which is what cheap printers make unreadable.
 """
 
 import tomllib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
 from importlib.resources import files
 from itertools import combinations
+from pathlib import Path
 from sys import maxsize
 from typing import Any
 
@@ -22,6 +24,9 @@ from nongso.labels.errors import BadLayout, ModuleTooSmall, StartCellOutside, Un
 
 LEAST_MODULE_MM = 0.396
 MM_PER_INCH = 25.4
+
+SHEET = "sheet"  # labels on a sheet of paper, for office printers
+MEDIA = ("gap", "mark", "continuous")  # rolls: how the printer finds the next label
 
 
 @dataclass(frozen=True)
@@ -53,10 +58,19 @@ class Box:
 
 
 @dataclass(frozen=True)
+class Column:
+    """A column of the table that is printed in a block, with the words that stand before it."""
+
+    name: str
+    before: str = ""
+
+
+@dataclass(frozen=True)
 class Block:
     """A place for text: from ``largest_pt`` the letters shrink until the lines fit.
 
     An ``optional`` block stays empty rather than refuse the label when its text cannot fit.
+    ``columns`` each begin a line of their own; mostly it is one, named like the block.
     """
 
     name: str
@@ -66,11 +80,24 @@ class Block:
     leading: float
     first_line_bold: bool
     optional: bool
+    columns: tuple[Column, ...]
+
+    def text(self, cells: Mapping[str, str]) -> str:
+        """What stands in the block, from the cells of a row; empty cells make no line."""
+        return "\n".join(
+            column.before + cells[column.name].strip()
+            for column in self.columns
+            if cells.get(column.name, "").strip()
+        )
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where labels lie on a page, and what lies where on a label."""
+    """Where labels lie on a page, and what lies where on a label.
+
+    ``kind`` is ``sheet`` or one of ``MEDIA``; ``feed_mm`` lies between two pages of a roll.
+    ``goods`` marks a layout of labels by law: rows must fill what ``labels.goods`` asks for.
+    """
 
     name: str
     title: str
@@ -85,6 +112,18 @@ class Layout:
     dpi: int
     qr: Box
     blocks: tuple[Block, ...]
+    kind: str = SHEET
+    feed_mm: float = 0.0
+    goods: bool = False
+
+    @property
+    def columns_of_table(self) -> tuple[str, ...]:
+        """The columns that a table may have beside the address."""
+        return tuple(column.name for block in self.blocks for column in block.columns)
+
+    def at(self, dpi: int) -> "Layout":
+        """The same layout on a printer of another fineness. Raises ``BadLayout``."""
+        return _checked(replace(self, dpi=dpi))
 
     @property
     def cells(self) -> int:
@@ -126,6 +165,10 @@ def _checked(layout: Layout) -> Layout:
         raise BadLayout(f"{layout.name}: level is L, M, Q or H, not {layout.level!r}")
     if min(layout.columns, layout.rows) < 1 or min(layout.gap_x_mm, layout.gap_y_mm) < 0:
         raise BadLayout(f"{layout.name}: columns, rows and gaps cannot be below 1, 1 and 0")
+    if layout.kind != SHEET and layout.kind not in MEDIA:
+        raise BadLayout(f"{layout.name}: a page is a {SHEET} or {', '.join(MEDIA)}")
+    if not 0 <= layout.feed_mm <= 100:
+        raise BadLayout(f"{layout.name}: {layout.feed_mm:g} mm between two labels")
     if not 100 <= layout.dpi <= 2400:
         raise BadLayout(f"{layout.name}: {layout.dpi} dpi is no printer")
     if not layout.cell(layout.cells).inside(layout.page_width_mm, layout.page_height_mm):
@@ -137,6 +180,10 @@ def _checked(layout: Layout) -> Layout:
     for (one, a), (other, b) in combinations(boxes.items(), 2):
         if a.overlaps(b):
             raise BadLayout(f"{layout.name}: {one} and {other} overlap")
+    named = ["url", *layout.columns_of_table]
+    for name in named:
+        if named.count(name) > 1:
+            raise BadLayout(f"{layout.name}: column {name!r} is printed twice")
     for block in layout.blocks:
         if not 0 < block.smallest_pt <= block.largest_pt:
             raise BadLayout(f"{layout.name}: letter sizes of {block.name}")
@@ -152,6 +199,10 @@ def _block(body: dict[str, Any]) -> Block:
         leading=body["leading"],
         first_line_bold=body.get("first_line_bold", False),
         optional=body.get("optional", False),
+        columns=tuple(
+            Column(column["name"], column.get("before", ""))
+            for column in body.get("columns", [{"name": body["name"]}])
+        ),
     )
 
 
@@ -176,9 +227,12 @@ def read(name: str, toml: str) -> Layout:
             dpi=body["printer"]["dpi"],
             qr=Box(qr["x_mm"], qr["y_mm"], qr["size_mm"], qr["size_mm"]),
             blocks=tuple(_block(block) for block in body["blocks"]),
+            kind=page.get("kind", SHEET),
+            feed_mm=page.get("feed_mm", 0.0),
+            goods=body.get("goods", False),
         )
         return _checked(layout)
-    except (tomllib.TOMLDecodeError, TypeError) as e:
+    except (tomllib.TOMLDecodeError, TypeError, AttributeError) as e:
         raise BadLayout(f"{name}: {e}") from e
     except KeyError as e:
         raise BadLayout(f"{name}: {e} is missing") from e
@@ -190,9 +244,34 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(f.name[:-5] for f in found if f.name.endswith(".toml")))
 
 
+def plain_sheets() -> tuple[str, ...]:
+    """Names of the sheets whose labels say nothing but a text and the address."""
+    plain = {"text", "address"}
+    return tuple(
+        name
+        for name in names()
+        if find(name).kind == SHEET and plain.issuperset(find(name).columns_of_table)
+    )
+
+
+@cache
 def find(name: str) -> Layout:
     """The layout of that name. Raises ``UnknownLayout``."""
     if name not in names():
         raise UnknownLayout(name, names())
     file = files("nongso.labels").joinpath("layouts", f"{name}.toml")
     return read(name, file.read_text(encoding="utf-8"))
+
+
+def load(name: str) -> Layout:
+    """The layout of that name, or of a file of one's own when the name ends with ``.toml``.
+
+    Raises ``UnknownLayout``, ``BadLayout`` or ``OSError``.
+    """
+    if not name.endswith(".toml"):
+        return find(name)
+    file = Path(name)
+    try:
+        return read(file.stem, file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as e:
+        raise BadLayout(f"{name}: the file is not UTF-8") from e

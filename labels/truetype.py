@@ -29,7 +29,7 @@ class Face:
         if b"glyf" not in self._tables:
             raise ValueError("a font without glyf outlines")
         head, hhea = self._table(b"head"), self._table(b"hhea")
-        self._per_em: int = struct.unpack_from(">H", head, 18)[0]
+        self.per_em: int = struct.unpack_from(">H", head, 18)[0]
         self.box = [self._milli(edge) for edge in struct.unpack_from(">4h", head, 36)]
         self.ascent, self.descent = map(self._milli, struct.unpack_from(">hh", hhea, 4))
         self.x_height = self._milli(struct.unpack_from(">h", self._table(b"OS/2"), 86)[0])
@@ -40,7 +40,7 @@ class Face:
         return self._file[start : start + length]
 
     def _milli(self, units: int) -> float:
-        return units * 1000 / self._per_em
+        return units * 1000 / self.per_em
 
     def _glyphs(self) -> dict[str, int]:
         """Glyph numbers by letter, from the table of the basic plane (format 4)."""
@@ -80,6 +80,12 @@ class Face:
             for letter, glyph in self.glyphs.items()
         }
 
+    def outline(self, glyph: int) -> bytes:
+        """The picture of a glyph as it stands in the file; empty for a space."""
+        start, _ = self._tables[b"glyf"]
+        return self._file[start + self._places[glyph] : start + self._places[glyph + 1]]
+
+    @cached_property
     def _places(self) -> list[int]:
         loca = self._table(b"loca")
         if struct.unpack_from(">h", self._table(b"head"), 50)[0]:
@@ -88,7 +94,7 @@ class Face:
 
     def subset(self, glyphs: Iterable[int]) -> bytes:
         """A font file with the pictures of these glyphs only, and of what they are made of."""
-        outlines, places = self._table(b"glyf"), self._places()
+        outlines, places = self._table(b"glyf"), self._places
         used, left = {0}, [0, *glyphs]
         while left:
             glyph = left.pop()

@@ -70,7 +70,7 @@ def print_labels(code: str) -> Answer:
     form = Form(request.form)
     most = min(max(found.labels_left, 1), labelling.MOST_AT_ONCE)
     count = form.count("count", 1, 10**6, told=most)
-    layout = form.choice("layout", layouts.names())
+    layout = form.choice("layout", layouts.plain_sheets())
     cells = layouts.find(layout).cells if layout else 1
     wish = labelling.Wish(
         found.code,
@@ -87,7 +87,7 @@ def print_labels(code: str) -> Answer:
 
 def _labels(form: Form, lot: Lot, told: Form | None = None, deed: str = "") -> Answer:
     """The page of a lot's labels; ``told`` is a form of the account that came back."""
-    found = [(name, layouts.find(name)) for name in layouts.names()]
+    found = [(name, layouts.find(name)) for name in layouts.plain_sheets()]
     base = settings().label_url
     in_hand = labelling_account.numbers_in_hand(records(), lot).replace(",", ", ")
     accounts = {one: Form(new_form(names=in_hand if one == "applied" else "")) for one in DEEDS}

@@ -142,7 +142,7 @@ def test_ctrl_c_in_any_command_is_a_word_and_no_traceback(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(csvsheet, "make_sheet", interrupted)
+    monkeypatch.setattr(csvsheet, "make", interrupted)
     assert main(["labels", "sheet", "--csv", "a", "-o", "b"]) == 130
     assert capsys.readouterr().err == "nongso: interrupted.\n"
 

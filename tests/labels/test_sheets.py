@@ -51,8 +51,8 @@ def words(pdf: bytes) -> str:
 A4 = layout.find("a4-3x8")
 
 
-@pytest.mark.parametrize("name", layout.names())
-def test_every_layout_prints_a_full_page_of_different_codes(name: str) -> None:
+@pytest.mark.parametrize("name", layout.plain_sheets())
+def test_every_plain_sheet_prints_a_full_page_of_different_codes(name: str) -> None:
     place = layout.find(name)
     made = print_sheet(labels(place.cells), place)
     assert (made.pages, made.labels, made.next_cell) == (1, place.cells, 1)
@@ -178,7 +178,7 @@ def test_a_code_that_is_not_drawn_fails_the_sheet(monkeypatch: pytest.MonkeyPatc
 
 
 def test_layouts_lie_on_the_page_and_unknown_ones_name_the_known() -> None:
-    with pytest.raises(UnknownLayout, match="a4-2x7, a4-3x8"):
+    with pytest.raises(UnknownLayout, match=r"a4-2x7, .*a4-3x8"):
         layout.find("a5-roll")
     with pytest.raises(UnknownLayout):
         layout.find("../errors")

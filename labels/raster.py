@@ -1,0 +1,66 @@
+"""Pages as pictures of one bit a dot, exactly as a printer burns them: PNG and the raster
+commands are made of these. The only door to Pillow in the print shop.
+
+How this works. The finished PDF is drawn by pdfium at the printer's own fineness, where every
+module of a code is a whole number of dots on the printer's grid, and each dot becomes black or
+white at half. So paper, picture and command show the same drawing, and the code in it is exact.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+
+from nongso.labels import check
+
+_HALF = 128
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Dots of a page, rows from the top, each padded to whole bytes; a set bit is black."""
+
+    width: int
+    height: int
+    dots: bytes
+
+    @property
+    def stride(self) -> int:
+        """Bytes of a row."""
+        return (self.width + 7) // 8
+
+    def bands(self, rows: int) -> Iterator["Picture"]:
+        """The picture cut into bands of at most so many rows, from the top."""
+        for top in range(0, self.height, rows):
+            height = min(rows, self.height - top)
+            dots = self.dots[top * self.stride : (top + height) * self.stride]
+            yield Picture(self.width, height, dots)
+
+    def longer(self, rows: int) -> "Picture":
+        """The picture with so many white rows below it."""
+        return Picture(self.width, self.height + rows, self.dots + bytes(self.stride * rows))
+
+
+def _picture(drawn: Any) -> Picture:
+    grey = Image.frombuffer(
+        "L", (drawn.width, drawn.height), drawn.buffer, "raw", "L", drawn.stride, 1
+    )
+    black = grey.point([255 if shade < _HALF else 0 for shade in range(256)], "1")
+    return Picture(drawn.width, drawn.height, black.tobytes())
+
+
+def pictures(pdf: bytes, dpi: int) -> Iterator[Picture]:
+    """Draw each page of a PDF, one after the other."""
+    for page in check.drawn(pdf, dpi):
+        yield _picture(page)
+
+
+def png(picture: Picture, dpi: int) -> bytes:
+    """A picture as PNG of one bit a dot, with the size of a dot written in it."""
+    white = bytes(~byte & 0xFF for byte in picture.dots)
+    image = Image.frombytes("1", (picture.width, picture.height), white)
+    out = BytesIO()
+    image.save(out, "PNG", dpi=(dpi, dpi), optimize=True)
+    return out.getvalue()

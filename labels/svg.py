@@ -1,0 +1,86 @@
+"""Pages of labels as SVG: codes as paths of whole modules, letters as their outlines,
+each drawn once a page.
+
+So a page looks the same everywhere, with or without the font, and can be put into a drawing
+program or a web page. Lengths are mm. What a label says stands in its ``title`` for whoever
+cannot see it. The file holds no script, style or foreign address.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from xml.sax.saxutils import escape
+
+from nongso.labels import font, outlines
+from nongso.labels.fitting import PT_PER_MM, Fitted
+from nongso.labels.layout import MM_PER_INCH, Block, Box, Layout
+from nongso.labels.sheet import Label, make
+from nongso.labels.symbol import Symbol
+
+
+def _code(symbol: Symbol, module_dots: int, cell: Box, layout: Layout) -> str:
+    module_mm = module_dots * MM_PER_INCH / layout.dpi
+    spare_mm = (layout.qr.width_mm - symbol.side * module_mm) / 2
+    x = cell.x_mm + layout.qr.x_mm + spare_mm
+    y = cell.y_mm + layout.qr.y_mm + spare_mm
+    runs = []
+    for row, modules in enumerate(symbol.rows()):
+        at = 0
+        for dark, run in groupby(modules):
+            length = len(list(run))
+            if dark:
+                runs.append(f"M{at} {row}h{length}v1h-{length}z")
+            at += length
+    return (
+        f'<path transform="translate({x:.4f} {y:.4f}) scale({module_mm:.6f})"'
+        f' shape-rendering="crispEdges" d="{"".join(runs)}"/>'
+    )
+
+
+def _text(block: Block, fitted: Fitted, cell: Box, letters: dict[str, str]) -> str:
+    """The lines of a block, each letter a reference into ``letters``, which is filled."""
+    size_mm = fitted.size_pt / PT_PER_MM
+    leading_mm = size_mm * block.leading
+    # as on the PDF: the address stands in the middle of its block, other text begins above
+    spare_mm = block.box.height_mm - len(fitted.lines) * leading_mm
+    y = cell.y_mm + block.box.y_mm + (spare_mm / 2 if block.name == "address" else 0.0)
+    y += font.ascent(font.REGULAR) * size_mm
+    out = ""
+    for line in fitted.lines:
+        face = font.face(line.font)
+        scale = size_mm / face.per_em
+        x = 0.0
+        uses = ""
+        for letter in line.text:
+            if drawn := outlines.path(line.font, letter):
+                name = f"{'b' if line.font == font.BOLD else 'r'}{ord(letter):x}"
+                letters[name] = drawn
+                uses += f'<use href="#{name}" x="{x:g}"/>'
+            x += face.widths[letter] * face.per_em / 1000
+        left = cell.x_mm + block.box.x_mm
+        out += f'<g transform="translate({left:.3f} {y:.3f}) scale({scale:.6f} {-scale:.6f})">'
+        out += f"{uses}</g>"
+        y += leading_mm
+    return out
+
+
+def pages(labels: Sequence[Label], layout: Layout, start_cell: int = 1) -> Iterator[bytes]:
+    """Draw each page of labels. Raises ``LabelRefused`` or ``StartCellOutside``."""
+    width, height = f"{layout.page_width_mm:g}", f"{layout.page_height_mm:g}"
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}mm" height="{height}mm"'
+        f' viewBox="0 0 {width} {height}">\n'
+        f'<rect width="{width}" height="{height}" fill="#fff"/>\n'
+    )
+    placed = zip(labels, make(labels, layout), layout.places(len(labels), start_cell), strict=True)
+    for _, page in groupby(placed, key=lambda one: one[2][0]):
+        out = ""
+        letters: dict[str, str] = {}
+        for label, made, (_, number) in page:
+            cell = layout.cell(number)
+            said = "\n".join([label.url, *label.texts.values()])
+            out += f"<g><title>{escape(said)}</title>"
+            out += _code(made.symbol, made.module_dots, cell, layout)
+            out += "".join(_text(block, fitted, cell, letters) for block, fitted in made.blocks)
+            out += "</g>\n"
+        shapes = "".join(f'<path id="{n}" d="{d}"/>' for n, d in sorted(letters.items()))
+        yield f"{head}<defs>{shapes}</defs>\n{out}</svg>\n".encode()
