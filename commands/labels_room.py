@@ -327,7 +327,7 @@ def add(rooms: "argparse._SubParsersAction[Parser]") -> None:
         type=kinds.number,
         default=1,
         metavar="N",
-        help="leave out the rows above, as the spreadsheet counts them (after a stop)",
+        help="leave out the rows above, as the spreadsheet counts them, after a stop (default: 1)",
     )
 
     calibrate = kinds.add(
