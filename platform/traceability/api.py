@@ -136,6 +136,7 @@ def lot_answer(lot: Lot) -> LotAnswer:
         "left_kg": _kg(lot.left_grams),
         "packs": lot.packs,
         "pack_grams": lot.pack_grams,
+        "pack_ml": lot.pack_ml,
         "best_before": lot.best_before,
         "labels": {
             "issued": lot.labels,

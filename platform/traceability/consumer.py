@@ -206,6 +206,7 @@ def _page(lot: Lot, story: Story, label: LabelCode | None) -> Response:
         label=label,
         address=_address(lot, label.serial if label is not None else None),
         mass=mass,
+        content=sentences.content,
         telephone=_telephone,
         missing=_missing,
         months=_months,
@@ -238,6 +239,7 @@ def _product_page(product: Product) -> Response:
     ).all()
     page = render_template(
         "traceability/product_page.html",
+        content=sentences.content,
         product=product,
         lots=lots,
         links=[

@@ -229,8 +229,8 @@ def _check_packs(desk: Desk, lot: Lot, packs: int, in_grams: int) -> None:
     account = desk.session.get(PackAccount, lot.code)
     if account is not None and packs < lot.packs_gone + account.cartoned:
         raise Contradicted(lot.code, "boxed", account.cartoned)
-    if not 0 < packs * (lot.pack_grams or 0) <= in_grams:
-        raise MoreOutThanIn(in_grams, packs * (lot.pack_grams or 0))
+    if not 0 < lot.net.mass(packs) <= in_grams:
+        raise MoreOutThanIn(in_grams, lot.net.mass(packs))
 
 
 def _corrected(

@@ -76,6 +76,7 @@ def page(template: str, form: Form | None = None, **more: Any) -> str | tuple[st
         form=form,
         kg=forms.kg,
         mass=forms.mass,
+        content=sentences.content,
         kind_of_lot=sentences.kind_of_lot,
         today=today(),
         trial=growing.is_simulated(records(), somebody().cooperative or ""),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from nongso.platform.languages import NO_BREAK
+from nongso.platform.traceability.net import Net
 from nongso.platform.traceability.operations import day_of
 from nongso.platform.traceability.records import Lot
 
@@ -15,15 +16,16 @@ def _date(iso: str) -> str:
     return f"{day}/{month}/{year}"
 
 
-def _mass(grams: int) -> str:
-    if grams % 1000:
-        return f"{grams}{NO_BREAK}g"
-    return f"{grams // 1000}{NO_BREAK}kg"
+def _content(net: Net) -> str:
+    small, large = ("g", "kg") if net.ml is None else ("ml", "lít")
+    if net.size % 1000:
+        return f"{net.size}{NO_BREAK}{small}"
+    return f"{net.size // 1000}{NO_BREAK}{large}"
 
 
 def texts_of(lot: Lot) -> dict[str, str]:
     """The lines of a packed lot: name, pack and lot, number and dates, who and where."""
-    lines = [lot.name, f"Gói {_mass(lot.pack_grams or 0)} · Lô {lot.code}"]
+    lines = [lot.name, f"Gói {_content(lot.net)} · Lô {lot.code}"]
     lines.append(f"Đóng gói {_date(day_of(lot).isoformat())}")
     dates = [f"HSD {_date(lot.best_before)}"] if lot.best_before else []
     lines.append(" · ".join([*dates, f"Tem số{NO_BREAK}{NUMBER}"]))

@@ -40,6 +40,7 @@ from nongso.platform.traceability import book as books
 from nongso.platform.traceability import shaping
 from nongso.platform.traceability.book import Book, Memory, Tables
 from nongso.platform.traceability.identifiers import lot_of
+from nongso.platform.traceability.net import MILLILITRE
 from nongso.platform.traceability.records import (
     CROP,
     PACKS,
@@ -94,6 +95,7 @@ def born(event: events.Event, kind: str, quantity: Body) -> Lot:
     """A new lot from the event that brings it about."""
     body = event.body
     ilmd = body.get("ilmd", {})
+    net = ilmd.get("nongso:netContent", {})
     return Lot(
         code=lot_of(quantity["epcClass"]),
         cooperative=event.cooperative,
@@ -108,6 +110,8 @@ def born(event: events.Event, kind: str, quantity: Body) -> Lot:
         used_grams=0,
         packs=quantity["quantity"] if kind == PACKS else 0,
         pack_grams=ilmd.get("nongso:packGrams"),
+        pack_ml=net["quantity"] if net.get("uom") == MILLILITRE else None,
+        grams_per_litre=ilmd.get("nongso:gramsPerLitre"),
         best_before=ilmd.get("nongso:bestBeforeDate"),
         labels=0,
         spoiled=0,

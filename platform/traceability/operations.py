@@ -58,6 +58,7 @@ from nongso.platform.traceability.making_errors import (
     UnusualYield,
 )
 from nongso.platform.traceability.moving_errors import Held
+from nongso.platform.traceability.net import Net
 from nongso.platform.traceability.recipe_book import Kind, Step, recipes
 from nongso.platform.traceability.records import (
     PACKS,
@@ -163,6 +164,8 @@ class Packing:
     pack_grams: int
     day: datetime.date
     best_before: datetime.date
+    pack_ml: int | None = None  # of a liquid, with what a litre weighs by the product's word
+    grams_per_litre: int | None = None
 
 
 _Owned = TypeVar("_Owned", Lot, Producer, Product)
@@ -624,7 +627,8 @@ def pack(desk: Desk, id_: str, wish: Packing) -> Lot:
             raise NotOurs(lot.code, lot.owner)
         withholding.refuse_held_back(desk.session, lot.code, wish.day, "pack")
     in_grams = sum(take.grams for take in wish.inputs)
-    out_grams = wish.packs * wish.pack_grams
+    net = Net(wish.pack_grams, wish.pack_ml, wish.grams_per_litre)
+    out_grams = net.mass(wish.packs)
     if not 0 < out_grams <= in_grams:
         raise MoreOutThanIn(in_grams, out_grams)
     check_best_before(product, wish.day, wish.best_before)
@@ -635,10 +639,13 @@ def pack(desk: Desk, id_: str, wish: Packing) -> Lot:
         "nongso:producer": product.producer_id,
         "nongso:owner": sources[0].owner,
     }
-    ilmd = {
+    ilmd: Body = {
         "nongso:packingDate": wish.day.isoformat(),
         "nongso:bestBeforeDate": wish.best_before.isoformat(),
-        "nongso:packGrams": wish.pack_grams,
+        "nongso:packGrams": net.grams,
+        "nongso:netContent": {"quantity": net.size, "uom": net.uom},
     }
+    if net.grams_per_litre is not None:
+        ilmd["nongso:gramsPerLitre"] = net.grams_per_litre
     output = shaping.pieces(lot_id(desk.base, new_code(desk)), wish.packs)
     return transform(desk, lots.PACKED, id_, wish.inputs, wish.day, output, ilmd, more)

@@ -16,6 +16,7 @@ from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, UniqueConstrain
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from nongso.platform.store import Base
+from nongso.platform.traceability.net import Net
 from nongso.platform.traceability.recipe_book import recipes
 
 # Kinds of lots that no recipe declares, and those of the recipe that came first.
@@ -25,6 +26,9 @@ VEGETABLES = "vegetables"
 PRODUCER_KINDS = ("cooperative", "group", "household")
 MOST_PACK_GRAMS = 50_000
 LOT, UNIT = "lot", "unit"  # what a label's code says: which lot, or which pack
+MOST_PACK_ML = 30_000
+# Lighter than any oil, heavier than any honey: what is outside of it was not weighed so.
+LIGHTEST_LITRE_GRAMS, HEAVIEST_LITRE_GRAMS = 600, 1600
 LONGEST_SHELF_DAYS = 3650
 
 
@@ -74,11 +78,13 @@ class Product(Base):
     brand: Mapped[str]
     kind: Mapped[str]
     pack_grams: Mapped[int]
+    pack_ml: Mapped[int | None]  # of liquids; pack_grams is then what it weighs
+    grams_per_litre: Mapped[int | None]
     shelf_life_days: Mapped[int]
     crop: Mapped[str] = mapped_column(default="")  # of vegetables: what they are
     storage: Mapped[str]
     gtin: Mapped[str | None] = mapped_column(index=True)
-    pack_sizes: Mapped[list[int]] = mapped_column(JSON, default=list)  # others than pack_grams
+    pack_sizes: Mapped[list[int]] = mapped_column(JSON, default=list)  # others, in net.uom
     photo: Mapped[str] = mapped_column(default="")  # SHA-256, under which platform.photos has it
     standard: Mapped[str] = mapped_column(default="")  # TCVN, TCCS …: what it is made by
     origin: Mapped[str] = mapped_column(default="Việt Nam")
@@ -87,6 +93,11 @@ class Product(Base):
     warnings: Mapped[str] = mapped_column(default="")
     model: Mapped[str] = mapped_column(default="")
     compulsory: Mapped[bool] = mapped_column(default=False)  # the law asks for its trace
+
+    @property
+    def net(self) -> Net:
+        """What one pack of it holds."""
+        return Net(self.pack_grams, self.pack_ml, self.grams_per_litre)
 
     def takes(self, lot: "Lot") -> bool:
         """Say whether it may be packed of that lot: noodles of noodles, melon of melon."""
@@ -166,6 +177,8 @@ class Lot(Base):
     used_grams: Mapped[int] = mapped_column(default=0)
     packs: Mapped[int] = mapped_column(default=0)
     pack_grams: Mapped[int | None]
+    pack_ml: Mapped[int | None]
+    grams_per_litre: Mapped[int | None]
     best_before: Mapped[str | None]  # a day, 2027-11-21
     labels: Mapped[int] = mapped_column(default=0)
     spoiled: Mapped[int] = mapped_column(default=0)
@@ -193,6 +206,11 @@ class Lot(Base):
     def packs_left(self) -> int:
         """Packs that are still there."""
         return 0 if self.withdrawn_at is not None else self.packs - self.packs_gone
+
+    @property
+    def net(self) -> Net:
+        """What one of its packs holds; nothing where it is not packed."""
+        return Net(self.pack_grams or 0, self.pack_ml, self.grams_per_litre)
 
     @property
     def left_grams(self) -> int | None:

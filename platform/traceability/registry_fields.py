@@ -44,6 +44,8 @@ def product_fields(one: Product) -> dict[str, str]:
     """A product, without its picture."""
     return {name: getattr(one, name) for name in _PRODUCT} | {
         "pack_grams": str(one.pack_grams),
+        "pack_ml": "" if one.pack_ml is None else str(one.pack_ml),
+        "grams_per_litre": "" if one.grams_per_litre is None else str(one.grams_per_litre),
         "pack_sizes": " ".join(str(grams) for grams in one.pack_sizes),
         "shelf_life_days": str(one.shelf_life_days),
         "gtin": one.gtin or "",

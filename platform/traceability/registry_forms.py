@@ -15,10 +15,14 @@ from nongso.platform.traceability import sentences
 from nongso.platform.traceability.errors import BadGtin
 from nongso.platform.traceability.identifiers import gtin14
 from nongso.platform.traceability.moving_records import HOLDER_KINDS
+from nongso.platform.traceability.net import Net
 from nongso.platform.traceability.plots import UNITS, Area, BadArea, read_area
 from nongso.platform.traceability.records import (
+    HEAVIEST_LITRE_GRAMS,
+    LIGHTEST_LITRE_GRAMS,
     LONGEST_SHELF_DAYS,
     MOST_PACK_GRAMS,
+    MOST_PACK_ML,
     PRODUCER_KINDS,
     product_kinds,
 )
@@ -143,7 +147,7 @@ def read_product(form: Form, makers: Collection[str]) -> dict[str, Any]:
         "producer_id": form.choice("producer_id", makers),
         "name": form.text("name", 60),
         "brand": form.text("brand", 60, needed=False),
-        "pack_grams": form.count("pack_grams", 1, MOST_PACK_GRAMS),
+        **_net(form),
         "pack_sizes": _sizes(form),
         "shelf_life_days": form.count("shelf_life_days", 1, LONGEST_SHELF_DAYS),
         "storage": form.text("storage", 200, needed=False),
@@ -154,8 +158,19 @@ def read_product(form: Form, makers: Collection[str]) -> dict[str, Any]:
     return values | {name: form.text(name, 200, needed=False) for name in PRODUCT_TEXTS}
 
 
+def _net(form: Form) -> dict[str, int | None]:
+    """What a pack holds: grams, or millilitres with what a litre weighs."""
+    if not form["pack_ml"].strip() and not form["grams_per_litre"].strip():
+        grams = form.count("pack_grams", 1, MOST_PACK_GRAMS)
+        return {"pack_grams": grams, "pack_ml": None, "grams_per_litre": None}
+    ml = form.count("pack_ml", 1, MOST_PACK_ML)
+    density = form.count("grams_per_litre", LIGHTEST_LITRE_GRAMS, HEAVIEST_LITRE_GRAMS)
+    grams = Net.volume(ml, density).grams
+    return {"pack_grams": grams, "pack_ml": ml, "grams_per_litre": density}
+
+
 def _sizes(form: Form) -> list[int]:
-    """Other sizes of packs, in grams, smallest first."""
+    """Other sizes of packs, in grams or of liquids in millilitres, smallest first."""
     found: set[int] = set()
     try:
         for part in form["pack_sizes"].replace(";", " ").replace(", ", " ").split():

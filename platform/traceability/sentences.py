@@ -10,8 +10,9 @@ from nongso.labels.errors import (
     TextDoesNotFit,
 )
 from nongso.platform.forms import mass
-from nongso.platform.languages import _, date, language, number
+from nongso.platform.languages import _, date, language, number, quantity
 from nongso.platform.traceability import errors, records
+from nongso.platform.traceability.net import Net
 from nongso.platform.traceability.recipe_book import recipes
 
 
@@ -24,6 +25,11 @@ def kind_of_lot(kind: str) -> str:
         records.CROP: _("rau, quả đã thu hoạch"),
         records.PACKS: _("lô hàng đã đóng gói"),
     }[kind]
+
+
+def content(net: Net) -> str:
+    """What one pack holds, as it stands on the pack."""
+    return quantity(net.size, "g" if net.ml is None else "ml")
 
 
 def kind_of_product(kind: str) -> str:

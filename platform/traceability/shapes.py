@@ -70,6 +70,7 @@ class LotAnswer(TypedDict):
     left_kg: float | None
     packs: int
     pack_grams: int | None
+    pack_ml: int | None
     best_before: str | None
     labels: LabelCountAnswer
     demonstration: bool

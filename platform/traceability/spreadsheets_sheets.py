@@ -166,6 +166,8 @@ def _product_columns() -> tuple[Column, ...]:
         Column("Mã nơi sản xuất", "producer_id", needed=True),
         Column("Nhãn hiệu", "brand"),
         Column("Mỗi gói (g)", "pack_grams", needed=True),
+        Column("Mỗi gói (ml), nếu là hàng lỏng", "pack_ml"),
+        Column("Một lít nặng (g)", "grams_per_litre"),
         Column("Cỡ gói khác (g)", "pack_sizes"),
         Column("Hạn sử dụng (ngày)", "shelf_life_days", needed=True),
         Column("Cách bảo quản", "storage"),

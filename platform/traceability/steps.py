@@ -30,10 +30,12 @@ from nongso.platform.traceability.desk import (
 from nongso.platform.traceability.errors import LotUnknown
 from nongso.platform.traceability.making_pages import moisture_typed
 from nongso.platform.traceability.moving_desk import MOST_PACKS, done
+from nongso.platform.traceability.net import Net
 from nongso.platform.traceability.places_pages import seal_measured
 from nongso.platform.traceability.recipe_book import Kind, Step, recipes
 from nongso.platform.traceability.records import (
     MOST_PACK_GRAMS,
+    MOST_PACK_ML,
     PLANTING,
     ROOTS,
     Lot,
@@ -292,11 +294,11 @@ def _proposed(product: Product, code: str) -> dict[str, str]:
     best_before = product.keeps_until(today())
     proposed = {
         "product": product.id,
-        "pack_grams": str(product.pack_grams),
+        "pack_ml" if product.pack_ml else "pack_grams": str(product.net.size),
         "best_before": best_before.isoformat(),
     }
     if lot is not None:
-        proposed |= {"lot": lot.code, "packs": str((lot.left_grams or 0) // product.pack_grams)}
+        proposed |= {"lot": lot.code, "packs": str(product.net.packs_in(lot.left_grams or 0))}
     return proposed
 
 
@@ -309,13 +311,20 @@ def pack() -> Answer:
     product = made.get(form.choice("product", made))
     lot, day = form.text("lot", 20), form.day("day", today())
     packs = form.count("packs", 1, MOST_PACKS)
-    pack_grams = form.count("pack_grams", 1, MOST_PACK_GRAMS)
+    net = _net(form, product)
     best_before = form.day("best_before")
-    taken = form.grams("taken", needed=False) or packs * pack_grams
-    wish = ops.Packing(
-        form["product"], (ops.Take(lot, taken),), packs, pack_grams, day, best_before
-    )
+    taken = form.grams("taken", needed=False) or net.mass(packs)
+    takes = (ops.Take(lot, taken),)
+    volume = (net.ml, net.grams_per_litre)
+    wish = ops.Packing(form["product"], takes, packs, net.grams, day, best_before, *volume)
     return _record(form, ops.pack, wish) or _packing(form, product)
+
+
+def _net(form: Form, product: Product | None) -> Net:
+    """What a pack holds, in the unit in which the product is sold."""
+    if product is None or product.grams_per_litre is None:
+        return Net(form.count("pack_grams", 1, MOST_PACK_GRAMS))
+    return Net.volume(form.count("pack_ml", 1, MOST_PACK_ML), product.grams_per_litre)
 
 
 def _packing(form: Form, product: Product | None) -> Answer:

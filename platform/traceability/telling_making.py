@@ -61,7 +61,7 @@ def usually(band: Usual | None) -> str:
 def yield_of(session: Session, lot: Lot) -> str:
     """Say what went in, what came out, and what usually does; empty where nothing was made."""
     if lot.kind == PACKS and lot.in_grams:
-        made = lot.packs * (lot.pack_grams or 0)
+        made = lot.net.mass(lot.packs)
         return _(
             "Vào %(taken)s, ra %(packs)s gói là %(made)s: %(percent)s.",
             taken=mass(lot.in_grams),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from nongso.platform.traceability.net import GRAM
 from nongso.platform.traceability.resolver.names import Named
 from nongso.platform.traceability.resolver.offers import Level
 from nongso.platform.traceability.shaping import day_of
@@ -37,12 +38,12 @@ def product_data(named: Named, level: Level) -> dict[str, Any]:
         found["gtin14"] = gtin
     if level.same_as:
         found["sameAs"] = list(level.same_as)
-    grams = product.pack_grams
+    net = product.net
     more: list[dict[str, Any]] = []
     if lot is not None:
         found["name"] = lot.name
         found["productionDate"] = day_of(lot.at)
-        grams = lot.pack_grams or grams
+        net = lot.net if lot.pack_grams else net
         more.append({"name": "lot", "value": lot.code})
         if lot.best_before:
             more.append({"name": "bestBefore", "value": lot.best_before})
@@ -53,7 +54,9 @@ def product_data(named: Named, level: Level) -> dict[str, Any]:
                 more.append({"name": name, "value": day_of(at)})
     if named.serial:
         found["serialNumber"] = named.serial
-    found["weight"] = {"@type": "QuantitativeValue", "value": grams, "unitCode": "GRM"}
+    found["weight"] = {"@type": "QuantitativeValue", "value": net.grams, "unitCode": GRAM}
+    if net.ml is not None:
+        found["size"] = {"@type": "QuantitativeValue", "value": net.size, "unitCode": net.uom}
     if more:
         found["additionalProperty"] = [{"@type": "PropertyValue", **one} for one in more]
     events = [offer for offer in level.offers if offer.kind == "epcis"]
