@@ -146,3 +146,19 @@ class PrinterFailed(LabelError):
     def __init__(self, detail: str, sent: int, labels: int) -> None:
         super().__init__(detail)
         self.sent, self.labels = sent, labels
+
+
+class BadGtin(LabelError):
+    """A number that is no GTIN, or none for this kind of bar code."""
+
+    def __init__(self, gtin: str, detail: str) -> None:
+        super().__init__(f"{gtin!r}: {detail}")
+        self.gtin = gtin
+
+
+class BadElement(LabelError):
+    """An element that a GS1-128 bar code cannot hold."""
+
+    def __init__(self, identifier: str, value: str, detail: str) -> None:
+        super().__init__(f"({identifier}) {value!r}: {detail}")
+        self.identifier, self.value = identifier, value
