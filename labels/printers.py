@@ -109,7 +109,7 @@ def _check(printer: Printer, name: str) -> Printer:
             f"{name}: a scale of {printer.scale_x:g} × {printer.scale_y:g} is no printer's."
             " Measure the crosses from the left and upper edge of the paper, and print at 100 %"
         )
-    if not max(abs(printer.offset_x_mm), abs(printer.offset_y_mm)) <= MOST_OFFSET_MM:
+    if not all(abs(one) <= MOST_OFFSET_MM for one in (printer.offset_x_mm, printer.offset_y_mm)):
         raise BadPrinter(
             f"{name}: an offset of {printer.offset_x_mm:g} and {printer.offset_y_mm:g} mm is more"
             f" than {MOST_OFFSET_MM:g} mm: measure again"

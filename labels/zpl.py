@@ -29,12 +29,19 @@ def _count(number: int) -> str:
 
 
 def _row(digits: str) -> str:
-    """One row: its end of zeros is a comma, its end of ones an exclamation mark."""
-    for digit, fill in (("0", ","), ("F", "!")):
+    """One row: its end of zero bytes is a comma, its end of full ones an exclamation mark.
+
+    Both stand for whole bytes: the guide asks for a single zero before the comma where their
+    number is odd.
+    """
+    fill = ""
+    for digit, mark in (("0", ","), ("F", "!")):
         kept = digits.rstrip(digit)
-        if len(digits) - len(kept) > 1:
-            return _RUN.sub(lambda run: _count(len(run[0])) + run[1], kept) + fill
-    return _RUN.sub(lambda run: _count(len(run[0])) + run[1], digits)
+        kept += digit * (len(kept) % 2)
+        if len(digits) > len(kept):
+            digits, fill = kept, mark
+            break
+    return _RUN.sub(lambda run: _count(len(run[0])) + run[1], digits) + fill
 
 
 def _graphic(picture: Picture) -> str:

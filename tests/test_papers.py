@@ -32,7 +32,12 @@ from nongso.platform.store import Records
 
 ROOT = Path(__file__).parents[1]
 BOOK = sorted((ROOT / "docs/so-tay").glob("*.md"))
-PAPERS = [*BOOK, ROOT / "docs/security/tu-danh-gia.md", ROOT / "docs/chi-phi.md"]
+PAPERS = [
+    *BOOK,
+    ROOT / "docs/security/tu-danh-gia.md",
+    ROOT / "docs/chi-phi.md",
+    ROOT / "docs/labels.md",
+]
 FOR_EVERYBODY = [p for p in BOOK if p.stem in ("nguoi-trong", "nhan-vien", "can-bo-xa")]
 PICTURES = sorted((ROOT / "docs/pictures").glob("*.svg"))
 IT_BOOK = ROOT / "docs/so-tay/can-bo-it.md"

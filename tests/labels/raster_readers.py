@@ -38,6 +38,7 @@ def inflated(text: str, stride: int) -> bytes:
             continue
         if letter in ",!":
             assert not repeat
+            assert len(row) % 2 == 0  # the guide: an odd zero is written before the comma
             row = row.ljust(stride * 2, "0" if letter == "," else "F")
         elif "G" <= letter <= "Y":
             repeat += ord(letter) - ord("F")

@@ -1,12 +1,16 @@
 """Sheets from a table: any cooperative's CSV, with the bad cell named."""
 
+import dataclasses
+from importlib.resources import files
 from pathlib import Path
 
 import pypdfium2
 import pytest
 
-from nongso.labels.csvsheet import make_sheet
-from nongso.labels.errors import BadTable
+from nongso.commands.__main__ import main
+from nongso.labels import layout
+from nongso.labels.csvsheet import make, make_sheet
+from nongso.labels.errors import BadLayout, BadTable
 
 GOOD = (
     "url,text\r\n"
@@ -74,3 +78,83 @@ def test_an_old_sheet_stays_when_the_new_table_is_bad(tmp_path: Path) -> None:
     with pytest.raises(BadTable):
         sheet_of(tmp_path, "url\nx\n")
     assert (tmp_path / "out.pdf").read_bytes() == before
+
+
+GOODS = (
+    "url,kind,name,maker,origin,quantity,made,expiry,ingredients,use,storage,warning,lot\n"
+    "{url},{kind},Miến dong,{maker},Lai Châu,500 g,{made},21-11-2027,bột dong,nấu 3 phút,"
+    "nơi khô,không có,K7M4\n"
+)
+
+
+def goods(kind: str = "", maker: str = "HTX, xã Bình Lư", made: str = "21-11-2026") -> str:
+    return GOODS.format(url="HTTPS://A.VN/1", kind=kind, maker=f'"{maker}"', made=made)
+
+
+@pytest.mark.parametrize("name", ["a4-2x4-goods", "roll-70x50-goods"])
+def test_a_goods_label_says_what_the_law_asks_for(tmp_path: Path, name: str) -> None:
+    table = tmp_path / "goods.csv"
+    table.write_text(goods("food"))
+    made = make(table, layout.find(name))
+    document = pypdfium2.PdfDocument(made.sheet.pdf)
+    text = document[0].get_textpage().get_text_bounded()
+    document.close()
+    for words in ("NSX: 21-11-2026", "Thành phần: bột dong", "HTX, xã Bình Lư", "Lô: K7M4"):
+        assert words in text.replace("\r\n", " ")
+    table.write_text(goods("other", made=""))  # only food has a day of making
+    assert "NSX" not in make(table, layout.find(name)).labels[0].texts["goods"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (goods(maker=" "), "row 2, column maker: is empty, and a label for food must say it"),
+        (goods("other", maker=""), "row 2, column maker: is empty, and a label for other"),
+        (goods("wood"), "row 2, column kind: no kind of goods 'wood'; known: food, other"),
+        (goods(made="2026-11-21"), "row 2, column made: dates on labels have the day first"),
+    ],
+)
+def test_a_goods_label_without_what_the_law_asks_for_is_not_printed(
+    tmp_path: Path, content: str, message: str
+) -> None:
+    table = tmp_path / "goods.csv"
+    table.write_text(content)
+    with pytest.raises(BadTable, match=message):
+        make(table, layout.find("a4-2x4-goods"))
+
+
+def test_a_goods_label_with_letters_too_small_for_the_law_is_no_layout(tmp_path: Path) -> None:
+    plain = layout.find("a4-2x4-goods")
+    small = tuple(dataclasses.replace(block, smallest_pt=5.0) for block in plain.blocks)
+    table = tmp_path / "goods.csv"
+    table.write_text(goods())
+    with pytest.raises(
+        BadLayout, match=r"may shrink to 0\.93 mm, and a goods label needs 1\.2 mm"
+    ):
+        make(table, dataclasses.replace(plain, blocks=small))
+    with pytest.raises(BadLayout, match="has no place for name, maker, origin"):
+        make(table, dataclasses.replace(plain, blocks=plain.blocks[1:]))
+
+
+def test_a_layout_of_ones_own_is_a_file(tmp_path: Path) -> None:
+    own, table, out = tmp_path / "mine.toml", tmp_path / "t.csv", tmp_path / "out.png"
+    toml = (files("nongso.labels") / "layouts" / "roll-50x30.toml").read_text()
+    own.write_text(toml.replace("height_mm = 30.0", "height_mm = 32.0"))
+    table.write_text("url,text\nHTTPS://A.VN/1,a\nHTTPS://A.VN/2,b\n")
+    assert (
+        main(["labels", "sheet", "--csv", str(table), "--layout", str(own), "-o", str(out)]) == 0
+    )
+    assert {path.name for path in tmp_path.glob("*.png")} == {"out-1.png", "out-2.png"}
+    own.write_text("title = 3")
+    with pytest.raises(BadLayout, match="mine: "):
+        layout.load(str(own))
+
+
+def test_text_of_a_block_with_a_name_of_its_own_comes_from_its_column(tmp_path: Path) -> None:
+    table = tmp_path / "shelf.csv"
+    table.write_text("url;name;price;text\nHTTPS://A.VN/1;Miến dong;60.000 đ;gói 500 g\n")
+    made = make(table, layout.find("roll-80x40-shelf"))
+    assert made.labels[0].texts == {"name": "Miến dong", "price": "60.000 đ", "text": "gói 500 g"}
+    table.write_text("url,name,price\nHTTPS://A.VN/1,a," + "9" * 60 + "\n")
+    with pytest.raises(BadTable, match=r"row 2, column price: .*does not fit"):
+        make(table, layout.find("roll-80x40-shelf"))

@@ -103,7 +103,7 @@ def test_the_bytes_are_those_of_the_makers_references() -> None:
     """One row of 16 dots, the left 4 black, and an empty one, on labels with a gap of 2 mm."""
     picture, paper = Picture(16, 2, b"\xf0\x00\x00\x00"), Paper(2.0, 0.25, "gap", 2.0, 203, 8, 3)
     assert zpl.page(picture, paper) == (
-        b"~SD08^XA^PR3^MNY^PW16^LL2^LH0,0^LS0\n^FO0,0^GFA,4,4,2,F,,^FS\n^PQ1^XZ\n"
+        b"~SD08^XA^PR3^MNY^PW16^LL2^LH0,0^LS0\n^FO0,0^GFA,4,4,2,F0,,^FS\n^PQ1^XZ\n"
     )
     assert tspl.page(picture, paper) == (
         b"SIZE 2.00 mm,0.25 mm\r\nGAP 2.00 mm,0 mm\r\nDIRECTION 0\r\nREFERENCE 0,0\r\nSPEED 3\r\n"
