@@ -1,10 +1,12 @@
 """The whole log checked against the whole stream, for the operator: ``nongso trace check``.
 
 Slow (it reads everything) and thorough: each event makes its entry again, each entry its leaf,
-the leaves all tiles, the tiles every signed root. And the tables that pages show (stock, packs,
-best before) must be what the events make of them.
+the leaves all tiles, the tiles every signed root. What was forgotten must be what the log says
+was forgotten. And the tables that pages show (stock, packs, best before, labels, which events are
+about which lot) must be what the events make of them.
 """
 
+import json
 from collections.abc import Generator, Iterator
 
 from sqlalchemy import func, select
@@ -12,10 +14,23 @@ from sqlalchemy.orm import Session
 
 from nongso.platform.events import Event
 from nongso.platform.traceability import lots
-from nongso.platform.traceability.proof import checkpoints, keeping, merkle, reading, tiles
+from nongso.platform.traceability.proof import (
+    checkpoints,
+    keeping,
+    merkle,
+    reading,
+    tiles,
+    told,
+)
 from nongso.platform.traceability.proof.merkle import HASH_BYTES
 from nongso.platform.traceability.proof.notes import NoteError
-from nongso.platform.traceability.proof.records import EVENT, LogCheckpoint, LogEntry
+from nongso.platform.traceability.proof.records import (
+    ERASURE,
+    EVENT,
+    LogCheckpoint,
+    LogEntry,
+    LogErasure,
+)
 from nongso.platform.traceability.proof.signing import LOG_KEY
 
 
@@ -27,6 +42,7 @@ def check(session: Session) -> Iterator[str]:
     )
     if behind:
         yield f"{behind} events have no entry yet."
+    yield from _left_out(session)
     level: list[bytes] = []
     for begin in range(0, size, tiles.WIDTH):
         leaves = yield from _bundle(session, begin, min(size, begin + tiles.WIDTH))
@@ -45,7 +61,43 @@ def check(session: Session) -> Iterator[str]:
                 above.append(tiles.subtree(hashes))
         level, height = above, height + 1
     yield from _roots(session, size)
+    yield from _erasures(session)
     yield from lots.differences(session)
+    yield from told.differences(session)
+
+
+def _left_out(session: Session) -> Iterator[str]:
+    """Events among those that entered to which no entry belongs, and entries out of order."""
+    entered = select(LogEntry.event_number).where(LogEntry.event_number.is_not(None))
+    wanted = select(Event.number).where(
+        Event.number <= keeping.last_event(session), Event.number.not_in(entered)
+    )
+    for number in session.scalars(wanted.order_by(Event.number)):
+        yield f"Event {number} has no entry."
+    before = 0
+    in_order = select(LogEntry.number, LogEntry.event_number).order_by(LogEntry.number)
+    for place, event in session.execute(in_order):
+        if event is not None and event < before:
+            yield f"Entry {place}: event {event} stands behind event {before}."
+        before = event or before
+
+
+def _erasures(session: Session) -> Iterator[str]:
+    """What is said to be forgotten without an entry of the log that says so."""
+    said: set[tuple[int, str, int]] = set()
+    wanted = select(LogEntry.number, LogEntry.entry).where(LogEntry.kind == ERASURE)
+    for number, entry in session.execute(wanted):
+        says = json.loads(entry)
+        paths, places = says.get("paths", ()), says.get("entries", ())
+        said |= {(place, path, number) for place in places for path in paths}
+    rows = session.execute(
+        select(LogErasure.event_number, LogEntry.number, LogErasure.path, LogErasure.entry_number)
+        .outerjoin(LogEntry, LogEntry.event_number == LogErasure.event_number)
+        .order_by(LogErasure.event_number, LogErasure.path)
+    )
+    for event, place, path, number in rows:
+        if (place, path, number) not in said:
+            yield f"Event {event}: no entry says that {path} was forgotten."
 
 
 def _bundle(session: Session, begin: int, end: int) -> Generator[str, None, list[bytes]]:
@@ -57,7 +109,9 @@ def _bundle(session: Session, begin: int, end: int) -> Generator[str, None, list
     numbers = [one.event_number for one in found if one.event_number is not None]
     again = reading.again(session, numbers)
     for one in found:
-        if one.kind != EVENT or one.event_number is None:
+        if _kind(one.entry) != one.kind or (one.kind == EVENT) != (one.event_number is not None):
+            yield f"Entry {one.number} is not of the kind that it is said to be."
+        if one.event_number is None:
             continue
         made = again.get(one.event_number)
         if made is None:
@@ -66,6 +120,13 @@ def _bundle(session: Session, begin: int, end: int) -> Generator[str, None, list
             yield f"Entry {one.number}: event {one.event_number} was changed after its entry."
     session.expunge_all()
     return [merkle.leaf_hash(one.entry) for one in found]
+
+
+def _kind(entry: bytes) -> str:
+    try:
+        return str(json.loads(entry)["kind"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _roots(session: Session, size: int) -> Iterator[str]:

@@ -64,6 +64,7 @@ _INSIDE = {
 }
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9:._-]{0,60}")
 _WHOLE = "/body"
+ACTOR = "/actor"  # who recorded it: the only field whose salt is ever deleted
 _Sealed = tuple[dict[str, str], dict[str, str]]  # the seals of fields and their salts, by path
 _VERSION = re.compile(rb'"v":([0-9]{1,6})\}$')  # the last name in canonical order
 
@@ -188,7 +189,7 @@ def again(
 
 def _made(fact: Fact, sealed: Callable[[dict[str, Any]], _Sealed]) -> Made:
     """Make the entry; a body whose public part has no canonical form is sealed whole."""
-    who: dict[str, Any] = {"/actor": fact.actor}
+    who: dict[str, Any] = {ACTOR: fact.actor}
     if not _is_uuid(fact.id):
         who["/id"] = fact.id
     public, private = split(fact.type, fact.body)

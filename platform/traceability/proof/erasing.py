@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 
 from nongso.platform.events import Event
 from nongso.platform.traceability.proof import keeping
+from nongso.platform.traceability.proof.entries import ACTOR
 from nongso.platform.traceability.proof.records import ERASURE, LogEntry, LogErasure, LogSalt
 
 AT_ONCE = 500
-ACTOR = "/actor"
 
 
 def forget(session: Session, person_id: str, now: int) -> int:

@@ -114,11 +114,15 @@ def again(session: Session, events: Sequence[int]) -> dict[int, Entered]:
 
 
 def _erased(session: Session, events: Sequence[int]) -> dict[int, dict[str, str]]:
-    """Return the seals of fields whose salts were deleted, as the log holds them."""
+    """Return the seals of fields whose salts were deleted, as the log holds them.
+
+    Only who recorded an event is ever forgotten: a row that says so of anything else would hide a
+    change, and is not believed.
+    """
     wanted = select(LogErasure.event_number, LogErasure.path, LogEntry.entry)
     rows = session.execute(
         wanted.join(LogEntry, LogEntry.event_number == LogErasure.event_number).where(
-            LogErasure.event_number.in_(events)
+            LogErasure.event_number.in_(events), LogErasure.path == entries.ACTOR
         )
     )
     found: dict[int, dict[str, str]] = {}

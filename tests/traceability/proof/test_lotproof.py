@@ -8,11 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cooperative import BASE, NOW, Farm
-from sqlalchemy import text
+from cooperative import BASE, COOP, NOW, TODAY, Farm, new_id
+from sqlalchemy import select, text
 
-from nongso.platform.traceability import field_events, places
-from nongso.platform.traceability.proof import lotfile, lotproof, notes, standing, verdicts
+from nongso.platform.events import Event
+from nongso.platform.traceability import field_events, labelling, places, testing
+from nongso.platform.traceability.operations import Desk
+from nongso.platform.traceability.proof import (
+    checking,
+    lotfile,
+    lotproof,
+    notes,
+    standing,
+    verdicts,
+)
 from nongso.platform.traceability.proof.custody import Custody
 from nongso.platform.traceability.proof.lotproof import Refused, judge
 from nongso.platform.traceability.proof.notes import PrivateKey
@@ -44,7 +53,7 @@ def change(farm: Farm, sql: str, **values: Any) -> None:
     """Change the database as somebody who has the machine could, past every guard."""
     with farm.records.transaction() as session:
         if farm.records.is_file:
-            for table in ("event", "log_entry", "log_checkpoint"):
+            for table in ("event", "event_subject", "log_entry", "log_checkpoint"):
                 for deed in ("update", "delete"):
                     session.execute(text(f"DROP TRIGGER IF EXISTS {table}_no_{deed}"))
         else:
@@ -265,3 +274,73 @@ def test_the_command_and_the_page_have_words_for_every_record() -> None:
     on_page = set(re.findall(r'data-type="([a-z_]+\.[a-z_]+)"', page.read_text("utf-8")))
     assert on_page == set(verdicts._TYPES)
     assert {*field_events.TYPES, places.MEASURED, "epcis.captured"} <= on_page
+
+
+def found_by_check(farm: Farm) -> list[str]:
+    with farm.records.session() as session:
+        return list(checking.check(session))
+
+
+def test_nothing_is_said_to_be_forgotten_so_that_a_change_is_not_seen(
+    farm: Farm, signer: Signer
+) -> None:
+    packed = farm.packed()
+    with farm.records.session() as session:
+        number = session.scalars(
+            select(Event.number).where(Event.type == "lot.received").order_by(Event.number)
+        ).first()
+    signer.sign_now(NOW)
+    change(
+        farm, "INSERT INTO log_erasure VALUES (:number, '/body/nongso:producer', 0)", number=number
+    )
+    assert found_by_check(farm) == [
+        f"Event {number}: no entry says that /body/nongso:producer was forgotten."
+    ]
+    quoted = "replace(CAST(body AS TEXT), 'nongso:purpose', 'nongso:purpos')"
+    if not farm.records.is_file:
+        quoted = f"CAST({quoted} AS JSON)"
+    change(farm, f"UPDATE event SET body = {quoted} WHERE number = :number", number=number)
+    change(farm, "UPDATE log_erasure SET path = '/body/nongso:purpos'")
+    assert standing_of(farm, packed).state == "changed"
+    with pytest.raises(Refused):
+        judge(file_of(farm, packed))
+
+
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        ("UPDATE log_entry SET event_number = NULL WHERE event_number = 3", "3 has no entry"),
+        ("UPDATE log_entry SET kind = 'erasure' WHERE event_number = 3", "is not of the kind"),
+        ("INSERT INTO label_code (serial, lot, running, issue_id) SELECT 'GIẢ', lot, 9, issue_id "
+         "FROM label_code WHERE running = 3", "4 labels, the stream has 3"),
+        ("UPDATE label_code SET serial = 'GIẢ' WHERE running = 2", "are not those that were"),
+        ("DELETE FROM event_subject WHERE number = (SELECT max(number) FROM event_subject)",
+         "and is not found there"),
+    ],
+    ids=["entry without event", "kind", "a label more", "another label", "subject"],
+)  # fmt: skip
+def test_the_operator_finds_what_no_page_can_see(
+    farm: Farm, signer: Signer, sql: str, says: str
+) -> None:
+    packed = farm.packed()
+    with farm.records.transaction() as session:
+        desk = Desk(session, COOP, "clerk", BASE, NOW)
+        labelling.issue(desk, new_id(), labelling.Wish(packed.code, 3), {"text": "Miến dong"})
+    signer.sign_now(NOW)
+    assert found_by_check(farm) == []
+    change(farm, sql)
+    assert any(says in one for one in found_by_check(farm))
+
+
+def test_a_passed_test_of_one_lot_is_not_put_on_another(farm: Farm, signer: Signer) -> None:
+    tested, other = farm.packed(), farm.packed()
+    wish = testing.Result(tested.code, "Phòng A", "1", "chì", "0", "mg", "1", True, TODAY)
+    farm.do(testing.record, wish)
+    signer.sign_now(NOW)
+    assert found_by_check(farm) == []
+    change(
+        farm,
+        "INSERT INTO event_subject (subject, number) SELECT :lot, max(number) FROM event",
+        lot=f"lot:{other.code}",
+    )
+    assert any(f"is not about lot {other.code}" in one for one in found_by_check(farm))
