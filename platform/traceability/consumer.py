@@ -7,6 +7,7 @@ The page says who states what; it never says that the pack in the hand is the re
 
 import datetime
 import re
+import time
 import unicodedata
 
 from flask import (
@@ -31,7 +32,7 @@ from nongso.platform.languages import date
 from nongso.platform.settings import Settings
 from nongso.platform.store import kept_records, records
 from nongso.platform.telemetry import telemetry
-from nongso.platform.traceability import growing, recall, sentences, telling
+from nongso.platform.traceability import growing, recall, scans, sentences, telling
 from nongso.platform.traceability import identifiers as ids
 from nongso.platform.traceability.digital_link import Link, LinkError
 from nongso.platform.traceability.digital_link.catalogue import KEYS
@@ -199,11 +200,16 @@ def _answer(code: str, serial: str | None, gtin: str | None = None) -> Response:
 
 def _page(lot: Lot, story: Story, label: LabelCode | None) -> Response:
     """The page of a lot, or of one pack."""
+    seen = None
+    if label is not None:
+        seen = scans.seen(label.serial)
+        _note_scan(lot.code, label.serial)
     page = render_template(
         "traceability/lot.html",
         story=story,
         lot=lot,
         label=label,
+        seen=seen,
         address=_address(lot, label.serial if label is not None else None),
         mass=mass,
         content=sentences.content,
@@ -217,6 +223,13 @@ def _page(lot: Lot, story: Story, label: LabelCode | None) -> Response:
         recall=recall.of_lot(records(), lot.code),
     )
     return _kept(make_response(page), label is not None)
+
+
+def _note_scan(lot: str, serial: str) -> None:
+    """Take note that somebody looks at a pack. A program that asks only for the head does not."""
+    if request.method == "GET":
+        address, phone = request.remote_addr or "", request.user_agent.string
+        scans.note(serial, address, phone, time.time(), lot)
 
 
 def _product(named: Named) -> Response:
@@ -328,6 +341,8 @@ def _not_found(lot: str, serial: str | None) -> Response:
     """
     code = ids.as_typed(lot)
     known = records().get(Lot, code)
+    if known is not None and serial:
+        _note_scan(code, serial)
     page = render_template(
         "traceability/unknown.html",
         lot=lot[:40],

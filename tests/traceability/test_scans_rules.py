@@ -66,14 +66,20 @@ def test_more_phones_than_usual_are_odd_and_the_same_phone_counts_once() -> None
     assert struck(scan("e"), *before, scan("f")) == ["many_phones"]
 
 
-def test_one_phone_far_away_has_taken_a_pack_home_two_are_odd() -> None:
-    assert struck(scan("a", "tỉnh Cà Mau"), scan("b", after=-500)) == []
-    assert struck(scan("a", "tỉnh Cà Mau"), scan("b", "tỉnh Cà Mau", -500)) == ["outside"]
-    assert struck(scan("c"), scan("a", "tỉnh Cà Mau", -900), scan("b", "tỉnh Cà Mau", -500)) == []
+def test_a_family_far_away_has_taken_a_pack_home_more_phones_are_odd() -> None:
+    far = [scan(phone, "tỉnh Cà Mau", -i * 500) for i, phone in enumerate("abc", 1)]
+    assert struck(far[0], scan("b", after=-9000)) == []
+    assert struck(far[0], far[1]) == []
+    assert struck(far[0], *far[1:]) == ["outside"]
+    assert struck(scan("d"), *far) == []
+
+
+def test_a_pack_is_in_one_far_province_not_in_two() -> None:
+    assert struck(scan("a", "tỉnh Cà Mau"), scan("b", "tỉnh Gia Lai", -9000)) == ["outside"]
 
 
 def test_nothing_is_outside_until_the_sales_area_is_known() -> None:
-    before = scan("b", "tỉnh Cà Mau", -500)
+    before = scan("b", "tỉnh Gia Lai", -500)
     assert struck(scan("a", "tỉnh Cà Mau"), before, usual=Usual(4)) == []
 
 

@@ -29,7 +29,6 @@ _BY_BOOKS = {
 }
 
 TRAVEL_SECONDS = 60  # nobody carries a pack from one province into another in a minute
-OUTSIDE_PHONES = 2  # one phone far away is somebody who took a pack home
 
 
 @dataclass(frozen=True)
@@ -93,10 +92,12 @@ def _many_phones(scan: Seen, before: Iterable[Seen], usual: Usual) -> list[Sign]
 
 
 def _outside(scan: Seen, before: Iterable[Seen], usual: Usual) -> list[Sign]:
+    """More than a family that took a pack home: its phones, or a second far province."""
     if usual.provinces is None or not scan.province or scan.province in usual.provinces:
         return []
     known = {"", *usual.provinces}
-    far = {scan.phone, *(one.phone for one in before if one.province not in known)}
-    if len(far) < OUTSIDE_PHONES:
+    far = [scan, *(one for one in before if one.province not in known)]
+    phones, provinces = len({one.phone for one in far}), len({one.province for one in far})
+    if phones <= usual.phones // 2 and provinces == 1:
         return []
-    return [Sign(OUTSIDE, {"province": scan.province, "phones": len(far)})]
+    return [Sign(OUTSIDE, {"province": scan.province, "phones": phones, "provinces": provinces})]
