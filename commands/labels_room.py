@@ -251,6 +251,49 @@ def _layouts(args: argparse.Namespace) -> int:
     return 0
 
 
+def _draft(args: argparse.Namespace) -> int:
+    from nongso.labels import drafting, outfile
+    from nongso.labels.layout import SHEET
+
+    columns, rows = args.grid
+    if int(columns) != columns or int(rows) != rows:
+        raise CommandError("a grid is whole columns and rows, like 3x8")
+    sizes = drafting.Sizes(
+        args.page,
+        (int(columns), int(rows)),
+        args.label,
+        args.gap,
+        args.margin,
+        args.roll or SHEET,
+        args.feed,
+        args.dpi or (203 if args.roll else 300),
+    )
+    if args.output.suffix != ".toml":
+        raise CommandError(f"{args.output}: a layout's file ends with .toml")
+    made, toml = drafting.draft(args.output.stem, sizes)
+    if args.output.exists():
+        raise CommandError(f"{args.output} is there: name another file, or move this one away")
+    outfile.write([args.output], [toml.encode()])
+    print(
+        f"Written: {args.output}: {made.title}, code {made.qr.width_mm:g} mm, margin"
+        f" {made.first.x_mm:g} and {made.first.y_mm:g} mm. Change its numbers as you like, then"
+        f" print marks to hold against your paper:\n"
+        f"  nongso labels calibrate --layout {args.output} -o marks.pdf"
+    )
+    return 0
+
+
+def _pair(text: str) -> tuple[float, float]:
+    """Two lengths, across and down."""
+    first, found, second = text.lower().replace("×", "x").partition("x")
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is not across and down, like 63.5x33.9")
+    one, other = _mm(first), _mm(second)
+    if min(one, other) < 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: no size is below 0")
+    return one, other
+
+
 def _mm(text: str) -> float:
     """A length as people measure it, with comma or dot."""
     try:
@@ -345,6 +388,8 @@ def add(rooms: "argparse._SubParsersAction[Parser]") -> None:
         help="where the crosses came out, in mm from the left and upper edge of the paper",
     )
 
+    _add_draft(labels)
+
     printer = kinds.add(
         labels, "printer", _keep, "keep a printer under a name, or list them", kept
     )
@@ -355,4 +400,33 @@ def add(rooms: "argparse._SubParsersAction[Parser]") -> None:
     printer.add_argument("--darkness", type=_whole, metavar="N", help="zpl 0 to 30, tspl 0 to 15")
     printer.add_argument(
         "--speed", type=kinds.number, metavar="N", help="inches a second; slow prints sharper"
+    )
+
+
+def _add_draft(labels: "argparse._SubParsersAction[Parser]") -> None:
+    draft = kinds.add(
+        labels, "draft", _draft, "make the file of a layout from the sizes of a sheet or roll"
+    )
+    pairs = {
+        "--page": ("the sheet, or one row of a roll, in mm: 210x297", True, None),
+        "--grid": ("labels across and down: 3x8", True, None),
+        "--label": ("one label in mm: 63.5x33.9", True, None),
+        "--gap": ("between labels, in mm (default: none)", False, (0.0, 0.0)),
+        "--margin": ("left and upper edge of the first label (as if centred)", False, None),
+    }
+    for name, (about, needed, usual) in pairs.items():
+        draft.add_argument(
+            name, type=_pair, required=needed, default=usual, metavar="MMxMM", help=about
+        )
+    draft.add_argument(
+        "--roll",
+        choices=["gap", "mark", "continuous"],
+        help="a roll, and how the printer finds the next label",
+    )
+    draft.add_argument(
+        "--feed", type=_mm, default=2.0, metavar="MM", help="between two labels (default: 2)"
+    )
+    draft.add_argument("--dpi", type=kinds.number, metavar="N", help="fineness of the printer")
+    draft.add_argument(
+        "-o", "--output", type=kinds.path, required=True, metavar="FILE", help="FILE.toml, new"
     )
