@@ -16,8 +16,8 @@ from nongso.platform.languages import LANGUAGES, _, language
 blueprint = Blueprint("phone", __name__)
 
 # What happens to a press that finds no network, and to a page that is not kept.
-OUTCOMES = ("water", "stop", "mode", "unsure", "maybe", "other", "page", "line")
-KEPT = ("nongso.css", "diary.css", "live.js", "phone.js", "days.js", "diary.js")
+OUTCOMES = ("water", "stop", "mode", "unsure", "maybe", "other", "page", "line", "bind")
+KEPT = ("nongso.css", "diary.css", "live.js", "phone.js", "days.js", "diary.js", "bind.js")
 SIZES = (192, 512)
 GREEN, PAPER = (29, 107, 58), (251, 250, 246)
 LEAF = [
@@ -157,9 +157,12 @@ def _words(what: str) -> tuple[str, str]:
             "trang để xem."
         ),
         "line": _("Không có mạng. Dòng nhật ký được giữ trong điện thoại và tự gửi khi có mạng."),
+        "bind": _(
+            "Không có mạng. Lần gắn tem này được giữ trong điện thoại và tự gửi khi có mạng."
+        ),
         "page": _(
             "Không có mạng và trang này chưa được lưu trong điện thoại. Khi có mạng, xin mở lại."
         ),
         "other": _("Không có mạng nên chưa gửi được. Khi có mạng, xin làm lại."),
     }
-    return _("Chưa gửi") if what == "line" else _("Không có mạng"), sentences[what]
+    return _("Chưa gửi") if what in ("line", "bind") else _("Không có mạng"), sentences[what]

@@ -1,5 +1,5 @@
-// Lets the pages live on the phone: registers the service worker, sends diary lines that waited
-// for the network, says how many still wait, keeps the pages of the own greenhouses for later.
+// Lets the pages live on the phone: registers the service worker, sends diary lines and bound labels
+// that waited for the network, says how many still wait, keeps the pages of the own greenhouses for later.
 (function () {
   "use strict";
   var me = document.body.getAttribute("data-user") || "";
@@ -11,7 +11,7 @@
       }).then(keepMine).catch(function () { /* no secure origin: the pages work, only not without network */ });
     });
   }
-  document.querySelectorAll("form[data-diary]").forEach(function (form) {
+  document.querySelectorAll("form[data-diary], form[data-bind]").forEach(function (form) {
     var field = document.createElement("input");
     field.type = "hidden"; field.name = "user"; field.value = me;
     form.appendChild(field);

@@ -32,7 +32,14 @@ from nongso.platform.languages import date
 from nongso.platform.settings import Settings
 from nongso.platform.store import kept_records, records
 from nongso.platform.telemetry import telemetry
-from nongso.platform.traceability import growing, recall, scans, sentences, telling
+from nongso.platform.traceability import (
+    growing,
+    labelling_state,
+    recall,
+    scans,
+    sentences,
+    telling,
+)
 from nongso.platform.traceability import identifiers as ids
 from nongso.platform.traceability.digital_link import Link, LinkError
 from nongso.platform.traceability.digital_link.catalogue import KEYS
@@ -340,6 +347,9 @@ def _not_found(lot: str, serial: str | None) -> Response:
     Only what has the shape of our codes may be called a forged label; a slip is only a slip.
     """
     code = ids.as_typed(lot)
+    told = labelling_state.standing(records(), serial or code, int(time.time()))
+    if told.state == labelling_state.NOT_BOUND:
+        return _not_bound(told)
     known = records().get(Lot, code)
     if known is not None and serial:
         _note_scan(code, serial)
@@ -350,6 +360,15 @@ def _not_found(lot: str, serial: str | None) -> Response:
         lot_known=known is not None and known.kind == PACKS,
         shaped=ids.is_shaped(code, ids.LOT_LETTERS) or ids.is_shaped(code, ids.SERIAL_LETTERS),
     )
+    answer = make_response(page, 404)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _not_bound(told: labelling_state.Standing) -> Response:
+    """A label that was printed before its lot was: nobody has said yet what it is on."""
+    product = records().get(Product, told.product or "")
+    page = render_template("traceability/unbound.html", serial=told.serial, product=product)
     answer = make_response(page, 404)
     answer.headers["Cache-Control"] = "no-store"
     return answer

@@ -52,6 +52,11 @@ def _upper_host(base: str) -> str:
     return f"{parts.scheme}://{parts.netloc}".upper() + parts.path.rstrip("/")
 
 
+def printed_address_of_roll(base: str, serial: str, gtin: str | None) -> str:
+    """The address in the code of a label without a lot: its serial alone finds the lot later."""
+    return _upper_host(base) + (f"/01/{gtin}/21/{serial}" if gtin else f"/T/{serial}")
+
+
 def printed_address(base: str, lot: str, serial: str | None, gtin: str | None) -> str:
     """The address in the code: ``HTTPS://HOST/T/LOT/SERIAL``, or a GS1 Digital Link.
 

@@ -36,6 +36,7 @@ from nongso.platform.traceability.errors import (
     Withdrawn,
 )
 from nongso.platform.traceability.identifiers import lot_id, new_serial, printed_address
+from nongso.platform.traceability.labelling_records import RollCode
 from nongso.platform.traceability.labeltext import numbered
 from nongso.platform.traceability.making_errors import Unusable
 from nongso.platform.traceability.operations import Desk, append, known_lot
@@ -62,11 +63,13 @@ class Wish:
     codes: str = UNIT
 
 
-def try_out(address: str, texts: Mapping[str, str], last: int, wish: Wish) -> None:
+def try_out(
+    address: str, texts: Mapping[str, str], last: int, layout_name: str, start_cell: int
+) -> None:
     """Ask the print shop before anything is issued: would one such label come out?"""
     try:
-        layout = layouts.find(wish.layout)
-        list(layout.places(1, wish.start_cell))
+        layout = layouts.find(layout_name)
+        list(layout.places(1, start_cell))
         sheets.make([Label(address, numbered(texts, last))], layout)
     except (UnknownLayout, StartCellOutside) as e:
         field = "start_cell" if isinstance(e, StartCellOutside) else "layout"
@@ -81,8 +84,8 @@ def new_serials(session: Session, count: int) -> list[str]:
     while len(drawn) < count:
         drawn |= {new_serial() for _ in range(count - len(drawn))}
         for some in portions(sorted(drawn)):
-            known = session.scalars(select(LabelCode.serial).where(LabelCode.serial.in_(some)))
-            drawn -= set(known)
+            for of in (LabelCode.serial, RollCode.serial):
+                drawn -= set(session.scalars(select(of).where(of.in_(some))))
     return list(drawn)
 
 
@@ -126,7 +129,7 @@ def issue(desk: Desk, id_: str, wish: Wish, texts: Mapping[str, str]) -> LabelIs
     first = next_number(desk.session, lot)
     sample = new_serial() if wish.codes == UNIT else None
     address = printed_address(desk.base, lot.code, sample, gtin)
-    try_out(address, texts, first + wish.count - 1, wish)
+    try_out(address, texts, first + wish.count - 1, wish.layout, wish.start_cell)
     made = LabelIssue(
         id=id_,
         lot=lot.code,
@@ -152,23 +155,32 @@ def next_number(session: Session, lot: Lot) -> int:
     return (last or 0) + 1
 
 
-def keep(desk: Desk, lot: Lot, made: LabelIssue, serials: Sequence[str]) -> None:
+def keep(
+    desk: Desk, lot: Lot, made: LabelIssue, serials: Sequence[str], on_packs: bool = False
+) -> None:
     """Store an issue with its codes, and append the event that counts them."""
     desk.session.add(made)
     desk.session.flush()
+    applied_at = desk.now if on_packs else None
     desk.session.add_all(
-        LabelCode(serial=serial, lot=lot.code, running=running, issue_id=made.id)
+        LabelCode(
+            serial=serial,
+            lot=lot.code,
+            running=running,
+            issue_id=made.id,
+            applied_at=applied_at,
+        )
         for running, serial in enumerate(serials, made.first)
     )
-    more = {**_range(made, serials), "nongso:awaits": True}
+    more = {**range_of(made.first, serials), "nongso:awaits": not on_packs}
     note(desk, lot, shaping.LABELLING, lots.LABELLED, made.id, made.count, more)
 
 
-def _range(made: LabelIssue, serials: Sequence[str]) -> shaping.Body:
+def range_of(first: int, serials: Sequence[str]) -> shaping.Body:
     """What the stream keeps of a range: its ends and a digest of its serials, in order."""
     return {
-        "nongso:first": made.first,
-        "nongso:last": made.last,
+        "nongso:first": first,
+        "nongso:last": first + len(serials) - 1,
         "nongso:serialsSha256": hashlib.sha256("\n".join(serials).encode()).hexdigest(),
     }
 

@@ -12,20 +12,23 @@ from nongso.platform.errors import Problem
 from nongso.platform.languages import _
 from nongso.platform.openapi import WholeNumber, operation
 from nongso.platform.store import records, transaction
-from nongso.platform.traceability import labelling, labelling_account, sentences
+from nongso.platform.traceability import labelling, labelling_account, labelling_rolls, sentences
 from nongso.platform.traceability.api import body_of, own_lot
 from nongso.platform.traceability.desk import READERS, desk, settings
 from nongso.platform.traceability.errors import Refused
 from nongso.platform.traceability.labelling_account import Told
-from nongso.platform.traceability.labelling_pages import DEEDS, file_answer, own_issue
+from nongso.platform.traceability.labelling_pages import DEEDS, file_answer, own_issue, pdf_answer
+from nongso.platform.traceability.labelling_roll_pages import own_roll
+from nongso.platform.traceability.labelling_rolls import Binding, RollWish
 from nongso.platform.traceability.labelling_shapes import (
     AccountAnswer,
     IssueAnswer,
     LabelsAnswer,
     LabelsOfLotAnswer,
+    RollAnswer,
 )
-from nongso.platform.traceability.labeltext import texts_of
-from nongso.platform.traceability.records import LOT, LabelIssue, Lot
+from nongso.platform.traceability.labeltext import texts_of, texts_of_roll
+from nongso.platform.traceability.records import LOT, LabelIssue, Lot, Product
 
 blueprint = Blueprint("labels_api", __name__, url_prefix="/api/v1")
 
@@ -49,6 +52,24 @@ class Names(msgspec.Struct, forbid_unknown_fields=True):
     """Labels by number in the lot (17, 20-24), by serial or by printed address."""
 
     labels: list[str]
+    id: uuid.UUID | None = None
+
+
+class Stretch(msgspec.Struct, forbid_unknown_fields=True):
+    """Labels of a roll, by the serial or the printed address of the first and the last."""
+
+    first: str
+    last: str
+    id: uuid.UUID | None = None
+
+
+class Roll(msgspec.Struct, forbid_unknown_fields=True):
+    """A wish for labels without a lot."""
+
+    product: str
+    count: WholeNumber
+    layout: str = labelling.DEFAULT_LAYOUT
+    start_cell: WholeNumber = 1
     id: uuid.UUID | None = None
 
 
@@ -157,6 +178,71 @@ def labels_spoiled(code: str) -> Response:
 def labels_returned(code: str) -> Response:
     """Take labels back that nobody used; as many may be issued again."""
     return _tell(code, "returned")
+
+
+@blueprint.post("/lots/<code>/labels/bound")
+@allow("clerk", scope="labels")
+@operation(
+    body=Stretch, answer=AccountAnswer, answers={200: "the account", 404: "no such lot", **REFUSED}
+)
+def labels_bound(code: str) -> Response:
+    """Bind labels of a roll, from the first to the last, to a lot: they are on its packs."""
+    lot, asked = own_lot(code), body_of(Stretch)
+    try:
+        with transaction() as session:
+            wish = Binding(lot.code, asked.first[:200], asked.last[:200])
+            labelling_rolls.bind(desk(session), str(asked.id or uuid.uuid4()), wish)
+    except Refused as e:
+        raise Problem(409, e.code, sentences.refusal(e)) from e
+    records().expire_all()
+    return jsonify(_account(own_lot(code)))
+
+
+@blueprint.post("/label-rolls")
+@allow("clerk", scope="labels")
+@operation(
+    body=Roll,
+    answer=RollAnswer,
+    answers={201: "the roll, its codes and the address of the PDF", 400: "unreadable", **REFUSED},
+)
+def make_roll() -> tuple[Response, int]:
+    """Print labels of a product without a lot; the same ``id`` again is the same roll."""
+    asked = body_of(Roll)
+    wish = RollWish(asked.product, int(asked.count), asked.layout, int(asked.start_cell))
+    product = records().get(Product, asked.product)
+    texts = texts_of_roll(product) if product is not None else {}
+    try:
+        with transaction() as session:
+            id_ = str(asked.id or uuid.uuid4())
+            made = labelling_rolls.make_roll(desk(session), id_, wish, texts)
+        labelling_rolls.file_of_roll(records(), made, settings().files_folder)
+    except Refused as e:
+        raise Problem(409, e.code, sentences.refusal(e)) from e
+    except LabelError as e:
+        raise Problem(500, "sheet_not_readable", str(e)) from e
+    told: RollAnswer = {
+        "id": made.id,
+        "product": made.product_id,
+        "count": made.count,
+        "pdf": url_for("labels_api.roll_pdf", key=made.id),
+        "codes": labelling_rolls.addresses_of_roll(records(), made),
+    }
+    return jsonify(told), 201
+
+
+@blueprint.get("/label-rolls/<key>.pdf")
+@allow(*READERS, scope="read")
+@operation(
+    answers={200: "the checked labels as PDF", 404: "no such roll"}, media="application/pdf"
+)
+def roll_pdf(key: str) -> Response:
+    """The checked file of a roll."""
+    made = own_roll(key)
+    try:
+        file = labelling_rolls.file_of_roll(records(), made, settings().files_folder)
+    except LabelError as e:
+        raise Problem(500, "sheet_not_readable", str(e)) from e
+    return pdf_answer(file.read_bytes(), f"tem-in-san-{made.id[:8]}.pdf")
 
 
 def _tell(code: str, deed: str) -> Response:

@@ -51,3 +51,72 @@ class NotInHand(Told):
             "Chưa ghi: tem %(names)s không có, hoặc đã được ghi là đã dán, hỏng hay trả lại.",
             names=", ".join(name[:20] for name in self.names[:5]),
         )
+
+
+class NotOfARoll(Told):
+    """A number that no label of a roll of this cooperative has."""
+
+    code = "not_of_a_roll"
+    field = "first"
+
+    def __init__(self, serial: str) -> None:
+        super().__init__(f"{serial} is of no roll")
+        self.serial = serial
+
+    def sentence(self) -> str:
+        """Say which."""
+        return _(
+            "Chưa gắn: số %(serial)s không có trong cuộn tem in sẵn nào. Xin quét lại tem.",
+            serial=self.serial[:20],
+        )
+
+
+class OtherRoll(Told):
+    """First and last label are of different rolls."""
+
+    code = "other_roll"
+    field = "last"
+
+    def __init__(self) -> None:
+        super().__init__("first and last are of different rolls")
+
+    def sentence(self) -> str:
+        """Say what to do."""
+        return _("Chưa gắn: tem đầu và tem cuối ở hai cuộn khác nhau. Xin gắn từng cuộn một.")
+
+
+class RollUsed(Told):
+    """A label of the stretch is bound already."""
+
+    code = "roll_used"
+    field = "first"
+
+    def __init__(self, serial: str, lot: str) -> None:
+        super().__init__(f"{serial} is bound to {lot}")
+        self.serial, self.lot = serial, lot
+
+    def sentence(self) -> str:
+        """Say which, and where it is."""
+        return _(
+            "Chưa gắn: tem %(serial)s trong đoạn này đã gắn với lô %(lot)s.",
+            serial=self.serial,
+            lot=self.lot,
+        )
+
+
+class OtherProduct(Told):
+    """The roll was printed for another product."""
+
+    code = "other_product"
+    field = "lot"
+
+    def __init__(self, product: str) -> None:
+        super().__init__(f"the roll was printed for {product}")
+        self.product = product
+
+    def sentence(self) -> str:
+        """Say for which."""
+        return _(
+            "Chưa gắn: cuộn tem này in cho %(product)s, lô này là hàng khác.",
+            product=self.product,
+        )

@@ -162,6 +162,8 @@ def own_issue(key: str) -> LabelIssue:
 
 def file_answer(made: LabelIssue) -> Response:
     """The checked sheet as a download, the same bytes each time. Raises ``Withdrawn``."""
+    if made.roll is not None:  # its labels are on paper since long before
+        abort(404)
     lot = own_lot(made.lot)
     if lot.withdrawn_at is not None:
         raise Withdrawn(made.lot)
@@ -182,6 +184,8 @@ def pdf_answer(pdf: bytes, name: str) -> Response:
 def issue(key: str) -> Answer:
     """What was issued, and the sheet."""
     made, trouble = own_issue(key), ""
+    if made.roll is not None:
+        abort(404)
     lot = own_lot(made.lot)
     try:
         if lot.withdrawn_at is not None:

@@ -1,10 +1,13 @@
-"""The tables of labels beside those in ``records``: the account of a lot's labels.
+"""The tables of labels beside those in ``records``: accounts, and rolls printed without a lot.
 
 The account follows from the stream (``labelling_book``). The database itself refuses one that
 does not add up: issued = applied + spoiled + returned + left, and none of them below zero.
+
+A label of a roll is in ``roll_code`` from the day it was printed, and in ``label_code`` too once
+it was bound to a lot.
 """
 
-from sqlalchemy import CheckConstraint, ForeignKey
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from nongso.platform.store import Base
@@ -32,3 +35,32 @@ class LabelAccount(Base):
     def left(self) -> int:
         """Labels on paper of which nobody has said yet what became of them."""
         return self.issued - self.applied - self.spoiled - self.returned
+
+
+class LabelRoll(Base):
+    """Labels printed together without a lot; like an issue, all that the file is made of."""
+
+    __tablename__ = "label_roll"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    cooperative: Mapped[str] = mapped_column(ForeignKey("cooperative.slug"), index=True)
+    product_id: Mapped[str] = mapped_column(ForeignKey("product.id"))
+    at: Mapped[int]
+    actor: Mapped[str]
+    layout: Mapped[str]
+    start_cell: Mapped[int]
+    count: Mapped[int]
+    base: Mapped[str]
+    gtin: Mapped[str | None]
+    texts: Mapped[dict[str, str]] = mapped_column(JSON)
+
+
+class RollCode(Base):
+    """One label of a roll, and its place on it."""
+
+    __tablename__ = "roll_code"
+    __table_args__ = (UniqueConstraint("roll", "place"),)
+
+    serial: Mapped[str] = mapped_column(primary_key=True)
+    roll: Mapped[str] = mapped_column(ForeignKey("label_roll.id"))
+    place: Mapped[int]

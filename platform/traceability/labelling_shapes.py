@@ -38,3 +38,13 @@ class LabelsOfLotAnswer(TypedDict):
     lot: str
     account: AccountAnswer
     issues: list[IssueAnswer]
+
+
+class RollAnswer(TypedDict):
+    """Labels printed without a lot, with the address in each code."""
+
+    id: str
+    product: str
+    count: int
+    pdf: str
+    codes: list[str]

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from nongso.platform.traceability import holding, shaping
 from nongso.platform.traceability.identifiers import as_typed
+from nongso.platform.traceability.labelling_records import LabelRoll, RollCode
 from nongso.platform.traceability.records import LOT, LabelCode, LabelIssue, Lot
 from nongso.platform.traceability.testing_records import FAILED as TEST_FAILED
 
@@ -17,6 +18,7 @@ UNKNOWN = "unknown"  # no label with this serial was ever printed
 WITHDRAWN = "withdrawn"  # the lot's record was withdrawn: its labels are worth nothing
 RECALLED = "recalled"
 FAILED = "failed"  # the lot failed a test and is held back
+NOT_BOUND = "not_bound"  # of a roll printed without a lot, and not yet given one
 SPOILED = "spoiled"  # reported unusable; a pack with it is none of the cooperative's
 RETURNED = "returned"  # given back unused; the same
 NOT_ACTIVATED = "not_activated"  # printed; nobody has confirmed that it is on a pack
@@ -32,12 +34,16 @@ class Standing:
     serial: str
     lot: str | None = None
     since: int | None = None
+    product: str | None = None  # of a label that is not bound: what its roll was printed for
 
 
 def standing(session: Session, serial: str, now: int) -> Standing:
     """Say what a serial is worth at ``now``, however it was typed."""
     serial = as_typed(serial)
     code = session.get(LabelCode, serial)
+    if code is None and (of_roll := session.get(RollCode, serial)) is not None:
+        roll = session.get_one(LabelRoll, of_roll.roll)
+        return Standing(NOT_BOUND, serial, since=roll.at, product=roll.product_id)
     made = session.get(LabelIssue, code.issue_id) if code is not None else None
     if code is None or made is None or made.codes == LOT:  # such a serial stands on no paper
         return Standing(UNKNOWN, serial)

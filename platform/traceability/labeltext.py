@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from nongso.platform.languages import NO_BREAK
 from nongso.platform.traceability.net import Net
 from nongso.platform.traceability.operations import day_of
-from nongso.platform.traceability.records import Lot
+from nongso.platform.traceability.records import Lot, Product
 
 # Where a label's own number goes; nobody can type this letter into a form.
 NUMBER = "\ue000"
@@ -32,6 +32,20 @@ def texts_of(lot: Lot) -> dict[str, str]:
     producer = lot.product.producer if lot.product is not None else lot.producer
     if producer is not None:
         lines.append(", ".join(filter(None, (producer.name, producer.commune, producer.province))))
+    return {"text": "\n".join(lines)}
+
+
+def texts_of_roll(product: Product) -> dict[str, str]:
+    """The lines of a label without a lot: what and who; the rest is behind the code.
+
+    No number stands on it: only the serial names a label whose lot comes later.
+    """
+    who = product.producer
+    lines = [
+        product.name,
+        "Lô, ngày đóng gói: quét mã",
+        ", ".join(filter(None, (who.name, who.commune, who.province))),
+    ]
     return {"text": "\n".join(lines)}
 
 

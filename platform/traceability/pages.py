@@ -5,6 +5,7 @@ from nongso.platform.languages import later
 from nongso.platform.traceability import (
     certificates_pages,
     labelling_pages,
+    labelling_roll_pages,
     lot_pages,
     making_pages,
     places_pages,
@@ -27,6 +28,7 @@ __all__ = [
     "bridges",
     "certificates_pages",
     "labelling_pages",
+    "labelling_roll_pages",
     "link_pages",
     "lot_pages",
     "making_pages",

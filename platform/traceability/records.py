@@ -266,6 +266,7 @@ class LabelIssue(Base):
     gtin: Mapped[str | None]
     texts: Mapped[dict[str, str]] = mapped_column(JSON)
     codes: Mapped[str] = mapped_column(default=UNIT)  # LOT: all carry the lot's address
+    roll: Mapped[str | None]  # printed before, without a lot: there is no sheet of this issue
 
     @property
     def last(self) -> int:

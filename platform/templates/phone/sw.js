@@ -1,13 +1,14 @@
 // Keeps the last pages on the phone and answers from them without network. A watering order is
-// never kept: it is refused with a sentence. A diary line is kept and sent later by phone.js.
+// never kept: it is refused with a sentence. A diary line and labels bound to a lot are kept and sent
+// later by phone.js.
 "use strict";
 importScripts("/static/push-part.js"); // messages of alerts
 var VERSION = {{ version|tojson }};
 var FILES = {{ files|tojson }};
 var SHELL = "shell-" + VERSION, PAGES = "pages";
 var PATIENCE = 8000; // a slow network answers within it; longer, and the kept page is shown
-var OURS = /^\/(greenhouses|alerts)(\/|$)/;
-var LINE = /^\/greenhouses\/[^/]+\/diary$/;
+var OURS = /^\/(greenhouses|alerts|records\/rolls\/bind)(\/|$)/;
+var LINE = /^\/greenhouses\/[^/]+\/diary$/, BINDING = /^\/records\/rolls\/bind$/;
 var SAID = {{ said|tojson }}; // in each language a page, and what it says where no answer came
 
 self.addEventListener("install", function (event) {
@@ -134,10 +135,10 @@ function sent(request, address) {
   var surely = navigator.onLine === false; // then nothing has left the phone
   var copy = request.clone();
   return fetch(request).catch(function () {
-    if (LINE.test(address.pathname)) {
+    if (LINE.test(address.pathname) || BINDING.test(address.pathname)) {
       return copy.formData().then(function (fields) {
         return hold(address.pathname, fields);
-      }).then(function () { return outcome("line"); }, function () { return outcome("other"); });
+      }).then(function () { return outcome(LINE.test(address.pathname) ? "line" : "bind"); }, function () { return outcome("other"); });
     }
     var order = /^\/greenhouses\//.test(address.pathname) && !/\/diary\//.test(address.pathname);
     if (!surely) { return outcome(order ? "unsure" : "maybe"); }
