@@ -38,10 +38,8 @@ def above_the_air_of_hour(
 
     Longitudes are degrees EAST; FAO-56 writes them west.
     """
-    b = 2.0 * pi * (day - 81) / 364.0
-    season_hours = 0.1645 * sin(2.0 * b) - 0.1255 * cos(b) - 0.025 * sin(b)
-    noon = middle_hour + 0.06667 * (longitude - zone_longitude) + season_hours - 12.0
-    middle = pi / 12.0 * noon
+    after_noon = middle_hour - noon_hour(longitude, zone_longitude, day)
+    middle = pi / 12.0 * after_noon
     sets = sunset_angle(latitude, day)
     begins = min(max(middle - pi / 24.0, -sets), sets)
     ends = min(max(middle + pi / 24.0, -sets), sets)
@@ -57,17 +55,24 @@ def above_the_air_of_hour(
     )
 
 
+def noon_hour(longitude: float, zone_longitude: float, day: float) -> float:
+    """Local hour at which the sun stands highest (equations 31 to 33)."""
+    b = 2.0 * pi * (day - 81) / 364.0
+    season_hours = 0.1645 * sin(2.0 * b) - 0.1255 * cos(b) - 0.025 * sin(b)
+    return 12.0 - season_hours - 0.06667 * (longitude - zone_longitude)
+
+
 def distance_of_sun(day: int) -> float:
     """Inverse relative distance between earth and sun (equation 23)."""
     return 1.0 + 0.033 * cos(2.0 * pi * day / 365.0)
 
 
-def declination_of(day: int) -> float:
+def declination_of(day: float) -> float:
     """Solar declination in radians (equation 24)."""
     return 0.409 * sin(2.0 * pi * day / 365.0 - 1.39)
 
 
-def sunset_angle(latitude: float, day: int) -> float:
+def sunset_angle(latitude: float, day: float) -> float:
     """Hour angle of sunset in radians (equation 25); 0 in the polar night, π in its day."""
     return acos(min(1.0, max(-1.0, -tan(radians(latitude)) * tan(declination_of(day)))))
 
@@ -110,3 +115,15 @@ def net_long_of_hour(celsius: float, vapour_kpa: float, cloudlessness: float) ->
 
 def _lost(vapour_kpa: float, cloudlessness: float) -> float:
     return (0.34 - 0.14 * sqrt(vapour_kpa)) * (1.35 * min(cloudlessness, 1.0) - 0.35)
+
+
+def sunrise_and_sunset(
+    latitude: float, longitude: float, zone_longitude: float, day: float
+) -> tuple[float, float]:
+    """Local hours at which the sun's middle is on the horizon (equations 25 and 31 to 33).
+
+    Refraction lets it be seen some four minutes longer on both sides.
+    """
+    noon = noon_hour(longitude, zone_longitude, day)
+    half = 12.0 / pi * sunset_angle(latitude, day)
+    return noon - half, noon + half

@@ -16,11 +16,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from nongso.gateway.errors import SettingsError
+from nongso.gateway.irrigation.schedule import check, read_schedule
 from nongso.wire.topics import TopicError, check_slug
 
 log = logging.getLogger(__name__)
 
-MODES = ("off", "manual", "band")
+MODES = ("off", "manual", "band", "schedule")
 FRAMINGS = ("tcp", "rtu")
 SHORTEST_KEY = 32
 COILS = 256
@@ -116,6 +117,24 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
+class Slot:
+    """On these days (0 is Monday) at this time (``05:30``, ``sunrise+20``) so many seconds."""
+
+    days: tuple[int, ...]
+    at: str
+    run_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A week of slots in local time; ``place`` (latitude, longitude) where they go by the sun."""
+
+    slots: tuple[Slot, ...]
+    utc_offset_minutes: int = 420
+    place: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Zone:
     """A khu tưới: one coil of the relay board."""
 
@@ -127,6 +146,7 @@ class Zone:
     max_run_seconds: int
     max_day_seconds: int
     band: Band | None = None
+    schedule: Schedule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -454,6 +474,20 @@ def _check_zone(zone: Zone, key: str) -> None:
             key + ".band.soak_seconds",
             "must be 0 or more and at most a week",
         )
+    _check_schedule(zone, key)
+
+
+def _check_schedule(zone: Zone, key: str) -> None:
+    schedule = zone.schedule
+    key += ".schedule"
+    _need(schedule is not None or zone.mode != "schedule", key, "is needed in mode schedule")
+    if schedule is None:
+        return
+    _need(schedule.place is None or len(schedule.place) == 2, key, "place needs two numbers")
+    try:
+        check(read_schedule(asdict(schedule)), zone.max_run_seconds)
+    except ValueError as error:
+        raise SettingsError(f"{key}: {error}") from None
 
 
 def _check_nodes(settings: GatewaySettings, farms: set[Any]) -> None:

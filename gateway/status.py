@@ -43,7 +43,12 @@ _ZONE_WORDS = {
     "queued": "chờ tưới",
     "locked": "đang khóa",
 }
-_MODE_WORDS = {"off": "tắt", "manual": "tưới tay", "band": "theo độ ẩm đất"}
+_MODE_WORDS = {
+    "off": "tắt",
+    "manual": "tưới tay",
+    "band": "theo độ ẩm đất",
+    "schedule": "theo giờ hẹn",
+}
 
 
 def metrics_text(report: Report) -> str:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from nongso.gateway.irrigation.facts import DAY_SECONDS, Band, Limits, Ran, Zone
+from nongso.gateway.irrigation.schedule import read_schedule
 from nongso.gateway.settings import GatewaySettings
 from nongso.gateway.settings import Zone as ZoneSettings
 
@@ -82,14 +83,18 @@ class WaterBook:
         """A zone as remembered; where the settings file was edited since, the file wins."""
         limits = Limits(float(settings.max_run_seconds), float(settings.max_day_seconds))
         band = Band(**asdict(settings.band)) if settings.band else None
-        zone = Zone(settings.id, limits, settings.mode, band)
+        schedule = read_schedule(asdict(settings.schedule)) if settings.schedule else None
+        zone = Zone(settings.id, limits, settings.mode, band, schedule)
         found = self._load(f"water.zone.{settings.id}", None)
         if found is None:
             return zone
         is_edited = found.pop("from_file", None) != _from_file(settings)
         found["band"] = Band(**found["band"]) if found["band"] else None
+        kept = found.get("schedule")
+        found["schedule"] = read_schedule(kept) if kept else None
         if is_edited:
-            found |= {"mode": settings.mode, "band": band, "is_wetting": False}
+            found |= {"mode": settings.mode, "band": band, "schedule": schedule}
+            found |= {"is_wetting": False, "slots_until": None}
         return replace(zone, **found)
 
     # --- runs ------------------------------------------------------------------------------
@@ -185,4 +190,10 @@ class Held:
 
 
 def _from_file(settings: ZoneSettings) -> Body:
-    return {"mode": settings.mode, "band": asdict(settings.band) if settings.band else None}
+    found: Body = {
+        "mode": settings.mode,
+        "band": asdict(settings.band) if settings.band else None,
+    }
+    if settings.schedule is not None:  # left out, so that files of before are not edited ones
+        found["schedule"] = asdict(settings.schedule)
+    return found

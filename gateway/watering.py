@@ -21,6 +21,7 @@ from typing import Any, Protocol
 from nongso.gateway.irrigation import zone as zones
 from nongso.gateway.irrigation.facts import Band, Known, Reason, Zone
 from nongso.gateway.irrigation.gate import Wish, refusal
+from nongso.gateway.irrigation.schedule import read_schedule
 from nongso.gateway.remembering import Remembering, age_of
 from nongso.gateway.settings import GatewaySettings
 from nongso.gateway.stops import ONE, Given, Stops, number_of
@@ -154,11 +155,11 @@ class Watering:
         if do == "stop":
             return self._stop(zone_id, command, given)
         number = number_of(command)
-        brings_water = do == "water" or (do == "mode" and command["mode"] == "band")
+        brings_water = do == "water" or (do == "mode" and command["mode"] in zones.AUTOMATIC)
         if brings_water and self._stops.came_after(zone_id, number, given):
             return "refused", Reason("stopped_meanwhile")
         if do == "mode":
-            done = self._set_mode(zone_id, command["mode"], command.get("band"))
+            done = self._set_mode(zone_id, command)
             if command["mode"] == "off":
                 self._stops.note(zone_id, number, given)
             return done
@@ -201,15 +202,21 @@ class Watering:
                 self._book.keep_zone(zones.stopped(zone))
         return ("done", Reason("stopped")) if is_closed else ("refused", Reason("supervisor_gone"))
 
-    def _set_mode(self, zone_id: str, mode: str, band: Body | None) -> tuple[str, Reason]:
-        before = self._book.zones[zone_id]
-        after = zones.set_mode(before, mode, _band(band) if band is not None else None)
+    def _set_mode(self, zone_id: str, command: Body) -> tuple[str, Reason]:
+        before, mode = self._book.zones[zone_id], command["mode"]
+        band, schedule = command.get("band"), command.get("schedule")
+        after = zones.set_mode(
+            before,
+            mode,
+            _band(band) if band is not None else None,
+            read_schedule(schedule) if schedule is not None else None,
+        )
         if before.is_locked:
             locked = self._supervised.unlock(zone_id)
             if locked is not None:
                 return "refused", locked
         run = self._run_in(zone_id)
-        is_unwanted = run is not None and (mode == "off" or run["cause"] == "band")
+        is_unwanted = run is not None and (mode == "off" or run["cause"] in zones.AUTOMATIC)
         if is_unwanted:
             if not self._supervised.stop(zone_id):
                 return "refused", Reason("supervisor_gone")
@@ -244,18 +251,21 @@ class Watering:
         """Let the rules decide for a closed zone, and do it."""
         decision = zones.look(zone, self._known(zone.id))
         self._reasons[zone.id] = decision.reason
-        if decision.run_seconds is not None:
-            run_id = str(uuid.uuid4())
-            refused = self._open(
-                run_id, zone.id, decision.run_seconds, "band", decision.reason, None
-            )
-            if refused is not None:
-                self._reasons[zone.id] = refused
-                if refused.code in _BAD_STARTS:  # not to be tried again each second
-                    failed = PastRun(self._moment(), 0.0, went_wrong=True)
-                    self._book.past[zone.id].append(failed)
-                return
+        # Kept before anything opens: a crash in between must not begin the same slot twice.
         self._book.keep_zone(decision.zone)
+        if decision.run_seconds is None:
+            return
+        run_id = str(uuid.uuid4())
+        refused = self._open(
+            run_id, zone.id, decision.run_seconds, zone.mode, decision.reason, None
+        )
+        if refused is None:
+            return
+        self._reasons[zone.id] = refused
+        self._book.keep_zone(zone)
+        if refused.code in _BAD_STARTS:  # not to be tried again each second
+            failed = PastRun(self._moment(), 0.0, went_wrong=True)
+            self._book.past[zone.id].append(failed)
 
     def _known(self, zone_id: str) -> Known:
         probes = (self._latest.get(eui64, "soil_moisture") for eui64 in self._probes[zone_id])
@@ -271,7 +281,7 @@ class Watering:
         )
 
     def _tell(self, zone: Zone) -> None:
-        """Record the zone if its mode, band, state or reason has changed."""
+        """Record the zone if its mode, what it waters by, state or reason has changed."""
         run = self._run_in(zone.id)
         if run is not None:
             reason = Reason(run["code"], run["values"])
@@ -281,6 +291,7 @@ class Watering:
             "id": zone.id,
             "mode": zone.mode,
             "band": asdict(zone.band) if zone.band else None,
+            "schedule": asdict(zone.schedule) if zone.schedule else None,
             "state": zones.state(zone, run is not None),
             "code": reason.code,
         }

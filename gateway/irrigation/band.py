@@ -17,8 +17,9 @@ Only the newest reading that is good and at most 30 minutes old counts. A run of
 what a person has just watered is not watered again by the band.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from nongso.gateway.irrigation.decision import Decision
 from nongso.gateway.irrigation.facts import (
     OLDEST_MOISTURE_SECONDS,
     Band,
@@ -28,15 +29,6 @@ from nongso.gateway.irrigation.facts import (
     newest_usable,
 )
 from nongso.gateway.irrigation.gate import Wish, refusal
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What the band wants: the reason, and for a start how many seconds. ``zone`` is after it."""
-
-    zone: Zone
-    reason: Reason
-    run_seconds: int | None = None
 
 
 def decide(zone: Zone, known: Known) -> Decision:

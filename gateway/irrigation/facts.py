@@ -26,6 +26,24 @@ class Band:
 
 
 @dataclass(frozen=True)
+class Slot:
+    """On these days (0 is Monday) at this time (``05:30``, ``sunrise+20``) so many seconds."""
+
+    days: tuple[int, ...]
+    at: str
+    run_seconds: int
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A week of slots in the farm's local time; ``place`` (latitude, longitude) is for the sun."""
+
+    slots: tuple[Slot, ...]
+    utc_offset_minutes: int = 420
+    place: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
 class Limits:
     """What no start may exceed. A day is any 24 hours, so that midnight opens no new account."""
 
@@ -43,6 +61,8 @@ class Zone:
     limits: Limits
     mode: str = "off"  # a new zone arrives switched off
     band: Band | None = None
+    schedule: Schedule | None = None
+    slots_until: int | None = None  # Unix time up to which slots are over, done or given up
     is_wetting: bool = False  # the band has begun to water and has not reached ``high``
     is_stopped: bool = False  # a person pressed stop; automatic watering waits for a person
     is_locked: bool = False  # its valve did not close; a person must look

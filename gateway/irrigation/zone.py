@@ -13,10 +13,13 @@ A person's stop holds automatic watering back until a person waters the zone or 
 
 from dataclasses import replace
 
-from nongso.gateway.irrigation.band import Decision, decide
-from nongso.gateway.irrigation.facts import Band, Known, Reason, Zone
+from nongso.gateway.irrigation import schedule as clock
+from nongso.gateway.irrigation.band import decide
+from nongso.gateway.irrigation.decision import Decision
+from nongso.gateway.irrigation.facts import Band, Known, Reason, Schedule, Zone
 
-MODES = ("off", "manual", "band")
+MODES = ("off", "manual", "band", "schedule")
+AUTOMATIC = ("band", "schedule")
 
 
 def look(zone: Zone, known: Known) -> Decision:
@@ -25,6 +28,8 @@ def look(zone: Zone, known: Known) -> Decision:
         return Decision(zone, Reason("zone_locked"))
     if zone.mode == "band" and zone.band is not None:
         return decide(zone, known)
+    if zone.mode == "schedule" and zone.schedule is not None:
+        return clock.decide_by_clock(zone, known)
     return Decision(zone, Reason("mode_manual" if zone.mode == "manual" else "zone_off"))
 
 
@@ -48,10 +53,13 @@ def locked(zone: Zone) -> Zone:
     return replace(zone, is_locked=True)
 
 
-def set_mode(zone: Zone, mode: str, band: Band | None) -> Zone:
+def set_mode(
+    zone: Zone, mode: str, band: Band | None = None, schedule: Schedule | None = None
+) -> Zone:
     """A person sets the mode, and with it clears a lock and an earlier stop.
 
-    ``band`` is ``None`` to keep the zone's own. Raises ``ValueError`` with a sentence.
+    ``band`` and ``schedule`` are ``None`` to keep the zone's own; slots that have come by now are
+    over. Raises ``ValueError`` with a sentence.
     """
     if mode not in MODES:
         raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
@@ -60,7 +68,21 @@ def set_mode(zone: Zone, mode: str, band: Band | None) -> Zone:
         raise ValueError("mode band needs a band: low, high, run_seconds, soak_seconds")
     if band is not None:
         _check(band, zone)
-    return replace(zone, mode=mode, band=band, is_wetting=False, is_stopped=False, is_locked=False)
+    schedule = schedule or zone.schedule
+    if mode == "schedule" and schedule is None:
+        raise ValueError("mode schedule needs a schedule: slots, utc_offset_minutes")
+    if schedule is not None:
+        clock.check(schedule, zone.limits.max_run_seconds)
+    return replace(
+        zone,
+        mode=mode,
+        band=band,
+        schedule=schedule,
+        slots_until=None,
+        is_wetting=False,
+        is_stopped=False,
+        is_locked=False,
+    )
 
 
 def _check(band: Band, zone: Zone) -> None:

@@ -9,12 +9,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from nongso.gateway.irrigation import zone as zones
 from nongso.gateway.irrigation.band import Decision, decide
-from nongso.gateway.irrigation.facts import Band, Known, Limits, Ran, Zone
+from nongso.gateway.irrigation.facts import Band, Known, Limits, Ran, Schedule, Slot, Zone
 from nongso.wire import marks, reasons
 from nongso.wire.payload import Reading
 
 NOW = 1_790_000_000.0
 BAND = Band(40.0, 55.0, 120, 900)
+TWICE_A_DAY = Schedule(tuple(Slot(tuple(range(7)), at, 600) for at in ("06:00", "16:00")))
 ZONE = Zone("tan-binh-1-k1", Limits(1800, 7200), "band", BAND)
 WETTING = replace(ZONE, is_wetting=True)
 
@@ -120,7 +121,7 @@ def test_other_modes_never_start_anything(mode: str, code: str) -> None:
 
 
 class Bed(RuleBasedStateMachine):
-    """A bed of soil under the band, for days, with a probe that fails and people who interfere."""
+    """A bed of soil under band or schedule, for days, with a probe that fails and people who interfere."""
 
     @initialize(moisture=st.floats(10, 70))
     def begin(self, moisture: float) -> None:
@@ -128,6 +129,7 @@ class Bed(RuleBasedStateMachine):
         self.moisture = moisture
         self.zone = ZONE
         self.ran: list[tuple[float, float]] = []  # ended at, seconds
+        self.wished: list[tuple[float, float]] = []  # those of them that a person wanted
         self.reading: Reading | None = None
         self.probe_lives = True
         self.decided_on: set[float] = set()
@@ -151,7 +153,7 @@ class Bed(RuleBasedStateMachine):
 
     @rule(mode=st.sampled_from(zones.MODES))
     def person_sets_mode(self, mode: str) -> None:
-        self.zone = zones.set_mode(self.zone, mode, None)
+        self.zone = zones.set_mode(self.zone, mode, None, TWICE_A_DAY)
 
     @rule(minutes=st.integers(1, 240), dries=st.floats(0, 0.1))
     def time_passes(self, minutes: int, dries: float) -> None:
@@ -167,6 +169,7 @@ class Bed(RuleBasedStateMachine):
     def person_waters(self, seconds: int) -> None:
         self.zone = zones.wished(self.zone)
         self.water(seconds)
+        self.wished.append(self.ran[-1])
 
     def decide_once(self) -> None:
         decision: Decision = zones.look(self.zone, self.known())
@@ -175,9 +178,17 @@ class Bed(RuleBasedStateMachine):
         self.zone = decision.zone
         if decision.run_seconds is None:
             return
-        assert self.zone.mode == "band"
         assert not self.zone.is_stopped
         assert decision.reason.code in reasons.STARTED
+        if self.zone.mode == "band":
+            self.check_start_by_moisture()
+        else:
+            assert (self.zone.mode, decision.reason.code) == ("schedule", "slot_due")
+        self.water(decision.run_seconds)
+        wished = sum(s for at, s in self.wished if self.now - at < 86400)
+        assert sum(s for at, s in self.ran if self.now - at < 86400) <= 7200 + wished
+
+    def check_start_by_moisture(self) -> None:
         assert self.reading is not None
         assert self.now - self.reading.at <= 1800, "an old reading started water"
         assert self.reading.value < BAND.high
@@ -185,11 +196,6 @@ class Bed(RuleBasedStateMachine):
         self.decided_on.add(self.reading.at)
         if self.ran:
             assert self.now - max(at for at, _ in self.ran) >= BAND.soak_seconds
-        self.water(decision.run_seconds)
-        assert sum(s for at, s in self.ran if self.now - at < 86400) <= 7200 + self.wished_today()
-
-    def wished_today(self) -> float:
-        return sum(s for at, s in self.ran if self.now - at < 86400 and s != BAND.run_seconds)
 
     def water(self, seconds: float) -> None:
         self.now += seconds

@@ -28,13 +28,16 @@ REFUSED = {
     "not_understood": ("detail",),
 }
 
-# What the moisture band decides when it does not water.
+# What the moisture band or the schedule decides when it does not water.
 WAITED = {
     "soil_moist": ("moisture", "low"),
     "no_reading": ("age_seconds",),
     "soaking": ("seconds_left",),
     "mode_manual": (),
     "stopped_by_person": (),
+    "next_slot": ("at",),
+    "no_slot": (),
+    "slot_missed": ("at",),
 }
 
 # Why a run was started.
@@ -42,6 +45,7 @@ STARTED = {
     "wished": (),
     "soil_dry": ("moisture", "low"),
     "soil_filling": ("moisture", "high"),
+    "slot_due": ("at",),
 }
 
 # How a run ended.

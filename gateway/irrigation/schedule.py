@@ -1,0 +1,162 @@
+"""Watering by the clock: slots of a week, each begun once or not at all.
+
+============================== =============================================================
+a slot's time                  what happens
+============================== =============================================================
+is still to come               waits: ``next_slot``
+came up to 15 minutes ago      begins: ``slot_due``; or waits: what the gate says
+came longer ago                is given up, never caught up: ``slot_missed``, told once
+============================== =============================================================
+
+``Zone.slots_until`` is the time up to which slots are over, done or not; so a clock that is set
+back begins nothing twice, and one that was in the future for a while does not keep slots from
+coming once it is right again. Slots stand in the farm's local time, or some minutes from sunrise
+or sunset. A clock that is wrong waters at a wrong hour: nobody here can know.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nongso.agronomy.radiation import sunrise_and_sunset
+from nongso.gateway.irrigation.decision import Decision
+from nongso.gateway.irrigation.facts import DAY_SECONDS, Known, Reason, Schedule, Slot, Zone
+from nongso.gateway.irrigation.gate import Wish, refusal
+
+GRACE_SECONDS = 900
+LOOK_BACK_DAYS = 2
+LOOK_AHEAD_DAYS = 8
+MOST_SLOTS = 28
+DAY = int(DAY_SECONDS)
+THURSDAY = 3  # 1 January 1970; Monday is 0
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A slot on one day, at its Unix time."""
+
+    at: int
+    run_seconds: int
+
+
+def decide_by_clock(zone: Zone, known: Known) -> Decision:
+    """Decide for a zone whose mode is ``schedule``."""
+    schedule = zone.schedule
+    if zone.mode != "schedule" or schedule is None:
+        raise ValueError(f"zone {zone.id} has no schedule to decide by")
+    now = int(known.now)
+    until = zone.slots_until
+    if until is None or until > now + DAY_SECONDS:
+        zone, until = replace(zone, slots_until=now), now
+    around = list(planned(schedule, now))
+    came = [one for one in around if until < one.at <= now]
+    late = [one for one in came if now - one.at > GRACE_SECONDS]
+    if late:
+        missed = replace(zone, slots_until=late[-1].at)
+        return Decision(missed, Reason("slot_missed", {"at": late[-1].at}))
+    if not came:
+        coming = next((one for one in around if one.at > max(now, until)), None)
+        reason = Reason("next_slot", {"at": coming.at}) if coming else Reason("no_slot")
+        return Decision(zone, reason)
+    due = came[-1]
+    if zone.is_stopped:
+        return Decision(zone, Reason("stopped_by_person"))
+    refused = refusal(Wish(due.run_seconds, is_automatic=True), zone, known)
+    if refused is not None:
+        return Decision(zone, refused)
+    begun = replace(zone, slots_until=due.at)
+    return Decision(begun, Reason("slot_due", {"at": due.at}), due.run_seconds)
+
+
+def planned(schedule: Schedule, now: int) -> Iterator[Planned]:
+    """The slots of the days around ``now``, in the order of their times."""
+    offset = schedule.utc_offset_minutes * 60
+    today = (now + offset) // DAY
+    found = [
+        Planned(day * DAY + second - offset, slot.run_seconds)
+        for day in range(today - LOOK_BACK_DAYS, today + LOOK_AHEAD_DAYS + 1)
+        for slot in schedule.slots
+        if (day + THURSDAY) % 7 in slot.days
+        for second in [_second_of_day(schedule, slot, day)]
+    ]
+    yield from sorted(found, key=lambda one: one.at)
+
+
+def _second_of_day(schedule: Schedule, slot: Slot, day: int) -> int:
+    word, minutes = read_time(slot.at)
+    if word == "clock":
+        return minutes * 60
+    if schedule.place is None:  # refused when it was set
+        raise ValueError(f"{slot.at} needs a place")
+    latitude, longitude = schedule.place
+    rises, sets = sunrise_and_sunset(
+        latitude, longitude, schedule.utc_offset_minutes / 4, day % 365.2425 + 1
+    )
+    hour = rises if word == "sunrise" else sets
+    return min(max(round(hour * 60) + minutes, 0), 1439) * 60
+
+
+def read_schedule(found: Any) -> Schedule:
+    """A schedule from its form in JSON. Raises ``ValueError`` with a sentence."""
+    try:
+        slots = tuple(
+            Slot(tuple(map(_whole, one["days"])), _text(one["at"]), _whole(one["run_seconds"]))
+            for one in found["slots"]
+        )
+        place = found.get("place")
+        offset = _whole(found.get("utc_offset_minutes", 420))
+        there = None if place is None else (float(place[0]), float(place[1]))
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        raise ValueError("a schedule has slots, each with days, at and run_seconds") from error
+    return Schedule(slots, offset, there)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{value!r} is no whole number")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def read_time(text: str) -> tuple[str, int]:
+    """Read ``05:30``, ``sunrise+20`` or ``sunset-60``: a word, and minutes from it.
+
+    Raises ``ValueError`` with a sentence.
+    """
+    for word in ("sunrise", "sunset"):
+        if text.startswith(word):
+            rest = text.removeprefix(word) or "+0"
+            if rest[0] in "+-" and rest[1:].isascii() and rest[1:].isdigit() and len(rest) <= 4:
+                return word, int(rest)
+    hour, colon, minute = text.partition(":")
+    digits = (hour + minute).isascii() and hour.isdigit() and minute.isdigit()
+    if not (colon and digits and len(hour) <= 2 and len(minute) == 2):
+        raise ValueError(f"a time is like 05:30, sunrise+20 or sunset-60, not {text!r}")
+    if int(hour) > 23 or int(minute) > 59:
+        raise ValueError(f"a day has no {text!r}")
+    return "clock", int(hour) * 60 + int(minute)
+
+
+def check(schedule: Schedule, max_run_seconds: float) -> None:
+    """See that a schedule can be kept. Raises ``ValueError`` with a sentence."""
+    if len(schedule.slots) > MOST_SLOTS:
+        raise ValueError(f"a schedule has at most {MOST_SLOTS} slots")
+    if not -720 <= schedule.utc_offset_minutes <= 840:
+        raise ValueError("utc_offset_minutes must lie between -720 and 840")
+    if schedule.place is not None:
+        latitude, longitude = schedule.place
+        if not (-66 <= latitude <= 66 and -180 <= longitude <= 180):
+            raise ValueError("place is latitude (-66 to 66) and longitude (-180 to 180)")
+    for slot in schedule.slots:
+        word, _minutes = read_time(slot.at)
+        if word != "clock" and schedule.place is None:
+            raise ValueError(f"{slot.at} needs the schedule's place: latitude and longitude")
+        if not slot.days or not set(slot.days) <= set(range(7)):
+            raise ValueError("days are numbers from 0 (Monday) to 6 (Sunday), at least one")
+        if not 1 <= slot.run_seconds <= max_run_seconds:
+            raise ValueError(f"run_seconds must be 1 to {max_run_seconds:g}")
