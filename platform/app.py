@@ -39,6 +39,7 @@ ROOMS = (
     ("nongso.platform.health", "blueprint"),
     ("nongso.platform.wellknown", "blueprint"),
     ("nongso.platform.greenhouse.pages", "blueprint"),
+    ("nongso.platform.greenhouse.ways", "blueprint"),
     ("nongso.platform.greenhouse.stations", "blueprint"),
     ("nongso.platform.greenhouse.api", "blueprint"),
     ("nongso.platform.alerts.pages", "blueprint"),

@@ -19,6 +19,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -27,6 +28,7 @@ from nongso.platform import rows
 from nongso.platform.batches import Batch
 from nongso.platform.greenhouse.commands import take_outcome
 from nongso.platform.greenhouse.records import (
+    AUTOMATIC,
     END_UNKNOWN,
     Alarm,
     Command,
@@ -231,9 +233,10 @@ class _Keeper:
             zone.values, zone.state_at = {}, at
             if done.do == "stop":
                 zone.state = "idle"
-                zone.code = "stopped_by_person" if zone.mode == "band" else None
+                zone.code = "stopped_by_person" if zone.mode in AUTOMATIC else None
                 continue
             zone.mode, zone.band = done.mode or zone.mode, done.band or zone.band
+            zone.schedule = done.schedule or zone.schedule
             zone.code = None
             if zone.mode == "off" or zone.state == "locked":
                 zone.state = "idle"
@@ -288,6 +291,8 @@ class _Keeper:
             zone.mode = found.mode
         if found.band is not None:
             zone.band = found.band
+        if found.schedule is not None:
+            zone.schedule = msgspec.to_builtins(found.schedule)
 
     def _take_configuration(self, number: int, row: rows.ConfigurationRow) -> None:
         gateway, found = self.gateway, row.configuration
@@ -345,6 +350,7 @@ class _Keeper:
                     state_at=0,
                     mode=words.mode,
                     band=words.band,
+                    schedule=msgspec.to_builtins(words.schedule),
                 )
                 self.session.add(zone)
             for name in ("name", "coil", "area_m2", "max_run_seconds", "max_day_seconds"):
@@ -352,6 +358,7 @@ class _Keeper:
             zone.greenhouse = house.slug
             if zone.state_at == 0:  # afterwards the zone's own rows tell its mode
                 zone.mode, zone.band = words.mode, words.band
+                zone.schedule = msgspec.to_builtins(words.schedule)
 
     def _keep_nodes(self, listed: list[rows.NodeWords]) -> None:
         for node in self._nodes.values():

@@ -223,6 +223,8 @@ def moment(at: float, now: float) -> str:
         return hour
     if days == 1:
         return _("hôm qua lúc %(hour)s", hour=hour)
+    if days == -1:
+        return _("ngày mai lúc %(hour)s", hour=hour)
     return _("ngày %(day)s lúc %(hour)s", day=date(at), hour=hour)
 
 

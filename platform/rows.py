@@ -33,6 +33,25 @@ _One = None | bool | Whole | Number | Text
 _Few = Annotated[list[_One], Meta(max_length=100)]
 Values = Annotated[dict[Code, _One | _Few], Meta(max_length=50)]
 Band = Annotated[dict[Code, Whole | Number], Meta(max_length=50)]
+Minutes = Annotated[int, Meta(ge=-1000, le=1000)]
+Day = Annotated[int, Meta(ge=0, le=6)]
+Degrees = Annotated[float, Meta(ge=-180, le=180)]
+
+
+class Slot(msgspec.Struct):
+    """On these days (0 is Monday) at this time, so many seconds of water."""
+
+    days: Annotated[list[Day], Meta(min_length=1, max_length=7)]
+    at: Annotated[str, Meta(max_length=12)]
+    run_seconds: Seconds
+
+
+class Schedule(msgspec.Struct):
+    """A week of slots in the farm's local time."""
+
+    slots: Annotated[list[Slot], Meta(max_length=28)]
+    utc_offset_minutes: Minutes = 420
+    place: tuple[Degrees, Degrees] | None = None
 
 
 def _check_slugs(*slugs: str | None) -> None:
@@ -122,6 +141,7 @@ class ZoneWords(msgspec.Struct):
     max_day_seconds: Seconds
     area_m2: Number | None = None
     band: Band | None = None
+    schedule: Schedule | None = None
 
     def __post_init__(self) -> None:
         _check_slugs(self.id)
@@ -196,6 +216,7 @@ class ZoneState(msgspec.Struct):
     at: Time
     mode: Code | None = None
     band: Band | None = None
+    schedule: Schedule | None = None
     code: Code | None = None
     values: Values = {}
 

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from nongso.platform import audit
 from nongso.platform.accounts import Identity
 from nongso.platform.greenhouse.bell import Bell
-from nongso.platform.greenhouse.records import Command, Gateway, Greenhouse, Zone
+from nongso.platform.greenhouse.records import AUTOMATIC, Command, Gateway, Greenhouse, Zone
 
 DEFAULT_EXPIRY_SECONDS = 300
 LONGEST_EXPIRY_SECONDS = 3600
@@ -30,7 +30,7 @@ ANSWER_SECONDS = 5.0  # how long a phone waits for the gateway's word
 SHORTEST_RUN_SECONDS = 1
 OFFER_AGAIN_SECONDS = 3.0  # an unanswered command is not handed out twice in a row
 
-MODES = ("off", "manual", "band")
+MODES = ("off", "manual", "band", "schedule")
 OPEN_STATES = ("sent", "queued", "running")
 FINAL_STATES = ("done", "refused", "expired")
 _RANK = {"sent": 0, "queued": 1, "running": 2, "expired": 3, "refused": 4, "done": 5}
@@ -54,6 +54,7 @@ class Wish:
     seconds: int | None = None
     mode: str | None = None
     band: dict[str, Any] | None = None
+    schedule: dict[str, Any] | None = None
 
 
 def bell() -> Bell:
@@ -89,6 +90,7 @@ def record(
         seconds=wish.seconds,
         mode=wish.mode,
         band=wish.band,
+        schedule=wish.schedule,
         by=asker.name,
         person_id=asker.id,
         created_at=now,
@@ -142,7 +144,7 @@ def check_water(
 
 def drop_unanswered(session: Session, gateway: str, zone: str | None, now: int) -> None:
     """Take back, because somebody stops, the earlier wishes that could still bring water."""
-    brings_water = (Command.do == "water") | ((Command.do == "mode") & (Command.mode == "band"))
+    brings_water = (Command.do == "water") | ((Command.do == "mode") & Command.mode.in_(AUTOMATIC))
     wished = Command.zone.is_not(None) if zone is None else Command.zone == zone
     session.execute(
         update(Command)
@@ -223,7 +225,7 @@ def signed(command: Command, key: str, poll: str, now: int, held_seconds: float)
         "do": command.do,
         "by": command.by,
     }
-    for name in ("zone", "seconds", "mode", "band"):
+    for name in ("zone", "seconds", "mode", "band", "schedule"):
         if getattr(command, name) is not None:
             body[name] = getattr(command, name)
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))

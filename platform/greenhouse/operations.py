@@ -19,6 +19,7 @@ from nongso.platform.greenhouse.commands import Wish
 from nongso.platform.greenhouse.condition import running_sentence
 from nongso.platform.greenhouse.now import HouseNow, ZoneNow
 from nongso.platform.greenhouse.records import (
+    AUTOMATIC,
     END_UNKNOWN,
     Command,
     Gateway,
@@ -312,14 +313,14 @@ def stop_sentence(command: Command, state: str) -> tuple[str, str]:
             "Chưa dừng được: tủ điều khiển không điều khiển được van. Xin ra đóng van bằng tay."
         )
     resting = select(Zone.id).where(
-        Zone.gateway == command.gateway, Zone.gone.is_(False), Zone.mode == "band"
+        Zone.gateway == command.gateway, Zone.gone.is_(False), Zone.mode.in_(AUTOMATIC)
     )
     if command.zone is not None:
         resting = resting.where(Zone.id == command.zone)
     if not can_read() or records().scalar(resting.limit(1)) is None:
         return "good", _("Đã dừng. Các van đã đóng, nước không chảy nữa.")
     return "good", _(
-        "Đã dừng. Các van đã đóng, nước không chảy nữa. Khu tự tưới theo độ ẩm đất đang tạm nghỉ; "
+        "Đã dừng. Các van đã đóng, nước không chảy nữa. Khu tự tưới đang tạm nghỉ; "
         "muốn tưới tiếp, xin bấm Cho tự tưới lại ở khu đó."
     )
 

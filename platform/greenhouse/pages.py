@@ -192,7 +192,7 @@ def house(slug: str) -> str:
     Made once a second for the same eyes; whoever may not see it finds no kept page either.
     """
     if "said" in request.args:
-        return _made_page(_greenhouse(slug))
+        return _made_page(asked_greenhouse(slug))
     asker = somebody()
     key = (
         "house",
@@ -207,7 +207,7 @@ def house(slug: str) -> str:
         hearing(),
     )
     fragments: Fragments = current_app.extensions["nongso.fragments"]
-    made = fragments.get(key, lambda: _made_page(_greenhouse(slug), wish_id=WISH_HERE))
+    made = fragments.get(key, lambda: _made_page(asked_greenhouse(slug), wish_id=WISH_HERE))
     return made.replace(WISH_HERE, commands.new_id())
 
 
@@ -254,7 +254,8 @@ def _made_page(greenhouse: Greenhouse, trouble: Trouble | None = None, wish_id: 
     )
 
 
-def _greenhouse(slug: str) -> Greenhouse:
+def asked_greenhouse(slug: str) -> Greenhouse:
+    """The greenhouse of an address, if the asker may see it."""
     found = records().get(Greenhouse, slug)
     if found is None or not owns(found.cooperative):
         abort(404)
@@ -301,7 +302,7 @@ def _said(house: HouseNow | None, now: int) -> tuple[str, str] | None:
 @allow(*WATERERS, scope="water")
 def water(slug: str) -> Response | tuple[str, int]:
     """Take the press of a water button."""
-    greenhouse = _greenhouse(slug)
+    greenhouse = asked_greenhouse(slug)
     zone = _zone(greenhouse)
     text = request.form.get("minutes", "")
     text = request.form.get("other", "") if text == "other" else text
@@ -323,7 +324,7 @@ def water(slug: str) -> Response | tuple[str, int]:
     if refused := pins.trouble():
         return _made_page(greenhouse, Trouble(refused, zone.id)), 403
     # Each button is its own wish: the same one twice is one watering, another one is another.
-    wish_id = _wish_id(f"{zone.id}:{seconds}")
+    wish_id = pressed_id(f"{zone.id}:{seconds}")
     expires = int(time.time()) + commands.DEFAULT_EXPIRY_SECONDS
     wish = Wish("water", zone=zone.id, seconds=seconds)
     try:
@@ -348,7 +349,7 @@ def stop_everything() -> Response | str:
 
 
 def _stop_everything() -> list[Command]:
-    return operations.stop_everything(uuid.UUID(_wish_id("stop:")))
+    return operations.stop_everything(uuid.UUID(pressed_id("stop:")))
 
 
 def _stopped_blindly(done: list[Command]) -> str:
@@ -378,12 +379,12 @@ def stop(slug: str) -> Response | str:
     """
     hurry(operations.PATIENCE_SECONDS)
     try:
-        greenhouse = _greenhouse(slug)
+        greenhouse = asked_greenhouse(slug)
         zone = _zone(greenhouse) if request.form.get("zone") else None
     except StorageError:
         return _stopped_blindly(_stop_everything())
     if zone is not None:
-        base = uuid.UUID(_wish_id("stop:" + zone.id))
+        base = uuid.UUID(pressed_id("stop:" + zone.id))
         done = operations.stop_all([zone.gateway], zone.id, base)
     else:
         done = _stop_everything()
@@ -395,16 +396,16 @@ def stop(slug: str) -> Response | str:
 @allow(*WATERERS, scope="water")
 def mode(slug: str) -> Response | tuple[str, int]:
     """Take a new watering mode of a zone."""
-    greenhouse = _greenhouse(slug)
+    greenhouse = asked_greenhouse(slug)
     zone = _zone(greenhouse)
     wished = request.form.get("mode", "")
     if wished not in commands.MODES:
         abort(400)
     if wished != "off" and (refused := pins.trouble()):
         return _made_page(greenhouse, Trouble(refused, zone.id)), 403
-    wish_id = _wish_id(f"{zone.id}:{wished}")
+    wish_id = pressed_id(f"{zone.id}:{wished}")
     expires = int(time.time()) + commands.DEFAULT_EXPIRY_SECONDS
-    wish = Wish("mode", zone=zone.id, mode=wished, band=zone.band)
+    wish = Wish("mode", zone=zone.id, mode=wished, band=zone.band, schedule=zone.schedule)
     try:
         operations.give(zone, greenhouse, wish, wish_id, expires)
     except WishError as error:
@@ -424,7 +425,8 @@ def _zone(greenhouse: Greenhouse) -> Zone:
     return found[0]
 
 
-def _wish_id(button: str) -> str:
+def pressed_id(button: str) -> str:
+    """The number of a wish: of the page that it was pressed on, and of the button."""
     try:
         page = uuid.UUID(request.form.get("wish", ""))
     except ValueError:

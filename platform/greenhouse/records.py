@@ -15,6 +15,7 @@ from nongso.platform.store import Base
 
 AWAY_SECONDS = 90  # a gateway asks every 20 s, which is noted down every 40 s
 UNHEARD_SECONDS = 60  # a run is over so long after its ordered end, heard or not
+AUTOMATIC = ("band", "schedule")  # ways of watering that need nobody
 END_UNKNOWN = "end_unknown"  # the code of a run whose end no gateway has told
 
 
@@ -67,6 +68,7 @@ class Zone(Base):
     area_m2: Mapped[float | None]
     mode: Mapped[str]
     band: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    schedule: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     max_run_seconds: Mapped[int]
     max_day_seconds: Mapped[int]
     state: Mapped[str] = mapped_column(default="idle")
@@ -146,6 +148,7 @@ class Command(Base):
     seconds: Mapped[int | None]
     mode: Mapped[str | None]
     band: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    schedule: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     by: Mapped[str]
     person_id: Mapped[str]
     created_at: Mapped[int]
@@ -217,7 +220,7 @@ def was_stopped(session: Session, run: Run) -> bool:
     """
     ended_it = Command.do == "stop"
     ended_it |= (Command.do == "mode") & (Command.mode == "off")
-    if run.cause == "band":
+    if run.cause in AUTOMATIC:
         ended_it |= Command.do == "mode"
     found = session.scalar(
         select(Command.id)

@@ -190,6 +190,11 @@ WAITED: dict[str, _Sentence] = {
         "Vừa tưới xong, chờ thêm %(left)s cho nước thấm.", left=w.time("seconds_left")
     ),
     "mode_manual": lambda w: _("Khu này chỉ tưới khi có người bấm."),
+    "next_slot": lambda w: _("Lần tưới theo giờ hẹn tới: %(at)s.", at=w.since("at")),
+    "no_slot": lambda w: _("Chưa hẹn giờ tưới nào, nên khu này chưa tự tưới."),
+    "slot_missed": lambda w: _(
+        "Đã bỏ lần tưới hẹn %(at)s vì lúc đó chưa tưới được. Không tưới bù.", at=w.since("at")
+    ),
     "stopped_by_person": lambda w: _(
         "Khu này đang tạm nghỉ vì có người đã bấm dừng. "
         "Muốn tự tưới lại, xin bấm Tưới hoặc Cho tự tưới lại."
@@ -210,6 +215,7 @@ STARTED: dict[str, _Sentence] = {
         moisture=w.below("moisture", "high"),
         high=w.percent("high"),
     ),
+    "slot_due": lambda w: _("Tưới theo giờ hẹn %(at)s.", at=w.since("at")),
 }
 
 # --- how a run ended -------------------------------------------------------------------------
@@ -361,7 +367,10 @@ def start(
     """Say why a run was started."""
     if cause == "wished" and by:
         return _("Tưới theo yêu cầu của %(name)s.", name=by)
-    general = _("Tự tưới theo độ ẩm đất.") if cause == "band" else _("Tưới theo yêu cầu.")
+    general = {
+        "band": _("Tự tưới theo độ ẩm đất."),
+        "schedule": _("Tưới theo giờ hẹn."),
+    }.get(cause, _("Tưới theo yêu cầu."))
     return _say(STARTED, code, values, names, 0, general)
 
 
@@ -401,6 +410,7 @@ def mode_word(mode: str) -> str:
         "off": _("tắt"),
         "manual": _("tưới tay"),
         "band": _("theo độ ẩm đất"),
+        "schedule": _("theo giờ hẹn"),
     }
     return words.get(mode, mode)
 

@@ -121,7 +121,7 @@ def test_other_modes_never_start_anything(mode: str, code: str) -> None:
 
 
 class Bed(RuleBasedStateMachine):
-    """A bed of soil under band or schedule, for days, with a probe that fails and people who interfere."""
+    """Soil under band or schedule for days, a probe that fails, people who interfere."""
 
     @initialize(moisture=st.floats(10, 70))
     def begin(self, moisture: float) -> None:

@@ -174,6 +174,7 @@ def test_every_code_has_a_vietnamese_and_an_english_sentence(place: Place) -> No
         "detail": "?",
         "code": "unknown_zone",
         "mode": "band",
+        "at": 1790000000,
     }
     names = {"k2": "Khu 2"}
     tables = [

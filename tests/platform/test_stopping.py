@@ -238,7 +238,7 @@ def test_after_a_stop_one_button_lets_a_zone_water_itself_again(
     assert "Cho tự tưới lại" not in page(farm)
     with gateway(farm, monkeypatch, "done", "stopped"):
         spoken = said(press(farm, "stop"))
-    assert "Khu tự tưới theo độ ẩm đất đang tạm nghỉ" in spoken
+    assert "Khu tự tưới đang tạm nghỉ" in spoken
     found = page(farm)
     assert "Khu này đang tạm nghỉ vì có người đã bấm dừng." in found
     assert "Khu này sẽ tự tưới." not in found

@@ -1,0 +1,103 @@
+"""A farmer says on the phone how a zone is to be watered, and the gateway is told exactly that."""
+
+import json
+import re
+import uuid
+from typing import Any
+
+import pytest
+from office import Place
+from werkzeug.test import TestResponse
+
+PAGE = "/greenhouses/tan-binh-1/way"
+ZONE = "tan-binh-1-k1"
+DAYS = ("day0-0", "day0-3")
+
+
+def press(farm: Place, **fields: str) -> TestResponse:
+    client = farm.client("farmer")
+    page = client.get(f"{PAGE}?zone={ZONE}").text
+    token = re.search(r'name="form_token" value="([^"]+)"', page)
+    assert token is not None
+    form = {"form_token": token[1], "wish": str(uuid.uuid4()), "zone": ZONE, **fields}
+    return client.post(PAGE, data=form)
+
+
+def told(farm: Place) -> dict[str, Any]:
+    (command,) = farm.poll()
+    body: dict[str, Any] = json.loads(command["body"])
+    return body
+
+
+def test_hours_set_on_the_phone_reach_the_gateway(farm: Place) -> None:
+    slots = {"at0": "05:30", "minutes0": "10", **dict.fromkeys(DAYS, "1")}
+    slots |= {"at1": "16:05", "minutes1": "2,5", **{f"day1-{d}": "1" for d in range(7)}}
+    answer = press(farm, mode="schedule", **slots)
+    assert answer.status_code == 303
+    body = told(farm)
+    assert (body["do"], body["zone"], body["mode"]) == ("mode", ZONE, "schedule")
+    assert body["schedule"] == {
+        "slots": [
+            {"days": [0, 3], "at": "05:30", "run_seconds": 600},
+            {"days": [0, 1, 2, 3, 4, 5, 6], "at": "16:05", "run_seconds": 150},
+        ],
+        "utc_offset_minutes": 420,
+    }
+
+
+def test_what_the_gateway_took_stands_on_the_page_again(farm: Place) -> None:
+    press(farm, mode="schedule", at0="05:30", minutes0="10", **{"day0-6": "1"})
+    body = told(farm)
+    farm.outcome(body["id"], "done", "mode_set", mode="schedule")
+    client = farm.client("farmer")
+    page = client.get(f"{PAGE}?zone={ZONE}").text
+    assert 'value="05:30"' in page
+    assert re.search(r'name="day0-6" value="1" checked', page)
+    assert not re.search(r'name="day0-5" value="1" checked', page)
+    assert re.search(r'value="schedule" checked', page)
+    assert "theo giờ hẹn" in client.get("/greenhouses/tan-binh-1").text
+
+
+def test_limits_of_moisture_set_on_the_phone_reach_the_gateway(farm: Place) -> None:
+    answer = press(farm, mode="band", low="35", high="50,5", minutes="4", soak="20")
+    assert answer.status_code == 303
+    assert told(farm)["band"] == {
+        "low": 35.0,
+        "high": 50.5,
+        "run_seconds": 240,
+        "soak_seconds": 1200,
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"mode": "schedule"}, "Xin hẹn ít nhất một giờ tưới."),
+        ({"mode": "schedule", "at0": "05:30", "minutes0": "10"}, "Xin chọn ít nhất một ngày."),
+        ({"mode": "schedule", "at0": "5 rưỡi", "minutes0": "10"}, "Xin nhập giờ, ví dụ 05:30."),
+        ({"mode": "schedule", "at0": "05:30", "minutes0": "999"}, "Xin nhập một số từ"),
+        ({"mode": "band", "low": "60", "high": "50", "minutes": "4", "soak": "0"}, "cao hơn"),
+        ({"mode": "band", "low": "", "high": "50", "minutes": "4", "soak": "0"}, "từ 0 đến 99"),
+        ({"mode": "band", "low": "1e9", "high": "50", "minutes": "4", "soak": "0"}, "từ 0 đến 99"),
+    ],
+)
+def test_what_cannot_be_used_is_said_at_its_field_and_nothing_is_sent(
+    farm: Place, fields: dict[str, str], sentence: str
+) -> None:
+    answer = press(farm, **fields)
+    assert answer.status_code == 400
+    assert sentence in answer.text
+    for value in fields.values():
+        assert f'value="{value}"' in answer.text, "what was typed stays"
+    assert farm.poll() == []
+
+
+def test_the_same_press_twice_is_one_wish(farm: Place) -> None:
+    client = farm.client("farmer")
+    page = client.get(f"{PAGE}?zone={ZONE}").text
+    token = re.search(r'name="form_token" value="([^"]+)"', page)
+    assert token is not None
+    form = {"form_token": token[1], "wish": str(uuid.uuid4()), "zone": ZONE, "mode": "manual"}
+    for _time in range(2):
+        assert client.post(PAGE, data=form).status_code == 303
+    assert len(farm.poll()) == 1
