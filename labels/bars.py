@@ -11,6 +11,7 @@ shop's own use and are no GTIN.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from string import ascii_letters, digits
 
 from nongso.labels.errors import BadElement, BadGtin
@@ -62,11 +63,12 @@ _MOST_VALUE = 20  # of the elements of variable length that we print: lot and se
 class Bars:
     """A bar code as one row of modules, quiet zones included; a set bit is a bar.
 
-    ``text`` is what people read below it.
+    ``letters`` is what a reader hands out, ``text`` what people read below it.
     """
 
     width: int
     bits: int
+    letters: str
     text: str
     least_mm: float
 
@@ -104,9 +106,9 @@ def _bits(widths: str, bar: bool) -> str:
     return out
 
 
-def _bars(modules: str, left: int, right: int, text: str, least_mm: float) -> Bars:
-    whole = "0" * left + modules + "0" * right
-    return Bars(len(whole), int(whole, 2), text, least_mm)
+def _bars(modules: str, quiet: tuple[int, int], said: tuple[str, str], least_mm: float) -> Bars:
+    whole = "0" * quiet[0] + modules + "0" * quiet[1]
+    return Bars(len(whole), int(whole, 2), *said, least_mm)
 
 
 def ean13(gtin: str) -> Bars:
@@ -123,7 +125,8 @@ def ean13(gtin: str) -> Bars:
     )
     right_bars = "".join(_bits(_EAN[int(digit)], bar=True) for digit in right)
     modules = f"101{left_bars}01010{right_bars}101"
-    return _bars(modules, 11, 7, f"{first} {left} {right}", EAN_LEAST_MM)
+    said = (first + left + right, f"{first} {left} {right}")
+    return _bars(modules, (11, 7), said, EAN_LEAST_MM)
 
 
 def _value(identifier: str, value: str) -> str:
@@ -160,7 +163,16 @@ def gs1_128(elements: Sequence[tuple[str, str]]) -> Bars:
     values.append(total % 103)
     widths = "".join(_CODE_128[6 * value : 6 * value + 6] for value in values) + _STOP
     text = "".join(f"({identifier}){value}" for identifier, value in checked)
-    return _bars(_bits(widths, bar=True), 10, 10, text, GS1_128_LEAST_MM)
+    return _bars(_bits(widths, bar=True), (10, 10), (letters, text), GS1_128_LEAST_MM)
+
+
+@lru_cache(maxsize=64)  # the labels of a lot have one GTIN
+def of_gtin(gtin: str) -> Bars:
+    """What goods of a GTIN carry: EAN-13, or on cartons, of 14 digits, GS1-128.
+
+    Raises ``BadGtin``.
+    """
+    return gs1_128([("01", gtin)]) if len(gtin) == 14 and gtin[0] != "0" else ean13(gtin)
 
 
 def _values(letters: str) -> Iterator[int]:

@@ -30,8 +30,18 @@ _AT_ONCE = 200  # pages before pdfium is made to forget what it keeps of them
 _pdfium = RLock()
 
 
-def _decode(picture: Any, hard: bool) -> Iterable[tuple[str, float, float]]:
-    """Texts of the codes in a grey picture, with the centre of each in pixels."""
+_QR = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+_ALL = zxingcpp.BarcodeFormats(
+    [
+        zxingcpp.BarcodeFormat.QRCode,
+        zxingcpp.BarcodeFormat.EAN13,
+        zxingcpp.BarcodeFormat.Code128,
+    ]
+)
+
+
+def _decode(picture: Any, hard: bool, bars: bool) -> Iterator[tuple[str, float, float]]:
+    """Texts of the codes in a grey picture, with the centre of each in pixels; QR comes first."""
     view = zxingcpp.ImageView(
         memoryview(picture.buffer),
         picture.width,
@@ -39,16 +49,17 @@ def _decode(picture: Any, hard: bool) -> Iterable[tuple[str, float, float]]:
         zxingcpp.ImageFormat.Lum,
         picture.stride,
     )
-    for code in zxingcpp.read_barcodes(
+    codes = zxingcpp.read_barcodes(
         view,
-        formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode),
+        formats=_ALL if bars else _QR,
         # What was drawn has an even light; a shadow of half is no black.
         binarizer=zxingcpp.Binarizer.LocalAverage if hard else zxingcpp.Binarizer.FixedThreshold,
         try_rotate=hard,
         try_downscale=hard,
         try_invert=hard,
         text_mode=zxingcpp.TextMode.Plain,
-    ):
+    )
+    for code in sorted(codes, key=lambda code: code.format != zxingcpp.BarcodeFormat.QRCode):
         corners = code.position
         points = (
             corners.top_left,
@@ -74,10 +85,11 @@ def _cell_at(x_mm: float, y_mm: float, layout: Layout) -> int:
 def _by_cell(picture: Any, layout: Layout, dpi: int, hard: bool) -> dict[int, str]:
     """What each cell of a page says; a code outside every cell is under 0."""
     px_per_mm = dpi / MM_PER_INCH
-    return {
-        _cell_at(x / px_per_mm, y / px_per_mm, layout): text
-        for text, x, y in _decode(picture, hard)
-    }
+    found: dict[int, str] = {}
+    for text, x, y in _decode(picture, hard, bars=layout.bars is not None):
+        cell = _cell_at(x / px_per_mm, y / px_per_mm, layout)
+        found[cell] = f"{found[cell]} {text}" if cell in found else text
+    return found
 
 
 class _Canvases:
@@ -113,16 +125,16 @@ def drawn(pdf: bytes | Path, dpi: int, **how: Any) -> Iterator[Any]:
             first += _AT_ONCE
 
 
-def _meant(urls: Iterable[str], layout: Layout, start_cell: int) -> Iterator[dict[int, str]]:
+def _meant(codes: Iterable[str], layout: Layout, start_cell: int) -> Iterator[dict[int, str]]:
     """What each page is meant to say, by cell."""
-    placed = zip(layout.places(None, start_cell), urls, strict=False)
+    placed = zip(layout.places(None, start_cell), codes, strict=False)
     for _, labels in groupby(placed, key=lambda label: label[0][0]):
-        yield {cell: url for (_, cell), url in labels}
+        yield {cell: said for (_, cell), said in labels}
 
 
 def _quickly(pdf: bytes | Path, layout: Layout) -> Generator[dict[int, str], None, None]:
     """What a quick look reads on each page."""
-    dpi = min(_QUICK_DPI, layout.dpi)
+    dpi = layout.dpi if layout.bars else min(_QUICK_DPI, layout.dpi)  # bars are finer
     before: Future[dict[int, str]] | None = None
     with ThreadPoolExecutor(1) as reader:
         for picture in drawn(pdf, dpi, bitmap_maker=_Canvases()):
@@ -141,8 +153,8 @@ def _slowly(pdf: bytes | Path, page: int, layout: Layout) -> dict[int, str]:
         return _by_cell(picture, layout, layout.dpi, hard=True)
 
 
-def check(pdf: bytes | Path, urls: Iterable[str], layout: Layout, start_cell: int = 1) -> int:
-    """Read every page and compare; returns the number of pages.
+def check(pdf: bytes | Path, codes: Iterable[str], layout: Layout, start_cell: int = 1) -> int:
+    """Read every page and compare with the codes of each label; returns the number of pages.
 
     Raises ``SheetNotReadable`` for the first cell that does not say what was meant, and for a
     code where none was meant.
@@ -150,7 +162,7 @@ def check(pdf: bytes | Path, urls: Iterable[str], layout: Layout, start_cell: in
     page = 0
     with closing(_quickly(pdf, layout)) as found_on:
         for page, (wanted, found) in enumerate(
-            zip_longest(_meant(urls, layout, start_cell), found_on), 1
+            zip_longest(_meant(codes, layout, start_cell), found_on), 1
         ):
             if wanted is None or found is None:
                 _compare(page, wanted or {}, found or {})

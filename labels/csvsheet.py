@@ -3,9 +3,10 @@
 The table is a CSV file in UTF-8 with a heading line, separated by commas or, as spreadsheets
 set to Vietnamese write it, by semicolons. Column ``url`` is the address in the code, column
 ``text`` the lines beside it (line breaks in the cell), any further column what the layout
-prints in one of its blocks. A layout of goods labels also takes ``kind``, the kind of goods,
-and asks for the columns that the law does. Rows are counted as the spreadsheet shows them: the
-heading is row 1. A table with one bad cell prints nothing.
+prints in one of its blocks; ``gtin`` where it has a place for a bar code. A layout of goods
+labels also takes ``kind``, the kind of goods, and asks for the columns that the law does. Rows
+are counted as the spreadsheet shows them: the heading is row 1. A table with one bad cell
+prints nothing.
 """
 
 import csv
@@ -19,7 +20,9 @@ from urllib.parse import urlsplit
 from nongso.labels import goods, outfile
 from nongso.labels import layout as layouts
 from nongso.labels.errors import (
+    BadGtin,
     BadTable,
+    BarsTooNarrow,
     LabelRefused,
     LetterMissing,
     ModuleTooSmall,
@@ -31,6 +34,7 @@ from nongso.labels.operations import Sheet, print_sheet
 from nongso.labels.sheet import Label
 
 MOST_BYTES = 64 << 20  # far above any sheet; /dev/zero has no end
+GTIN = "gtin"  # column of a layout with a place for a bar code
 MOST_CELL = 2000  # characters; more is a broken quotation mark, not a label
 
 
@@ -67,6 +71,7 @@ def _columns(cells: list[str], layout: layouts.Layout) -> list[str]:
     if "url" not in names:
         raise BadTable("the heading has no column url", 1)
     known = ("url", *layout.columns_of_table, *((goods.KIND,) if layout.goods else ()))
+    known += (GTIN,) if layout.bars else ()
     for name in names:
         if name not in known:
             raise BadTable(f"unknown column {name!r}; {layout.name} has {', '.join(known)}", 1)
@@ -80,7 +85,8 @@ def _label(address: str, cells: dict[str, str], layout: layouts.Layout, row: int
         column, why = broken
         raise BadTable(why, row, column)
     texts = {block.name: block.text(cells) for block in layout.blocks}
-    return Label(address, {name: text for name, text in texts.items() if text})
+    gtin = cells.get(GTIN, "").replace(" ", "")
+    return Label(address, {name: text for name, text in texts.items() if text}, gtin)
 
 
 def read(content: str, layout: layouts.Layout) -> list[tuple[int, Label]]:
@@ -129,6 +135,8 @@ def _where(
             column = block.columns[0].name if len(block.columns) == 1 else None
         case LetterMissing(letter=letter):
             column = next((name for name, text in label.texts.items() if letter in text), None)
+        case BadGtin() | BarsTooNarrow():
+            column = GTIN
     return BadTable(str(refused.cause), row, column)
 
 

@@ -162,3 +162,24 @@ class BadElement(LabelError):
     def __init__(self, identifier: str, value: str, detail: str) -> None:
         super().__init__(f"({identifier}) {value!r}: {detail}")
         self.identifier, self.value = identifier, value
+
+
+class NoRoomForBars(LabelError):
+    """A GTIN for a layout that has no place for a bar code."""
+
+    def __init__(self, layout: str) -> None:
+        super().__init__(f"{layout} has no place for a bar code: leave the GTIN out")
+        self.layout = layout
+
+
+class BarsTooNarrow(LabelError):
+    """The bars would be narrower than a scanner at the till reads."""
+
+    def __init__(self, width: int, box_mm: float, module_mm: float, least_mm: float) -> None:
+        super().__init__(
+            f"a bar code of {width} modules with its quiet zones: in {box_mm:g} mm a module would"
+            f" be {module_mm:.3f} mm, and at least {least_mm:g} mm is needed: take a layout with"
+            " a wider place for it, or a finer printer"
+        )
+        self.width, self.box_mm, self.module_mm = width, box_mm, module_mm
+        self.least_mm = least_mm

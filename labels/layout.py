@@ -20,7 +20,14 @@ from pathlib import Path
 from sys import maxsize
 from typing import Any
 
-from nongso.labels.errors import BadLayout, ModuleTooSmall, StartCellOutside, UnknownLayout
+from nongso.labels.errors import (
+    BadLayout,
+    BarsTooNarrow,
+    ModuleTooSmall,
+    NoRoomForBars,
+    StartCellOutside,
+    UnknownLayout,
+)
 
 LEAST_MODULE_MM = 0.396
 MM_PER_INCH = 25.4
@@ -115,6 +122,7 @@ class Layout:
     kind: str = SHEET
     feed_mm: float = 0.0
     goods: bool = False
+    bars: Box | None = None  # for the bar code of goods that have a GTIN, digits below it
 
     @property
     def columns_of_table(self) -> tuple[str, ...]:
@@ -159,6 +167,18 @@ class Layout:
             raise ModuleTooSmall(text, side, self.qr.width_mm, dots * dot_mm, LEAST_MODULE_MM)
         return dots
 
+    def bar_dots(self, width: int, least_mm: float) -> int:
+        """Printer dots a module for a bar code of ``width`` modules. Raises ``NoRoomForBars`` or
+        ``BarsTooNarrow``.
+        """
+        if self.bars is None:
+            raise NoRoomForBars(self.name)
+        dot_mm = MM_PER_INCH / self.dpi
+        dots = int(self.bars.width_mm / width / dot_mm + 1e-9)
+        if dots * dot_mm < least_mm:
+            raise BarsTooNarrow(width, self.bars.width_mm, dots * dot_mm, least_mm)
+        return dots
+
 
 def _checked(layout: Layout) -> Layout:
     if layout.level not in ("L", "M", "Q", "H"):
@@ -173,7 +193,8 @@ def _checked(layout: Layout) -> Layout:
         raise BadLayout(f"{layout.name}: {layout.dpi} dpi is no printer")
     if not layout.cell(layout.cells).inside(layout.page_width_mm, layout.page_height_mm):
         raise BadLayout(f"{layout.name}: the last label lies off the page")
-    boxes = {"qr": layout.qr} | {block.name: block.box for block in layout.blocks}
+    boxes = {"qr": layout.qr} | ({"bars": layout.bars} if layout.bars else {})
+    boxes |= {block.name: block.box for block in layout.blocks}
     for name, box in boxes.items():
         if not box.inside(layout.first.width_mm, layout.first.height_mm):
             raise BadLayout(f"{layout.name}: {name} reaches over the edge of the label")
@@ -230,6 +251,7 @@ def read(name: str, toml: str) -> Layout:
             kind=page.get("kind", SHEET),
             feed_mm=page.get("feed_mm", 0.0),
             goods=body.get("goods", False),
+            bars=Box(**body["bars"]) if "bars" in body else None,
         )
         return _checked(layout)
     except (tomllib.TOMLDecodeError, TypeError, AttributeError) as e:

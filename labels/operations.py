@@ -28,7 +28,7 @@ def print_sheet(
     """
     layout.places(len(labels), start_cell)
     pdf = sheet.pdf(sheet.make(labels, layout), layout, start_cell, title)
-    pages = check.check(pdf, [label.url for label in labels], layout, start_cell)
+    pages = check.check(pdf, [label.codes for label in labels], layout, start_cell)
     next_cell = (start_cell - 1 + len(labels)) % layout.cells + 1
     return Sheet(pdf, len(labels), pages, next_cell)
 
@@ -48,7 +48,7 @@ def write_sheet(
     try:
         with out.open("wb") as file:
             count = sheet.write(file, sheet.stream(labels(), layout), layout, start_cell, title)
-        check.check(out, (label.url for label in labels()), layout, start_cell)
+        check.check(out, (label.codes for label in labels()), layout, start_cell)
     except BaseException:
         out.unlink(missing_ok=True)
         raise

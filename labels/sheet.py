@@ -14,12 +14,16 @@ from io import BytesIO
 from itertools import tee
 from typing import BinaryIO
 
-from nongso.labels import batch, font
+from nongso.labels import bars, batch, font
+from nongso.labels.bars import Bars
 from nongso.labels.errors import LabelError, LabelRefused, NothingToPrint, UnknownBlock
 from nongso.labels.fitting import PT_PER_MM, Fitted, fit
 from nongso.labels.layout import MM_PER_INCH, Block, Layout
 from nongso.labels.pdffile import PdfFile
 from nongso.labels.symbol import Symbol
+
+DIGITS_PT = 7.0  # of the digits below a bar code
+DIGITS_LEADING = 1.35  # room for them and above them, of their size
 
 
 @dataclass(frozen=True)
@@ -27,11 +31,17 @@ class Label:
     """What one label says: the address in its code, and a text a block.
 
     The block ``address``, where the layout has one, prints the address in letters unless
-    ``texts`` says something else.
+    ``texts`` says something else. Goods with a ``gtin`` also carry its bar code.
     """
 
     url: str
     texts: Mapping[str, str] = field(default_factory=dict)
+    gtin: str = ""
+
+    @property
+    def codes(self) -> str:
+        """What the codes of the label say, the QR first; no address holds a space."""
+        return f"{self.url} {bars.of_gtin(self.gtin).letters}" if self.gtin else self.url
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,8 @@ class Made:
     symbol: Symbol
     module_dots: int
     blocks: tuple[tuple[Block, Fitted], ...]
+    bars: Bars | None = None
+    bar_dots: int = 0
 
 
 class _Fitting:
@@ -80,7 +92,13 @@ def stream(labels: Iterable[Label], layout: Layout) -> Iterator[Made]:
         try:
             symbol = next(symbols)
             dots = layout.module_dots(label.url, symbol.side)
-            yield Made(symbol, dots, tuple(fitting.label(label)))
+            blocks = tuple(fitting.label(label))
+            if label.gtin:
+                made = bars.of_gtin(label.gtin)
+                bar_dots = layout.bar_dots(made.width, made.least_mm)
+                yield Made(symbol, dots, blocks, made, bar_dots)
+            else:
+                yield Made(symbol, dots, blocks)
         except LabelError as e:
             raise LabelRefused(number, e) from e
 
@@ -96,6 +114,7 @@ class _Drawing:
     def __init__(self, layout: Layout, file: PdfFile) -> None:
         self.layout, self.file = layout, file
         self.code_start = cache(self._code_start)
+        self.bars = cache(self._bars)
         self.last: dict[str, tuple[Fitted, str]] = {}  # block -> the label before
         boxes = [layout.cell(number) for number in range(1, layout.cells + 1)]
         self.origins = [
@@ -141,14 +160,41 @@ class _Drawing:
             parts.append(f"{self.file.shown(line.text, line.font)} T*")
         return "\n".join([*parts, "ET"])
 
+    def _bars(self, made: Bars, dots: int, cell: int) -> bytes:
+        """A bar code in its place, its first bar on a dot of the printer, and its digits below."""
+        layout, origin, place = self.layout, self.layout.cell(cell), self.layout.bars
+        assert place is not None, "a label with bars was made for a layout without"
+        dot_mm = MM_PER_INCH / layout.dpi
+        width_mm = made.width * dots * dot_mm
+        left_mm = origin.x_mm + place.x_mm + (place.width_mm - width_mm) / 2
+        left = round(left_mm / dot_mm) * dot_mm * PT_PER_MM
+        below = (layout.page_height_mm - origin.y_mm - place.y_mm - place.height_mm) * PT_PER_MM
+        width = width_mm * PT_PER_MM
+        room = font.width_em(made.text, font.REGULAR)
+        size = min(DIGITS_PT, width / room)
+        foot = size * DIGITS_LEADING
+        name = self.file.font(font.REGULAR)
+        shown = self.file.shown(made.text, font.REGULAR)
+        height = place.height_mm * PT_PER_MM - foot
+        drawn = (
+            f"q {width:.4f} 0 0 {height:.4f} {left:.4f} {below + foot:.4f} cm\n"
+            f"BI /W {made.width} /H 1 /BPC 1 /IM true /D [1 0] /I false ID "
+        )
+        said = (
+            f"\nEI Q\nBT {name} {size:.4g} Tf {left + (width - room * size) / 2:.4f}"
+            f" {below + size * 0.25:.4f} Td {shown} ET\n"
+        )
+        return drawn.encode("ascii") + made.packed() + said.encode("ascii")
+
     def label(self, made: Made, cell: int) -> bytes:
         """One label in its cell."""
         symbol = made.symbol
         x, y = self.origins[cell - 1]
         texts = "\n".join([self._text(block, fitted) for block, fitted in made.blocks])
-        return b"%b%b\nEI Q\n%b" % (
+        return b"%b%b\nEI Q\n%b%b" % (
             self.code_start(cell, symbol.side, made.module_dots),
             symbol.packed(),
+            self.bars(made.bars, made.bar_dots, cell) if made.bars else b"",
             f"q 1 0 0 1 {x:.4f} {y:.4f} cm\n{texts}\nQ\n".encode("ascii"),
         )
 

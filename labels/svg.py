@@ -11,9 +11,9 @@ from itertools import groupby
 from xml.sax.saxutils import escape
 
 from nongso.labels import font, outlines
-from nongso.labels.fitting import PT_PER_MM, Fitted
+from nongso.labels.fitting import PT_PER_MM, Fitted, Line
 from nongso.labels.layout import MM_PER_INCH, Block, Box, Layout
-from nongso.labels.sheet import Label, make
+from nongso.labels.sheet import DIGITS_LEADING, DIGITS_PT, Label, Made, make
 from nongso.labels.symbol import Symbol
 
 
@@ -36,8 +36,26 @@ def _code(symbol: Symbol, module_dots: int, cell: Box, layout: Layout) -> str:
     )
 
 
+def _line(
+    line: Line, size_pt: float, left_mm: float, base_mm: float, letters: dict[str, str]
+) -> str:
+    """One line, each letter a reference into ``letters``, which is filled."""
+    face = font.face(line.font)
+    scale = size_pt / PT_PER_MM / face.per_em
+    x = 0.0
+    uses = ""
+    for letter in line.text:
+        if drawn := outlines.path(line.font, letter):
+            name = f"{'b' if line.font == font.BOLD else 'r'}{ord(letter):x}"
+            letters[name] = drawn
+            uses += f'<use href="#{name}" x="{x:g}"/>'
+        x += face.widths[letter] * face.per_em / 1000
+    place = f"translate({left_mm:.3f} {base_mm:.3f}) scale({scale:.6f} {-scale:.6f})"
+    return f'<g transform="{place}">{uses}</g>'
+
+
 def _text(block: Block, fitted: Fitted, cell: Box, letters: dict[str, str]) -> str:
-    """The lines of a block, each letter a reference into ``letters``, which is filled."""
+    """The lines of a block."""
     size_mm = fitted.size_pt / PT_PER_MM
     leading_mm = size_mm * block.leading
     # as on the PDF: the address stands in the middle of its block, other text begins above
@@ -46,21 +64,40 @@ def _text(block: Block, fitted: Fitted, cell: Box, letters: dict[str, str]) -> s
     y += font.ascent(font.REGULAR) * size_mm
     out = ""
     for line in fitted.lines:
-        face = font.face(line.font)
-        scale = size_mm / face.per_em
-        x = 0.0
-        uses = ""
-        for letter in line.text:
-            if drawn := outlines.path(line.font, letter):
-                name = f"{'b' if line.font == font.BOLD else 'r'}{ord(letter):x}"
-                letters[name] = drawn
-                uses += f'<use href="#{name}" x="{x:g}"/>'
-            x += face.widths[letter] * face.per_em / 1000
-        left = cell.x_mm + block.box.x_mm
-        out += f'<g transform="translate({left:.3f} {y:.3f}) scale({scale:.6f} {-scale:.6f})">'
-        out += f"{uses}</g>"
+        out += _line(line, fitted.size_pt, cell.x_mm + block.box.x_mm, y, letters)
         y += leading_mm
     return out
+
+
+def _bars(made: Made, cell: Box, layout: Layout, letters: dict[str, str]) -> str:
+    """The bar code of a label that has one, with its digits below."""
+    bars, place = made.bars, layout.bars
+    if bars is None or place is None:
+        return ""
+    module_mm = made.bar_dots * MM_PER_INCH / layout.dpi
+    width_mm = bars.width * module_mm
+    x = cell.x_mm + place.x_mm + (place.width_mm - width_mm) / 2
+    room = font.width_em(bars.text, font.REGULAR)
+    size_pt = min(DIGITS_PT, width_mm * PT_PER_MM / room)
+    foot_mm = size_pt * DIGITS_LEADING / PT_PER_MM
+    top, height = cell.y_mm + place.y_mm, place.height_mm - foot_mm
+    runs, at = "", 0
+    for dark, run in groupby(bars.row()):
+        length = len(list(run))
+        if dark:
+            runs += f"M{at} 0h{length}v1h-{length}z"
+        at += length
+    digits = _line(
+        Line(bars.text, font.REGULAR),
+        size_pt,
+        x + (width_mm - room * size_pt / PT_PER_MM) / 2,
+        cell.y_mm + place.y_mm + place.height_mm - size_pt * 0.25 / PT_PER_MM,
+        letters,
+    )
+    return (
+        f'<path transform="translate({x:.4f} {top:.4f}) scale({module_mm:.6f} {height:.4f})"'
+        f' shape-rendering="crispEdges" d="{runs}"/>{digits}'
+    )
 
 
 def pages(labels: Sequence[Label], layout: Layout, start_cell: int = 1) -> Iterator[bytes]:
@@ -81,6 +118,7 @@ def pages(labels: Sequence[Label], layout: Layout, start_cell: int = 1) -> Itera
             out += f"<g><title>{escape(said)}</title>"
             out += _code(made.symbol, made.module_dots, cell, layout)
             out += "".join(_text(block, fitted, cell, letters) for block, fitted in made.blocks)
+            out += _bars(made, cell, layout, letters)
             out += "</g>\n"
         shapes = "".join(f'<path id="{n}" d="{d}"/>' for n, d in sorted(letters.items()))
         yield f"{head}<defs>{shapes}</defs>\n{out}</svg>\n".encode()

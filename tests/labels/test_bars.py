@@ -1,12 +1,24 @@
 """Bar codes of goods with a GTIN: other people's decoders read what was meant."""
 
+import dataclasses
+from pathlib import Path
+
 import pytest
 import zxingcpp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nongso.labels import check, csvsheet, layout, svg
 from nongso.labels.bars import Bars, check_digit, ean13, gs1_128
-from nongso.labels.errors import BadElement, BadGtin
+from nongso.labels.errors import (
+    BadElement,
+    BadGtin,
+    BadTable,
+    LabelRefused,
+    SheetNotReadable,
+)
+from nongso.labels.operations import print_sheet
+from nongso.labels.sheet import Label
 
 
 def read(made: Bars, dots: int = 2) -> zxingcpp.Barcode:
@@ -93,3 +105,45 @@ def test_what_a_carton_code_cannot_hold_is_refused(
 def test_a_mistyped_gtin_is_refused_on_cartons_too() -> None:
     with pytest.raises(BadGtin):
         gs1_128([("01", "18930000000017")])
+
+
+SHELF = layout.find("a4-2x7-shelf")
+
+
+def test_goods_with_a_gtin_carry_its_bars_beside_their_code_and_both_are_read_back() -> None:
+    wanted = [
+        Label(f"HTTPS://A.VN/T/K7M4/{number}", {"name": "Miến dong", "price": "45.000 đ"}, gtin)
+        for number, gtin in enumerate(["8930000000019", "8930000000026", ""])
+    ]
+    made = print_sheet(wanted, SHELF)
+    assert made.labels == 3
+    codes = [label.codes for label in wanted]
+    assert codes[0] == "HTTPS://A.VN/T/K7M4/0 8930000000019"
+    with pytest.raises(SheetNotReadable, match="page 1, cell 1"):
+        check.check(made.pdf, [codes[0].replace("0019", "0026"), *codes[1:]], SHELF)
+    with pytest.raises(SheetNotReadable, match="cell 3"):
+        check.check(made.pdf, [*codes[:2], codes[2] + " 8930000000019"], SHELF)
+
+
+@pytest.mark.parametrize("name", ["roll-100x150-carton", "a4-2x2-carton"])
+def test_cartons_carry_gs1_128_on_paper_and_in_pictures(name: str) -> None:
+    place = layout.find(name)
+    label = Label("HTTPS://A.VN/T/K7M4/1", {"name": "Miến dong"}, "18930000000016")
+    assert print_sheet([label], place).labels == 1
+    drawn = b"".join(svg.pages([label], place))
+    assert drawn.count(b"<path transform") == 2, "the square code and the bars"
+
+
+def test_bars_that_have_no_room_are_refused_with_the_reason() -> None:
+    label = Label("HTTPS://A.VN/T/K7M4/1", {}, "8930000000019")
+    with pytest.raises(LabelRefused, match="a4-3x8 has no place for a bar code"):
+        print_sheet([label], layout.find("a4-3x8"))
+    with pytest.raises(LabelRefused, match=r"at least 0\.264 mm is needed"):
+        print_sheet([label], dataclasses.replace(SHELF, bars=layout.Box(4.0, 26.8, 29.0, 10.0)))
+
+
+def test_a_bad_gtin_is_named_by_row_and_column(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("url,gtin\nHTTPS://A.VN/1,8930000000018\n")
+    with pytest.raises(BadTable, match=r"row 2, column gtin: .*last digit would be 9"):
+        csvsheet.make(table, SHELF)
