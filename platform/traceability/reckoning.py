@@ -67,14 +67,20 @@ def usual_of(
     session: Session, cooperative: str, step: Step, before: int | None = None
 ) -> Usual | None:
     """What usually comes out of a step here; of what was recorded ``before`` that number."""
+    return rules_yield.usual(step.band, past_of(session, cooperative, step, before))
+
+
+def past_of(
+    session: Session, cooperative: str, step: Step, before: int | None = None
+) -> list[float]:
+    """What came out of this step here, in percent, the newest batch first."""
     wanted = select(Lot).where(
         Lot.cooperative == cooperative, Lot.recipe == step.key, Lot.withdrawn_at.is_(None)
     )
     if before is not None:
         wanted = wanted.where(Lot.born_number < before)
     newest = wanted.order_by(Lot.born_number.desc()).limit(rules_yield.MOST_PAST)
-    past = [run.percent for run in runs(session, session.scalars(newest).unique().all())]
-    return rules_yield.usual(step.band, past)
+    return [run.percent for run in runs(session, session.scalars(newest).unique().all())]
 
 
 def moments(season: Season) -> tuple[int, int]:

@@ -43,6 +43,7 @@ class StepSum:
     out_grams: int
     percent: float
     usual: Usual | None
+    past: Sequence[float]  # what ``usual`` was learnt from
     unusual: int  # batches out of the band as it is today
 
 
@@ -137,12 +138,13 @@ def steps(session: Session, cooperative: str, chain: Chain, of: Season) -> list[
         runs = reckoning.runs(session, batches.all())
         if not runs:
             continue
-        usual = reckoning.usual_of(session, cooperative, step)
+        past = reckoning.past_of(session, cooperative, step)
+        usual = rules_yield.usual(step.band, past)
         taken = sum(run.in_grams for run in runs)
         percent = sum(run.percent * run.in_grams for run in runs) / taken if taken else 0.0
         unusual = sum(1 for run in runs if not rules_yield.judge(run.percent, usual).ok)
         out = sum(run.out_grams for run in runs)
-        found.append(StepSum(step, len(runs), taken, out, percent, usual, unusual))
+        found.append(StepSum(step, len(runs), taken, out, percent, usual, past, unusual))
     return found
 
 

@@ -13,7 +13,7 @@ from nongso.platform.greenhouse.records import Greenhouse
 from nongso.platform.languages import _
 from nongso.platform.store import records
 from nongso.platform.telemetry import telemetry
-from nongso.platform.traceability import growing, reckoning, sentences, telling_making
+from nongso.platform.traceability import growing, reckoning, rules_yield, sentences, telling_making
 from nongso.platform.traceability import operations as ops
 from nongso.platform.traceability.desk import (
     asked,
@@ -227,7 +227,7 @@ def make_batch(step: str) -> Answer:
 
 def _batch(step: Step, lots: Sequence[Lot], form: Form) -> Answer:
     gives = recipes().kinds[step.gives]
-    usual = reckoning.usual_of(records(), somebody().cooperative or "", step)
+    past = reckoning.past_of(records(), somebody().cooperative or "", step)
     return page(
         "batch.html",
         form,
@@ -238,7 +238,7 @@ def _batch(step: Step, lots: Sequence[Lot], form: Form) -> Answer:
             one for kind in step.takes for one in recipes().steps.values() if one.gives == kind
         ],
         asks_moisture=gives.moisture is not None and gives.moisture.asked,
-        usually=telling_making.usually(usual),
+        usually=telling_making.usually(rules_yield.usual(step.band, past), past),
         names={one.id: one.code for one in producers()},
         words=telling_making.words,
     )

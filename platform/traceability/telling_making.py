@@ -1,6 +1,7 @@
 """What the clerk's pages say of a lot's making, as values and whole sentences."""
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -8,11 +9,19 @@ from sqlalchemy.orm import Session
 from nongso.platform.events import Event
 from nongso.platform.forms import mass
 from nongso.platform.languages import _, date, day_of, language, number, quantity
-from nongso.platform.traceability import correcting, leaving, lots, making_book, reckoning, shaping
+from nongso.platform.traceability import (
+    correcting,
+    leaving,
+    lots,
+    making_book,
+    reckoning,
+    rules_yield,
+    shaping,
+)
 from nongso.platform.traceability.making_errors import percent
 from nongso.platform.traceability.recipe_book import Words, recipes
 from nongso.platform.traceability.records import PACKS, Lot, Producer
-from nongso.platform.traceability.rules_yield import Usual
+from nongso.platform.traceability.rules_yield import ENOUGH, Usual
 
 
 @dataclass(frozen=True)
@@ -43,10 +52,19 @@ class Corrected:
     why: str
 
 
-def usually(band: Usual | None) -> str:
-    """Say what usually comes out, and who says so."""
+def usually(band: Usual | None, past: Sequence[float]) -> str:
+    """Say what usually comes out, and who says so; before that is known, what was seen so far."""
+    if band is None and not past:
+        return _("chưa biết thường là bao nhiêu: chưa có mẻ nào để so")
     if band is None:
-        return _("chưa biết thường là bao nhiêu, cần thêm vài mẻ")
+        return _(
+            "chưa biết thường là bao nhiêu: mới có %(count)s mẻ, từ %(low)s đến %(high)s; "
+            "đủ %(enough)s mẻ thì máy tự so",
+            count=number(len(past)),
+            low=percent(min(past)),
+            high=percent(max(past)),
+            enough=number(ENOUGH),
+        )
     low, high = percent(band.low_percent), percent(band.high_percent)
     if band.batches:
         return _(
@@ -73,13 +91,13 @@ def yield_of(session: Session, lot: Lot) -> str:
         return ""
     step = recipes().steps[lot.recipe]
     run = reckoning.runs(session, [lot])[0]
-    band = reckoning.usual_of(session, lot.cooperative, step, before=lot.born_number)
+    past = reckoning.past_of(session, lot.cooperative, step, before=lot.born_number)
     return _(
         "Vào %(taken)s, ra %(made)s: %(percent)s, %(usually)s.",
         taken=mass(run.in_grams),
         made=mass(run.out_grams),
         percent=percent(run.percent),
-        usually=usually(band),
+        usually=usually(rules_yield.usual(step.band, past), past),
     )
 
 

@@ -199,7 +199,9 @@ WRONG = {
     "perPage=x": "perPage",
     "nextPageToken=x": "nextPageToken",
     "EQ_bizTransaction_bill=urn:po:1": "EQ_bizTransaction_bill",
-    "HASATTR_bizLocation=x:y": "HASATTR_bizLocation",
+    "HASATTR_epcClass=x:y": "HASATTR_epcClass",
+    "HASATTR_bizLocation_x:y=1": "HASATTR_bizLocation_x:y",
+    "EQATTR_bizLocation=1": "EQATTR_bizLocation",
     "EQ_bizStep=a%00b": "EQ_bizStep",
     "EQ_quantity_kilogramme=1": "EQ_quantity_kilogramme",
 }
@@ -496,3 +498,32 @@ def test_strangers_cannot_ask_for_what_they_are_not_told(site: Site) -> None:
     assert site.stranger.get("/epcis/readPoints").json["member"] == []
     named = site.stranger.get(f"/epcis/events?EQ_nongso:name={quote(body['nongso:name'])}")
     assert len(results(named)) == 1
+
+
+def test_events_are_found_by_what_the_registry_says_of_places_and_parties(site: Site) -> None:
+    """The clerk's own registry answers; another cooperative's and a stranger's question do not."""
+    here = site.farm.producer("H01")
+    site.farm.roots(100, producer=here)
+    there = site.farm.producer("H02")
+    with site.farm.records.transaction() as session:
+        session.get_one(Producer, there).commune = "xã Bản Hon"
+    site.farm.roots(100, producer=there)
+
+    def steps(query: str) -> list[str]:
+        found = ask(site, query).json["epcisBody"]["queryResults"]["resultsBody"]["eventList"]
+        return sorted(event["bizStep"] for event in found)
+
+    commune = quote("xã Bản Hon")
+    assert steps(f"EQATTR_bizLocation_cbvmda:city={commune}") == ["commissioning"]
+    assert steps(f"EQ_ATTR_bizLocation_cbvmda:city={commune}") == ["commissioning"]
+    assert steps(f"EQATTR_source_cbvmda:city={commune}") == ["receiving"]
+    both = f"{commune}|{quote('xã Bình Lư')}"
+    assert len(steps(f"EQATTR_source_cbvmda:city={both}")) == 2
+    assert len(steps("HASATTR_source=nongso:village")) == 2
+    assert steps("HASATTR_bizLocation=cbvmda:postalCode") == [], "nobody wrote that down"
+    assert steps("EQATTR_destination_cbvmda:state=Lai") == [], "no part of a word"
+    with site.farm.records.transaction() as session:
+        session.get_one(Producer, there).cooperative = "khac"
+    assert steps(f"EQATTR_source_cbvmda:city={commune}") == []
+    refused = site.stranger.get("/epcis/events?HASATTR_source=cbvmda:name")
+    assert refused.status_code == 403

@@ -236,3 +236,27 @@ def test_programs_weigh_in_make_batches_and_read_the_balance(site: Site, farm: F
         assert site.api(path, {**wrong, "id": new_id()}).status_code in (400, 409)
     assert site.api("/api/v1/balance?chain=x").status_code == 400
     assert site.api("/api/v1/weigh-ins", wish, role="farmer").status_code == 403
+
+
+def test_three_batches_are_told_but_judge_nobody_yet(site: Site, farm: Farm) -> None:
+    """Nothing is in the books about tea: the farm's own eight batches say what is usual."""
+    farm.producer("H01")
+    page = site.clerk.get("/records/chains/tea").text
+    (kind,) = re.findall(r"/records/intake\?kind=([\w-]+)", page)
+    step = re.findall(r"/records/batch/([\w-]+)", page)[0]
+
+    def bring() -> str:
+        site.made(f"/records/intake?kind={kind}", output="50")
+        return said(site.clerk.get(f"/records/batch/{step}").text)
+
+    assert "chưa có mẻ nào để so" in bring()
+    for kg in ("11", "12", "10"):
+        site.made(f"/records/batch/{step}", output=kg)
+        shown = bring()
+    assert "mới có 3 mẻ, từ 20% đến 24%; đủ 8 mẻ thì máy tự so" in shown
+    for kg in ("11", "11,5", "10,5", "11", "11"):
+        site.made(f"/records/batch/{step}", output=kg)
+        shown = bring()
+    assert "theo 8 mẻ gần đây" in shown
+    odd = site.send(f"/records/batch/{step}", output="4")
+    assert odd.status_code == 422, "now an odd batch is asked for its reason"

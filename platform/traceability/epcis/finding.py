@@ -9,7 +9,7 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from nongso.platform.traceability.epcis.model_values import can_be_written
 from nongso.platform.traceability.epcis.question import (
     Among,
     Amount,
+    Attributed,
     Column,
     Condition,
     Exists,
@@ -32,6 +33,8 @@ from nongso.platform.traceability.epcis.records import Indexed, Received, Term
 
 # Who may see what: everything, a cooperative's events, or what ``public`` selects.
 Scope = ColumnElement[bool] | None
+# Which places or parties have an attribute, as a condition on their names.
+Named = Callable[[Attributed], Condition]
 HASH_BEGINS = "ni:///sha-256;"
 _ASKED_AT_ONCE = 400
 _HIGHEST = "\uffff"
@@ -56,9 +59,9 @@ class Page:
     token: str
 
 
-def find(session: Session, question: Question, scope: Scope) -> Page:
-    """Find a page of events. Raises ``EpcisError``."""
-    wanted = _where(select(Indexed.number), question, scope)
+def find(session: Session, question: Question, scope: Scope, known: Named | None = None) -> Page:
+    """Find a page of events. ``known`` names what has an attribute. Raises ``EpcisError``."""
+    wanted = _where(select(Indexed.number), question, scope, known)
     if question.most is not None:
         count = session.scalar(
             select(func.count()).select_from(wanted.limit(question.most + 1).subquery())
@@ -157,10 +160,16 @@ def names_within(
     return sorted(found)[:limit]
 
 
-def _where(wanted: Select[Any], question: Question, scope: Scope) -> Select[Any]:
+def _where(
+    wanted: Select[Any], question: Question, scope: Scope, known: Named | None
+) -> Select[Any]:
     if scope is not None:
         wanted = wanted.where(scope)
-    return wanted.where(*(_condition(one) for one in question.conditions))
+    plain = (
+        known(one) if known is not None and isinstance(one, Attributed) else one
+        for one in question.conditions
+    )
+    return wanted.where(*(_condition(one) for one in plain))
 
 
 def _condition(one: Condition) -> ColumnElement[bool]:
@@ -175,6 +184,7 @@ def _condition(one: Condition) -> ColumnElement[bool]:
             column >= one.than if one.how == "GE" else column < one.than
         )
         return compared
+    assert not isinstance(one, Attributed), "nobody said what has the attribute"
     inside = select(Term.number)
     if isinstance(one, Among):
         inside = inside.where(

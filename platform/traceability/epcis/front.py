@@ -10,9 +10,10 @@ Programs talk here: errors are problem details in English, ``type`` ``epcisExcep
 
 import json
 import time
+from functools import partial
 from urllib.parse import quote
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, current_app, request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
@@ -26,6 +27,7 @@ from nongso.platform.traceability.epcis import (
     capture,
     finding,
     indexing,
+    master_data,
     publicly,
     reading,
 )
@@ -134,9 +136,18 @@ def answer_page(question: Question, name: str = "SimpleEventQuery") -> Response:
     style = style_for(asker)
     if asker is None:
         publicly.check(question)
-    page = finding.find(session_now(), question, scope_of(asker))
+    page = finding.find(session_now(), question, scope_of(asker), _named_for(asker))
     text = answering.document(page.events, style, int(time.time() * 1000), name)
     return linked(json_answer(text), page.token)
+
+
+def _named_for(asker: Identity | None) -> finding.Named | None:
+    """Which places and parties the asker may ask for by what the registry says of them."""
+    if asker is None:
+        return None
+    base = current_app.extensions["nongso.settings"].label_url
+    whose = None if asker.sees_all else asker.cooperative
+    return partial(master_data.named, records(), base, whose)
 
 
 def linked(answer: Response, token: str) -> Response:

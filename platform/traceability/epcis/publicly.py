@@ -8,6 +8,7 @@ from nongso.platform.traceability.epcis.errors import EpcisError
 from nongso.platform.traceability.epcis.question import (
     Among,
     Amount,
+    Attributed,
     Column,
     Condition,
     Exists,
@@ -39,6 +40,8 @@ FIELDS = frozenset(
 
 def is_public(condition: Condition) -> bool:
     """Say whether a condition looks at public things only."""
+    if isinstance(condition, Attributed):
+        return False
     if isinstance(condition, Column | Range):
         return condition.name in COLUMNS
     if isinstance(condition, Among):

@@ -6,8 +6,9 @@ way of writing. A name of somebody's own field is written in full (`EQ_https://n
 or short, where the asker says what the prefix stands for (`@context`, or the header
 `GS1-Extensions`).
 
-Not here, and refused by name: `WD_` beyond the identifiers' own tree (there is no master data of
-places), `HASATTR_` and `EQATTR_` (no master data), ordering by fields of one's own.
+Not here, and refused by name: `WD_` beyond the identifiers' own tree (the registry has no places
+within places), `HASATTR_` and `EQATTR_` of other fields than places and parties (there is no
+master data of goods), ordering by fields of one's own.
 """
 
 import re
@@ -94,7 +95,19 @@ class Exists:
     field: str
 
 
-Condition = Among | Column | Range | Amount | Exists
+@dataclass(frozen=True)
+class Attributed:
+    """A place or party of which the registry says this; ``master_data`` knows which those are.
+
+    ``values`` is ``None`` where the attribute need only be there.
+    """
+
+    field: str
+    attributes: tuple[str, ...]
+    values: tuple[str, ...] | None = None
+
+
+Condition = Among | Column | Range | Amount | Exists | Attributed
 
 
 @dataclass(frozen=True)
@@ -149,6 +162,7 @@ _TEXTS = {
     "EQ_correctiveEventID": "correctiveEventID",
 }
 _PLACES = {"readPoint": "read_point", "bizLocation": "biz_location"}
+_ATTRIBUTED = {**_PLACES, "source": "source", "destination": "destination"}
 _TIMES = {
     "eventTime": "at_ms",
     "recordTime": "recorded_ms",
@@ -285,6 +299,10 @@ class _Reader:
             return [Range(_TIMES[what], how, self._time(name, value))]
         if how in ("GE", "LT") and what in SENSOR_TIMES:
             return [Amount(what, how, (float(self._time(name, value)),))]
+        if how == "EQ" and what.startswith("ATTR_"):  # as GS1's schema of queries has it
+            how, what = "EQATTR", what.removeprefix("ATTR_")
+        if how in ("HASATTR", "EQATTR"):
+            return [self._attributed(name, how, what, value)]
         typed, _, kind = what.partition("_")
         if how == "EQ" and typed in _TYPED and kind:
             whole = whole_word(_TYPED[typed], kind, self._prefixes)
@@ -299,6 +317,16 @@ class _Reader:
                 raise bad_query(f"{name}: {unit} is no unit", parameter=name)
             return [Amount(measured, how, self._numbers(name, value, how), unit or None)]
         return self._own_field(name, how, what, value)
+
+    def _attributed(self, name: str, how: str, what: str, value: Any) -> Attributed:
+        """What the registry says of a place or party."""
+        of, _, attribute = what.partition("_")
+        if of not in _ATTRIBUTED or bool(attribute) != (how == "EQATTR"):
+            raise bad_query(f"no parameter is called {name}", parameter=name)
+        listed = tuple(self._list(name, value))
+        if how == "EQATTR":
+            return Attributed(_ATTRIBUTED[of], (expand(attribute, self._prefixes),), listed)
+        return Attributed(_ATTRIBUTED[of], tuple(expand(one, self._prefixes) for one in listed))
 
     def _own_field(self, name: str, how: str, what: str, value: Any) -> Sequence[Condition]:
         """A field of somebody's own, wherever it may stand."""
