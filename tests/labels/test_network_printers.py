@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nongso.commands import labels_room
+from nongso.commands import labels_target
 from nongso.commands.__main__ import main
 from nongso.labels import network
 from nongso.labels.errors import BadPrinter, PrinterFailed
@@ -223,7 +223,7 @@ def test_ctrl_c_stops_between_two_labels_and_says_where(
 
     got = bytearray()
     printer = listening(lambda line: everything(line, got))
-    plain = labels_room._progress
+    plain = labels_target._progress
 
     def progress(of: int) -> Callable[[int], None]:
         say = plain(of)
@@ -235,7 +235,7 @@ def test_ctrl_c_stops_between_two_labels_and_says_where(
 
         return told
 
-    monkeypatch.setattr(labels_room, "_progress", progress)
+    monkeypatch.setattr(labels_target, "_progress", progress)
     before = signal.getsignal(signal.SIGINT)
     assert main(command(table, printer.where)) == 130
     printer.close()

@@ -135,6 +135,12 @@ def test_a_clerk_calibrates_a_printer_and_prints_with_it(
     words = ["labels", "calibrate", "--layout", "a4-3x8", "--printer", "van-phong", *kept]
     assert main([*words, "--measured", *measured]) == 0
     assert "van-phong: no address, any format, offset" in capsys.readouterr().out
+    before = marks.read_bytes()
+    assert main([*words, "-o", str(marks)]) == 0
+    assert marks.read_bytes() == before  # measured is what the printer does by itself
+    assert main([*words, "-o", str(marks), "--corrected"]) == 0
+    assert marks.read_bytes() != before
+    assert "The crosses should stand 20 and 20 mm, and 190 and 277 mm" in capsys.readouterr().out
     table, out = tmp_path / "t.csv", tmp_path / "out.pdf"
     table.write_text("url,text\nHTTPS://LO.EXAMPLE/1,Rau cải\n")
     sheet = ["labels", "sheet", "--csv", str(table), "-o", str(out), *kept]
