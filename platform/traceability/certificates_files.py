@@ -39,23 +39,29 @@ class Paper:
     type: str
 
 
-def keep(folder: Path, data: bytes) -> Paper:
-    """Keep a scanned paper. Raises ``BadPaper``; ``NotKept`` and ``OSError`` for the disk."""
+def clean(data: bytes) -> tuple[bytes, str]:
+    """What is kept of a file, and its type. Raises ``BadPaper``."""
     if len(data) > MOST_BYTES:
         raise BadPaper("large")
     if data.startswith(b"%PDF-"):
         _check_pdf(data)
-        name = hashlib.sha256(data).hexdigest()
-        file = path_of(folder, name, "pdf")
-        if not file.exists():
-            write_whole(file, data)
-        return Paper(name, "pdf")
+        return data, "pdf"
     if not data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")):
         raise BadPaper("unknown")
     try:
-        return Paper(photos.keep(folder, data, LONGEST_SIDE), "jpg")
+        return photos.shrink(data, LONGEST_SIDE), "jpg"
     except photos.BadPhoto as error:
         raise BadPaper("huge" if error.code == "huge" else "torn") from error
+
+
+def keep(folder: Path, data: bytes) -> Paper:
+    """Keep a scanned paper. Raises ``BadPaper``; ``NotKept`` and ``OSError`` for the disk."""
+    cleaned, type_ = clean(data)
+    name = hashlib.sha256(cleaned).hexdigest()
+    file = path_of(folder, name, type_)
+    if not file.exists():
+        write_whole(file, cleaned)
+    return Paper(name, type_)
 
 
 def path_of(folder: Path, name: str, type_: str) -> Path:

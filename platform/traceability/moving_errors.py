@@ -265,17 +265,6 @@ class StillOut(Told):
         )
 
 
-class NotAReport(Told):
-    """A file that is neither a PDF nor a picture."""
-
-    code = "not_a_report"
-    field = "report"
-
-    def sentence(self) -> str:
-        """Say what is taken."""
-        return _("Chỉ nhận tệp PDF hoặc ảnh JPEG, PNG. Xin chọn tệp khác, hoặc để trống.")
-
-
 class WhyLifted(Told):
     """A test that passed would clear one that failed, and nobody said why."""
 

@@ -15,10 +15,16 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from nongso.platform.traceability import holding, moving, moving_shapes, testing_book
+from nongso.platform.traceability import (
+    certificates_files,
+    holding,
+    moving,
+    moving_shapes,
+    testing_book,
+)
 from nongso.platform.traceability.errors import WrongKind
 from nongso.platform.traceability.identifiers import lot_id
-from nongso.platform.traceability.moving_errors import NotAReport, WhyLifted
+from nongso.platform.traceability.moving_errors import WhyLifted
 from nongso.platform.traceability.operations import Desk, append, moment
 from nongso.platform.traceability.records import PLANTING, Lot
 from nongso.platform.traceability.shaping import Body
@@ -26,7 +32,7 @@ from nongso.platform.traceability.testing_records import FAILED, LabTest, LotHol
 from nongso.platform.traceability.trace import reach
 from nongso.platform.wholefile import write_whole
 
-# The first bytes of what a laboratory sends: a scan or a PDF. Nothing else is kept.
+# The first bytes of what is kept: a scan or a PDF. PNG is of before photos were written anew.
 _STARTS = {b"%PDF-": "pdf", b"\xff\xd8\xff": "jpg", b"\x89PNG\r\n\x1a\n": "png"}
 TYPES = {"pdf": "application/pdf", "jpg": "image/jpeg", "png": "image/png"}
 
@@ -173,9 +179,11 @@ def _lifting(desk: Desk, lot: Lot, wish: Result) -> Body:
 
 
 def keep_report(folder: Path, data: bytes) -> str:
-    """Keep a laboratory's file under its digest and return that. Raises ``NotAReport``."""
-    if not any(data.startswith(start) for start in _STARTS):
-        raise NotAReport
+    """Keep a laboratory's file under its digest and return that. Raises ``BadPaper``.
+
+    It is what a scanned certificate may be: a photo of it keeps neither place nor phone.
+    """
+    data, _type = certificates_files.clean(data)
     sha256 = hashlib.sha256(data).hexdigest()
     file = report_file(folder, sha256)
     if not file.exists():

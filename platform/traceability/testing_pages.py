@@ -9,7 +9,9 @@ from nongso.platform.accounts import allow, scoped
 from nongso.platform.forms import Form
 from nongso.platform.languages import _
 from nongso.platform.store import records
-from nongso.platform.traceability import moving_desk, sentences, shaping, testing
+from nongso.platform.traceability import certificates_files, moving_desk, shaping, testing
+from nongso.platform.traceability.certificates_files import BadPaper
+from nongso.platform.traceability.certificates_pages import refusal
 from nongso.platform.traceability.desk import (
     READERS,
     blueprint,
@@ -19,7 +21,6 @@ from nongso.platform.traceability.desk import (
     today,
 )
 from nongso.platform.traceability.moving_desk import done, page
-from nongso.platform.traceability.moving_errors import NotAReport
 from nongso.platform.traceability.records import PACKS, Lot
 from nongso.platform.traceability.testing_records import LabTest, Sample
 
@@ -119,9 +120,10 @@ def _report(form: Form) -> tuple[str, str]:
         there = known and testing.report_file(settings().files_folder, kept).exists()
         return (kept, name) if there else ("", "")
     try:
-        kept = testing.keep_report(settings().files_folder, sent.read())
-    except NotAReport as e:
-        form.wrong("report", sentences.refusal(e))
+        data = sent.stream.read(certificates_files.MOST_BYTES + 1)
+        kept = testing.keep_report(settings().files_folder, data)
+    except BadPaper as e:
+        form.wrong("report", refusal(e))
         return "", ""
     name = " ".join(sent.filename.replace("\\", "/").rsplit("/", 1)[-1].split())[-80:]
     form.values |= {"file_sha256": kept, "file_name": name}

@@ -101,7 +101,7 @@ def test_a_failed_test_is_written_down_with_its_paper_and_locks_the_lot(
     answer = site.clerk.post(address, data={**fields, **typed, "report": wrong})
     assert answer.status_code == 422
     assert "Chỉ nhận tệp PDF" in answer.text
-    good = (io.BytesIO(b"%PDF-1.7 phieu"), "C:\\giấy tờ\\phieu.pdf")
+    good = (io.BytesIO(b"%PDF-1.7 phieu %%EOF"), "C:\\giấy tờ\\phieu.pdf")
     answer = site.clerk.post(address, data={**fields, **typed, "report": good})
     assert answer.status_code == 303
     page = site.clerk.get(f"/records/lots/{packed}/tests").text
@@ -110,7 +110,7 @@ def test_a_failed_test_is_written_down_with_its_paper_and_locks_the_lot(
     report = re.search(r"/records/tests/[0-9a-f-]+/report", page)
     assert report is not None
     answer = site.clerk.get(report[0])
-    assert (answer.data, answer.content_type) == (b"%PDF-1.7 phieu", "application/pdf")
+    assert (answer.data, answer.content_type) == (b"%PDF-1.7 phieu %%EOF", "application/pdf")
     assert site.clerk.get("/records/tests").text.count(packed) >= 1
     assert site.send(f"/records/lots/{packed}/labels", count="1").status_code == 422
     shopper = site.stranger.get(f"/t/{packed}").text

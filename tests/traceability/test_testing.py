@@ -1,16 +1,19 @@
 """Samples close the balance; a failed test holds back the lot and all that was made of it."""
 
+import io
+
 import pytest
 from cooperative import TODAY, Farm, days_ago, new_id
+from PIL import Image
 from selling import account, agree, cartons, holder, ship
 
 from nongso.platform import events
 from nongso.platform.traceability import moving, testing, testing_book
+from nongso.platform.traceability.certificates_files import BadPaper
 from nongso.platform.traceability.errors import NotEnough
 from nongso.platform.traceability.moving import Amount
 from nongso.platform.traceability.moving_errors import (
     Held,
-    NotAReport,
     NotEnoughPacks,
     NothingMoved,
     TooEarly,
@@ -128,10 +131,22 @@ def test_a_test_is_an_inspection_with_its_paper(farm: Farm) -> None:
 
 
 def test_a_report_is_kept_under_its_digest_and_only_if_it_is_one(tmp_path) -> None:
-    data = b"%PDF-1.7 ket qua"
+    data = b"%PDF-1.7 ket qua %%EOF"
     sha256 = testing.keep_report(tmp_path, data)
     assert testing.keep_report(tmp_path, data) == sha256
     assert testing.report_file(tmp_path, sha256).read_bytes() == data
     assert testing.media_type(data) == "application/pdf"
-    with pytest.raises(NotAReport):
-        testing.keep_report(tmp_path, b"<script>")
+    for bad, code in ((b"<script>", "unknown"), (data + b"/JavaScript", "active")):
+        with pytest.raises(BadPaper) as refused:
+            testing.keep_report(tmp_path, bad)
+        assert refused.value.code == code
+
+
+def test_a_photo_of_a_report_does_not_say_where_it_was_taken(tmp_path) -> None:
+    exif, picture = Image.Exif(), io.BytesIO()
+    exif[0x010F] = "Phone"
+    exif.get_ifd(0x8825)[2] = (22.0, 22.0, 44.0)
+    Image.new("RGB", (60, 40), "white").save(picture, "JPEG", exif=exif)
+    sha256 = testing.keep_report(tmp_path, picture.getvalue())
+    with Image.open(testing.report_file(tmp_path, sha256)) as kept:
+        assert (kept.format, kept.size, dict(kept.getexif())) == ("JPEG", (60, 40), {})

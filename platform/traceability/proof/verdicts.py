@@ -118,6 +118,8 @@ _TYPES = {
     "goods.destroyed": ("destroyed", "tiêu hủy"),
     "labels.issued": ("labels issued", "cấp tem"),
     "labels.spoiled": ("labels reported spoiled", "báo tem hỏng"),
+    "labels.applied": ("labels put on packs", "dán tem lên gói"),
+    "labels.returned": ("unused labels returned", "trả lại tem không dùng"),
 }
 
 
