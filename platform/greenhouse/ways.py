@@ -54,7 +54,7 @@ class Typed:
         if low <= found <= high:
             return float(found)
         self.wrong[name] = _(
-            "Xin nhập một số từ %(low)s đến %(high)s.", low=number(low), high=number(high)
+            "Xin nhập một số từ %(low)s đến %(high)s.", low=_written(low), high=_written(high)
         )
         return 0.0
 
@@ -110,10 +110,10 @@ def _kept(zone: Zone) -> Typed:
     return Typed(
         zone.mode,
         {
-            "low": number(band["low"], 1),
-            "high": number(band["high"], 1),
-            "minutes": number(band["run_seconds"] / 60, 1),
-            "soak": number(band["soak_seconds"] / 60, 1),
+            "low": _written(band["low"]),
+            "high": _written(band["high"]),
+            "minutes": _written(band["run_seconds"] / 60),
+            "soak": _written(band["soak_seconds"] / 60),
         },
         slots + [dict(empty) for _n in range(max(1, SLOTS - len(slots)))],
     )
@@ -122,9 +122,13 @@ def _kept(zone: Zone) -> Typed:
 def _shown(slot: dict[str, Any]) -> dict[str, Any]:
     return {
         "at": slot["at"],
-        "minutes": number(slot["run_seconds"] / 60, 1),
+        "minutes": _written(slot["run_seconds"] / 60),
         "days": tuple(slot["days"]),
     }
+
+
+def _written(value: float) -> str:
+    return number(value, 0 if value == round(value) else 1)
 
 
 def _typed(zone: Zone) -> Typed:
