@@ -193,6 +193,9 @@ class Filled:
                 "test": one("SELECT id FROM lot_test LIMIT 1"),
                 "records.carton:key": one("SELECT code FROM carton LIMIT 1"),
                 "records.dispatch:key": one("SELECT id FROM dispatch LIMIT 1"),
+                "records.roll:key": (roll := self._roll()),
+                "records.roll_file:key": roll,
+                "labels_api.roll_pdf:key": roll,
                 "records.rehearsal:key": self._rehearsal(label.lot),
                 "records.recall:key": one("SELECT id FROM recall LIMIT 1"),
                 "records.recall_notice:key": one("SELECT id FROM recall LIMIT 1"),
@@ -211,6 +214,20 @@ class Filled:
                 )
             )  # fmt: skip
         return played
+
+    def _roll(self) -> str:
+        """Labels printed without a lot."""
+        clerk = self.clients["clerk"]
+        page = clerk.get("/records/rolls")
+        product = re.search(
+            r'<select id="product".*?<option value="([0-9a-f-]+)"', page.text, re.S
+        )
+        assert product is not None
+        sent = {"form_token": form_token(page), "id": str(uuid.uuid4()), "product": product[1]}
+        sent |= {"count": "24", "layout": "a4-3x8", "start_cell": "1"}
+        answer = clerk.post("/records/rolls", data=sent)
+        assert answer.status_code == 303, answer.text
+        return str(answer.location).rsplit("/", 1)[-1]
 
     def _spreadsheet(self) -> str:
         """A file of the registry with one wrong cell, sent by the clerk to be looked at."""
@@ -249,7 +266,7 @@ class Filled:
             for_programs = rule.rule.startswith("/epcis/") or rule.endpoint == "uplink.offer"
             if "GET" in (rule.methods or ()) and not for_programs:
                 found += self._seen(rule)
-        for what in ("stop", "mode", "unsure", "maybe", "other", "page", "line"):
+        for what in ("stop", "mode", "unsure", "maybe", "other", "page", "line", "bind"):
             found.append(Seen(f"/offline/{what}", ""))
         found += [
             Seen("/records/batch/noodles", "clerk"),

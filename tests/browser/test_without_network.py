@@ -2,12 +2,19 @@
 
 import re
 import time
+import uuid
 
 from office import Place
 from phones import Server, log_in, until
 from playwright.sync_api import BrowserContext, Page, Request, expect
+from sqlalchemy import select
 
+from nongso.platform import accounts, csrf
 from nongso.platform.diary import entries as diary
+from nongso.platform.traceability import demo, labelling_rolls, labelling_state
+from nongso.platform.traceability.labeltext import texts_of_roll
+from nongso.platform.traceability.operations import Desk
+from nongso.platform.traceability.records import Lot
 
 
 def lines(place: Place) -> list[diary.Line]:
@@ -152,3 +159,55 @@ def test_without_network_it_is_said_in_the_language_of_the_pages(
     page.goto("/people")
     expect(page.locator("main")).to_contain_text("No network")
     assert page.locator("html").get_attribute("lang") == "en"
+
+
+def test_labels_bound_without_network_are_bound_once_when_it_comes_back(
+    phone: BrowserContext, server: Server
+) -> None:
+    place = server.place
+    demo.lay_down(place.settings, int(time.time()))
+    with place.records.transaction() as session:
+        lot = session.scalars(
+            select(Lot).where(Lot.kind == "packs", Lot.labels < Lot.packs)
+        ).first()
+        assert lot is not None
+        assert lot.product is not None
+        desk = Desk(session, lot.cooperative, "clerk", server.url, int(time.time()))
+        wish = labelling_rolls.RollWish(lot.product.id, 6)
+        roll = labelling_rolls.make_roll(desk, str(uuid.uuid4()), wish, texts_of_roll(lot.product))
+        serials = [
+            one.rsplit("/", 1)[-1] for one in labelling_rolls.addresses_of_roll(session, roll)
+        ]
+    log_in_as_clerk(phone, server)
+    page = phone.new_page()
+    page.goto("/records/rolls")
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page.goto("/records/rolls/bind")
+    phone.set_offline(True)
+    for first, last in ((0, 2), (3, 4)):
+        page.goto("/records/rolls/bind")
+        page.fill("input[name=lot]", lot.code)
+        page.fill("input[name=first]", f"{server.url.upper()}/T/{serials[first]}")
+        page.press("input[name=first]", "Enter")  # as a scanner does: on to the next field
+        page.keyboard.type(serials[last])
+        page.get_by_role("button", name="Ghi đã dán").click()
+        expect(page.locator("main")).to_contain_text("Lần gắn tem này được giữ trong điện thoại")
+    page.goto("/records/rolls/bind")
+    expect(page.locator("[data-mine]")).to_have_text(re.compile("^2 lần ghi chưa gửi"))
+    assert [state_of(place, one) for one in serials] == ["not_bound"] * 6
+    phone.set_offline(False)
+    expect(page.locator("[data-sent]")).to_have_text(re.compile("Đã gửi 2 lần ghi"))
+    assert [state_of(place, one) for one in serials] == ["active"] * 5 + ["not_bound"]
+
+
+def state_of(place: Place, serial: str) -> str:
+    with place.records.session() as session:
+        return labelling_state.standing(session, serial, int(time.time())).state
+
+
+def log_in_as_clerk(phone: BrowserContext, server: Server) -> None:
+    """Give the phone the log-in of a clerk, who has a second factor elsewhere."""
+    client = server.place.client("clerk")
+    for name in (accounts.COOKIE, csrf.COOKIE):
+        if cookie := client.get_cookie(name):
+            phone.add_cookies([{"name": name, "value": cookie.value, "url": server.url}])
