@@ -86,7 +86,7 @@ def _by_cell(picture: Any, layout: Layout, dpi: int, hard: bool) -> dict[int, st
     """What each cell of a page says; a code outside every cell is under 0."""
     px_per_mm = dpi / MM_PER_INCH
     found: dict[int, str] = {}
-    for text, x, y in _decode(picture, hard, bars=layout.bars is not None):
+    for text, x, y in _decode(picture, hard, layout.bars is not None):
         cell = _cell_at(x / px_per_mm, y / px_per_mm, layout)
         found[cell] = f"{found[cell]} {text}" if cell in found else text
     return found
