@@ -373,6 +373,8 @@ def ship(desk: Desk, id_: str, wish: Shipment) -> Dispatch:
         raise NothingMoved
     for lot, one in amounts:
         check_in_store(desk, lot, one)
+    for carton in cartons:
+        check_day(wish.day, carton.at)
     total = _total(cartons, amounts)
     for code in total:
         _may_leave(desk, own_lot(desk, code), wish.day)
@@ -526,6 +528,8 @@ def bring_back(desk: Desk, id_: str, wish: Return) -> dict[str, tuple[int, int]]
         return {code: (packs, grams) for code, packs, grams in there_before.body["nongso:total"]}
     amounts = _amounts(desk, wish.amounts)
     cartons = _cartons(desk, wish.cartons, holder.id)
+    for carton in cartons:
+        check_day(wish.day, desk.session.get_one(Dispatch, carton.dispatch).at)
     total = _total(cartons, amounts)
     if not total:
         raise NothingMoved

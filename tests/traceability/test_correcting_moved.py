@@ -12,7 +12,7 @@ from nongso.platform.traceability.correcting import Correction
 from nongso.platform.traceability.errors import BeforeItsSource
 from nongso.platform.traceability.making_errors import Contradicted, MoreDryOutThanIn
 from nongso.platform.traceability.moving import Amount
-from nongso.platform.traceability.moving_errors import NotEnoughPacks
+from nongso.platform.traceability.moving_errors import NotEnoughPacks, TooEarly
 
 
 def test_packs_counted_again_after_a_dispatch_are_what_the_store_has(farm: Farm) -> None:
@@ -81,3 +81,18 @@ def test_a_weight_corrected_alone_is_judged_by_the_moisture_that_was_measured(fa
     starch = farm.do(ops.make_batch, ops.Batch("starch", takes, 14_000, days_ago(5), 140))
     with pytest.raises(MoreDryOutThanIn):  # 34.4 kg of dry starch out of at most 30 kg
         farm.do(correcting.correct, Correction(starch.code, 40_000, days_ago(5), "thiếu số"))
+
+
+def test_a_carton_neither_leaves_before_it_was_packed_nor_returns_before_it_left(
+    farm: Farm,
+) -> None:
+    lot, shop = short_lived(farm, 10, days_ago(3)), holder(farm)
+    wish = moving.Cartoning((Amount(lot, 10),), 1, days_ago(2))
+    (box,) = (one.code for one in farm.do(moving.pack_cartons, wish))
+    with pytest.raises(TooEarly):
+        farm.do(moving.ship, moving.Shipment(shop, (box,), (), days_ago(3)))
+    farm.do(moving.ship, moving.Shipment(shop, (box,), (), days_ago(1)))
+    with pytest.raises(TooEarly):
+        farm.do(moving.bring_back, moving.Return(shop, (box,), (), days_ago(2)))
+    farm.do(moving.bring_back, moving.Return(shop, (box,), (), days_ago(1)))
+    agree(farm)
