@@ -20,7 +20,7 @@ _HALF = 128
 
 @dataclass(frozen=True)
 class Picture:
-    """Dots of a page, rows from the top, each padded to whole bytes; a set bit is black."""
+    """Dots of a page, rows from the top, a set bit is black; rows end in whole bytes with 0."""
 
     width: int
     height: int

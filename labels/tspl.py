@@ -1,23 +1,14 @@
 """Labels in TSPL, the language of TSC printers and of most cheap label printers.
 
 A label is one ``BITMAP``. Its bits are the other way round than elsewhere: a 0 burns a dot, a 1
-leaves it white; the bits that fill a row up to whole bytes are therefore 1.
+leaves it white, also where a row is filled up to whole bytes.
 """
 
 from nongso.labels.paper import Paper
 from nongso.labels.raster import Picture
 
 
-def _inverted(picture: Picture) -> bytes:
-    """The dots with 0 for black; what fills up a row stays white."""
-    fill = picture.stride * 8 - picture.width
-    row = (1 << picture.stride * 8) - 1
-    keep = row >> fill << fill
-    out = bytearray()
-    for top in range(0, len(picture.dots), picture.stride):
-        dots = int.from_bytes(picture.dots[top : top + picture.stride], "big") & keep
-        out += (row ^ dots).to_bytes(picture.stride, "big")
-    return bytes(out)
+_INVERTED = bytes(255 - byte for byte in range(256))
 
 
 def page(picture: Picture, paper: Paper) -> bytes:
@@ -36,4 +27,8 @@ def page(picture: Picture, paper: Paper) -> bytes:
     if paper.darkness is not None:
         lines.append(f"DENSITY {paper.darkness}")
     lines += ["CLS", f"BITMAP 0,0,{picture.stride},{picture.height},0,"]
-    return "\r\n".join(lines).encode("ascii") + _inverted(picture) + b"\r\nPRINT 1,1\r\n"
+    return (
+        "\r\n".join(lines).encode("ascii")
+        + picture.dots.translate(_INVERTED)
+        + b"\r\nPRINT 1,1\r\n"
+    )

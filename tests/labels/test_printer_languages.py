@@ -61,6 +61,7 @@ def test_every_roll_is_printed_in_every_language_and_read(name: str, dpi: int) -
     for picture, z, t in zip(raster.pictures(sheet.pdf, dpi), on_zpl, on_tspl, strict=True):
         rows = readers.rows_of(picture.dots, picture.stride)
         assert t == rows
+        assert all(set(row[picture.width :]) <= {255} for row in rows)  # no black edge
         assert z[: picture.height] == [row[: picture.width] for row in rows]
 
 
