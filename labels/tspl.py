@@ -7,7 +7,6 @@ leaves it white, also where a row is filled up to whole bytes.
 from nongso.labels.paper import Paper
 from nongso.labels.raster import Picture
 
-
 _INVERTED = bytes(255 - byte for byte in range(256))
 
 
