@@ -31,6 +31,7 @@ FOLDERS = (
     "platform/certificates",
     "platform/certificates/*",
     "platform/log",
+    "platform/pages",
     "platform/photos",
     "platform/photos/*",
 )
@@ -57,6 +58,7 @@ FILES = (
     "nodes/*/origins",
     "nodes/*/ring/*.seg",
     "nodes/*/ring/cursor",
+    "platform/pages/*.html",
     "platform/platform.json",
 )
 # Nobody can make these again.

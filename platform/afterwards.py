@@ -16,15 +16,15 @@ MARK = "nongso.afterwards"  # a list in the request's environment, where our ser
 
 
 def afterwards(deed: Callable[[], object]) -> None:
-    """Do this when the answer of this request has gone out."""
+    """Do this when the answer of this request has gone out; elsewhere, when it is made."""
     waiting: list[Callable[[], object]] | None = request.environ.get(MARK)
     if waiting is not None:
         waiting.append(deed)
         return
 
     @after_this_request
-    def when_closed(answer: Response) -> Response:
-        answer.call_on_close(lambda: do(deed))
+    def when_made(answer: Response) -> Response:
+        do(deed)
         return answer
 
 

@@ -54,6 +54,7 @@ ROOMS = (
     ("nongso.platform.traceability.pages", "blueprint"),
     ("nongso.platform.traceability.season_pages", "blueprint"),
     ("nongso.platform.traceability.consumer", "blueprint"),
+    ("nongso.platform.traceability.shopper_reports_pages", "blueprint"),
     ("nongso.platform.traceability.resolver.described", "blueprint"),
     ("nongso.platform.traceability.api", "blueprint"),
     ("nongso.platform.traceability.labelling_api", "blueprint"),

@@ -122,6 +122,7 @@ def trouble_sentence(trouble: Trouble) -> tuple[str, str]:
         Trouble.BUSY: _("Máy chủ đang bận ghi số liệu"),
         Trouble.DAMAGED: _("Tệp dữ liệu của máy chủ bị hỏng"),
         Trouble.BROKEN: _("Ổ đĩa của máy chủ gặp sự cố"),
+        Trouble.AWAY: _("Máy chủ chưa nối được với nơi lưu dữ liệu"),
     }[trouble]
     is_press = request.method not in ("GET", "HEAD")
     if trouble is Trouble.BUSY and is_press:

@@ -6,12 +6,15 @@ The page says who states what; it never says that the pack in the hand is the re
 """
 
 import datetime
+import functools
 import re
 import time
 import unicodedata
+from pathlib import Path
 
 from flask import (
     Blueprint,
+    Flask,
     Response,
     abort,
     current_app,
@@ -25,11 +28,15 @@ from markupsafe import Markup
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from nongso.platform import photos
 from nongso.platform.accounts import public, public_without_cookies
+from nongso.platform.afterwards import afterwards
+from nongso.platform.errors import answer_trouble
 from nongso.platform.forms import mass
 from nongso.platform.kept_pages import same_for_everybody
-from nongso.platform.languages import date
+from nongso.platform.languages import _, clock, date, day_of, language
 from nongso.platform.settings import Settings
+from nongso.platform.storage import StorageError
 from nongso.platform.store import kept_records, records
 from nongso.platform.telemetry import telemetry
 from nongso.platform.traceability import (
@@ -41,6 +48,7 @@ from nongso.platform.traceability import (
     telling,
 )
 from nongso.platform.traceability import identifiers as ids
+from nongso.platform.traceability.consumer_copies import Copies
 from nongso.platform.traceability.digital_link import Link, LinkError
 from nongso.platform.traceability.digital_link.catalogue import KEYS
 from nongso.platform.traceability.digital_link.compressed import decompress
@@ -55,14 +63,23 @@ from nongso.platform.traceability.resolver.names import (
     product_id,
     product_of,
 )
+from nongso.platform.traceability.resolver.records import ProductLink
 from nongso.platform.traceability.shelf import shelves
 from nongso.platform.traceability.story import Story, tell
 
 blueprint = Blueprint("consumer", __name__)
 
 LOT_SECONDS = 300  # a cache may show a lot's page so long without asking; a recall is then seen
+PHOTO_PIXELS, PHOTO_SECONDS = 320, 86400  # about 15 kB
+MAIN = '<main id="main" class="product">'  # in plain.html; a copy's date stands first in it
 MOST_LOTS = 50  # that a product's page lists
 KEY = "<any({}):key>".format(", ".join(f'"{key}"' for key in KEYS))
+
+
+def prepare(app: Flask) -> None:
+    """Keep copies of pages beside the database."""
+    settings: Settings = app.extensions["nongso.settings"]
+    app.extensions["nongso.copies"] = Copies(settings.folder)
 
 
 def _settings() -> Settings:
@@ -138,6 +155,37 @@ def product_page(key: str) -> Response:
     """The page of a product under our own address."""
     product = records().get(Product, key)
     return answers.unknown() if product is None else _product(Named(product))
+
+
+@blueprint.get("/p/<key>/photo")
+@public_without_cookies
+def product_photo(key: str) -> Response:
+    """The picture of a product, small enough for a slow line."""
+    product = records().get(Product, key)
+    file = _photo(product.photo) if product is not None and product.photo else None
+    if file is None:
+        abort(404)
+    same_for_everybody()
+    answer = Response(file, mimetype="image/jpeg")
+    answer.headers["Cache-Control"] = (
+        f"public, max-age={PHOTO_SECONDS}"  # its address has its name
+    )
+    answer.add_etag()
+    answer.make_conditional(request)
+    return answer
+
+
+def _photo(name: str) -> bytes | None:
+    file = photos.path_of(_settings().folder / "photos", name)
+    try:
+        return _small(file)
+    except (OSError, photos.BadPhoto):
+        return None
+
+
+@functools.lru_cache(maxsize=64)
+def _small(file: Path) -> bytes:
+    return photos.shrink(file.read_bytes(), PHOTO_PIXELS)
 
 
 @blueprint.get(f"/{KEY}", strict_slashes=False)
@@ -227,8 +275,14 @@ def _page(lot: Lot, story: Story, label: LabelCode | None) -> Response:
         words=telling,
         late=late_of(records(), telemetry(), kept_records().where, story.grown),
         trial=growing.is_simulated(records(), lot.cooperative),
+        links=_links(records(), story.product),
+        is_past=day_of(time.time()) > story.best_before,
         recall=recall.of_lot(records(), lot.code),
     )
+    if label is None:
+        copies: Copies = current_app.extensions["nongso.copies"]
+        code, words = lot.code, language()
+        afterwards(lambda: copies.keep(code, words, page.encode()))
     return _kept(make_response(page), label is not None)
 
 
@@ -237,6 +291,48 @@ def _note_scan(lot: str, serial: str) -> None:
     if request.method == "GET":
         address, phone = request.remote_addr or "", request.user_agent.string
         scans.note(serial, address, phone, time.time(), lot)
+
+
+@blueprint.errorhandler(StorageError)
+def from_copy(error: StorageError) -> Response:
+    """While the database cannot be read: the copy of the lot's page, saying from when it is."""
+    copies: Copies = current_app.extensions["nongso.copies"]
+    found = copies.find(_asked_lot(), language()) if answers.wants_page() else None
+    if found is None:
+        return answer_trouble(error.trouble)
+    page, at = found
+    said = _(
+        "Máy chủ đang gặp sự cố. Đây là trang đã lưu lúc %(clock)s ngày %(day)s. Từ đó đến nay có "
+        "thể đã có tin mới, kể cả tin thu hồi: xin xem lại sau, hoặc gọi số ghi ở cuối trang.",
+        clock=clock(at),
+        day=date(at),
+    )
+    note = Markup('<p class="note attention" role="alert">{}</p>').format(said)
+    answer = make_response(page.decode().replace(MAIN, f"{MAIN}\n{note}", 1))
+    answer.headers["Cache-Control"] = "no-store"
+    answer.headers["Vary"] = "Accept, Cookie"
+    return answer
+
+
+def _asked_lot() -> str:
+    """The lot that the address names, as far as it can be read without the database."""
+    asked = request.view_args or {}
+    if "lot" in asked:
+        return ids.as_typed(asked["lot"])
+    try:
+        if "key" in asked:
+            return asked_link(_settings().label_url).value("10") or ""
+    except LinkError:
+        pass
+    return ""
+
+
+def _links(session: Session, product: Product) -> list[tuple[str, ProductLink]]:
+    """Where more is told of a product: cooking, where to buy, certificates."""
+    return [
+        (link_types.NAMES.get(link.kind, link.kind), link)
+        for link in added_links(session, product)
+    ]
 
 
 def _product(named: Named) -> Response:
@@ -262,10 +358,7 @@ def _product_page(product: Product) -> Response:
         content=sentences.content,
         product=product,
         lots=lots,
-        links=[
-            (link_types.NAMES.get(link.kind, link.kind), link)
-            for link in added_links(session, product)
-        ],
+        links=_links(session, product),
         address=product_id(_settings().label_url, product.id),
         trial=growing.is_simulated(session, product.cooperative),
     )

@@ -13,6 +13,7 @@ from nongso.platform.traceability import (
     recall_room,
     registry,
     registry_products,
+    shopper_reports_pages,
     spreadsheets_pages,
     steps,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "registry",
     "registry_products",
     "scans_pages",
+    "shopper_reports_pages",
     "spreadsheets_pages",
     "steps",
 ]

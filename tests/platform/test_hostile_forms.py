@@ -249,6 +249,8 @@ BY_HAND = {
     "members.take_qr": ("stranger", "/enter/abc", ()),
     "accounts.check_second": ("stranger", "/login/second", ("code",)),
     "accounts.check_set_up": ("stranger", "/login/setup", ("code",)),
+    "reports.send": ("stranger", "/report", ("id", "lot", "serial", "kind", "text", "contact")),
+    "records.answer_shopper": ("clerk", f"/records/shopper-reports/{NOBODYS}", ("id", "text")),
     "records.answer_rehearsal": ("clerk", f"/records/rehearsals/{NOBODYS}", ("id",)),
     "records.end_link": ("clerk", f"/records/products/{NOBODYS}/links/{NOBODYS}/end", ("id",)),
     "records.merge": ("clerk", "/records/merge?lot=ZZZZZZ", ("id", "take-ZZZZZZ", "day")),

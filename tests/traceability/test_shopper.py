@@ -1,6 +1,7 @@
 """What a shopper and a machine get at a printed address."""
 
 import json
+import re
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from platform_site import Site
 
+from nongso.platform import photos
 from nongso.platform.greenhouse.records import Gateway
-from nongso.platform.traceability import labelling
+from nongso.platform.traceability import labelling, registry_demo
 from nongso.platform.traceability.labelling_account import Told, spoil
 from nongso.platform.traceability.records import LabelCode, Lot
 from nongso.platform.uplink import register_gateway
@@ -233,3 +235,36 @@ def test_a_telephone_number_can_be_tapped(site: Site) -> None:
     tapped = str(_telephone("Bà <b>Lò</b>: 0912 345.678 (Zalo)"))
     assert tapped == 'Bà &lt;b&gt;Lò&lt;/b&gt;: <a href="tel:0912345678">0912 345.678</a> (Zalo)'
     assert str(_telephone("chợ Tam Đường, 12/2026")) == "chợ Tam Đường, 12/2026"
+
+
+def test_a_lot_past_its_day_says_so(farm: Farm, site: Site, lot: str) -> None:
+    assert "quá hạn sử dụng" not in site.stranger.get(f"/t/{lot}").text
+    with farm.records.transaction() as session:
+        session.get_one(Lot, lot).best_before = "2026-01-31"
+    assert "quá hạn sử dụng từ ngày 31/01/2026" in site.stranger.get(f"/t/{lot}").text
+
+
+def test_the_picture_of_the_product_is_small_and_may_be_kept(
+    farm: Farm, site: Site, lot: str
+) -> None:
+    folder = farm.settings.folder / "photos"
+    with farm.records.transaction() as session:
+        product = session.get_one(Lot, lot).product
+        product.photo = photos.keep(folder, registry_demo.drawn())
+        key = product.id
+    page = site.stranger.get(f"/t/{lot}").text
+    found = re.search(rf'src="(/p/{key}/photo[^"]*)"', page)
+    assert found is not None
+    answer = site.stranger.get(found[1])
+    assert answer.mimetype == "image/jpeg"
+    assert len(answer.data) < 30_000
+    assert answer.headers["Cache-Control"].startswith("public")
+    assert "Set-Cookie" not in answer.headers
+    assert site.stranger.get("/p/nobody/photo").status_code == 404
+
+
+def test_where_to_buy_again_stands_on_the_page_of_a_lot(farm: Farm, site: Site, lot: str) -> None:
+    with farm.records.session() as session:
+        key = session.get_one(Lot, lot).product_id
+    page = site.stranger.get(f"/t/{lot}").text
+    assert f'href="/p/{key}"' in page

@@ -112,7 +112,7 @@ def with_query(address: str, query: str) -> str:
 
 
 def _several(level: Level, found: list[Offer]) -> Response:
-    if _wants_page():
+    if wants_page():
         page = render_template("traceability/choose.html", offers=found, level=level)
         made = make_response(page, 300)
     else:
@@ -154,7 +154,8 @@ def _add_links(made: Response, *links: str) -> None:
     made.headers["Link"] = ", ".join(filter(None, (there, *links)))
 
 
-def _wants_page() -> bool:
+def wants_page() -> bool:
+    """Say whether a browser asks, and no program."""
     media = [_HTML, _JSON, LINKSET, DATA]
     return request.accept_mimetypes.best_match(media, _HTML) == _HTML
 
@@ -167,7 +168,7 @@ def uncompressed(link: Link, made: Response) -> Response:
 
 def refuse(status: int, code: str, title: str, text: str, **more: Any) -> Response:
     """A refusal as page, or as problem details for a program; never 200."""
-    if _wants_page():
+    if wants_page():
         shown = render_template("traceability/link_trouble.html", title=title, text=text, **more)
         made = make_response(shown, status)
     else:
