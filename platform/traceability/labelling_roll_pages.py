@@ -56,7 +56,7 @@ def _rolls(form: Form) -> Answer:
         used=labelling_rolls.used_of(records(), [one.id for one in found]),
         names={one.id: one.name for one in products()},
         products=[(one.id, one.name) for one in products()],
-        layouts=[(name, layouts.find(name)) for name in layouts.names()],
+        layouts=[(name, layouts.find(name)) for name in layouts.plain_sheets()],
         only_here=opens_only_here(settings().label_url),
         address=settings().label_url,
     )
@@ -68,7 +68,7 @@ def make_roll() -> Answer:
     """Print labels without a lot."""
     form = Form(request.form)
     product = form.choice("product", {one.id for one in products()})
-    layout = form.choice("layout", layouts.names())
+    layout = form.choice("layout", layouts.plain_sheets())
     cells = layouts.find(layout).cells if layout else 1
     wish = RollWish(
         product,
