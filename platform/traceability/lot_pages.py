@@ -84,8 +84,11 @@ def _rehearse() -> bool:
 @blueprint.get("/lots")
 @allow(*READERS)
 def find() -> Answer:
-    """Go to the lot of a code: typed, or scanned from a label with the address around it."""
-    asked = request.args.get("code", "")[:80]
+    """Go to the lot of a code: typed, or scanned from a label with the address around it.
+
+    An identifier that is none of ours is looked for among what others recorded.
+    """
+    asked = request.args.get("code", "")[:400]
     for part in reversed(asked.replace("\\", "/").split("/")):
         code = as_typed(part)
         label = records().get(LabelCode, code)
@@ -93,7 +96,9 @@ def find() -> Answer:
         lot = records().scalar(wanted.where(Lot.code == (label.lot if label else code)))
         if lot is not None:
             return redirect(url_for("records.lot", code=lot.code), 303)  # type: ignore[return-value]
-    answer = make_response(_home(asked.strip()))
+    if ":" in asked:
+        return redirect(url_for("records.goods_of_others", of=asked), 303)  # type: ignore[return-value]
+    answer = make_response(_home(asked.strip()[:80]))
     answer.status_code = 404
     return answer
 

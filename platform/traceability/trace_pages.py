@@ -1,9 +1,9 @@
 """The page of a lot's tree: a drawing and the same as a list, backwards or forwards."""
 
-from flask import Response, request
+from flask import Response, redirect, request, url_for
 from markupsafe import Markup
 
-from nongso.platform.accounts import allow
+from nongso.platform.accounts import allow, somebody
 from nongso.platform.forms import mass
 from nongso.platform.languages import _, date, number
 from nongso.platform.store import records
@@ -16,6 +16,7 @@ from nongso.platform.traceability.trace_picture import Box, Line, draw
 
 Answer = str | tuple[str, int] | Response
 MOST_LISTED = 300
+MOST_LETTERS = 400  # of an identifier, as in what others may send
 
 
 @blueprint.get("/lots/<code>/tree")
@@ -30,11 +31,7 @@ def tree(code: str) -> Answer:
     base = settings().label_url
     wide = trace_wide.follow(session, [lot.code], direction, base, lot.cooperative)
     elsewhere = _elsewhere(wide)[:MOST_LISTED]
-    wrong = (
-        trace_wide.overdrawn(trace_wide.history(session, wide, base, lot.cooperative))
-        if elsewhere
-        else []
-    )
+    recorded = trace_wide.history(session, wide, base, lot.cooperative) if elsewhere else []
     return page(
         "tree.html",
         lot=lot,
@@ -45,7 +42,32 @@ def tree(code: str) -> Answer:
         edges=_edges(found),
         amount=amount_of,
         elsewhere=elsewhere,
-        wrong=wrong,
+        wrong=trace_wide.overdrawn(recorded),
+    )
+
+
+@blueprint.get("/trace")
+@allow(*READERS)
+def goods_of_others() -> Answer:
+    """Where goods come from or went that others recorded, by the identifier they gave them."""
+    asked = " ".join(request.args.get("of", "").split())[:MOST_LETTERS]
+    direction = request.args.get("direction", "back")
+    direction = direction if direction in DIRECTIONS else "back"
+    session, base = records(), settings().label_url
+    home = None if somebody().sees_all else somebody().cooperative
+    key = trace_wide.start_of(session, base, asked)
+    if asked and ":" not in key:
+        return redirect(url_for("records.find", code=key), 303)  # type: ignore[return-value]
+    wide = trace_wide.follow(session, [key] if asked else [], direction, base, home)
+    recorded = trace_wide.history(session, wide, base, home)
+    return page(
+        "elsewhere.html",
+        asked=asked,
+        direction=direction,
+        recorded=len(recorded),
+        elsewhere=wide.links[:MOST_LISTED],
+        hidden=max(len(wide.links) - MOST_LISTED, 0),
+        wrong=trace_wide.overdrawn(recorded),
     )
 
 

@@ -63,6 +63,12 @@ class Overdrawn:
     uom: str
 
 
+def start_of(session: Session, base: str, typed: str) -> str:
+    """From what to follow an identifier that somebody typed: the code of a lot of ours, or it."""
+    key = same_form(typed)
+    return _codes(session, base, [key]).get(key, key)
+
+
 def names_of(session: Session, base: str, codes: Sequence[str]) -> dict[str, str]:
     """By which identifiers events know these lots; identifier to code."""
     found = {same_form(f"{base.rstrip('/')}/t/{code}"): code for code in codes}

@@ -1,6 +1,7 @@
 """Tracing: through any depth, loops, cartons and what others recorded; as a naive search would."""
 
 import json
+import re
 import uuid
 from typing import Any
 
@@ -9,6 +10,7 @@ from cooperative import BASE, COOP, NOW, Farm
 from epcis_vectors import need, read
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from platform_site import Site
 from selling import agree, cartons, holder, ship
 
 from nongso.platform import events
@@ -254,3 +256,28 @@ def test_many_lots_are_traced_with_few_queries(farm: Farm, direction: str) -> No
         found = trace.reach(session, [start], direction)
     assert max(node.depth for node in found.nodes) == depth
     assert len(asked) <= depth + 3
+
+
+@pytest.mark.parametrize("name", ["private-ids", "gs1"])
+def test_a_clerk_finds_where_the_packs_of_others_come_from(
+    farm: Farm, site: Site, name: str
+) -> None:
+    document = read(need("epcis", "mien-dong", f"chain-{name}.jsonld"))
+    sent = site.stranger.post(
+        "/epcis/capture",
+        json=document,
+        headers={"Authorization": "Bearer " + site.tokens["clerk"]},
+    )
+    assert sent.status_code == 202
+    told = document["epcisBody"]["eventList"]
+    packs = {one for event in told for one in event.get("outputEPCList", ())}
+    (pack,) = {one for one in packs if "7K3QX9" in one}
+    found = site.clerk.get("/records/lots", query_string={"code": pack})
+    page = site.clerk.get(found.location).text
+    for behind in ("MD-2611-07", "TB-2611-01", "CD-2611-A", "CD-2611-B"):
+        assert behind in page, "noodles, starch, and the roots of both households"
+    (roots,) = set(re.findall(r'href="(/records/trace[^"]*CD-2611-A)"', page))
+    assert "Không ghi chép nào cho biết mã này làm từ gì." in site.clerk.get(roots).text
+    assert "7K3QX9" in site.clerk.get(roots + "&direction=forward").text
+    unknown = site.clerk.get("/records/trace?of=urn:nobody:1").text
+    assert "Chưa có ghi chép nào về mã này." in unknown
