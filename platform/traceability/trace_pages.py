@@ -50,7 +50,7 @@ def tree(code: str) -> Answer:
 @allow(*READERS)
 def goods_of_others() -> Answer:
     """Where goods come from or went that others recorded, by the identifier they gave them."""
-    asked = " ".join(request.args.get("of", "").split())[:MOST_LETTERS]
+    asked = "".join(filter(str.isprintable, request.args.get("of", ""))).strip()[:MOST_LETTERS]
     direction = request.args.get("direction", "back")
     direction = direction if direction in DIRECTIONS else "back"
     session, base = records(), settings().label_url

@@ -279,5 +279,6 @@ def test_a_clerk_finds_where_the_packs_of_others_come_from(
     (roots,) = set(re.findall(r'href="(/records/trace[^"]*CD-2611-A)"', page))
     assert "Không ghi chép nào cho biết mã này làm từ gì." in site.clerk.get(roots).text
     assert "7K3QX9" in site.clerk.get(roots + "&direction=forward").text
-    unknown = site.clerk.get("/records/trace?of=urn:nobody:1").text
-    assert "Chưa có ghi chép nào về mã này." in unknown
+    for nobodys in ("urn:nobody:1", "urn:%00:1", "http://[", "urn:%F0%9F%90%9D"):
+        unknown = site.clerk.get(f"/records/trace?of={nobodys}").text
+        assert "Chưa có ghi chép nào về mã này." in unknown
