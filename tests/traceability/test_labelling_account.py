@@ -9,6 +9,7 @@ import pypdfium2  # type: ignore[import-untyped]
 import pytest
 from alembic import command
 from cooperative import NOW, Farm, new_id
+from platform_site import Site
 from sqlalchemy import select, text
 
 from nongso.labels import check, layout
@@ -252,3 +253,14 @@ def test_what_was_printed_before_anybody_was_asked_counts_as_on_packs(farm: Farm
     migrations.upgrade(farm.settings)
     assert account(farm, lot) == (10, 9, 1, 0, 0)
     assert state(farm, serials_of(farm, made)[0]) == labelling_state.ACTIVE
+
+
+def test_a_shopper_reads_whether_a_label_was_ever_stuck_on_a_pack(site: Site, farm: Farm) -> None:
+    lot = farm.packed(3).code
+    waiting, on, back = serials_of(farm, issue(farm, lot, 3))
+    farm.do(apply, Told(lot, (on,)))
+    farm.do(give_back, Told(lot, (back,)))
+    said = {one: site.stranger.get(f"/t/{lot}/{one}").text for one in (waiting, on, back)}
+    assert "chưa ghi là đã dán lên gói nào" in said[waiting]
+    assert "không nằm trên gói nào của lô" in said[back]
+    assert 'role="alert"' not in said[on]
