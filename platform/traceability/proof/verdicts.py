@@ -119,6 +119,7 @@ _TYPES = {
     "labels.issued": ("labels issued", "cấp tem"),
     "labels.spoiled": ("labels reported spoiled", "báo tem hỏng"),
     "labels.applied": ("labels put on packs", "dán tem lên gói"),
+    "labels.rolled": ("labels printed before there was a lot", "in sẵn tem chưa có lô"),
     "labels.returned": ("unused labels returned", "trả lại tem không dùng"),
 }
 
