@@ -272,6 +272,8 @@ def body_of(endpoint: str) -> dict[str, str]:
         "greenhouse.stop": {**zone},
         "greenhouse.stop_everything": {"wish": str(uuid.uuid4())},
         "greenhouse.mode": {**zone, "mode": "manual"},
+        "ways.way": {"zone": zone["zone"]},
+        "ways.change": {**zone, "mode": "manual"},
         "members.set_active": {"active": "yes"},
         "members.change_role": {"role": "farmer"},
         "members.end_devices": {"device": "all"},
@@ -294,7 +296,9 @@ def meet(office: Office, method: str, url: UrlRule) -> tuple[str, dict[int, str]
         if url.endpoint in ENDS:
             office.clients.clear()  # it may end what the same person has opened elsewhere
         client = office.client(who)
-        answer = client.open(path, method=method, data=body_of(url.endpoint) or None)
+        body = body_of(url.endpoint) or None
+        told = {"query_string": body} if method == "GET" else {"data": body}
+        answer = client.open(path, method=method, **told)
         letters += letter(answer.status_code, answer.headers.get("Location", ""), url.endpoint)
         if n in ELSEWHERE:
             read[n] = answer.text if "text" in answer.mimetype or answer.is_json else ""
@@ -393,4 +397,5 @@ def test_water_is_opened_for_nobody_by_a_helper_who_may_not(office: Office, met:
         allowed = session.scalars(
             select(Deed).where(Deed.helper.is_not(None), Deed.what.in_(("water", "mode")))
         ).all()
-    assert len(wished) == len(allowed) == 2  # by the one who was allowed to
+    # water, the mode, and the page of how to water: by the one who was allowed to
+    assert len(wished) == len(allowed) == 3

@@ -54,7 +54,7 @@ def packed(system: System, kind: str) -> dict[str, Any]:
 
 def test_twenty_four_labels_decode_to_twenty_four_addresses_that_open(system: System) -> None:
     lot = packed(system, "noodles")["lot"]
-    body = {"count": 24, "layout": "a4-3x8", "start_cell": 1, "id": str(uuid.uuid4())}
+    body = {"count": 24, "layout": "a4-3x8", "codes": "unit", "id": str(uuid.uuid4())}
     status, issued = system.ask(f"/api/v1/lots/{lot}/labels", body, role="clerk")
     assert status == 201
     status, pdf = system.ask(issued["pdf"], role="clerk", accept="application/pdf")
