@@ -336,6 +336,7 @@ class Watch:
         self._one_at_a_time = Lock()
         self._seen = (0, 0)
         self._good_until = 0.0
+        self._is_closed = False
         self.news = next(_news)  # another one with each commit that was not aside
 
     def tell(self) -> None:
@@ -351,7 +352,7 @@ class Watch:
         with self._one_at_a_time:
             own, seen = self._seen
             with suppress(Exception):  # it is committed; whoever reads next hears of the trouble
-                seen = self._glance.look()
+                seen = seen if self._is_closed else self._glance.look()
             self._seen = own + 1, seen
             if not aside:
                 self.tell()
@@ -373,6 +374,8 @@ class Watch:
     def _look(self) -> tuple[int, int]:
         self._good_until = time.monotonic() + GLANCE_SECONDS
         own, before = self._seen
+        if self._is_closed:  # a thread that ends late must not open what nobody closes any more
+            return self._seen
         seen = self._glance.look()
         self._seen = own, seen
         if seen != before:
@@ -382,6 +385,7 @@ class Watch:
     def close(self) -> None:
         """Close the connection."""
         with self._one_at_a_time:
+            self._is_closed = True
             self._glance.close()
 
 
