@@ -215,6 +215,7 @@ class Glance:
     def _ask(self) -> int:
         if self._connection is None:
             self._connection = self._engine.connect()
+            self._connection.detach()  # of its own: no pool keeps it open after ``close``
         found = self._connection.scalar(text("SELECT pg_current_snapshot()::text"))
         return int.from_bytes(hashlib.sha256(str(found).encode()).digest()[:8])
 
