@@ -8,11 +8,13 @@ has no key. More custody: run it as another user or on another machine, with
 
 import ctypes
 import logging
+import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
@@ -114,7 +116,9 @@ class Beside:
             try:
                 # The kernel ends it when this thread does, which lives as long as the server.
                 self._child = subprocess.Popen(
-                    self._argv, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent
+                    self._argv,
+                    stdin=subprocess.DEVNULL,
+                    preexec_fn=partial(_die_with_parent, os.getpid()),
                 )
             except OSError as error:
                 log.error("the signer cannot be started: %s", error)
@@ -138,5 +142,7 @@ class Beside:
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(parent: int) -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it was killed before the kernel was asked
+        os._exit(1)
