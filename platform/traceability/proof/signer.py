@@ -16,7 +16,6 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from urllib.parse import urlsplit
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -34,6 +33,7 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 _PR_SET_PDEATHSIG = 1
+_ENDS = (signal.SIGTERM, signal.SIGINT)
 
 
 def origin_of(settings: Settings) -> str:
@@ -49,13 +49,7 @@ def run(settings_file: Path) -> int:
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    end = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        end.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    end = _End()
     try:
         settings = settings_of.load(settings_file)
         with migrations.current(settings) as records:
@@ -74,7 +68,22 @@ def run(settings_file: Path) -> int:
     return 0
 
 
-def _taken(custody: Custody, end: threading.Event) -> bool:
+class _End:
+    """SIGTERM or SIGINT, taken where it is waited for.
+
+    A handler that sets an ``Event`` can interrupt the very wait whose lock it needs; then the
+    process never ends (seen: signers that outlived their server).
+    """
+
+    def __init__(self) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it came within these seconds."""
+        return signal.sigtimedwait(_ENDS, seconds) is not None
+
+
+def _taken(custody: Custody, end: _End) -> bool:
     if custody.take():
         return True
     log.info("another signer works on %s; waiting for its end", custody.folder)
@@ -84,7 +93,7 @@ def _taken(custody: Custody, end: threading.Event) -> bool:
     return False
 
 
-def _sign_on(signer: Signer, end: threading.Event) -> None:
+def _sign_on(signer: Signer, end: _End) -> None:
     trouble = ""
     while True:
         try:
