@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from nongso.gateway.errors import SettingsError
+from nongso.gateway.irrigation.facts import Slot
 from nongso.gateway.irrigation.schedule import check, read_schedule
 from nongso.wire.topics import TopicError, check_slug
 
@@ -114,15 +115,6 @@ class Band:
     high: float
     run_seconds: int
     soak_seconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """On these days (0 is Monday) at this time (``05:30``, ``sunrise+20``) so many seconds."""
-
-    days: tuple[int, ...]
-    at: str
-    run_seconds: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,9 @@ class Roll(msgspec.Struct, forbid_unknown_fields=True):
     id: uuid.UUID | None = None
 
 
+_ACCOUNTED = {200: "the account", 404: "no such lot", **REFUSED}
+
+
 @blueprint.get("/lots/<code>/labels")
 @allow(*READERS, scope="read")
 @operation(
@@ -152,9 +155,7 @@ def _account(lot: Lot) -> AccountAnswer:
 
 @blueprint.post("/lots/<code>/labels/applied")
 @allow("clerk", scope="labels")
-@operation(
-    body=Names, answer=AccountAnswer, answers={200: "the account", 404: "no such lot", **REFUSED}
-)
+@operation(body=Names, answer=AccountAnswer, answers=_ACCOUNTED)
 def labels_applied(code: str) -> Response:
     """Confirm labels as stuck on packs; none named: all that are left."""
     return _tell(code, "applied")
@@ -162,9 +163,7 @@ def labels_applied(code: str) -> Response:
 
 @blueprint.post("/lots/<code>/labels/spoiled")
 @allow("clerk", scope="labels")
-@operation(
-    body=Names, answer=AccountAnswer, answers={200: "the account", 404: "no such lot", **REFUSED}
-)
+@operation(body=Names, answer=AccountAnswer, answers=_ACCOUNTED)
 def labels_spoiled(code: str) -> Response:
     """Report labels spoiled; as many may be issued again."""
     return _tell(code, "spoiled")
@@ -172,9 +171,7 @@ def labels_spoiled(code: str) -> Response:
 
 @blueprint.post("/lots/<code>/labels/returned")
 @allow("clerk", scope="labels")
-@operation(
-    body=Names, answer=AccountAnswer, answers={200: "the account", 404: "no such lot", **REFUSED}
-)
+@operation(body=Names, answer=AccountAnswer, answers=_ACCOUNTED)
 def labels_returned(code: str) -> Response:
     """Take labels back that nobody used; as many may be issued again."""
     return _tell(code, "returned")
@@ -182,9 +179,7 @@ def labels_returned(code: str) -> Response:
 
 @blueprint.post("/lots/<code>/labels/bound")
 @allow("clerk", scope="labels")
-@operation(
-    body=Stretch, answer=AccountAnswer, answers={200: "the account", 404: "no such lot", **REFUSED}
-)
+@operation(body=Stretch, answer=AccountAnswer, answers=_ACCOUNTED)
 def labels_bound(code: str) -> Response:
     """Bind labels of a roll, from the first to the last, to a lot: they are on its packs."""
     lot, asked = own_lot(code), body_of(Stretch)
