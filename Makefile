@@ -14,12 +14,15 @@ demo: ## set everything up and run the whole system (DATA=folder PORT=8080 SPEED
 	@tools/setup.sh demo
 	@exec $(bin)/nongso up --data "$(DATA)" --port "$(PORT)" --speed "$(SPEED)"
 
+# The whole suite draws the same examples on each run: what was green stays green until something
+# changes. The quick one draws new ones each time.
+pytest := $(bin)/python -m pytest --hypothesis-profile=ci
 # Deadlines of valves and nodes are held on a machine that does nothing else.
 alone := tests/valves tests/firmware tests/walks/test_whole_way.py tests/walks/test_killed_on_the_way.py tests/walks/test_damaged_house.py tests/walks/test_life_of_a_house.py
 
 test: setup ## all tests: most side by side, then those that hold deadlines one after the other
-	$(bin)/python -m pytest -n auto --dist loadfile $(alone:%=--ignore=%)
-	$(bin)/python -m pytest $(alone)
+	$(pytest) -n auto --dist loadfile $(alone:%=--ignore=%)
+	$(pytest) $(alone)
 
 quick: setup ## the tests that take seconds
 	$(bin)/python -m pytest -n auto --dist loadfile -m "not walk"

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from nongso.platform.accounts import scoped
 from nongso.platform.languages import day_of
 from nongso.platform.traceability import recall_reach
+from nongso.platform.traceability.errors import AlreadyRecorded
 from nongso.platform.traceability.moving_errors import NothingToRehearse, RehearsalEnded
 from nongso.platform.traceability.moving_records import PackAccount
 from nongso.platform.traceability.operations import Desk
@@ -88,9 +89,14 @@ def candidates(session: Session, cooperative: str) -> list[str]:
 
 
 def start(desk: Desk, id_: str) -> Rehearsal:
-    """Draw a lot and begin. The same form is the same rehearsal."""
+    """Draw a lot and begin. The same form is the same rehearsal.
+
+    Raises ``NothingToRehearse``, ``AlreadyRecorded``.
+    """
     there = desk.session.get(Rehearsal, id_)
-    if there is not None and there.cooperative == desk.cooperative:
+    if there is not None:
+        if there.cooperative != desk.cooperative:
+            raise AlreadyRecorded
         return there
     codes = candidates(desk.session, desk.cooperative)
     if not codes:

@@ -33,7 +33,7 @@ from nongso.platform.traceability.records import LabelCode, LabelIssue, Lot, Pro
 Changes = dict[str, str | None]
 
 PEOPLE = Base.metadata.tables["person"]
-THEIRS = "bac-ha"
+OURS, THEIRS = "binh-lu", "bac-ha"
 ROLES = ("farmer", "clerk", "helper", "admin")
 URLENCODED = "application/x-www-form-urlencoded"
 KEYS = ("cooperative", "gateway", "greenhouse", "zone", "lot", "subject", "source", "target")
@@ -153,7 +153,11 @@ class Office:
     theirs: list[str]
 
     def rows_of_theirs(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Every row whose key names something of the other cooperative."""
+        """Every row whose key names something of the other cooperative.
+
+        The sender chooses the number of a row of their own; that it is also the number of
+        something else of the other cooperative names nothing.
+        """
         theirs = {*self.theirs, *(f"lot:{one}" for one in self.theirs)}
         theirs |= {f"greenhouse:{one}" for one in self.theirs}
         found = {}
@@ -161,14 +165,21 @@ class Office:
             for table in Base.metadata.sorted_tables:
                 if table.name.startswith("log_in") or table.name in ("guess", "known_device"):
                     continue
-                keys = [
-                    at
+                keys = {
+                    column.name: at
                     for at, column in enumerate(table.columns)
                     if column.primary_key or column.foreign_keys or column.name in KEYS
-                ]
+                }
+                whose = [at for at, one in enumerate(table.columns) if one.name == "cooperative"]
                 rows = [tuple(map(str, row)) for row in session.execute(select(table))]
                 found[table.name] = sorted(
-                    row for row in rows if any(row[at] in theirs for at in keys)
+                    row
+                    for row in rows
+                    if any(
+                        row[at] in theirs
+                        for name, at in keys.items()
+                        if name != "id" or OURS not in [row[at] for at in whose]
+                    )
                 )
         return found
 
