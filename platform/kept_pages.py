@@ -7,9 +7,13 @@ before any thread and before Flask. A request that carries a cookie or a log-in 
 from here, and an answer that sets a cookie, or that no cache may keep, never comes in here.
 
 A kept page is good while nobody has written anything that a page could tell (``Watch.news``),
-and ten seconds at most. Whoever asks for a page that is not good any more has it made anew; who
-asks for the same meanwhile waits for that one, so that a busy page is made once and not thirty
-times. Not here: HTTP, and what to do while the database is away.
+and ten seconds at most. Whoever asks for a page that is not there, or not good any more, has it
+made; who asks for the same meanwhile waits for that one, so that a busy page is made once and not
+thirty times. Where nothing was written and only the time is over nobody else waits: they get the
+old one while the new one is made. Of addresses whose answers are not kept (a single pack's page)
+that is remembered, so that nobody waits for somebody else's.
+
+Not here: HTTP, and what to do while the database is away.
 """
 
 import asyncio
@@ -24,6 +28,7 @@ from flask import request
 MOST_BYTES = 64 * 1024 * 1024
 MOST_PAGE_BYTES = 512 * 1024
 GOOD_SECONDS = 10.0
+MOST_NOT_KEPT = 20_000  # addresses of which it is remembered that their answers are not kept
 LOOK_SECONDS = 0.1  # how often others' writing is looked for while pages are given out
 MARK = "nongso.same_for_everybody"
 
@@ -96,6 +101,15 @@ class Page:
     until: float
 
 
+@dataclass(slots=True, eq=False)
+class Making:
+    """A page that somebody has made now."""
+
+    news: int  # as it stood when it was begun
+    done: asyncio.Event
+    page: Page | None = None
+
+
 class KeptPages:
     """The memory of one server. Used by its event loop alone, ``look`` excepted.
 
@@ -114,7 +128,8 @@ class KeptPages:
         self._most_bytes = most_bytes
         self._bytes = 0
         self._pages: OrderedDict[Key, Page] = OrderedDict()
-        self._making: dict[Key, tuple[int, asyncio.Future[Page | None]]] = {}
+        self._making: dict[Key, Making] = {}
+        self._not_kept: dict[int, None] = {}  # hashes of keys, in the order in which they came
         self._look_at = 0.0
 
     def find(self, key: Key) -> Page | None:
@@ -134,31 +149,50 @@ class KeptPages:
         return self._look
 
     async def being_made(self, key: Key) -> Page | None:
-        """Wait for somebody else who has this very page made now, if there is one."""
-        news, made = self._making.get(key, (0, None))
-        return await asyncio.shield(made) if made is not None and news == self._news() else None
+        """Wait for somebody else who has this very page made now, if there is one.
 
-    def begin(self, key: Key) -> int:
+        A page of which only the time is over is given out meanwhile, for as long again.
+        """
+        making, news = self._making.get(key), self._news()
+        if making is None or making.news != news:
+            return None
+        old = self._pages.get(key)
+        if old is not None and old.news == news and time.monotonic() < old.until + GOOD_SECONDS:
+            return old
+        await making.done.wait()
+        return making.page
+
+    def begin(self, key: Key) -> Making:
         """Note that a page will be made; return what ``end`` is told with it."""
-        news = self._news()
-        if key in self._pages and key not in self._making:  # of others nobody knows if it is kept
-            self._making[key] = news, asyncio.get_running_loop().create_future()
-        return news
+        making = Making(self._news(), asyncio.Event())
+        if hash(key) not in self._not_kept:
+            self._making[key] = making
+        return making
 
-    def end(self, key: Key, news: int, answer: tuple[int, Headers, bytes] | None) -> None:
+    def end(self, key: Key, making: Making, answer: tuple[int, Headers, bytes] | None) -> None:
         """Keep the answer that was made, unless it is none to be kept."""
         page = None
         if answer is not None and len(answer[2]) < MOST_PAGE_BYTES:
-            page = Page(*answer, news, time.monotonic() + GOOD_SECONDS)
+            page = Page(*answer, making.news, time.monotonic() + GOOD_SECONDS)
         self._forget(key)
         if page is not None:
             self._pages[key] = page
             self._bytes += _size(key, page)
             while self._bytes > self._most_bytes:
                 self._forget(next(iter(self._pages)))
-        _news, made = self._making.pop(key, (0, None))
-        if made is not None and not made.done():
-            made.set_result(page)
+        self._remember(key, page is not None)
+        if self._making.get(key) is making:
+            del self._making[key]
+        making.page = page
+        making.done.set()
+
+    def _remember(self, key: Key, is_kept: bool) -> None:
+        self._not_kept.pop(hash(key), None)
+        if is_kept:
+            return
+        self._not_kept[hash(key)] = None
+        if len(self._not_kept) > MOST_NOT_KEPT:
+            del self._not_kept[next(iter(self._not_kept))]
 
     def _forget(self, key: Key) -> None:
         page = self._pages.pop(key, None)

@@ -26,7 +26,7 @@ from nongso.platform.migrations import SchemaError
 from nongso.platform.settings import Settings, SettingsError
 from nongso.platform.store import Records
 from nongso.platform.telemetry import TelemetryError
-from nongso.platform.traceability import scans
+from nongso.platform.traceability import consumer, scans
 from nongso.platform.traceability.proof.signer import Beside
 
 log = logging.getLogger(__name__)
@@ -79,6 +79,8 @@ def run(settings_file: Path, host: str | None = None, *, signer: bool = True) ->
     watching = alerts.start(app)
     scanning = scans.start(app)
     signing = Beside(settings_file) if signer and not settings.local else None
+    if not settings.local:
+        consumer.make_ready(app)
     log.info("serving %s with %d threads", settings.url, threads)
     _set_aside()
     try:

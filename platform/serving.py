@@ -259,14 +259,14 @@ class _Bridge:
     async def _make_for_everybody(
         self, pages: KeptPages, key: Key, scope: Any, receive: Any, send: Any
     ) -> None:
-        news, made = pages.begin(key), None
+        making, made = pages.begin(key), None
         try:
             answer = await self._make(scope, receive, send)
             if answer is not None and answer.same_for_everybody:
                 assert isinstance(answer.body, bytes)
                 made = answer.status, _told(answer), answer.body
         finally:
-            pages.end(key, news, made)
+            pages.end(key, making, made)
 
     async def _make(self, scope: Any, receive: Any, send: Any) -> _Answer | None:
         try:

@@ -27,6 +27,7 @@ from flask import (
 from markupsafe import Markup
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from werkzeug.test import Client
 
 from nongso.platform import photos
 from nongso.platform.accounts import public, public_without_cookies
@@ -80,6 +81,16 @@ def prepare(app: Flask) -> None:
     """Keep copies of pages beside the database."""
     settings: Settings = app.extensions["nongso.settings"]
     app.extensions["nongso.copies"] = Copies(settings.folder)
+
+
+def make_ready(app: Flask) -> None:
+    """Make the pages once that most will ask for: the first shopper waits for no template."""
+    with app.app_context():
+        newest = select(Lot.code).where(Lot.kind == PACKS).order_by(Lot.at.desc()).limit(1)
+        code = records().scalar(newest)
+    client = Client(app)
+    for address in ("/", f"/t/{code}"):
+        client.get(address).close()
 
 
 def _settings() -> Settings:

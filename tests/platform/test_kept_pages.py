@@ -61,9 +61,9 @@ def test_a_page_is_given_out_until_something_is_written(
 def test_what_was_written_while_a_page_was_made_is_not_in_it(
     pages: KeptPages, writing: Writing
 ) -> None:
-    news = pages.begin(key())
+    making = pages.begin(key())
     writing.news += 1
-    pages.end(key(), news, HTML)
+    pages.end(key(), making, HTML)
     assert pages.find(key()) is None
 
 
@@ -123,17 +123,57 @@ def test_the_memory_stays_within_its_bounds_and_forgets_who_is_asked_for_least(
     assert pages.find(key()) is None
 
 
-def test_a_page_that_many_want_anew_is_made_once(pages: KeptPages, writing: Writing) -> None:
+@pytest.mark.parametrize("was_there", [False, True])
+def test_a_page_that_many_want_at_once_is_made_once(
+    pages: KeptPages, writing: Writing, was_there: bool
+) -> None:
     async def many() -> None:
-        keep(pages, key())
-        writing.news += 1
-        news = pages.begin(key())
+        if was_there:
+            keep(pages, key())
+            writing.news += 1
+        making = pages.begin(key())
         waiting = [asyncio.create_task(pages.being_made(key())) for _ in range(30)]
         await asyncio.sleep(0)
-        pages.end(key(), news, (200, HTML[1], b"new"))
-        assert {page.body for page in await asyncio.gather(*waiting) if page} == {b"new"}
+        assert not any(one.done() for one in waiting)
+        pages.end(key(), making, (200, HTML[1], b"new"))
+        assert [page.body for page in await asyncio.gather(*waiting) if page] == [b"new"] * 30
 
     asyncio.run(many())
+
+
+def test_a_page_that_is_only_a_little_old_is_given_out_while_the_new_one_is_made(
+    pages: KeptPages, writing: Writing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def one() -> None:
+        keep(pages, key())
+        now = kept_pages.time.monotonic()
+        monkeypatch.setattr(kept_pages.time, "monotonic", lambda: now + kept_pages.GOOD_SECONDS)
+        assert pages.find(key()) is None
+        pages.begin(key())
+        old = await pages.being_made(key())
+        assert old is not None
+        assert old.body == HTML[2]
+
+    asyncio.run(one())
+
+
+def test_nobody_waits_for_a_page_that_is_not_kept(pages: KeptPages) -> None:
+    async def one() -> None:
+        pages.end(key(), pages.begin(key()), None)  # the page of one pack
+        pages.begin(key())
+        assert await pages.being_made(key()) is None
+
+    asyncio.run(one())
+
+
+def test_of_many_addresses_that_are_not_kept_only_so_many_are_remembered(
+    pages: KeptPages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_pages, "MOST_NOT_KEPT", 10)
+    for n in range(30):
+        one = key(query=str(n).encode())
+        pages.end(one, pages.begin(one), None)
+    assert len(pages._not_kept) == 10
 
 
 def test_nobody_waits_for_a_page_that_was_begun_before_the_last_writing(
@@ -155,10 +195,10 @@ def test_who_waited_for_a_page_that_came_to_nothing_makes_an_own(
     async def one() -> None:
         keep(pages, key())
         writing.news += 1
-        news = pages.begin(key())
+        making = pages.begin(key())
         waiting = asyncio.create_task(pages.being_made(key()))
         await asyncio.sleep(0)
-        pages.end(key(), news, None)
+        pages.end(key(), making, None)
         assert await waiting is None
 
     asyncio.run(one())
