@@ -7,7 +7,7 @@ before any thread and before Flask. A request that carries a cookie or a log-in 
 from here, and an answer that sets a cookie, or that no cache may keep, never comes in here.
 
 A kept page is good while nobody has written anything that a page could tell (``Watch.news``),
-and ten seconds at most. Whoever asks for a page that is not there, or not good any more, has it
+and a minute at most. Whoever asks for a page that is not there, or not good any more, has it
 made; who asks for the same meanwhile waits for that one, so that a busy page is made once and not
 thirty times. Where nothing was written and only the time is over nobody else waits: they get the
 old one while the new one is made. Of addresses whose answers are not kept (a single pack's page)
@@ -27,7 +27,7 @@ from flask import request
 
 MOST_BYTES = 64 * 1024 * 1024
 MOST_PAGE_BYTES = 512 * 1024
-GOOD_SECONDS = 10.0
+GOOD_SECONDS = 60.0
 MOST_NOT_KEPT = 20_000  # addresses of which it is remembered that their answers are not kept
 LOOK_SECONDS = 0.1  # how often others' writing is looked for while pages are given out
 MARK = "nongso.same_for_everybody"

@@ -24,24 +24,37 @@ KEPT_DAYS = 365
 
 
 class Cases:
-    """Writes signs into the clerk's list, in one transaction."""
+    """Writes signs into the clerk's list, in one transaction.
+
+    What it has looked up it remembers: each question would first write all that waits.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._invented: dict[str, int] = {}
+        self._cases: dict[tuple[str, str], ScanCase | None] = {}
+        self._signs: dict[tuple[str, str], ScanSign] = {}
 
     def add(self, pack: Pack, serial: str, at: int, found: Iterable[signs.Sign]) -> None:
         """Add what was found about a pack; nothing where nothing was."""
         for sign in found:
             case = self._case(pack, serial)
             case.last_at = max(case.last_at, at)
-            there = self._session.get(ScanSign, (case.id, sign.rule))
-            if there is None:
-                there = ScanSign(case_id=case.id, rule=sign.rule, first_at=at, last_at=at, times=0)
-                self._session.add(there)
+            there = self._sign(case, sign.rule, at)
             there.times += 1
             there.first_at, there.last_at = min(there.first_at, at), max(there.last_at, at)
             there.values = sign.values
+
+    def _sign(self, case: ScanCase, rule: str, at: int) -> ScanSign:
+        key = (case.id, rule)
+        if key not in self._signs:
+            with self._session.no_autoflush:
+                there = self._session.get(ScanSign, key)
+            if there is None:
+                there = ScanSign(case_id=case.id, rule=rule, first_at=at, last_at=at, times=0)
+                self._session.add(there)
+            self._signs[key] = there
+        return self._signs[key]
 
     def _case(self, pack: Pack, serial: str) -> ScanCase:
         lot = pack.lot
@@ -59,13 +72,17 @@ class Cases:
             )
             self._session.add(found)
             self._session.flush()
+            self._cases[lot.code, serial] = found
             if pack.state == UNKNOWN:
                 self._invented[lot.code] += 1
         return found
 
     def _find(self, lot: str, serial: str) -> ScanCase | None:
-        wanted = select(ScanCase).where(ScanCase.lot == lot, ScanCase.serial == serial)
-        return self._session.scalar(wanted)
+        if (lot, serial) not in self._cases:
+            wanted = select(ScanCase).where(ScanCase.lot == lot, ScanCase.serial == serial)
+            with self._session.no_autoflush:
+                self._cases[lot, serial] = self._session.scalar(wanted)
+        return self._cases[lot, serial]
 
     def _is_full(self, lot: str) -> bool:
         if lot not in self._invented:
