@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from nongso.gateway.buspoll import BusPoll
@@ -29,6 +28,7 @@ from nongso.gateway.watering import Watering
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
+_ENDS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Gateway:
@@ -132,13 +132,9 @@ def run(settings_file: Path) -> int:
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    stopping = threading.Event()
-
-    def hear(number: int, frame: FrameType | None) -> None:
-        stopping.set()
-
-    signal.signal(signal.SIGTERM, hear)
-    signal.signal(signal.SIGINT, hear)
+    # Taken where they are waited for: a handler that sets an event can interrupt the very wait
+    # whose lock it needs, and then the gateway would never end. Threads inherit the mask.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
     try:
         settings = load(settings_file)
         gateway = Gateway(settings)
@@ -152,8 +148,7 @@ def run(settings_file: Path) -> int:
         ", SIMULATED" if settings.simulated else "",
     )
     gateway.start()
-    while not stopping.wait(3600.0):
-        pass
+    signal.sigwait(_ENDS)
     gateway.stop()
     log.info("gateway %s has ended", settings.gateway)
     return 0

@@ -7,6 +7,7 @@ closes, and when the gateway is silent for a lease. Should it be killed or hang,
 pulses lapse.
 """
 
+import contextlib
 import logging
 import selectors
 import signal
@@ -98,9 +99,10 @@ class Supervisor:
         self._selector.register(self._listener, selectors.EVENT_READ)
 
     def stop(self) -> None:
-        """End the loop soon."""
+        """End the loop soon. It takes no lock, so it may interrupt anything."""
         self._stopping = True
-        self._wake.send(b"x")
+        with contextlib.suppress(OSError):  # told again and again, or after the end
+            self._wake.send(b"x")
 
     def run(self) -> bool:
         """Work until stopped; closes everything before it returns or raises.
