@@ -30,12 +30,16 @@ def _up(args: argparse.Namespace) -> int:
 def _demo(args: argparse.Namespace) -> int:
     from nongso.commands.control import ask
 
+    if args.do in ("fault", "repair"):
+        return _demo_fault(args)
+    if args.at is not None:
+        args.parser.error(f"unrecognized arguments: {args.at}")
     if args.do == "status" and args.part is not None:
         args.parser.error("status shows all parts; name none")
     if args.do != "status" and args.part is None:
         args.parser.error(f"name the part to {args.do}; 'nongso demo status' lists them")
     if args.do != "stop" and args.seconds is not None:
-        args.parser.error("--for belongs to stop")
+        args.parser.error("--for belongs to stop and fault")
     answer = ask(args.data, {"do": args.do, "part": args.part, "seconds": args.seconds})
     for name, part in answer["parts"].items():
         if part["held"]:
@@ -45,6 +49,18 @@ def _demo(args: argparse.Namespace) -> int:
         else:
             state = f"process {part['pid']}"
         print(f"{name:12} {state}")
+    return 0
+
+
+def _demo_fault(args: argparse.Namespace) -> int:
+    from nongso.commands import faults
+
+    if args.do == "fault":
+        faults.switch_on(args.data, args.part, args.at, args.seconds)
+    elif args.seconds is not None:
+        args.parser.error("--for belongs to stop and fault")
+    else:
+        faults.repair(args.data, args.part, args.at)
     return 0
 
 
@@ -189,21 +205,27 @@ def parser() -> Parser:
         help="physics of the simulated farm 1 to 3600 times faster; clocks stay real (default: 1)",
     )
 
-    demo = kinds.add(rooms, "demo", _demo, "hold and release parts of a running 'nongso up'", data)
+    demo = kinds.add(
+        rooms, "demo", _demo, "hold, release and break parts of a running 'nongso up'", data
+    )
     demo.add_argument(
         "do",
-        choices=["status", "stop", "start"],
-        help="status: list the parts; stop: end one and hold it; start: release it",
+        choices=["status", "stop", "start", "fault", "repair"],
+        help="status: list the parts; stop: end one and hold it; start: release it; "
+        "fault: break something on the simulated farm (alone: list what); repair: mend it, or all",
     )
     demo.add_argument(
-        "part", nargs="?", help="broker, farm, valves, gateway, platform, node-tb-01 …"
+        "part",
+        nargs="?",
+        help="broker, farm, valves, gateway, platform, node-tb-01 …; or a fault: burst_pipe …",
     )
+    demo.add_argument("at", nargs="?", help="of a fault: which zone, switch, unit or station")
     demo.add_argument(
         "--for",
         dest="seconds",
         type=kinds.seconds,
         metavar="S",
-        help="with stop: start it again after S seconds",
+        help="with stop: start it again after S seconds; with fault: it ends after S seconds",
     )
 
     farm = kinds.group(rooms, "farm", "the simulated farm")

@@ -45,6 +45,7 @@ FILES = (
     "broker/passwords",
     "farm/edges.jsonl",
     "farm/farm.json",
+    "farm/faults.json",
     "farm/state.json",
     "gateway/gateway.json",
     "gateway/store.sqlite",

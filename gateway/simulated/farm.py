@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from nongso.gateway.simulated.chips import ChipBus
+from nongso.gateway.simulated.faults import FaultFile, Faults, switched
 from nongso.gateway.simulated.model import FarmModel
 from nongso.gateway.simulated.relay import EdgeLog, Relays
 from nongso.gateway.simulated.relay_board import BusError, SimulatedBus, check_port
@@ -76,7 +77,7 @@ async def _serve(settings: FarmSettings, model: FarmModel, state: StateFile) -> 
             f"speed {settings.speed:g}.",
             flush=True,
         )
-        await _live(settings, model, relays, state, stop)
+        await _live(settings, model, relays, bus, state, stop)
     finally:
         relays.power_off()
         await bus.stop()
@@ -86,17 +87,31 @@ async def _serve(settings: FarmSettings, model: FarmModel, state: StateFile) -> 
         state.try_put(model=model.state())
 
 
+def _suffer(
+    faults: Faults, settings: FarmSettings, model: FarmModel, relays: Relays, bus: SimulatedBus
+) -> None:
+    """Let the farm have these faults."""
+    if faults.has("brown_out"):
+        relays.power_off()
+    relays.weld(frozenset(switched(settings, at) for at in faults.at("welded")))
+    bus.suffer(faults)
+    model.suffer(faults)
+
+
 async def _live(
     settings: FarmSettings,
     model: FarmModel,
     relays: Relays,
+    bus: SimulatedBus,
     state: StateFile,
     stop: asyncio.Event,
 ) -> None:
     """Move the physics until told to stop."""
     last = saved = time.monotonic()
+    file = FaultFile(settings)
     while not stop.is_set():
         now = time.monotonic()
+        _suffer(file.now(time.time()), settings, model, relays, bus)
         model.advance(min(now - last, _LONGEST_PAUSE) * settings.speed, relays.coils)
         last = now
         if now - saved >= SAVE_SECONDS:

@@ -10,12 +10,14 @@ from typing import Any
 from zlib import crc32
 
 from nongso.gateway.simulated.climate import Outside, Weather, hashed
+from nongso.gateway.simulated.faults import NONE, Faults
 from nongso.gateway.simulated.greenhouse import LOWER_MM, UPPER_MM, Bed, Greenhouse
 from nongso.gateway.simulated.settings import COILS, FarmSettings, Node
 from nongso.gateway.simulated.waterworks import Waterworks
 
 LONGEST_STEP = 120.0
 ALL_OFF = (False,) * COILS
+DRIFT_PERCENT_PER_HOUR = 4.0  # of a drifting soil probe: it tells more and more water
 _VERSION = 1
 _SUM = 1e12  # of litres or millimetres since the beginning: more than any farm will see
 # What is saved, with the range outside of which it cannot be ours and the physics would overflow.
@@ -72,6 +74,34 @@ class FarmModel:
             main_coil=settings.main_coil,
         )
 
+        self.faults = NONE
+        self._frozen: dict[str, float] = {}  # station: what its frozen probe tells
+        self._drifts_since: dict[str, float] = {}
+
+    def suffer(self, faults: Faults) -> None:
+        """From now on these faults are there, and no others."""
+        self.faults = self.water.faults = faults
+        for told, kind in ((self._frozen, "frozen_probe"), (self._drifts_since, "drifting_probe")):
+            for station in told.keys() - faults.at(kind):
+                del told[station]
+        for node in self.settings.nodes:
+            if faults.has("drifting_probe", node.slug):
+                self._drifts_since.setdefault(node.slug, self.at)
+            if faults.has("frozen_probe", node.slug):
+                self._frozen.setdefault(node.slug, self._soil(node))
+
+    def _soil(self, node: Node) -> float:
+        """What the soil probe of a station tells, in percent."""
+        if node.slug in self._frozen:
+            return self._frozen[node.slug]
+        bed = self.houses[node.greenhouse].beds[node.zone]
+        drifted = self.at - self._drifts_since.get(node.slug, self.at)
+        return (
+            bed.moisture_percent
+            + 1.2 * hashed(crc32(node.eui64.encode()), 3)
+            + drifted / 3600.0 * DRIFT_PERCENT_PER_HOUR
+        )
+
     def _new_bed(self, zone: str, area_m2: float) -> Bed:
         part = 0.46 + 0.03 * hashed(self.settings.seed, crc32(zone.encode()))
         bed = Bed(area_m2)
@@ -104,13 +134,12 @@ class FarmModel:
         place = crc32(node.eui64.encode())
         warmer = 0.4 * hashed(place, 1) * (1.0 + house.radiation / 300.0)
         shade = 0.94 + 0.06 * hashed(place, 2)
-        soil = house.beds[node.zone].moisture_percent + 1.2 * hashed(place, 3)
         humidity = house.humidity_percent - 3.0 * warmer + 0.8 * hashed(place, 4)
         return {
             "air_temperature": house.temperature + warmer,
             "air_humidity": min(100.0, max(0.0, humidity)),
             "light": house.light_lux * shade,
-            "soil_moisture": min(100.0, max(0.0, soil)),
+            "soil_moisture": min(100.0, max(0.0, self._soil(node))),
             "dry": node.dry,
             "wet": node.wet,
         }

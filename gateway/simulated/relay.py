@@ -7,7 +7,8 @@ beyond that: a relay that was switched on plainly stays on.
 
 ``edges.jsonl`` is the oracle for promises about valves: one line for each change of a coil, in
 the order in which they happened, written and flushed before the Modbus answer leaves. ``why`` is
-``write``, ``pulse``, ``lapse``, or ``power`` when the board itself was switched off.
+``write``, ``pulse``, ``lapse``, ``power`` when the board itself was switched off, or ``repaired``.
+``welded`` coils are contacts that no longer open: they stay on whatever is written, and read so.
 """
 
 import json
@@ -115,14 +116,23 @@ class Relays:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.coils = [False] * RELAYS
+        self.welded: frozenset[int] = frozenset()
+        self._wanted = [False] * RELAYS
         self._ends: dict[int, float] = {}
         self._edge = edge
         self._clock = clock
 
     def _set(self, coil: int, on: bool, why: str) -> None:
-        if self.coils[coil] != on:
+        self._wanted[coil] = on
+        if self.coils[coil] != on and (on or coil not in self.welded):
             self.coils[coil] = on
             self._edge(coil, on, why)
+
+    def weld(self, coils: frozenset[int]) -> None:
+        """From now on these contacts stay on once they are; the others are repaired."""
+        repaired, self.welded = self.welded - coils, coils
+        for coil in repaired:
+            self._set(coil, self._wanted[coil], "repaired")
 
     def write(self, coil: int, on: bool) -> None:
         """Switch plainly: no auto-off."""

@@ -28,6 +28,7 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 from pymodbus.simulator.simcore import SimCore
 
+from nongso.gateway.simulated.faults import NONE, Faults
 from nongso.gateway.simulated.relay import LONGEST_PULSE, RELAYS, Relays
 from nongso.gateway.simulated.waterworks import Waterworks
 
@@ -37,6 +38,10 @@ _ALL_RELAYS = 0x00FF
 _PULSE = 0x0200
 _VERSION_REGISTER, _VERSION = 0x8000, 200  # V2.00
 _LEVEL_UNIT_CM, _LEVEL_DECIMALS, _TANK_HEIGHT_CM = 1, 1, 200.0
+
+_ROLES = {RELAY_UNIT: "relay", METER_UNIT: "meter", LEVEL_UNIT: "tank"}
+LATE_SECONDS = 0.7  # more than any master waits
+_UNIT_BYTE = 6  # behind transaction, protocol and length (Modbus TCP 1.0b, section 3.1.3)
 
 Answer = list[int] | list[bool] | ExcCodes
 
@@ -160,19 +165,39 @@ class Line(SimCore):
     def __init__(self, units: dict[int, Unit]) -> None:
         super().__init__([])
         self.units = units
+        self.faults = NONE
 
     def device_ids(self) -> list[int]:
         return list(self.units)
 
     def unit(self, number: int) -> Unit:
-        if number not in self.units:
+        is_dead = self.faults.has("brown_out") or self.faults.has("dead", _ROLES.get(number, ""))
+        if number not in self.units or is_dead:
             raise NoSuchIdException(f"no device answers as unit {number}")
         return self.units[number]
+
+    async def answer_in_time(self, number: int) -> None:
+        """Wait, where this unit answers late."""
+        if self.faults.has("late", _ROLES.get(number, "")):
+            await asyncio.sleep(LATE_SECONDS)
+
+    def on_the_wire(self, is_answer: bool, frame: bytes) -> bytes:
+        """Spoil the answers of units that lie."""
+        role = _ROLES.get(frame[_UNIT_BYTE], "") if len(frame) > _UNIT_BYTE else ""
+        if not is_answer or not role:
+            return frame
+        unit, rest = frame[: _UNIT_BYTE + 1], frame[_UNIT_BYTE + 1 :]
+        if self.faults.has("wrong", role):
+            return unit[:-1] + bytes([frame[_UNIT_BYTE] + 1]) + rest
+        if self.faults.has("garbled", role):
+            return unit + bytes(byte ^ 0x5A for byte in rest)
+        return frame
 
     async def async_getValues(  # pymodbus' name
         self, device_id: int, func_code: int, address: int, count: int = 1
     ) -> Answer:
         unit = self.unit(device_id)
+        await self.answer_in_time(device_id)
         if func_code == 1:
             return unit.coils(address, count)
         if func_code == 3:
@@ -185,6 +210,7 @@ class Line(SimCore):
         self, device_id: int, func_code: int, address: int, values: Sequence[int | bool]
     ) -> ExcCodes | None:
         unit = self.unit(device_id)
+        await self.answer_in_time(device_id)
         if func_code == 15:
             return unit.write_coils(address, [bool(value) for value in values])
         return ExcCodes.ILLEGAL_FUNCTION
@@ -204,7 +230,9 @@ class Function5(ModbusPDU):
         self.address, self.value = struct.unpack(">HH", data[:4])
 
     async def datastore_update(self, context: Any, device_id: int) -> ModbusPDU:
-        refused = cast(Line, context).unit(device_id).write_coil(self.address, self.value)
+        line = cast(Line, context)
+        refused = line.unit(device_id).write_coil(self.address, self.value)
+        await line.answer_in_time(device_id)
         return self if refused is None else ExceptionResponse(self.function_code, refused)
 
 
@@ -226,20 +254,32 @@ class SimulatedBus:
         self.host, self.port = host, port
         self._relays, self._water = relays, water
         self._server: ModbusTcpServer | None = None
+        self._line: Line | None = None
+
+    def suffer(self, faults: Faults) -> None:
+        """From now on the units have these faults."""
+        if self._line is not None:
+            self._line.faults = faults
 
     async def start(self) -> None:
         """Listen. Raises ``BusError``."""
         check_port(self.host, self.port)
         loop = asyncio.get_running_loop()
         nothing = SimDevice(0, SimData(0, values=0, datatype=DataType.REGISTERS))
-        server = ModbusTcpServer(nothing, address=(self.host, self.port), custom_pdu=[Function5])
-        server.context = Line(
+        self._line = line = Line(
             {
                 RELAY_UNIT: RelayUnit(self._relays, loop),
                 METER_UNIT: MeterUnit(self._water),
                 LEVEL_UNIT: LevelUnit(self._water),
             }
         )
+        server = ModbusTcpServer(
+            nothing,
+            address=(self.host, self.port),
+            custom_pdu=[Function5],
+            trace_packet=line.on_the_wire,
+        )
+        server.context = line
         if not await server.listen():
             raise BusError(f"Cannot listen on {self.host}:{self.port}.")
         self._server = server

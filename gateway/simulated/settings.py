@@ -2,7 +2,8 @@
 
 Beyond the keys in docs/contracts.md section 5 the file may have ``days`` (length of the history
 laid down at first start, 30), ``tank`` (``{"litres": 6000, "stream_l_per_min": 3}``) and
-``bus_node`` (``{"farm", "slug", "eui64"}``: the node that meter and tank speak for).
+``bus_node`` (``{"farm", "slug", "eui64"}``: the node that meter and tank speak for). Faults
+that are switched on stand beside the state, in ``faults.json`` (``faults.py``).
 """
 
 import json
@@ -81,6 +82,11 @@ class FarmSettings:
     tank_litres: float
     stream_l_per_min: float
     days: int
+
+    @property
+    def faults(self) -> Path:
+        """The file of faults that are switched on."""
+        return self.state.with_name("faults.json")
 
     def house(self, slug: str) -> House:
         """Return the greenhouse of that name."""

@@ -1,19 +1,24 @@
 """The farm's water: a tank that a stream fills slowly, pump, main valve, meter, zone valves.
 
 Water moves only while the pump runs, the main valve and a zone valve are open at least in part
-and the tank holds water. Valves are motor-driven: they travel, so water begins and ends a few
-seconds after the coil. Litres are booked once: what leaves the tank is what the meter counts and
-what the beds get. Pure: coils in, litres out; no clock, no files.
+and the tank holds water; a leak before the main valve needs none of them but the water. Valves
+are motor-driven: they travel, so water begins and ends a few seconds after the coil. Litres are
+booked once: what leaves the tank is what the meter counts and what the beds get, or the ground
+at a leak. Pure: coils in, litres out; no clock, no files.
 
-Not handled: pressure waves, a leaking or stuck valve, air in the pipe.
+Not handled: pressure waves, air in the pipe, a valve that is stuck half-way by itself.
 """
 
 from dataclasses import dataclass, field
+
+from nongso.gateway.simulated.faults import NONE, Faults
 
 TRAVEL_SECONDS = 3.0
 PUMP_START_SECONDS = 1.0
 ZONE_L_PER_MIN_M2 = 20.0 / 60.0  # drip line: 20 l an hour and m² of zone
 PUMP_L_PER_MIN = 90.0
+BURST_L_PER_MIN = 60.0  # what a burst pipe takes beside the beds, if the pump gives as much
+LEAK_L_PER_MIN = 3.0
 
 
 def _travel(place: float, open_: bool, seconds: float, whole: float) -> tuple[float, float]:
@@ -45,7 +50,9 @@ class Waterworks:
     pump: float = 0.0
     total_litres: float = 0.0  # of the meter
     refilled_litres: float = 0.0
+    lost_litres: float = 0.0  # at a leak or a burst pipe
     flow_l_per_min: float = 0.0
+    faults: Faults = NONE
 
     @property
     def tank_percent(self) -> float:
@@ -57,24 +64,35 @@ class Waterworks:
         self.main, main = _travel(self.main, coils[self.main_coil], seconds, TRAVEL_SECONDS)
         wish: dict[str, float] = {}
         for zone, area in self.zones_m2.items():
+            is_open = coils[self.coils[zone]]
+            if self.faults.has("stuck_open", zone):
+                is_open = True
+            elif self.faults.has("stuck_closed", zone):
+                is_open = False
             place = self.valves.get(zone, 0.0)
-            if place == 0.0 and not coils[self.coils[zone]]:
+            if place == 0.0 and not is_open:
                 continue
-            self.valves[zone], mean = _travel(
-                place, coils[self.coils[zone]], seconds, TRAVEL_SECONDS
-            )
+            self.valves[zone], mean = _travel(place, is_open, seconds, TRAVEL_SECONDS)
             wish[zone] = mean * area * ZONE_L_PER_MIN_M2
         room = self.capacity_litres - self.tank_litres
         refill = min(self.stream_l_per_min * seconds / 60.0, room)
         self.tank_litres += refill
         self.refilled_litres += refill
-        wished = sum(wish.values())
-        if not wished or not pump or not main:
+        burst = BURST_L_PER_MIN if self.faults.has("burst_pipe") else 0.0
+        wished = sum(wish.values()) + burst
+        if self.faults.has("dry_pump"):
+            pump = 0.0
+        rate = min(wished, PUMP_L_PER_MIN) * pump * main
+        leak = LEAK_L_PER_MIN if self.faults.has("leak") else 0.0
+        litres = min((rate + leak) * seconds / 60.0, self.tank_litres)
+        if litres <= 0.0:
             self.flow_l_per_min = 0.0
             return {}
-        rate = min(wished, PUMP_L_PER_MIN) * pump * main
-        litres = min(rate * seconds / 60.0, self.tank_litres)
         self.tank_litres -= litres
         self.total_litres += litres
         self.flow_l_per_min = litres * 60.0 / seconds
-        return {zone: litres * part / wished for zone, part in wish.items()}
+        behind_main = litres * rate / (rate + leak)
+        got = {zone: behind_main * part / wished for zone, part in wish.items()} if rate else {}
+        if burst or leak:
+            self.lost_litres += litres - sum(got.values())
+        return got

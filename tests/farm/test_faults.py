@@ -1,0 +1,178 @@
+"""What breaks on the simulated farm when somebody switches it on, and that it heals again."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nongso.commands.__main__ import main
+from nongso.gateway.simulated import faults
+from nongso.gateway.simulated.faults import Fault, FaultFile, Faults
+from nongso.gateway.simulated.model import FarmModel
+from nongso.gateway.simulated.relay import Relays
+from nongso.gateway.simulated.settings import FarmSettings
+
+K1, K2 = "tan-binh-1-k1", "tan-binh-1-k2"
+WET_K1 = [n in (0, 6, 7) for n in range(8)]
+NOON = 1_790_000_000.0
+
+
+def litres_a_minute(model: FarmModel, coils: list[bool]) -> float:
+    model.advance(10.0, coils)
+    before = model.water.total_litres
+    model.advance(60.0, coils)
+    return model.water.total_litres - before
+
+
+@pytest.fixture
+def model(farm_settings: FarmSettings) -> FarmModel:
+    return FarmModel(farm_settings, NOON)
+
+
+@pytest.mark.parametrize(
+    ("fault", "coils", "l_per_min"),
+    [
+        (None, WET_K1, 80.0),
+        (Fault("stuck_closed", K1), WET_K1, 0.0),
+        (Fault("stuck_open", K2), WET_K1, 90.0),
+        (Fault("dry_pump"), WET_K1, 0.0),
+        (Fault("burst_pipe"), WET_K1, 90.0),
+        (Fault("burst_pipe"), [n in (6, 7) for n in range(8)], 60.0),
+        (Fault("leak"), [False] * 8, 3.0),
+        (Fault("stuck_open", K1), [False] * 8, 0.0),
+    ],
+)
+def test_what_the_meter_counts(
+    model: FarmModel, fault: Fault | None, coils: list[bool], l_per_min: float
+) -> None:
+    model.suffer(Faults([fault] if fault else []))
+    assert litres_a_minute(model, coils) == pytest.approx(l_per_min, abs=0.1)
+    model.suffer(faults.NONE)
+    assert litres_a_minute(model, WET_K1) == pytest.approx(80.0, abs=0.1)
+
+
+def test_what_a_burst_pipe_and_a_leak_take_is_not_lost_from_the_books(model: FarmModel) -> None:
+    water, beds = model.water, [model.bed(K1), model.bed(K2)]
+    tank = water.tank_litres
+    model.suffer(Faults([Fault("burst_pipe"), Fault("leak"), Fault("stuck_open", K2)]))
+    for _ in range(20):
+        model.advance(3.0, WET_K1)
+    assert water.lost_litres > 10.0
+    got = sum(bed.irrigated for bed in beds)
+    assert got + water.lost_litres == pytest.approx(water.total_litres, abs=1e-6)
+    assert water.tank_litres == pytest.approx(tank + water.refilled_litres - water.total_litres)
+
+
+def test_a_frozen_and_a_drifting_probe(model: FarmModel, farm_settings: FarmSettings) -> None:
+    frozen, drifting = farm_settings.nodes
+    before = [model.truth(node)["soil_moisture"] for node in farm_settings.nodes]
+    model.suffer(
+        Faults([Fault("frozen_probe", frozen.slug), Fault("drifting_probe", drifting.slug)])
+    )
+    model.advance(3600.0, WET_K1)
+    assert model.truth(frozen)["soil_moisture"] == pytest.approx(before[0])
+    assert model.truth(drifting)["soil_moisture"] == pytest.approx(before[1] + 4.0, abs=1.0)
+    model.suffer(faults.NONE)
+    assert model.truth(frozen)["soil_moisture"] > before[0] + 5.0
+    assert model.truth(drifting)["soil_moisture"] == pytest.approx(before[1], abs=1.0)
+
+
+def test_a_welded_contact_opens_when_it_is_repaired() -> None:
+    edges: list[tuple[int, bool, str]] = []
+    relays = Relays(lambda *edge: edges.append(edge), lambda: 1.0)
+    relays.pulse(0, 100)
+    relays.weld(frozenset({0, 1}))
+    relays.write(0, False)
+    relays.write(1, False)
+    assert relays.coils[:2] == [True, False], "a contact that is open does not weld"
+    relays.weld(frozenset())
+    assert edges == [(0, True, "pulse"), (0, False, "repaired")]
+
+
+def test_a_fault_that_is_switched_on_is_there_within_its_time(farm_settings: FarmSettings) -> None:
+    seen = FaultFile(farm_settings)
+    assert not seen.now(NOON).has("leak")
+    faults.write(farm_settings.faults, [Fault("leak", "", NOON + 60), Fault("stuck_open", K1)])
+    assert seen.now(NOON).has("leak")
+    assert not seen.now(NOON + 61).has("leak")
+    assert seen.now(NOON + 61).at("stuck_open") == {K1}
+    farm_settings.faults.unlink()
+    assert not seen.now(NOON).at("stuck_open")
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '[{"kind": "fire"}]', "[" * 90000, "\0\xff"])
+def test_a_damaged_file_changes_nothing_and_is_said_once(
+    farm_settings: FarmSettings, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faults.write(farm_settings.faults, [Fault("leak")])
+    seen = FaultFile(farm_settings)
+    assert seen.now(NOON).has("leak")
+    for name in ("x", "y"):
+        new = farm_settings.faults.with_name(name)
+        new.write_text(text)
+        new.replace(farm_settings.faults)
+        assert seen.now(NOON).has("leak")
+    assert capsys.readouterr().err.count("cannot be used") == 1
+
+
+def test_units_that_are_dead_or_lie(farm: Any, wait_for: Callable[..., Any]) -> None:
+    file = farm.folder / "faults.json"
+    assert farm.ask(3, "03 0004 0001").startswith("03 02")
+
+    def switch(*found: Fault) -> None:
+        faults.write(file, found)
+
+    switch(Fault("dead", "tank"))
+    wait_for(lambda: farm.ask(3, "03 0004 0001") == "83 0b", "the dead tank sensor")
+    assert farm.ask(2, "04 0000 0003").startswith("04 06"), "its neighbour answers"
+    switch(Fault("garbled", "tank"))
+    wait_for(lambda: farm.ask(3, "03 0004 0001")[:5] not in ("83 0b", "03 02"), "broken bytes")
+    switch()
+    wait_for(lambda: farm.ask(3, "03 0004 0001").startswith("03 02"), "the tank sensor again")
+    switch(Fault("wrong", "meter"))
+
+    def answers_as_itself() -> bool:
+        try:
+            return bool(farm.ask(2, "04 0000 0003"))
+        except AssertionError:
+            return False
+
+    wait_for(lambda: not answers_as_itself(), "an answer in another unit's name")
+    farm.ask(1, "05 0200 0064")
+    switch(Fault("brown_out"))
+    wait_for(lambda: not farm.edges()[-1]["on"], "every relay to fall")
+    assert farm.edges()[-1]["why"] == "power"
+    switch(Fault("late", "meter"))
+    wait_for(lambda: farm.ask(1, "01 0000 0008") == "01 01 00", "the board again")
+    began = time.monotonic()
+    farm.ask(2, "04 0000 0003")
+    assert time.monotonic() - began > 0.5
+
+
+def test_faults_from_the_command_line(
+    farm_settings: FarmSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str], farm: Any
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "farm").symlink_to(farm.folder)
+    there = ["--data", str(tmp_path / "data")]
+    assert main(["demo", "fault", "stuck_open", K1, *there]) == 0
+    assert main(["demo", "fault", "leak", "--for", "60", *there]) == 0
+    assert main(["demo", "fault", *there]) == 0
+    said = capsys.readouterr().out
+    assert f"stuck_closed    {K1} {K2}" in said
+    assert "leak             for 60 s" in said
+    assert faults.read(farm.folder / "faults.json")[0] == Fault("stuck_open", K1)
+    assert main(["demo", "repair", "stuck_open", *there]) == 0
+    assert [f.kind for f in faults.read(farm.folder / "faults.json")] == ["leak"]
+    assert main(["demo", "repair", *there]) == 0
+    assert "No fault is switched on." in capsys.readouterr().out
+    for wrong in (
+        ["fault", "fire"],
+        ["fault", "stuck_open"],
+        ["fault", "leak", K1],
+        ["repair", "x"],
+    ):
+        assert main(["demo", *wrong, *there]) == 1
+    assert main(["demo", "fault", "leak", "--data", str(tmp_path / "nowhere")]) == 1
