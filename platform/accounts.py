@@ -84,6 +84,9 @@ class Identity:
         return self.scopes is None or scope in self.scopes
 
 
+_NOT_ASKED = Identity("", "", "", "", None, "")  # until a request has been looked at
+
+
 @dataclass(frozen=True)
 class Rule:
     """Who may use a view. ``sets_cookies`` is false for pages that must stay cacheable."""
@@ -151,11 +154,13 @@ def rule_of(app: Flask, endpoint: str | None) -> Rule | None:
 
 def who() -> Identity | None:
     """Return who is asking, or ``None`` for a stranger."""
-    if "who" not in g:
-        secret = bearer() or request.cookies.get(COOKIE, "")
+    found: Identity | None = g.get("who", _NOT_ASKED)
+    if found is _NOT_ASKED:
+        token = bearer()
+        secret = token or request.cookies.get(COOKIE, "")
         memory: Remembered[Identity] = current_app.extensions["nongso.remembered"]
-        g.who = memory.find(hashed(secret), _find) if secret else None
-    found: Identity | None = g.who
+        known = hashed(secret)
+        g.who = found = memory.find(known, lambda: _find(token, known)) if secret else None
     return found
 
 
@@ -188,7 +193,7 @@ def owns(cooperative: str | None) -> bool:
 
 def bearer() -> str | None:
     """Return the secret of the request's ``Authorization: Bearer`` header."""
-    kind, _, secret = request.headers.get("Authorization", "").partition(" ")
+    kind, _, secret = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     return secret.strip() if kind.lower() == "bearer" and secret.strip() else None
 
 
@@ -216,12 +221,10 @@ def _check() -> None:
         abort(403, f"the scope {needed!r} was not given")
 
 
-def _find() -> Identity | None:
-    secret = bearer()
-    if secret is not None:
-        return _by_token(hashed(secret)) or _by_key(secret)
-    cookie = request.cookies.get(COOKIE)
-    return _by_cookie(hashed(cookie)) if cookie else None
+def _find(token: str | None, secret_hash: str) -> Identity | None:
+    if token is None:
+        return _by_cookie(secret_hash)
+    return _by_token(secret_hash) or _by_key(token)
 
 
 _kept: dict[str, tuple[tuple[int, int], int, Identity | None]] = {}

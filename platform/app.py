@@ -7,11 +7,13 @@ version. The rooms stand in one table; a room brings a blueprint and knows the g
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from flask import Flask, Response, redirect, request
+from flask import Flask, redirect
 
 from nongso.platform import (
     accounts,
@@ -81,10 +83,17 @@ HEADERS = {
 }
 
 
+class _Platform(Flask):
+    """Flask without the question, ten times for each request, whether a view is ``async``."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+
 def create_app(settings: Settings) -> Flask:
     """Make the application. Raises ``SchemaError`` when the database is of another version."""
     # The instance path is named, because Flask cannot guess it for a package without __init__.
-    app = Flask(__name__, instance_path=str(settings.folder.resolve()))
+    app = _Platform(__name__, instance_path=str(settings.folder.resolve()))
     app.config.update(
         MAX_CONTENT_LENGTH=MOST_BYTES,
         MAX_FORM_MEMORY_SIZE=MOST_BYTES,
@@ -112,7 +121,7 @@ def create_app(settings: Settings) -> Flask:
     local.install(app, settings)
     app.jinja_env.globals["who"] = accounts.who
     app.jinja_env.globals["asset"] = _asset(Path(__file__).parent / "static")
-    app.after_request(_with_headers(settings.secure_cookies))
+    app.wsgi_app = _Headed(app.wsgi_app, own_headers(settings))  # type: ignore[assignment]
     navigation: list[accounts.Link] = []
     for module, name in ROOMS:
         try:
@@ -148,24 +157,26 @@ def _asset(folder: Path) -> Callable[[str], str]:
 
 
 def own_headers(settings: Settings) -> dict[str, str]:
-    """Return the headers of answers that the server makes without the application."""
-    return _headers(settings.secure_cookies) | {"Cache-Control": "no-store"}
+    """Return the headers of every answer that has none of its own of the same name."""
+    tls = {"Strict-Transport-Security": "max-age=31536000"} if settings.secure_cookies else {}
+    return HEADERS | tls | {"Cache-Control": "no-store"}
 
 
-def _headers(tls: bool) -> dict[str, str]:
-    return HEADERS | ({"Strict-Transport-Security": "max-age=31536000"} if tls else {})
+class _Headed:
+    """The application with the headers that every answer has, whoever in it answers.
 
+    They are laid on where the answer leaves: there is nothing left to be checked or turned
+    over in them, which for each answer cost more than the rest of its headers together.
+    """
 
-def _with_headers(tls: bool) -> Callable[[Response], Response]:
-    headers = _headers(tls)
+    def __init__(self, application: WSGIApplication, headers: dict[str, str]) -> None:
+        self._application = application
+        self._headers = [(name.lower(), (name, value)) for name, value in headers.items()]
 
-    def add(answer: Response) -> Response:
-        own = {name.lower() for name in answer.headers.keys()}  # noqa: SIM118  (not a dict)
-        answer.headers.extend({n: v for n, v in headers.items() if n.lower() not in own})
-        if "cache-control" not in own and (
-            request.endpoint != "static" or answer.status_code >= 400
-        ):
-            answer.headers["Cache-Control"] = "no-store"
-        return answer
+    def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        def begin(status: str, headers: list[tuple[str, str]], *failed: Any) -> Any:
+            own = {name.lower() for name, _value in headers}
+            headers += [pair for name, pair in self._headers if name not in own]
+            return start(status, headers, *failed)
 
-    return add
+        return self._application(environ, begin)

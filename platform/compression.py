@@ -52,7 +52,10 @@ def install(app: Flask) -> None:
         is_file = request.endpoint == "static" and answer.status_code == 200
         if "Content-Encoding" in answer.headers or (answer.is_streamed and not is_file):
             return answer
-        answer.vary.add("Accept-Encoding")
+        if "Vary" in answer.headers:
+            answer.vary.add("Accept-Encoding")
+        else:
+            answer.headers["Vary"] = "Accept-Encoding"
         if not request.accept_encodings["gzip"] or not (is_file or _is_safe()):
             return answer
         answer.direct_passthrough = False

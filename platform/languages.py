@@ -17,12 +17,12 @@ from pathlib import Path
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
+from babel import Locale
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import Translations
 from flask import Flask, Response, current_app, redirect, request
 from flask_babel import Babel, Domain, get_locale  # type: ignore[import-untyped]  # has none
-from flask_babel import gettext as _gettext
 from flask_babel import lazy_gettext as later
 
 from nongso.platform.accounts import rule_of
@@ -31,6 +31,8 @@ LANGUAGES = {"vi": "Tiếng Việt", "en": "English"}
 COOKIE = "nongso_language"
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 NO_BREAK = "\u00a0"
+# Read once: Flask-Babel would otherwise look for the files of a locale with each request.
+_LOCALES = {language: Locale.parse(language) for language in LANGUAGES}
 
 __all__ = [
     "LANGUAGES",
@@ -59,7 +61,8 @@ class Said(str):
 
 def _(text: str, /, **values: object) -> str:
     """Say a sentence in the language of the answer, with its values filled in."""
-    said = Said(_gettext(text, **values))
+    found = _load(language()).gettext(text)
+    said = Said(found % values if values else found)
     said.source = text
     return said
 
@@ -67,16 +70,13 @@ def _(text: str, /, **values: object) -> str:
 class _Catalogues(Domain):  # type: ignore[misc]
     """Flask-Babel's catalogues, from the ``.po`` files of every room."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__()
-        self._loaded = {language: _load(folder / language) for language in LANGUAGES}
-
     def get_translations(self) -> Translations:
-        return self._loaded[language()]
+        return _load(language())
 
 
 @functools.cache
-def _load(folder: Path) -> Translations:
+def _load(language: str) -> Translations:
+    folder = Path(__file__).parent / "translations" / language
     translations = Translations()
     translations.plural = lambda n: int(n != 1)
     for file in sorted(folder.glob("*.po")):
@@ -98,7 +98,7 @@ def install(app: Flask, secure: bool) -> None:
         default_timezone="Asia/Ho_Chi_Minh",
         locale_selector=_chosen,
     )
-    babel.domain_instance = _Catalogues(Path(__file__).parent / "translations")
+    babel.domain_instance = _Catalogues()
     app.before_request(_switch)
     app.extensions["nongso.secure_cookies"] = secure
     app.jinja_env.globals.update(
@@ -120,13 +120,13 @@ def language() -> str:
     return found.language if found is not None and found.language in LANGUAGES else "vi"
 
 
-def _chosen() -> str:
+def _chosen() -> Locale:
     wish = request.args.get("lang") if request.query_string else None
     wish = wish or request.cookies.get(COOKIE, "")
     if not wish and request.path.startswith("/api/") and request.accept_languages:
         # Programs say what they want; many phones here are set to English by the shop.
         wish = request.accept_languages.best_match(list(LANGUAGES)) or "vi"
-    return wish if wish in LANGUAGES else "vi"
+    return _LOCALES.get(wish) or _LOCALES["vi"]
 
 
 def _switch() -> Response | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nongso.platform.greenhouse.records import END_UNKNOWN
-from nongso.platform.languages import NO_BREAK, _, duration, moment, number, quantity
+from nongso.platform.languages import NO_BREAK, _, duration, later, moment, number, quantity
 
 Names = Mapping[str, str]  # zone id -> its name; a node's id -> its slug
 
@@ -404,6 +404,28 @@ def outcome(
     return _say(CHANGED, code, values, names, now, _("Đã làm xong."))
 
 
+METRICS = {
+    "air_temperature": later("nhiệt độ"),
+    "air_humidity": later("độ ẩm không khí"),
+    "light": later("ánh sáng"),
+    "soil_moisture": later("độ ẩm đất"),
+    "soil_temperature": later("nhiệt độ đất"),
+    "soil_ec": later("độ mặn của đất (EC)"),
+    "soil_ph": later("độ chua của đất (pH)"),
+    "co2": later("khí CO₂"),
+    "par": later("ánh sáng cho cây (PAR)"),
+    "solar_radiation": later("bức xạ mặt trời"),
+    "air_pressure": later("áp suất không khí"),
+    "wind_speed": later("tốc độ gió"),
+    "vapour_deficit": later("độ thiếu hụt ẩm"),
+    "dew_point": later("điểm sương"),
+    "tank_level": later("mức nước trong bể"),
+    "water_flow": later("nước chảy"),
+    "water_total": later("lượng nước đã chảy"),
+    "battery": later("pin"),
+}
+
+
 def mode_word(mode: str) -> str:
     """Return the name of a watering mode."""
     words = {
@@ -417,25 +439,5 @@ def mode_word(mode: str) -> str:
 
 def metric_word(metric: str) -> str:
     """Return the name of what is measured."""
-    words = {
-        "air_temperature": _("nhiệt độ"),
-        "air_humidity": _("độ ẩm không khí"),
-        "light": _("ánh sáng"),
-        "soil_moisture": _("độ ẩm đất"),
-        "soil_temperature": _("nhiệt độ đất"),
-        "soil_ec": _("độ mặn của đất (EC)"),
-        "soil_ph": _("độ chua của đất (pH)"),
-        "co2": _("khí CO₂"),
-        "par": _("ánh sáng cho cây (PAR)"),
-        "solar_radiation": _("bức xạ mặt trời"),
-        "air_pressure": _("áp suất không khí"),
-        "wind_speed": _("tốc độ gió"),
-        "vapour_deficit": _("độ thiếu hụt ẩm"),
-        "dew_point": _("điểm sương"),
-        "tank_level": _("mức nước trong bể"),
-        "water_flow": _("nước chảy"),
-        "water_total": _("lượng nước đã chảy"),
-        "battery": _("pin"),
-    }
     name, dot, channel = metric.partition(".")
-    return words.get(name, name) + (f" {channel}" if dot else "")
+    return str(METRICS.get(name, name)) + (f" {channel}" if dot else "")
