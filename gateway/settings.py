@@ -16,13 +16,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from nongso.gateway.errors import SettingsError
-from nongso.gateway.irrigation.facts import Slot
+from nongso.gateway.irrigation import planting
+from nongso.gateway.irrigation.facts import Balance, Slot
 from nongso.gateway.irrigation.schedule import check, read_schedule
 from nongso.wire.topics import TopicError, check_slug
 
 log = logging.getLogger(__name__)
 
-MODES = ("off", "manual", "band", "schedule")
+MODES = ("off", "manual", "band", "schedule", "balance", "advice")
 FRAMINGS = ("tcp", "rtu")
 SHORTEST_KEY = 32
 COILS = 256
@@ -139,6 +140,7 @@ class Zone:
     max_day_seconds: int
     band: Band | None = None
     schedule: Schedule | None = None
+    balance: Balance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -467,6 +469,18 @@ def _check_zone(zone: Zone, key: str) -> None:
             "must be 0 or more and at most a week",
         )
     _check_schedule(zone, key)
+    _check_balance(zone, key + ".balance")
+
+
+def _check_balance(zone: Zone, key: str) -> None:
+    is_needed = zone.mode in ("balance", "advice")
+    _need(zone.balance is not None or not is_needed, key, f"is needed in mode {zone.mode}")
+    if zone.balance is None:
+        return
+    try:
+        planting.check(zone.balance)
+    except ValueError as error:
+        raise SettingsError(f"{key}: {error}") from None
 
 
 def _check_schedule(zone: Zone, key: str) -> None:

@@ -48,6 +48,8 @@ _MODE_WORDS = {
     "manual": "tưới tay",
     "band": "theo độ ẩm đất",
     "schedule": "theo giờ hẹn",
+    "balance": "theo lượng nước cây cần",
+    "advice": "chỉ gợi ý",
 }
 
 

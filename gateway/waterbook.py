@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
-from nongso.gateway.irrigation.facts import DAY_SECONDS, Band, Limits, Ran, Zone
+from nongso.gateway.irrigation.facts import DAY_SECONDS, Balance, Band, Bed, Limits, Ran, Zone
 from nongso.gateway.irrigation.schedule import read_schedule
 from nongso.gateway.settings import GatewaySettings
 from nongso.gateway.settings import Zone as ZoneSettings
@@ -48,11 +48,15 @@ class Moment:
 
 @dataclass(frozen=True)
 class PastRun:
-    """A run that has ended."""
+    """A run that has ended. ``delivered_litres`` is what the zone has had with it, ever.
+
+    Kept together with the run, so that no crash counts its water twice or never.
+    """
 
     ended: Moment
     seconds: float
     went_wrong: bool
+    delivered_litres: float = 0.0
 
 
 class WaterBook:
@@ -75,7 +79,7 @@ class WaterBook:
             return
         self.zones[zone.id] = zone
         found = asdict(zone)
-        del found["limits"], found["id"]
+        del found["limits"], found["id"], found["area_m2"]
         found["from_file"] = _from_file(self._settings[zone.id])
         self._save(f"water.zone.{zone.id}", found)
 
@@ -84,7 +88,15 @@ class WaterBook:
         limits = Limits(float(settings.max_run_seconds), float(settings.max_day_seconds))
         band = Band(**asdict(settings.band)) if settings.band else None
         schedule = read_schedule(asdict(settings.schedule)) if settings.schedule else None
-        zone = Zone(settings.id, limits, settings.mode, band, schedule)
+        zone = Zone(
+            settings.id,
+            limits,
+            settings.mode,
+            band,
+            schedule,
+            settings.balance,
+            area_m2=settings.area_m2,
+        )
         found = self._load(f"water.zone.{settings.id}", None)
         if found is None:
             return zone
@@ -92,8 +104,11 @@ class WaterBook:
         found["band"] = Band(**found["band"]) if found["band"] else None
         kept = found.get("schedule")
         found["schedule"] = read_schedule(kept) if kept else None
+        for name, kind in (("balance", Balance), ("bed", Bed)):
+            found[name] = kind(**found[name]) if found.get(name) else None
         if is_edited:
             found |= {"mode": settings.mode, "band": band, "schedule": schedule}
+            found |= {"balance": settings.balance, "bed": None}
             found |= {"is_wetting": False, "slots_until": None}
         return replace(zone, **found)
 
@@ -113,14 +128,32 @@ class WaterBook:
         del self.runs[run_id]
         self.keep_runs()
 
-    def finish(self, run_id: str, past: PastRun) -> None:
-        """The run is over, and its record is in the outbox."""
+    def finish(
+        self, run_id: str, ended: Moment, seconds: float, litres: float | None, went_wrong: bool
+    ) -> None:
+        """The run is over, and its record is in the outbox.
+
+        Where no meter has counted, the flow that a person told stands for its water.
+        """
         zone = self.runs[run_id]["zone"]
         known = self.past.get(zone, [])
-        day = [p for p in known if p.ended.seconds_until(past.ended) < DAY_SECONDS]
+        if litres is None:
+            balance = self.zones[zone].balance if zone in self.zones else None
+            litres = balance.flow_l_per_min * seconds / 60.0 if balance else 0.0
+        day = [p for p in known if p.ended.seconds_until(ended) < DAY_SECONDS]
+        past = PastRun(ended, seconds, went_wrong, self.delivered_litres(zone) + litres)
         self.past[zone] = [*day, past][-MOST_PAST_RUNS:]
         self._save(f"water.past.{zone}", [asdict(p) for p in self.past[zone]])
         self.drop(run_id)
+
+    def delivered_litres(self, zone: str) -> float:
+        """Return what the zone was ever given, as far as this book knows."""
+        known = self.past.get(zone)
+        return known[-1].delivered_litres if known else 0.0
+
+    def note_failure(self, zone: str, now: Moment) -> None:
+        """A start came to nothing: not to be tried again each second."""
+        self.past[zone].append(PastRun(now, 0.0, True, self.delivered_litres(zone)))
 
     def ran(self, zone: str, now: Moment) -> tuple[Ran, ...]:
         """The zone's past runs, by age."""
@@ -130,7 +163,7 @@ class WaterBook:
 
     def _past(self, zone: str) -> list[PastRun]:
         return [
-            PastRun(Moment(**p["ended"]), p["seconds"], p["went_wrong"])
+            PastRun(**(p | {"ended": Moment(**p["ended"])}))
             for p in self._load(f"water.past.{zone}", [])
         ]
 
@@ -196,4 +229,6 @@ def _from_file(settings: ZoneSettings) -> Body:
     }
     if settings.schedule is not None:  # left out, so that files of before are not edited ones
         found["schedule"] = asdict(settings.schedule)
+    if settings.balance is not None:
+        found["balance"] = asdict(settings.balance)
     return found

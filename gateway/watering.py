@@ -21,13 +21,14 @@ from typing import Any, Protocol
 from nongso.gateway.irrigation import zone as zones
 from nongso.gateway.irrigation.facts import Band, Known, Reason, Zone
 from nongso.gateway.irrigation.gate import Wish, refusal
+from nongso.gateway.irrigation.planting import read_balance
 from nongso.gateway.irrigation.schedule import read_schedule
 from nongso.gateway.remembering import Remembering, age_of
 from nongso.gateway.settings import GatewaySettings
 from nongso.gateway.stops import ONE, Given, Stops, number_of
 from nongso.gateway.supervised import Supervised, ValvesLike
 from nongso.gateway.valves.clock import boot_id, boottime
-from nongso.gateway.waterbook import Body, Held, Moment, PastRun, WaterBook
+from nongso.gateway.waterbook import Body, Held, Moment, WaterBook
 from nongso.gateway.waterrecords import WaterRecords
 from nongso.wire.payload import Reading
 
@@ -57,6 +58,11 @@ class Watering:
         self._probes = {
             zone: tuple(n.eui64 for n in settings.nodes if n.zone == zone)
             for zone in settings.zones()
+        }
+        self._inside = {
+            zone.id: tuple(n.eui64 for n in settings.nodes if n.greenhouse == house.slug)
+            for house in settings.greenhouses
+            for zone in house.zones
         }
         self._latest, self._clock, self._steady, self._boot = latest, clock, steady, boot_id()
         self._supervised = Supervised(valves, steady, settings.bus.lease_seconds)
@@ -205,11 +211,13 @@ class Watering:
     def _set_mode(self, zone_id: str, command: Body) -> tuple[str, Reason]:
         before, mode = self._book.zones[zone_id], command["mode"]
         band, schedule = command.get("band"), command.get("schedule")
+        balance = command.get("balance")
         after = zones.set_mode(
             before,
             mode,
             _band(band) if band is not None else None,
             read_schedule(schedule) if schedule is not None else None,
+            read_balance(balance) if balance is not None else None,
         )
         if before.is_locked:
             locked = self._supervised.unlock(zone_id)
@@ -264,14 +272,17 @@ class Watering:
         self._reasons[zone.id] = refused
         self._book.keep_zone(zone)
         if refused.code in _BAD_STARTS:  # not to be tried again each second
-            failed = PastRun(self._moment(), 0.0, went_wrong=True)
-            self._book.past[zone.id].append(failed)
+            self._book.note_failure(zone.id, self._moment())
 
     def _known(self, zone_id: str) -> Known:
-        probes = (self._latest.get(eui64, "soil_moisture") for eui64 in self._probes[zone_id])
+        inside = self._inside[zone_id] if self._book.zones[zone_id].balance else ()
         return Known(
             now=self._clock(),
-            moisture=tuple(reading for reading in probes if reading is not None),
+            moisture=self._newest(self._probes[zone_id], "soil_moisture"),
+            celsius=self._newest(inside, "air_temperature"),
+            humidity=self._newest(inside, "air_humidity"),
+            light=self._newest(inside, "light"),
+            delivered_litres=self._book.delivered_litres(zone_id),
             tank=self._latest.get(self._bus_node, "tank_level"),
             ran=self._book.ran(zone_id, self._moment()),
             is_running=self._run_in(zone_id) is not None,
@@ -279,6 +290,10 @@ class Watering:
             has_bus=self._supervised.has_bus,
             has_auto_off=self._supervised.has_auto_off,
         )
+
+    def _newest(self, nodes: tuple[str, ...], name: str) -> tuple[Reading, ...]:
+        found = (self._latest.get(eui64, name) for eui64 in nodes)
+        return tuple(reading for reading in found if reading is not None)
 
     def _tell(self, zone: Zone) -> None:
         """Record the zone if its mode, what it waters by, state or reason has changed."""
@@ -292,10 +307,11 @@ class Watering:
             "mode": zone.mode,
             "band": asdict(zone.band) if zone.band else None,
             "schedule": asdict(zone.schedule) if zone.schedule else None,
+            "balance": asdict(zone.balance) if zone.balance else None,
             "state": zones.state(zone, run is not None),
             "code": reason.code,
         }
-        self._records.zone(row, reason.values)
+        self._records.zone(row, reason.values, asdict(zone.bed) if zone.bed else None)
 
     def _moment(self) -> Moment:
         return Moment(self._clock(), self._steady(), self._boot)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from nongso.gateway.irrigation.facts import Reason
-from nongso.gateway.waterbook import Body, Moment, PastRun, WaterBook
+from nongso.gateway.waterbook import Body, Moment, WaterBook
 
 _BAD_ENDS = ("no_flow", "valve_not_opened", "valve_not_closed", "bus_lost")
 
@@ -78,7 +78,7 @@ class WaterRecords:
         self._outbox.record("run", ended)
         if run_id in self.book.outcomes:
             self.outcome(run_id, "done", Reason(code, values))
-        self.book.finish(run_id, PastRun(self._moment(), seconds, code in _BAD_ENDS))
+        self.book.finish(run_id, self._moment(), seconds, litres, code in _BAD_ENDS)
 
     # --- commands, alarms, zones -----------------------------------------------------------
 
@@ -120,13 +120,21 @@ class WaterRecords:
         self._outbox.record("alarm", cleared)
         self.book.keep_alarm(cleared)
 
-    def zone(self, row: Body, values: Body) -> None:
-        """A zone as it is now; recorded when anything but the values has changed."""
+    def zone(self, row: Body, values: Body, bed: Body | None = None) -> None:
+        """A zone as it is now; recorded when anything but the values has changed.
+
+        Of its ``bed``, the reckoned soil, only a new hour counts: it changes all the time.
+        """
         told = self._told.get(row["id"], {})
-        if any(told.get(name) != value for name, value in row.items()):
-            self._told[row["id"]] = row | {"at": self.now(), "values": values}
+        is_news = any(told.get(name) != value for name, value in row.items())
+        if is_news or _hour_of(told.get("bed")) != _hour_of(bed):
+            self._told[row["id"]] = row | {"at": self.now(), "values": values, "bed": bed}
             self._outbox.record("zone", self._told[row["id"]])
 
     def zones(self) -> dict[str, Body]:
         """Each zone as it was last recorded."""
         return {zone: dict(row) for zone, row in self._told.items()}
+
+
+def _hour_of(bed: Body | None) -> int | None:
+    return None if bed is None else int(bed["at"] // 3600)

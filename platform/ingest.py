@@ -237,6 +237,7 @@ class _Keeper:
                 continue
             zone.mode, zone.band = done.mode or zone.mode, done.band or zone.band
             zone.schedule = done.schedule or zone.schedule
+            zone.balance = done.balance or zone.balance
             zone.code = None
             if zone.mode == "off" or zone.state == "locked":
                 zone.state = "idle"
@@ -293,6 +294,9 @@ class _Keeper:
             zone.band = found.band
         if found.schedule is not None:
             zone.schedule = msgspec.to_builtins(found.schedule)
+        if found.balance is not None:
+            zone.balance = msgspec.to_builtins(found.balance)
+        zone.bed = msgspec.to_builtins(found.bed)
 
     def _take_configuration(self, number: int, row: rows.ConfigurationRow) -> None:
         gateway, found = self.gateway, row.configuration
@@ -351,6 +355,7 @@ class _Keeper:
                     mode=words.mode,
                     band=words.band,
                     schedule=msgspec.to_builtins(words.schedule),
+                    balance=msgspec.to_builtins(words.balance),
                 )
                 self.session.add(zone)
             for name in ("name", "coil", "area_m2", "max_run_seconds", "max_day_seconds"):
@@ -359,6 +364,7 @@ class _Keeper:
             if zone.state_at == 0:  # afterwards the zone's own rows tell its mode
                 zone.mode, zone.band = words.mode, words.band
                 zone.schedule = msgspec.to_builtins(words.schedule)
+                zone.balance = msgspec.to_builtins(words.balance)
 
     def _keep_nodes(self, listed: list[rows.NodeWords]) -> None:
         for node in self._nodes.values():

@@ -54,6 +54,33 @@ class Schedule(msgspec.Struct):
     place: tuple[Degrees, Degrees] | None = None
 
 
+class Balance(msgspec.Struct):
+    """What a person said of plants and soil; the words are the gateway's."""
+
+    crop: Code
+    planted: Code
+    soil: Code
+    flow_l_per_min: Number
+    wetted_share: Number = 0.4
+    fallback: Code = "nothing"
+    utc_offset_minutes: Minutes = 420
+    elevation_m: Number = 800.0
+
+
+class Bed(msgspec.Struct):
+    """A zone's soil as the gateway reckons it, in mm over the zone; sums are of the ``day``."""
+
+    at: Time
+    missing_mm: Number
+    reference_mm: Number
+    used_mm: Number
+    watered_mm: Number
+    drained_mm: Number
+    thirsty_seconds: Seconds
+    measured_seconds: Seconds
+    usual_mm: Number | None = None
+
+
 def _check_slugs(*slugs: str | None) -> None:
     for slug in slugs:
         if slug is not None:
@@ -142,6 +169,7 @@ class ZoneWords(msgspec.Struct):
     area_m2: Number | None = None
     band: Band | None = None
     schedule: Schedule | None = None
+    balance: Balance | None = None
 
     def __post_init__(self) -> None:
         _check_slugs(self.id)
@@ -217,6 +245,8 @@ class ZoneState(msgspec.Struct):
     mode: Code | None = None
     band: Band | None = None
     schedule: Schedule | None = None
+    balance: Balance | None = None
+    bed: Bed | None = None
     code: Code | None = None
     values: Values = {}
 

@@ -8,6 +8,7 @@ from nongso.wire import marks
 from nongso.wire.payload import Reading
 
 OLDEST_MOISTURE_SECONDS = 1800.0
+OLDEST_CLIMATE_SECONDS = 1800.0
 OLDEST_TANK_SECONDS = 120.0
 CLOCK_SLACK_SECONDS = 120.0  # a node's clock may be a little ahead of ours
 NEEDED_TANK_PERCENT = 10.0
@@ -44,6 +45,41 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class Balance:
+    """What a person says of plants and soil: for watering by what the plants have used.
+
+    ``crop`` and ``soil`` are words of ``nongso.agronomy.crops``, ``planted`` is a date;
+    ``flow_l_per_min`` is what runs into the zone while its valve is open.
+    """
+
+    crop: str
+    planted: str
+    soil: str
+    flow_l_per_min: float
+    wetted_share: float = 0.4  # of the zone, under drip (FAO-56, table 20: 0.3 to 0.4)
+    fallback: str = "nothing"  # or "minimum": what is watered while sensors are lost
+    utc_offset_minutes: int = 420
+    elevation_m: float = 800.0
+
+
+@dataclass(frozen=True)
+class Bed:
+    """The soil of a zone as it is reckoned: mm over the whole zone, up to the Unix time ``at``."""
+
+    at: int
+    credited_litres: float  # of all that was ever delivered, so much is in the reckoning
+    missing_mm: float = 0.0  # below field capacity
+    day: int = 0  # the farm's day that the sums below belong to
+    reference_mm: float = 0.0
+    used_mm: float = 0.0
+    watered_mm: float = 0.0
+    drained_mm: float = 0.0
+    thirsty_seconds: int = 0
+    measured_seconds: int = 0
+    usual_mm: float | None = None  # reference of a day, mean of late; None until one was measured
+
+
+@dataclass(frozen=True)
 class Limits:
     """What no start may exceed. A day is any 24 hours, so that midnight opens no new account."""
 
@@ -62,6 +98,9 @@ class Zone:
     mode: str = "off"  # a new zone arrives switched off
     band: Band | None = None
     schedule: Schedule | None = None
+    balance: Balance | None = None
+    area_m2: float = 1.0
+    bed: Bed | None = None
     slots_until: int | None = None  # Unix time up to which slots are over, done or given up
     is_wetting: bool = False  # the band has begun to water and has not reached ``high``
     is_stopped: bool = False  # a person pressed stop; automatic watering waits for a person
@@ -89,6 +128,10 @@ class Known:
     has_supervisor: bool = True
     has_bus: bool = True
     has_auto_off: bool = True
+    celsius: tuple[Reading, ...] = ()  # of the zone's greenhouse, like the next two
+    humidity: tuple[Reading, ...] = ()
+    light: tuple[Reading, ...] = ()
+    delivered_litres: float = 0.0  # into the zone, since the book began
 
     def age(self, reading: Reading) -> float:
         """Seconds since a reading was taken."""

@@ -13,23 +13,30 @@ A person's stop holds automatic watering back until a person waters the zone or 
 
 from dataclasses import replace
 
+from nongso.gateway.irrigation import balance as plants
+from nongso.gateway.irrigation import planting
 from nongso.gateway.irrigation import schedule as clock
 from nongso.gateway.irrigation.band import decide
 from nongso.gateway.irrigation.decision import Decision
-from nongso.gateway.irrigation.facts import Band, Known, Reason, Schedule, Zone
+from nongso.gateway.irrigation.facts import Balance, Band, Known, Reason, Schedule, Zone
 
-MODES = ("off", "manual", "band", "schedule")
-AUTOMATIC = ("band", "schedule")
+MODES = ("off", "manual", "band", "schedule", "balance", "advice")
+AUTOMATIC = ("band", "schedule", "balance")
 
 
 def look(zone: Zone, known: Known) -> Decision:
     """Say what a zone does now that nobody has asked for anything."""
+    is_reckoned = zone.mode in plants.MODES and zone.balance is not None
+    if is_reckoned:
+        zone = plants.reckoned(zone, known)  # plants drink whatever else happens
     if zone.is_locked:
         return Decision(zone, Reason("zone_locked"))
     if zone.mode == "band" and zone.band is not None:
         return decide(zone, known)
     if zone.mode == "schedule" and zone.schedule is not None:
         return clock.decide_by_clock(zone, known)
+    if is_reckoned:
+        return plants.decide_by_balance(zone, known)
     return Decision(zone, Reason("mode_manual" if zone.mode == "manual" else "zone_off"))
 
 
@@ -54,12 +61,16 @@ def locked(zone: Zone) -> Zone:
 
 
 def set_mode(
-    zone: Zone, mode: str, band: Band | None = None, schedule: Schedule | None = None
+    zone: Zone,
+    mode: str,
+    band: Band | None = None,
+    schedule: Schedule | None = None,
+    balance: Balance | None = None,
 ) -> Zone:
     """A person sets the mode, and with it clears a lock and an earlier stop.
 
-    ``band`` and ``schedule`` are ``None`` to keep the zone's own; slots that have come by now are
-    over. Raises ``ValueError`` with a sentence.
+    ``band``, ``schedule`` and ``balance`` are ``None`` to keep the zone's own; slots that have
+    come by now are over. Raises ``ValueError`` with a sentence.
     """
     if mode not in MODES:
         raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
@@ -73,11 +84,19 @@ def set_mode(
         raise ValueError("mode schedule needs a schedule: slots, utc_offset_minutes")
     if schedule is not None:
         clock.check(schedule, zone.limits.max_run_seconds)
+    balance = balance or zone.balance
+    if mode in plants.MODES and balance is None:
+        raise ValueError(f"mode {mode} needs a balance: crop, planted, soil, flow_l_per_min")
+    if balance is not None:
+        planting.check(balance)
+    goes_on = mode in plants.MODES and zone.mode in plants.MODES
     return replace(
         zone,
         mode=mode,
         band=band,
         schedule=schedule,
+        balance=balance,
+        bed=zone.bed if goes_on else None,
         slots_until=None,
         is_wetting=False,
         is_stopped=False,

@@ -266,7 +266,7 @@ class _Look:
             value = None if moist is None else moist.point.value
             low = (area.band or {}).get("low")
             values = {"house": house.name, "zone": area.name, "value": value, "low": low}
-            values["waters_itself"] = area.mode == "band"
+            values["waters_itself"] = area.mode in ("band", "balance")
             for code in ("soil_dry", "soil_wet"):
                 found.append(
                     Finding(

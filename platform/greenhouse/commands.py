@@ -30,7 +30,7 @@ ANSWER_SECONDS = 5.0  # how long a phone waits for the gateway's word
 SHORTEST_RUN_SECONDS = 1
 OFFER_AGAIN_SECONDS = 3.0  # an unanswered command is not handed out twice in a row
 
-MODES = ("off", "manual", "band", "schedule")
+MODES = ("off", "manual", "band", "schedule", "balance", "advice")
 OPEN_STATES = ("sent", "queued", "running")
 FINAL_STATES = ("done", "refused", "expired")
 _RANK = {"sent": 0, "queued": 1, "running": 2, "expired": 3, "refused": 4, "done": 5}
@@ -55,6 +55,7 @@ class Wish:
     mode: str | None = None
     band: dict[str, Any] | None = None
     schedule: dict[str, Any] | None = None
+    balance: dict[str, Any] | None = None
 
 
 def bell() -> Bell:
@@ -91,6 +92,7 @@ def record(
         mode=wish.mode,
         band=wish.band,
         schedule=wish.schedule,
+        balance=wish.balance,
         by=asker.name,
         person_id=asker.id,
         created_at=now,
@@ -225,7 +227,7 @@ def signed(command: Command, key: str, poll: str, now: int, held_seconds: float)
         "do": command.do,
         "by": command.by,
     }
-    for name in ("zone", "seconds", "mode", "band", "schedule"):
+    for name in ("zone", "seconds", "mode", "band", "schedule", "balance"):
         if getattr(command, name) is not None:
             body[name] = getattr(command, name)
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))

@@ -183,6 +183,8 @@ def _soil(zone: ZoneNow) -> list[tuple[str, str]]:
                 ),
             )
         ]
+    if zone.zone.mode in ("balance", "advice"):
+        return []  # there the reckoned soil says when it is dry, in the zone's own sentence
     if not isinstance(low, (int, float)) or soil.value >= low or zone.running is not None:
         return []
     wet, least = below(soil.value, low), quantity(low, "%")

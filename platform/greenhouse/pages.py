@@ -405,7 +405,7 @@ def mode(slug: str) -> Response | tuple[str, int]:
         return _made_page(greenhouse, Trouble(refused, zone.id)), 403
     wish_id = pressed_id(f"{zone.id}:{wished}")
     expires = int(time.time()) + commands.DEFAULT_EXPIRY_SECONDS
-    wish = Wish("mode", zone=zone.id, mode=wished, band=zone.band, schedule=zone.schedule)
+    wish = Wish("mode", zone.id, None, wished, zone.band, zone.schedule, zone.balance)
     try:
         operations.give(zone, greenhouse, wish, wish_id, expires)
     except WishError as error:

@@ -15,7 +15,7 @@ from nongso.platform.store import Base
 
 AWAY_SECONDS = 90  # a gateway asks every 20 s, which is noted down every 40 s
 UNHEARD_SECONDS = 60  # a run is over so long after its ordered end, heard or not
-AUTOMATIC = ("band", "schedule")  # ways of watering that need nobody
+AUTOMATIC = ("band", "schedule", "balance")  # ways of watering that need nobody
 END_UNKNOWN = "end_unknown"  # the code of a run whose end no gateway has told
 
 
@@ -69,6 +69,8 @@ class Zone(Base):
     mode: Mapped[str]
     band: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     schedule: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    balance: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    bed: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # the soil as the gateway reckons it
     max_run_seconds: Mapped[int]
     max_day_seconds: Mapped[int]
     state: Mapped[str] = mapped_column(default="idle")
@@ -149,6 +151,7 @@ class Command(Base):
     mode: Mapped[str | None]
     band: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     schedule: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    balance: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     by: Mapped[str]
     person_id: Mapped[str]
     created_at: Mapped[int]

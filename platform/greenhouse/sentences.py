@@ -175,7 +175,7 @@ REFUSED: dict[str, _Sentence] = {
     ),
 }
 
-# --- why the moisture band did not water -----------------------------------------------------
+# --- why a zone does not water by itself ------------------------------------------------------
 
 WAITED: dict[str, _Sentence] = {
     "soil_moist": lambda w: _(
@@ -194,6 +194,22 @@ WAITED: dict[str, _Sentence] = {
     "no_slot": lambda w: _("Chưa hẹn giờ tưới nào, nên khu này chưa tự tưới."),
     "slot_missed": lambda w: _(
         "Đã bỏ lần tưới hẹn %(at)s vì lúc đó chưa tưới được. Không tưới bù.", at=w.since("at")
+    ),
+    "soil_has_water": lambda w: _(
+        "Chưa cần tưới: cây mới dùng %(used)s, dùng đến %(allowed)s mới tưới.",
+        used=w.water("litres"),
+        allowed=w.water("allowed_litres"),
+    ),
+    "should_water": lambda w: _(
+        "Nên tưới %(time)s: cây đã dùng %(used)s nước trong đất. "
+        "Khu này chỉ gợi ý, không tự tưới.",
+        time=w.time("seconds"),
+        used=w.water("litres"),
+    ),
+    "no_climate": lambda w: _(
+        "Chưa tự tưới: không có số đo %(metric)s mới nên không biết cây dùng bao nhiêu nước. "
+        "Xin xem trạm đo của nhà màng này.",
+        metric=metric_word(w.text("metric")),
     ),
     "stopped_by_person": lambda w: _(
         "Khu này đang tạm nghỉ vì có người đã bấm dừng. "
@@ -216,6 +232,13 @@ STARTED: dict[str, _Sentence] = {
         high=w.percent("high"),
     ),
     "slot_due": lambda w: _("Tưới theo giờ hẹn %(at)s.", at=w.since("at")),
+    "plants_used": lambda w: _(
+        "Tự tưới vì cây đã dùng %(used)s nước trong đất.", used=w.water("litres")
+    ),
+    "plants_used_at_least": lambda w: _(
+        "Mất số đo nên tự tưới mức ít nhất: ước cây đã dùng %(used)s nước.",
+        used=w.water("litres"),
+    ),
 }
 
 # --- how a run ended -------------------------------------------------------------------------
@@ -370,6 +393,7 @@ def start(
     general = {
         "band": _("Tự tưới theo độ ẩm đất."),
         "schedule": _("Tưới theo giờ hẹn."),
+        "balance": _("Tự tưới theo lượng nước cây cần."),
     }.get(cause, _("Tưới theo yêu cầu."))
     return _say(STARTED, code, values, names, 0, general)
 
@@ -433,6 +457,8 @@ def mode_word(mode: str) -> str:
         "manual": _("tưới tay"),
         "band": _("theo độ ẩm đất"),
         "schedule": _("theo giờ hẹn"),
+        "balance": _("theo lượng nước cây cần"),
+        "advice": _("chỉ gợi ý"),
     }
     return words.get(mode, mode)
 

@@ -1,9 +1,10 @@
-"""The page on which a person says how a zone is to be watered: by moisture, by the clock, by hand.
+"""The page on which a person says how a zone is to be watered: by moisture, clock, plants, hand.
 
 Everything that is typed stays in the form when it cannot be used, and each wrong field says why.
 The gateway checks once more; what it refuses is said on the greenhouse's page.
 """
 
+import datetime
 import hashlib
 import json
 import re
@@ -15,13 +16,14 @@ from typing import Any
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from nongso.agronomy.crops import crops, soils
 from nongso.platform import pins, typed_numbers
 from nongso.platform.accounts import allow
 from nongso.platform.greenhouse import commands, operations, sentences
 from nongso.platform.greenhouse.commands import Wish, WishError
 from nongso.platform.greenhouse.pages import WATERERS, asked_greenhouse, pressed_id
-from nongso.platform.greenhouse.records import Greenhouse, Zone, greenhouse_of_zone
-from nongso.platform.languages import _, number
+from nongso.platform.greenhouse.records import Greenhouse, Zone, greenhouse_of_zone, runs_of
+from nongso.platform.languages import _, day_of, language, number
 from nongso.platform.store import records
 from nongso.platform.typed_numbers import LONGEST, TwoWays, Unreadable
 
@@ -32,6 +34,12 @@ EVERY_DAY = tuple(range(7))
 UTC_OFFSET_MINUTES = 420  # Viet Nam has one time and no summer time
 FIRST_BAND = {"low": 40.0, "high": 55.0, "run_seconds": 300, "soak_seconds": 1800}
 LONGEST_SOAK_MINUTES = 1440
+LONGEST_SEASON_DAYS = 400
+MOST_FLOW = 1000
+WETTED = {"drip": 0.4, "all": 1.0}  # FAO-56, table 20: drip wets 0.3 to 0.4 of the ground
+FALLBACKS = ("nothing", "minimum")
+PLANTS = ("crop", "planted", "soil", "wetted", "fallback")
+METERED_RUNS, LEAST_METERED_SECONDS = 20, 60
 _CLOCK = re.compile("([01]?[0-9]|2[0-3]):([0-5][0-9])")
 
 
@@ -42,6 +50,7 @@ class Typed:
     mode: str
     numbers: dict[str, str]
     slots: list[dict[str, Any]]
+    plants: dict[str, str]
     wrong: dict[str, str] = field(default_factory=dict)
 
     def number(self, name: str, low: float, high: float) -> float:
@@ -77,14 +86,15 @@ def change(slug: str) -> Response | tuple[str, int]:
         abort(400)
     band = _band(typed, zone) if typed.mode == "band" else None
     schedule = _schedule(typed, zone) if typed.mode == "schedule" else None
+    balance = _balance(typed, zone) if typed.mode in ("balance", "advice") else None
     if typed.wrong:
         return _page(greenhouse, zone, typed), 400
     if typed.mode != "off" and (refused := pins.trouble()):
         typed.wrong["pin"] = refused
         return _page(greenhouse, zone, typed), 403
-    wish = Wish("mode", zone=zone.id, mode=typed.mode, band=band, schedule=schedule)
+    wish = Wish("mode", zone.id, None, typed.mode, band, schedule, balance)
     # The same press twice is one wish; the same page with other numbers is another.
-    told = json.dumps([typed.mode, band, schedule], sort_keys=True)
+    told = json.dumps([typed.mode, band, schedule, balance], sort_keys=True)
     id_ = pressed_id(f"{zone.id}:{hashlib.sha256(told.encode()).hexdigest()}")
     expires = int(time.time()) + commands.DEFAULT_EXPIRY_SECONDS
     try:
@@ -114,9 +124,35 @@ def _kept(zone: Zone) -> Typed:
             "high": _written(band["high"]),
             "minutes": _written(band["run_seconds"] / 60),
             "soak": _written(band["soak_seconds"] / 60),
+            "flow": _flow(zone),
         },
         slots + [dict(empty) for _n in range(max(1, SLOTS - len(slots)))],
+        _planted(zone),
     )
+
+
+def _planted(zone: Zone) -> dict[str, str]:
+    """What stands for plants and soil; the first of each list where nobody has chosen yet."""
+    kept = zone.balance or {}
+    return {
+        "crop": kept.get("crop", next(iter(crops()))),
+        "planted": kept.get("planted", day_of(time.time()).isoformat()),
+        "soil": kept.get("soil", "thit"),
+        "wetted": "all" if kept.get("wetted_share", WETTED["drip"]) == WETTED["all"] else "drip",
+        "fallback": kept.get("fallback", FALLBACKS[0]),
+    }
+
+
+def _flow(zone: Zone) -> str:
+    """Litres a minute as set, else as the meter has counted in the last runs, else empty."""
+    if zone.balance:
+        return _written(zone.balance["flow_l_per_min"])
+    counted = sorted(
+        run.litres / run.seconds * 60
+        for run in runs_of(records(), [zone.id], limit=METERED_RUNS)
+        if run.litres and run.seconds >= LEAST_METERED_SECONDS
+    )
+    return _written(round(counted[len(counted) // 2], 1)) if counted else ""
 
 
 def _shown(slot: dict[str, Any]) -> dict[str, Any]:
@@ -136,7 +172,10 @@ def _typed(zone: Zone) -> Typed:
     count = len(_kept(zone).slots)
     return Typed(
         form.get("mode", ""),
-        {name: form.get(name, "")[:LONGEST] for name in ("low", "high", "minutes", "soak")},
+        {
+            name: form.get(name, "")[:LONGEST]
+            for name in ("low", "high", "minutes", "soak", "flow")
+        },
         [
             {
                 "at": form.get(f"at{n}", "").strip()[:LONGEST],
@@ -145,6 +184,7 @@ def _typed(zone: Zone) -> Typed:
             }
             for n in range(count)
         ],
+        {name: form.get(name, "")[:LONGEST] for name in PLANTS},
     )
 
 
@@ -188,6 +228,36 @@ def _schedule(typed: Typed, zone: Zone) -> dict[str, Any]:
     }
 
 
+def _balance(typed: Typed, zone: Zone) -> dict[str, Any]:
+    """Read plants and soil; what only a settings file sets stays as it is."""
+    plants = typed.plants
+    if (
+        plants["crop"] not in crops()
+        or plants["soil"] not in soils()
+        or plants["wetted"] not in WETTED
+        or plants["fallback"] not in FALLBACKS
+    ):
+        abort(400)
+    try:
+        planted = datetime.date.fromisoformat(plants["planted"])
+    except ValueError:
+        planted = None
+    age = None if planted is None else (day_of(time.time()) - planted).days
+    if age is None or not 0 <= age <= LONGEST_SEASON_DAYS:
+        typed.wrong["planted"] = _("Xin chọn ngày trồng, không quá hôm nay.")
+    kept = zone.balance or {}
+    others = ("utc_offset_minutes", "elevation_m")
+    return {
+        "crop": plants["crop"],
+        "planted": plants["planted"],
+        "soil": plants["soil"],
+        "flow_l_per_min": typed.number("flow", 0.1, MOST_FLOW),
+        "wetted_share": WETTED[plants["wetted"]],
+        "fallback": plants["fallback"],
+        **{name: kept[name] for name in others if name in kept},
+    }
+
+
 def _page(greenhouse: Greenhouse, zone: Zone, typed: Typed) -> str:
     return render_template(
         "greenhouse/way.html",
@@ -195,6 +265,14 @@ def _page(greenhouse: Greenhouse, zone: Zone, typed: Typed) -> str:
         zone=zone,
         typed=typed,
         wish_id=commands.new_id(),
+        crops={word: getattr(crop, _tongue()) for word, crop in crops().items()},
+        soils={word: getattr(kind, _tongue()) for word, kind in soils().items()},
+        today=day_of(time.time()).isoformat(),
         longest=number(zone.max_run_seconds / 60),
         days=(_("T2"), _("T3"), _("T4"), _("T5"), _("T6"), _("T7"), _("CN")),
     )
+
+
+def _tongue() -> str:
+    """The names of crops and soils are written in two languages."""
+    return "vi" if language() == "vi" else "en"

@@ -174,6 +174,8 @@ def test_every_code_has_a_vietnamese_and_an_english_sentence(place: Place) -> No
         "detail": "?",
         "code": "unknown_zone",
         "mode": "band",
+        "allowed_litres": 600,
+        "metric": "light",
         "at": 1790000000,
     }
     names = {"k2": "Khu 2"}

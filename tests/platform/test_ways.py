@@ -1,13 +1,18 @@
 """A farmer says on the phone how a zone is to be watered, and the gateway is told exactly that."""
 
+import datetime
 import json
 import re
+import time
 import uuid
 from typing import Any
 
 import pytest
 from office import Place
 from werkzeug.test import TestResponse
+
+from nongso.gateway.irrigation.planting import read_balance
+from nongso.platform.languages import day_of
 
 PAGE = "/greenhouses/tan-binh-1/way"
 ZONE = "tan-binh-1-k1"
@@ -101,3 +106,85 @@ def test_the_same_press_twice_is_one_wish(farm: Place) -> None:
     for _time in range(2):
         assert client.post(PAGE, data=form).status_code == 303
     assert len(farm.poll()) == 1
+
+
+PLANTS = {
+    "crop": "ca-chua",
+    "planted": "2026-01-01",
+    "soil": "nhieu-mun",
+    "wetted": "drip",
+    "flow": "79,5",
+    "fallback": "minimum",
+}
+
+
+def planted() -> str:
+    return (day_of(time.time()) - datetime.timedelta(days=40)).isoformat()
+
+
+@pytest.mark.parametrize("mode", ["balance", "advice"])
+def test_plants_and_soil_set_on_the_phone_reach_the_gateway(farm: Place, mode: str) -> None:
+    answer = press(farm, mode=mode, **(PLANTS | {"planted": planted()}))
+    assert answer.status_code == 303
+    body = told(farm)
+    assert (body["mode"], body["balance"]) == (
+        mode,
+        {
+            "crop": "ca-chua",
+            "planted": planted(),
+            "soil": "nhieu-mun",
+            "flow_l_per_min": 79.5,
+            "wetted_share": 0.4,
+            "fallback": "minimum",
+        },
+    )
+    read_balance(body["balance"])  # the gateway can read what the page writes
+    farm.outcome(body["id"], "done", "mode_set", mode=mode)
+    page = farm.client("farmer").get(f"{PAGE}?zone={ZONE}").text
+    assert 'value="79,5"' in page
+    assert '<option value="nhieu-mun" selected>' in page
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"flow": ""}, "Xin nhập một số từ 0,1 đến 1.000."),
+        ({"flow": "0"}, "Xin nhập một số từ 0,1 đến 1.000."),
+        ({"planted": "2200-01-01"}, "không quá hôm nay"),
+        ({"planted": "hôm qua"}, "không quá hôm nay"),
+    ],
+)
+def test_plants_that_cannot_be_are_said_at_their_field(
+    farm: Place, fields: dict[str, str], sentence: str
+) -> None:
+    answer = press(farm, mode="balance", **(PLANTS | {"planted": planted()} | fields))
+    assert answer.status_code == 400
+    assert sentence in answer.text
+    assert farm.poll() == []
+
+
+def test_a_crop_that_is_in_no_list_is_no_press_of_a_person(farm: Place) -> None:
+    answer = press(farm, mode="balance", **(PLANTS | {"crop": "lan"}))
+    assert answer.status_code == 400
+    assert farm.poll() == []
+
+
+def test_the_flow_that_the_meter_has_counted_stands_in_its_field(farm: Place) -> None:
+    now = int(time.time())
+    for n, litres in enumerate((390.0, 400.0, 800.0)):
+        run = {"id": f"run-{n}", "zone": ZONE, "cause": "wished", "code": "done", "state": "done"}
+        run |= {"ordered_seconds": 300, "started_at": now - 9000 + n, "ended_at": now - 8000}
+        farm.bring(farm.row("run", run=run | {"seconds": 300, "litres": litres}))
+    page = farm.client("farmer").get(f"{PAGE}?zone={ZONE}").text
+    assert re.search(r'name="flow" value="80"', page)
+
+
+def test_the_reckoned_soil_of_the_gateway_is_kept(farm: Place) -> None:
+    bed = {"at": 1_790_000_000, "missing_mm": 3.5, "reference_mm": 1.0, "used_mm": 1.1}
+    bed |= {"watered_mm": 0.0, "drained_mm": 0.0, "thirsty_seconds": 0, "measured_seconds": 9}
+    state = {"id": ZONE, "state": "idle", "at": int(time.time()), "mode": "advice", "bed": bed}
+    values = {"seconds": 600, "litres": 800.0, "allowed_litres": 700.0}
+    row = farm.row("zone", zone=state | {"code": "should_water", "values": values})
+    assert farm.bring(row).json["refused"] == []
+    page = farm.client("farmer").get("/greenhouses/tan-binh-1").text
+    assert "Nên tưới 10 phút: cây đã dùng 800\u00a0lít nước trong đất." in page

@@ -61,6 +61,7 @@ class Farm:
         self.latest = Latest()
         self.wall_offset = NOW - self.rig.clock()
         self.moisture: float | None = 50.0
+        self.inside: dict[str, float] = {}  # what the probe's node tells of air and light
         self.tank = 85.0
         self.store = Store(folder / "store.sqlite")
         self._numbers = itertools.count(1)
@@ -90,6 +91,8 @@ class Farm:
             if self.moisture is not None:
                 reading = Reading("soil_moisture", at, self.moisture, marks.SIMULATED)
                 self.latest.take(PROBE, [reading], at)
+            air = [Reading(name, at, value, 0) for name, value in self.inside.items()]
+            self.latest.take(PROBE, air, at)
             tank = Reading("tank_level", at, self.tank, marks.SIMULATED)
             self.latest.take(BUS_NODE, [tank], at)
             self.watering.tick()

@@ -28,7 +28,7 @@ REFUSED = {
     "not_understood": ("detail",),
 }
 
-# What the moisture band or the schedule decides when it does not water.
+# What the zone's own way of watering decides when it does not water.
 WAITED = {
     "soil_moist": ("moisture", "low"),
     "no_reading": ("age_seconds",),
@@ -38,6 +38,9 @@ WAITED = {
     "next_slot": ("at",),
     "no_slot": (),
     "slot_missed": ("at",),
+    "soil_has_water": ("litres", "allowed_litres"),
+    "should_water": ("seconds", "litres", "allowed_litres"),
+    "no_climate": ("metric",),
 }
 
 # Why a run was started.
@@ -46,6 +49,8 @@ STARTED = {
     "soil_dry": ("moisture", "low"),
     "soil_filling": ("moisture", "high"),
     "slot_due": ("at",),
+    "plants_used": ("litres", "allowed_litres"),
+    "plants_used_at_least": ("litres", "allowed_litres"),
 }
 
 # How a run ended.
