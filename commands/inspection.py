@@ -67,6 +67,7 @@ PRECIOUS = (
     "platform/files/reports/*/*",
     "platform/certificates/*/*",
     "platform/log/*",
+    "platform/networks.csv",
     "platform/photos/*/*",
     "platform/sealing.keys",
 )

@@ -87,13 +87,13 @@ class Outbox:
     def _letter(self, notice: Notice, way: Way, now: int) -> _Letter:
         with self.app.app_context(), force_locale(way.language):
             said_at = moment(notice.made_at, now)
-        link = f"{self.settings.url}/alerts" + (f"/{notice.alert}" if notice.alert else "")
+        page = notice.link or "/alerts" + (f"/{notice.alert}" if notice.alert else "")
         message = Message(
             id=notice.id,
             title=notice.title,
             text=notice.text,
             urgent=notice.level == "alarm",
-            link=link,
+            link=self.settings.url + page,
             alert=notice.alert or "",
             time=said_at,
         )

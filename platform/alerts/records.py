@@ -96,6 +96,7 @@ class Notice(Base):
     made_at: Mapped[int]
     sent_at: Mapped[int | None]
     detail: Mapped[str | None]
+    link: Mapped[str | None]  # the page that it leads to, where it is about no alert
 
 
 class Way(Base):

@@ -160,9 +160,16 @@ def _forget(session: Session, now: int) -> None:
 
 
 def notify(
-    session: Session, made: ShopperReport, words: dict[str, tuple[str, str]], now: int
+    session: Session,
+    made: ShopperReport,
+    words: dict[str, tuple[str, str]],
+    page: str,
+    now: int,
 ) -> None:
-    """Put a message into the outbox for clerks and officers, in the language of each way."""
+    """Put a message into the outbox for clerks and officers, in the language of each way.
+
+    It leads to ``page``, the address of the report without its host.
+    """
     urgent = made.kind == ILLNESS
     concerned = (Person.role == "officer") | (
         (Person.role == "clerk") & (Person.cooperative == made.cooperative)
@@ -188,6 +195,7 @@ def notify(
                 tries=0,
                 next_at=now,
                 made_at=now,
+                link=page,
             )
         )
 

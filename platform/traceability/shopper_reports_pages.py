@@ -95,7 +95,8 @@ def send() -> Answer:
             kept_records().aside(session)
             made = shopper_reports.report(session, id_, wish, sender, now)
             if made.at == now:
-                shopper_reports.notify(session, made, _messages(made), now)
+                page = address_of("records.shopper_report", key=made.id)
+                shopper_reports.notify(session, made, _messages(made), page, now)
             number = made.number
     except TooMany:
         form.wrong("", _("Hôm nay đã nhận quá nhiều phản ánh. Xin gọi điện, hoặc gửi lại sau."))

@@ -27,6 +27,7 @@ from werkzeug.test import TestResponse
 from nongso.platform import events, migrations
 from nongso.platform.app import create_app
 from nongso.platform.traceability import labelling
+from nongso.platform.traceability.epcis.model import check_document
 from nongso.platform.traceability.records import LabelCode, Lot, Product
 from nongso.platform.traceability.resolver import names, offers
 from nongso.platform.traceability.resolver.answers import with_query
@@ -627,3 +628,19 @@ _SEGMENT = st.one_of(
 def test_no_address_breaks_the_resolver(shop: Any, segments: list[str], query: str) -> None:
     path = f"/01/{'/'.join(segments)}" + (f"?{query}" if query else "")
     assert shop.who.get(path).status_code in (200, 300, 303, 304, 307, 308, 400, 404), path
+
+
+def test_a_lot_s_data_holds_the_product_and_the_events_behind_it(site: Site, farm: Farm) -> None:
+    lot = farm.packed()
+    data = site.stranger.get(f"/t/{lot.code}", headers={"Accept": "application/ld+json"}).json
+    assert data["@context"] == "https://schema.org/"
+    assert data["@type"] == "Product"
+    (document,) = (one for one in data["subjectOf"] if one.get("type") == "EPCISDocument")
+    assert document["@context"][0].endswith("epcis-context.jsonld")
+    events = document["epcisBody"]["eventList"]
+    made = [one["epcClass"] for event in events for one in event.get("outputQuantityList", ())]
+    assert any(name.endswith(f"/{lot.code}") for name in made)
+    assert len(events) >= 4, "the roots, the starch and the noodles are on its way"
+    for event in events:
+        assert "nongso:actor" not in event
+    assert check_document(document) == []

@@ -149,5 +149,7 @@ def test_without_the_file_and_with_the_example_no_province_is_known(tmp_path) ->
 
 @pytest.mark.parametrize("line", ["10.0.0.1/8,x", "10.0.0.0/8", "10.0.0.0/8,", "ten,x", "a,b,c"])
 def test_a_line_that_cannot_be_read_is_named(table, line: str) -> None:
+    with pytest.raises(networks.NetworksError, match="as a table"):
+        load('"' + "x" * 200_000)
     with pytest.raises(networks.NetworksError, match="line 2"):
         table(f"10.0.0.0/8,tỉnh Lai Châu\n{line}\n")

@@ -115,6 +115,10 @@ def test_clerks_and_officers_are_told_over_their_ways(site: Site, farm: Farm, lo
     assert sorted(role for role, _title, _text in told) == ["clerk", "officer"]
     assert all(lot in text and "Hàng hỏng" in text for _role, _title, text in told)
     assert all(SAID not in text for _role, _title, text in told)
+    with farm.records.session() as session:
+        links = set(session.scalars(select(Notice.link)))
+    assert links == {f"/records/shopper-reports/{only(farm).id}"}
+    assert site.clerk.get(links.pop()).status_code == 200
 
 
 def test_a_code_that_nobody_issued_is_for_the_officer_alone(site: Site, farm: Farm) -> None:

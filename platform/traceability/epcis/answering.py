@@ -77,6 +77,21 @@ def _is_standard(address: str) -> bool:
 
 def document(found: Sequence[Found], style: Style, now_ms: int, query_name: str) -> str:
     """Write a page of events as an ``EPCISQueryDocument``."""
+    frame, listed = _framed("EPCISQueryDocument", found, style, now_ms)
+    name = json.dumps(query_name, ensure_ascii=False)
+    body = f'{{"queryResults":{{"queryName":{name},"resultsBody":{{"eventList":[{listed}]}}}}}}'
+    return _with(json.dumps(frame, ensure_ascii=False), {}, {"epcisBody": body})
+
+
+def told(found: Sequence[Found], style: Style, now_ms: int) -> dict[str, Any]:
+    """Write events as an ``EPCISDocument`` that stands in other data."""
+    frame, listed = _framed("EPCISDocument", found, style, now_ms)
+    return {**frame, "epcisBody": {"eventList": json.loads(f"[{listed}]")}}
+
+
+def _framed(
+    kind: str, found: Sequence[Found], style: Style, now_ms: int
+) -> tuple[dict[str, Any], str]:
     head = _Head()
     texts = []
     for one in found:
@@ -85,14 +100,11 @@ def document(found: Sequence[Found], style: Style, now_ms: int, query_name: str)
         texts.append(_written(one, style, apart))
     frame = {
         "@context": head.context(),
-        "type": "EPCISQueryDocument",
+        "type": kind,
         "schemaVersion": "2.0",
         "creationDate": moment(now_ms),
     }
-    name = json.dumps(query_name, ensure_ascii=False)
-    listed = ",".join(texts)
-    body = f'{{"queryResults":{{"queryName":{name},"resultsBody":{{"eventList":[{listed}]}}}}}}'
-    return _with(json.dumps(frame, ensure_ascii=False), {}, {"epcisBody": body})
+    return frame, ",".join(texts)
 
 
 def event(one: Found, style: Style) -> str:

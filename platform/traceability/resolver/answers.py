@@ -22,12 +22,13 @@ from nongso.platform.languages import _
 from nongso.platform.settings import Settings
 from nongso.platform.store import records
 from nongso.platform.traceability.digital_link import Link, LinkError
+from nongso.platform.traceability.epcis import front as epcis
 from nongso.platform.traceability.resolver import link_types, sentences
 from nongso.platform.traceability.resolver.levels import DATA, levels_of
 from nongso.platform.traceability.resolver.linkset import LINKSET, linkset_of, some_of
 from nongso.platform.traceability.resolver.names import Name, Named, chains
 from nongso.platform.traceability.resolver.offers import Level, Offer, choose
-from nongso.platform.traceability.resolver.product_data import product_data
+from nongso.platform.traceability.resolver.product_data import events_of, product_data
 
 KEPT_SECONDS = 300  # a cache may keep a linkset so long without asking
 CONTEXT = "https://ref.gs1.org/standards/resolver/linkset-context"
@@ -129,7 +130,9 @@ def _linkset(named: Named, levels: list[Level], media: str) -> Response:
 
 
 def _data(named: Named, level: Level) -> Response:
-    return _kept(_json(product_data(named, level), DATA), named)
+    session = epcis.session_now()
+    events = None if named.lot is None else events_of(session, named.lot)
+    return _kept(_json(product_data(named, level, events), DATA), named)
 
 
 def _kept(made: Response, named: Named) -> Response:

@@ -1,15 +1,38 @@
-"""A product, lot or pack as JSON-LD in the words of schema.org, for search engines and shops."""
+"""A product, lot or pack as JSON-LD in the words of schema.org, for search engines and shops.
+
+Of a lot the EPCIS events behind it stand in the same data, as an ``EPCISDocument`` with a context
+of its own that the product is ``subjectOf``: what the log of proofs tells everybody, no more.
+"""
 
 from typing import Any
 
+from sqlalchemy.orm import Session
+
+from nongso.platform.traceability.epcis import answering, finding
 from nongso.platform.traceability.net import GRAM
+from nongso.platform.traceability.proof.lotfile import events_behind
+from nongso.platform.traceability.records import Lot
 from nongso.platform.traceability.resolver.names import Named
 from nongso.platform.traceability.resolver.offers import Level
 from nongso.platform.traceability.shaping import day_of
 
+MOST_EVENTS = 200  # the newest; the rest can be asked for at the address of the events
 
-def product_data(named: Named, level: Level) -> dict[str, Any]:
-    """What the page says of the goods, and where its events are."""
+
+def events_of(session: Session, lot: Lot) -> dict[str, Any] | None:
+    """The events by which a lot came to be; ``None`` where the index has none of them yet."""
+    numbers = events_behind(session, lot)[-MOST_EVENTS:]
+    found = [one for one in finding.fetch(session, numbers) if not one.head.is_foreign]
+    if not found:
+        return None
+    newest = max(one.head.recorded_ms for one in found)
+    return answering.told(found, answering.Style(public=True), newest)
+
+
+def product_data(
+    named: Named, level: Level, epcis: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """What the page says of the goods, and its events."""
     product, lot = named.product, named.lot
     maker = product.producer
     place = [maker.village, maker.commune, maker.province]
@@ -59,9 +82,13 @@ def product_data(named: Named, level: Level) -> dict[str, Any]:
         found["size"] = {"@type": "QuantitativeValue", "value": net.size, "unitCode": net.uom}
     if more:
         found["additionalProperty"] = [{"@type": "PropertyValue", **one} for one in more]
-    events = [offer for offer in level.offers if offer.kind == "epcis"]
-    if events:
-        found["subjectOf"] = [
-            {"@type": "Dataset", "name": offer.title, "url": offer.address} for offer in events
-        ]
+    about: list[dict[str, Any]] = [
+        {"@type": "Dataset", "name": offer.title, "url": offer.address}
+        for offer in level.offers
+        if offer.kind == "epcis"
+    ]
+    if epcis is not None:
+        about.append(epcis)
+    if about:
+        found["subjectOf"] = about
     return found

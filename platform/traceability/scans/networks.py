@@ -62,7 +62,11 @@ def load(file: Path) -> Networks:
     except UnicodeDecodeError as error:
         raise NetworksError(f"{file}: is not UTF-8: {error}") from error
     rows: list[tuple[str, str]] = []
-    for number, line in enumerate(csv.reader(text.splitlines()), 1):
+    try:
+        lines = list(csv.reader(text.splitlines()))
+    except csv.Error as error:
+        raise NetworksError(f"{file}: cannot be read as a table: {error}") from error
+    for number, line in enumerate(lines, 1):
         cells = [unicodedata.normalize("NFC", cell).strip() for cell in line]
         if not any(cells) or cells[0].startswith("#") or tuple(cells) == HEAD:
             continue
