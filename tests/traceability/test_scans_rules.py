@@ -147,9 +147,12 @@ def test_without_the_file_and_with_the_example_no_province_is_known(tmp_path) ->
     assert networks.load(example).count == 0
 
 
+def test_a_file_that_is_no_table_at_all_is_said(table) -> None:
+    with pytest.raises(networks.NetworksError, match="as a table"):
+        table('"' + "x" * 200_000)
+
+
 @pytest.mark.parametrize("line", ["10.0.0.1/8,x", "10.0.0.0/8", "10.0.0.0/8,", "ten,x", "a,b,c"])
 def test_a_line_that_cannot_be_read_is_named(table, line: str) -> None:
-    with pytest.raises(networks.NetworksError, match="as a table"):
-        load('"' + "x" * 200_000)
     with pytest.raises(networks.NetworksError, match="line 2"):
         table(f"10.0.0.0/8,tỉnh Lai Châu\n{line}\n")
