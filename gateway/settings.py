@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 MODES = ("off", "manual", "band", "schedule", "balance", "advice")
 FRAMINGS = ("tcp", "rtu")
+PARITIES = ("none", "even", "odd")
+BAUDS = (1200, 2400, 4800, 9600, 14400, 19200, 38400, 57600, 115200)
 SHORTEST_KEY = 32
 COILS = 256
 LONGEST_TEXT = 500
@@ -72,23 +74,72 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
+class Serial:
+    """A serial line of this machine, always 8 data bits. All devices on it have one speed."""
+
+    device: str
+    baud: int = 9600
+    parity: str = "none"
+    stop_bits: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line with sensors only, which the gateway itself asks. Where it is: as for the bus."""
+
+    id: str
+    host: str = ""
+    port: int = 0
+    framing: str = "tcp"
+    serial: Serial | None = None
+
+    @property
+    def where(self) -> str:
+        """Where it is, for people."""
+        return f"{self.host}:{self.port}" if self.serial is None else self.serial.device
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """A sensor on a fieldbus: its unit, its device file, and who asks it.
+
+    ``line`` is the id of a line with sensors only, or ``bus``: the valves' own, where the
+    supervisor asks it in the pauses. ``without`` are metrics that were not bought with it.
+    """
+
+    unit: int
+    device: str
+    line: str = "bus"
+    every_seconds: float = 30.0
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Bus:
-    """The fieldbus. ``framing`` is ``tcp`` or ``rtu`` (frames of a serial converter, over TCP).
+    """The fieldbus of the valves. It is at ``host`` and ``port``, or on ``serial``.
+
+    ``framing`` is ``tcp`` or ``rtu`` (frames of a serial converter, over TCP).
 
     ``meter`` and ``tank`` are ``None`` where none is installed. Without a meter litres are not
     counted, and neither a leak nor a run without flow is noticed; without a tank sensor the level
     stays unknown, so that nothing is watered automatically.
     """
 
-    host: str
-    port: int
-    framing: str
     lease_seconds: float
     relay: Device
     pump_coil: int
     main_coil: int
+    host: str = ""
+    port: int = 0
+    framing: str = "tcp"
+    serial: Serial | None = None
     meter: Device | None = None
     tank: Device | None = None
+
+    @property
+    def where(self) -> str:
+        """Where it is, for people."""
+        return f"{self.host}:{self.port}" if self.serial is None else self.serial.device
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +207,17 @@ class Greenhouse:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A trạm đo. ``zone`` is ``None`` when it speaks for the whole greenhouse."""
+    """A trạm đo. ``zone`` is ``None`` when it speaks for the whole greenhouse.
+
+    ``sensor`` is ``None`` for a node that sends by itself.
+    """
 
     farm: str
     slug: str
     eui64: str
     greenhouse: str
     zone: str | None = None
+    sensor: Sensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +238,7 @@ class GatewaySettings:
     nodes: tuple[Node, ...]
     platform: Platform | None = None
     platforms: tuple[Platform, ...] = ()
+    lines: tuple[Line, ...] = ()
     simulated: bool = False
     store_megabytes: int = 512  # telemetry that was not sent is dropped beyond this
     folder: Path = Path()
@@ -196,6 +252,11 @@ class GatewaySettings:
     def valves_socket(self) -> Path:
         """Where the valve supervisor listens."""
         return self.folder / "valves.sock"
+
+    @property
+    def devices_folder(self) -> Path:
+        """Where the farm's own device files lie."""
+        return self.folder / "devices"
 
     @property
     def destinations(self) -> tuple[Platform, ...]:
@@ -354,6 +415,7 @@ def _check(settings: GatewaySettings) -> None:
     _check_bus(settings.bus)
     _check_greenhouses(settings, farms)
     _check_nodes(settings, farms)
+    _check_sensors(settings)
 
 
 def _check_platforms(settings: GatewaySettings) -> None:
@@ -397,9 +459,48 @@ def _check_platform(platform: Platform, key: str) -> None:
     )
 
 
+def _check_place(at: Bus | Line, key: str) -> None:
+    """Either an address or a serial line."""
+    _need(at.framing in FRAMINGS, f"{key}.framing", f"must be one of {', '.join(FRAMINGS)}")
+    serial = at.serial
+    if serial is None:
+        _need(bool(at.host), f"{key}.host", "is missing; give host and port, or serial")
+        _port(at.port, f"{key}.port")
+        return
+    key = f"{key}.serial"
+    _need(not at.host and not at.port, key, "stands beside host and port; give one of the two")
+    _need(serial.device.startswith("/"), f"{key}.device", "must be a path like /dev/ttyUSB0")
+    _need(serial.baud in BAUDS, f"{key}.baud", f"must be one of {', '.join(map(str, BAUDS))}")
+    _need(serial.parity in PARITIES, f"{key}.parity", f"must be one of {', '.join(PARITIES)}")
+    _need(serial.stop_bits in (1, 2), f"{key}.stop_bits", "must be 1 or 2")
+
+
+def _check_sensors(settings: GatewaySettings) -> None:
+    """Each unit number is one device on its line."""
+    used: dict[str, set[Any]] = {"bus": set()}
+    for installed in (settings.bus.relay, settings.bus.meter, settings.bus.tank):
+        if installed is not None:
+            used["bus"].add(installed.unit)
+    for n, line in enumerate(settings.lines):
+        key = f"lines[{n}]"
+        _slug(line.id, f"{key}.id")
+        _need(line.id not in used, f"{key}.id", f"is {line.id!r}, which is another line's")
+        _check_place(line, key)
+        used[line.id] = set()
+    for n, node in enumerate(settings.nodes):
+        sensor, key = node.sensor, f"nodes[{n}].sensor"
+        if sensor is None:
+            continue
+        _need(sensor.line in used, f"{key}.line", f"must be one of {', '.join(used)}")
+        _need(1 <= sensor.unit <= 247, f"{key}.unit", "must be a Modbus unit from 1 to 247")
+        _once(used[sensor.line], sensor.unit, f"{key}.unit")
+        _need(
+            1 <= sensor.every_seconds <= 3600, f"{key}.every_seconds", "must be 1 to 3600 seconds"
+        )
+
+
 def _check_bus(bus: Bus) -> None:
-    _port(bus.port, "bus.port")
-    _need(bus.framing in FRAMINGS, "bus.framing", f"must be one of {', '.join(FRAMINGS)}")
+    _check_place(bus, "bus")
     _need(
         0.5 <= bus.lease_seconds <= 60, "bus.lease_seconds", "must lie between 0.5 and 60 seconds"
     )

@@ -495,8 +495,10 @@ class Uplink:
 
 
 def configuration_of(settings: GatewaySettings) -> dict[str, Any]:
-    """Return what the platform must know of the farm: no key and no address of the bus."""
+    """Return what the platform must know of the farm: no key, and nothing of the bus."""
     nodes = [asdict(node) for node in settings.nodes]
+    for node in nodes:
+        del node["sensor"]
     return {
         "name": settings.name,
         "simulated": settings.simulated,

@@ -35,7 +35,7 @@ def close_all(settings_file: Path) -> int:
         except (SupervisorGone, SupervisorRefused):
             print(
                 "No valve supervisor answers; writing to the relay board at"
-                f" {settings.bus.host}:{settings.bus.port} directly, for at most"
+                f" {settings.bus.where} directly, for at most"
                 f" {TRY_SECONDS:.0f} seconds.",
                 flush=True,
             )

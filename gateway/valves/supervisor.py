@@ -17,9 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+from nongso.gateway.devicefile import load_device
 from nongso.gateway.errors import GatewayError, SettingsError
 from nongso.gateway.fieldbus import Bus
-from nongso.gateway.registers import load_device
 from nongso.gateway.settings import GatewaySettings, load
 from nongso.gateway.valves import socketfile
 from nongso.gateway.valves.alarms import Alarms
@@ -57,7 +57,7 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = boottime) -> B
         zones, at.pump_coil, at.main_coil, board.coils.count, auto_off=board.pulse is not None
     )
     return BusWork(
-        Bus(at.host, at.port, at.framing, clock=clock),
+        Bus.at(at, clock),
         Relay(at.relay.unit, board.coils, board.pulse),
         [
             Sensor(role, device.unit, load_device(device.device), every_seconds)
@@ -258,10 +258,9 @@ def run(settings_file: Path) -> int:
             signal.signal(signal.SIGTERM, hear)
             signal.signal(signal.SIGINT, hear)
             log.info(
-                "Supervising %d zones on the bus at %s:%d; closing everything first.",
+                "Supervising %d zones on the bus at %s; closing everything first.",
                 len(settings.zones()),
-                settings.bus.host,
-                settings.bus.port,
+                settings.bus.where,
             )
             _say_what_is_missing(settings)
             closed = supervisor.run()

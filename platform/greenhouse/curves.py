@@ -15,8 +15,15 @@ from nongso.wire.metrics import METRICS, Metric, metric_of
 
 # What is drawn, in this order; what else is measured follows.
 FIRST = ("air_temperature", "soil_moisture", "air_humidity", "light")
-NEVER = ("water_total", "water_flow", "tank_level", "battery")
-ONE_A_ZONE = ("soil_moisture", "soil_temperature", "soil_ec", "soil_ph")
+# Counters only rise, and what the mains do is for the technician.
+NEVER = (
+    *("water_total", "water_flow", "tank_level", "battery", "rain_total", "wind_direction"),
+    *("voltage", "current", "power", "energy_total", "frequency", "power_factor"),
+)
+ONE_A_ZONE = (
+    *("soil_moisture", "soil_temperature", "soil_ec", "soil_ph"),
+    *("soil_nitrogen", "soil_phosphorus", "soil_potassium"),
+)
 
 
 @dataclass(frozen=True)

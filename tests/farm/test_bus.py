@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from nongso.gateway import registers
+from nongso.gateway import devicefile
 
 ON, OFF = "ff00", "0000"
 
@@ -150,7 +150,7 @@ def test_a_unit_that_is_not_there_answers_as_a_converter_does(farm: Any) -> None
 
 @pytest.mark.parametrize(("unit", "device"), [(2, "pulse-meter-sim"), (3, "level-qdy30a")])
 def test_the_device_files_fit_what_the_bus_answers(farm: Any, unit: int, device: str) -> None:
-    described = registers.load_device(device)
+    described = devicefile.load_device(device)
     numbers = {}
     for register in described.registers:
         pdu = f"{register.function:02x} {register.address:04x} {register.words:04x}"

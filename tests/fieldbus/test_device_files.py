@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from raw_line import Line
 
-from nongso.gateway.registers import (
+from nongso.gateway.devicefile import (
     DeviceFileError,
-    Register,
     known_devices,
     load_device,
     parse_device,
 )
+from nongso.gateway.registers import Register
 
 GOOD = """
 schema = "nongso-device/1"
@@ -50,7 +50,7 @@ def test_an_unknown_device_names_the_known_ones() -> None:
     [
         ("nongso-device/1", "nongso-device/2", "schema"),
         ('"uint16"', '"uint12"', "uint12"),
-        ("function = 4", "function = 6", "function 3 or 4"),
+        ("function = 4", "function = 6", "must be 3 (holding registers) or 4"),
         ("address = 0", "address = 70000", "address"),
         ("address = 0", "adress = 0", "adress"),
         ('unit = "%"', 'unit = "l"', "tank_level"),

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from raw_line import Line, Script
 
+from nongso.gateway.devicefile import load_device
 from nongso.gateway.fieldbus import AnswerUnfit, Bus, BusError, NoAnswer, UnitRefused
-from nongso.gateway.registers import load_device
 
 NewLine = Callable[..., Line]
 BOARD = load_device("relay-waveshare-rtu-8ch")

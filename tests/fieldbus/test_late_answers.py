@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pytest
 from raw_line import Line
 
+from nongso.gateway.devicefile import load_device, parse_device
 from nongso.gateway.fieldbus import NoAnswer, UnitResting
-from nongso.gateway.registers import Coils, load_device, parse_device
+from nongso.gateway.registers import Coils
 
 NewLine = Callable[..., Line]
 COILS = Coils(1, 5, 0, 8)

@@ -22,6 +22,10 @@ _CATALOGUE = (
     Metric("soil_temperature", "°C", "Cel", 1, 2, -20.0, 70.0),
     Metric("soil_ec", "mS/cm", "S/m", 10, 3, 0.0, 20.0),
     Metric("soil_ph", "", "pH", 1, 2, 0.0, 14.0),
+    # Parts of the mass of dry soil: SenML's ppm is that. Cheap probes work them out of the EC.
+    Metric("soil_nitrogen", "mg/kg", "ppm", 1, 0, 0.0, 10000.0),
+    Metric("soil_phosphorus", "mg/kg", "ppm", 1, 0, 0.0, 10000.0),
+    Metric("soil_potassium", "mg/kg", "ppm", 1, 0, 0.0, 10000.0),
     # Outdoor air has had more than 350 ppm since 1988 (NOAA, Mauna Loa). A crop in a closed house
     # draws it down by day, but no leaf of ours below its compensation point, some 45 ppm at 25 °C
     # (Bernacchi et al. 2001, doi 10.1111/j.1365-3040.2001.00668.x), and growth all but ends
@@ -31,12 +35,20 @@ _CATALOGUE = (
     Metric("solar_radiation", "W/m²", "W/m2", 1, 1, 0.0, 1500.0),
     Metric("air_pressure", "hPa", "Pa", 0.01, 1, 500.0, 1100.0),
     Metric("wind_speed", "m/s", "m/s", 1, 1, 0.0, 90.0),
+    Metric("wind_direction", "°", "deg", 1, 0, 0.0, 360.0),
+    Metric("rain_total", "mm", "mm", 1, 1, 0.0, 100000.0),
     Metric("vapour_deficit", "g/m³", "kg/m3", 1000, 2, 0.0, 150.0),
     Metric("dew_point", "°C", "Cel", 1, 2, -40.0, 70.0),
     Metric("tank_level", "%", "/", 100, 1, 0.0, 100.0),
     Metric("water_flow", "l/min", "l/s", 60, 2, 0.0, 1000.0),
     Metric("water_total", "l", "l", 1, 1, 0.0, 1e9),
     Metric("battery", "V", "V", 1, 2, 0.0, 30.0),
+    Metric("voltage", "V", "V", 1, 1, 0.0, 1000.0),
+    Metric("current", "A", "A", 1, 3, 0.0, 1000.0),
+    Metric("power", "W", "W", 1, 1, 0.0, 1e6),
+    Metric("energy_total", "kWh", "kWh", 1, 3, 0.0, 1e8),
+    Metric("frequency", "Hz", "Hz", 1, 2, 0.0, 650.0),
+    Metric("power_factor", "", "/", 1, 2, 0.0, 1.0),
 )
 
 _DIGITS = "0123456789"
