@@ -55,6 +55,7 @@ ROOMS = (
     ("nongso.platform.openapi", "blueprint"),
     ("nongso.platform.traceability.pages", "blueprint"),
     ("nongso.platform.traceability.season_pages", "blueprint"),
+    ("nongso.platform.traceability.plot_diary", "blueprint"),
     ("nongso.platform.traceability.consumer", "blueprint"),
     ("nongso.platform.traceability.shopper_reports_pages", "blueprint"),
     ("nongso.platform.traceability.resolver.described", "blueprint"),

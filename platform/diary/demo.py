@@ -82,7 +82,9 @@ def _book(session: Session, slug: str, lines: Sequence[BookLine], person: Person
         return 0
     if session.scalar(select(Event.id).where(Event.id == _fixed(slug, "before"))) is not None:
         return 0
-    season.state_before(session, _fixed(slug, "before"), house, person.id, BEFORE, at)
+    season.state_before(
+        session, _fixed(slug, "before"), slug, house.cooperative, person.id, BEFORE, at
+    )
     today = day_of(at)
     for days, kind, more in lines:
         day = (today - datetime.timedelta(days=days)).isoformat()

@@ -7,7 +7,7 @@ hear the answer) is one line: its number is made on the phone.
 
 import datetime
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -111,27 +111,32 @@ class Line:
 
 
 class NoSuchLine(Exception):
-    """There is no such line in this greenhouse's diary."""
+    """There is no such line in this diary."""
+
+
+def subject_of(book: str) -> str:
+    """What the events of a diary are about. ``book`` is a greenhouse's slug, or ``plot:<id>``."""
+    return book if ":" in book else f"greenhouse:{book}"
 
 
 def write(
     session: Session,
     id_: str,
-    greenhouse: str,
+    book: str,
     cooperative: str,
     actor: str,
     entry: Entry,
     now: int | None = None,
 ) -> None:
     """Append a line. Raises ``EventConflict``. Inside the caller's ``transaction()``."""
-    _append(session, id_, LINE, greenhouse, cooperative, actor, entry.day, entry.body(), now)
+    _append(session, id_, LINE, book, cooperative, actor, entry.day, entry.body(), now)
 
 
 def correct(
     session: Session,
     id_: str,
     line: Line,
-    greenhouse: str,
+    book: str,
     cooperative: str,
     actor: str,
     entry: Entry | None,
@@ -141,14 +146,14 @@ def correct(
     """Correct a line, or take it back (``entry`` is ``None``). Raises ``EventConflict``."""
     body = {"line": line.id, "reason": reason, "entry": entry.body() if entry else None}
     day = (entry or line.entry).day
-    _append(session, id_, CORRECTION, greenhouse, cooperative, actor, day, body, now)
+    _append(session, id_, CORRECTION, book, cooperative, actor, day, body, now)
 
 
 def _append(
     session: Session,
     id_: str,
     type_: str,
-    greenhouse: str,
+    book: str,
     cooperative: str,
     actor: str,
     day: str,
@@ -163,7 +168,7 @@ def _append(
         actor=actor,
         cooperative=cooperative,
         body=body,
-        subjects=[f"greenhouse:{greenhouse}"],
+        subjects=[subject_of(book)],
         told_at=False,
     )
 
@@ -176,17 +181,31 @@ def _moment(day: str, now: int) -> int:
     return int(datetime.datetime.combine(date, NOON, ZONE).timestamp())
 
 
-def lines(session: Session, greenhouse: str) -> list[Line]:
-    """Return the diary of a greenhouse, newest day first, corrections applied."""
+def lines(session: Session, book: str) -> list[Line]:
+    """Return a diary, newest day first, corrections applied; of a greenhouse or ``plot:<id>``."""
     wanted = (
         select(Event)
         .join(EventSubject, EventSubject.number == Event.number)
-        .where(EventSubject.subject == f"greenhouse:{greenhouse}")
+        .where(EventSubject.subject == subject_of(book))
         .where(Event.type.in_((LINE, CORRECTION)))
         .order_by(Event.number)
     )
+    return _read(session.scalars(wanted))
+
+
+def of_cooperative(session: Session, cooperative: str) -> list[Line]:
+    """Return the lines of all diaries of a cooperative, newest day first."""
+    wanted = (
+        select(Event)
+        .where(Event.cooperative == cooperative, Event.type.in_((LINE, CORRECTION)))
+        .order_by(Event.number)
+    )
+    return _read(session.scalars(wanted))
+
+
+def _read(told: Iterable[Event]) -> list[Line]:
     found: dict[str, Line] = {}
-    for event in session.scalars(wanted):
+    for event in told:
         if event.type == LINE:
             entry = _entry(event.body)
             found[event.id] = Line(
@@ -221,9 +240,9 @@ def _apply(found: dict[str, Line], correction: Event) -> None:
     )
 
 
-def line(session: Session, greenhouse: str, id_: str) -> Line:
+def line(session: Session, book: str, id_: str) -> Line:
     """Return one line. Raises ``NoSuchLine``."""
-    for one in lines(session, greenhouse):
+    for one in lines(session, book):
         if one.id == id_:
             return one
     raise NoSuchLine(id_)

@@ -1,5 +1,8 @@
 """The diary on the phone: a line in two taps, with or without script, with or without network.
 
+The same pages serve a greenhouse and, under the name ``books.PLOTS``, a plot on the hill; the
+address says which (``_book``).
+
 Tap one chooses what was done; the form comes back filled in as the last time. Tap two writes it.
 Without network ``phone.js`` keeps the filled-in form on the phone and sends it later under the
 number that it carries, so that no line is written twice.
@@ -29,8 +32,17 @@ from sqlalchemy import select
 from nongso.platform import photos
 from nongso.platform.accounts import allow, owns, somebody
 from nongso.platform.csvtable import csv_answer
+from nongso.platform.diary import (
+    books,
+    procedures,
+    remedies,
+    season,
+    sentences,
+    together,
+    watering,
+)
 from nongso.platform.diary import entries as diary
-from nongso.platform.diary import procedures, remedies, season, sentences, together, watering
+from nongso.platform.diary.books import Book
 from nongso.platform.diary.entries import KINDS, UNITS_OF, Entry, Line
 from nongso.platform.diary.together import LOTS, Lots
 from nongso.platform.events import EventConflict
@@ -55,15 +67,16 @@ MOST_AMOUNT = 1_000_000
 MOST_MINUTES = 7 * 24 * 60
 MOST_COST = 10_000_000_000
 MOST_PHOTO_BYTES = 7_500_000
-FOLLOWERS = "nongso.diary.followers"  # functions of other rooms, called with the greenhouse
+FOLLOWERS = "nongso.diary.followers"  # functions of other rooms, called with the diary's key
 PROPOSED = ("product", "ingredient", "dose", "unit", "interval_days", "crop", "who", "to")
 
 Answer = str | Response | tuple[str, int]
 
 
 def prepare(app: Flask) -> None:
-    """Tell the greenhouse's curves when seasons began."""
+    """Tell the greenhouse's curves when seasons began, and give plots the same pages."""
     app.extensions[PLANTINGS] = _plantings
+    app.register_blueprint(blueprint, name=books.PLOTS, url_prefix="/plots/<slug>/diary")
 
 
 def _plantings(slug: str) -> list[datetime.date]:
@@ -77,15 +90,15 @@ def _plantings(slug: str) -> list[datetime.date]:
 @allow(*READERS)
 def book(slug: str) -> Answer:
     """The diary: what is to be done, what was done, what the season gave."""
-    house = _house(slug)
-    found = diary.lines(records(), slug)
+    house = _book(slug)
+    found = diary.lines(records(), house.key)
     today = day_of(time.time())
-    lots = _lots(slug)
+    lots = _lots(house.key)
     now_standing = together.entries(diary.standing(found), lots)
     planted = diary.planting(now_standing)
     begun = datetime.date.fromisoformat(planted.day) if planted else today
     first = max(begun, today - datetime.timedelta(days=LONGEST_SHOWN_DAYS))
-    watered = watering.by_day(records(), slug, begun, today)
+    watered = watering.by_day(records(), house.key, begun, today)
     rows = together.rows(found, lots, [one for one in watered if one.day >= first])
     everything = request.args.get("all") == "1"
     safe = diary.safe_from(now_standing)
@@ -97,8 +110,8 @@ def book(slug: str) -> Answer:
         planting=lots.planted[-1] if lots.planted else None,
         names=_names(found),
         due=procedures.due(_procedures(), now_standing, today),
-        season=season.season(house, now_standing, watered, today),
-        before=season.before_of(records(), slug),
+        season=season.season(house.area_m2, now_standing, watered, today),
+        before=season.before_of(records(), house.key),
         planted=planted,
         safe=safe if safe is not None and safe[0] > today else None,
         today=today,
@@ -115,23 +128,23 @@ def book(slug: str) -> Answer:
 @allow(*WRITERS, scope="records")
 def new(slug: str) -> Answer:
     """The form of a line, filled in as the last line of its kind was."""
-    house = _house(slug)
+    house = _book(slug)
     kind = request.args.get("kind", "")
     if kind and kind not in KINDS:
         abort(404)
-    return _form(house, Form(_proposed(slug, kind)))
+    return _form(house, Form(_proposed(house.key, kind)))
 
 
-def _proposed(slug: str, kind: str) -> dict[str, str]:
+def _proposed(key: str, kind: str) -> dict[str, str]:
     proposed = {
         "id": str(uuid.uuid4()),
         "day": day_of(time.time()).isoformat(),
         "kind": kind,
         "task": request.args.get("task", "")[:120],
     }
-    standing = diary.standing(diary.lines(records(), slug))
+    standing = diary.standing(diary.lines(records(), key))
     last = diary.last_of(standing, kind)
-    booked = together.unwritten(standing, _lots(slug))
+    booked = together.unwritten(standing, _lots(key))
     if kind == "planted" and booked:
         proposed |= {"crop": booked[-1].crop, "day": booked[-1].day.isoformat()}
     elif last is not None:
@@ -143,7 +156,7 @@ def _proposed(slug: str, kind: str) -> dict[str, str]:
 @allow(*WRITERS, scope="records")
 def write(slug: str) -> Answer:
     """Take a line."""
-    house = _house(slug)
+    house = _book(slug)
     form = Form(request.form)
     id_ = form.id()
     entry = _entry(form)
@@ -153,12 +166,12 @@ def write(slug: str) -> Answer:
         return _form(house, form)
     try:
         with transaction() as session:
-            diary.write(session, id_, slug, house.cooperative, somebody().id, entry)
+            diary.write(session, id_, house.key, house.cooperative, somebody().id, entry)
     except EventConflict:
         form.values["id"] = str(uuid.uuid4())
         form.wrong("", _("Dòng này đã ghi rồi. Nếu đây là dòng khác, xin bấm ghi lần nữa."))
         return _form(house, form)
-    _tell(slug)
+    _tell(house.key)
     return _back(slug, id_)
 
 
@@ -189,13 +202,13 @@ def correct(slug: str, line: uuid.UUID) -> Answer:
     try:
         with transaction() as session:
             diary.correct(
-                session, id_, wrong, slug, house.cooperative, somebody().id, entry, reason
+                session, id_, wrong, house.key, house.cooperative, somebody().id, entry, reason
             )
     except EventConflict:
         form.values["id"] = str(uuid.uuid4())
         form.wrong("", _("Dòng sửa này đã ghi rồi. Xin bấm ghi lần nữa nếu vẫn muốn sửa."))
         return _form(house, form, wrong)
-    _tell(slug)
+    _tell(house.key)
     return _back(slug, wrong.id)
 
 
@@ -203,8 +216,8 @@ def correct(slug: str, line: uuid.UUID) -> Answer:
 @allow(*READERS)
 def photo(slug: str, name: str) -> Answer:
     """A picture of this diary."""
-    _house(slug)
-    known = {one.photo for a in diary.lines(records(), slug) for one in (a.entry, *a.before)}
+    key = _book(slug).key
+    known = {one.photo for a in diary.lines(records(), key) for one in (a.entry, *a.before)}
     if name not in known:
         abort(404)
     file = photos.path_of(_photo_folder(), name)
@@ -219,8 +232,8 @@ def photo(slug: str, name: str) -> Answer:
 @allow(*WRITERS, scope="records")
 def before(slug: str) -> Answer:
     """The form of how it was before."""
-    house = _house(slug)
-    found = season.before_of(records(), slug) or season.Before()
+    house = _book(slug)
+    found = season.before_of(records(), house.key) or season.Before()
     said = {
         "litres_week": _typed(found.litres_week),
         "hours_week": "" if found.minutes_week is None else _typed(found.minutes_week / 60),
@@ -235,7 +248,7 @@ def before(slug: str) -> Answer:
 @allow(*WRITERS, scope="records")
 def state_before(slug: str) -> Answer:
     """Take how it was before."""
-    house = _house(slug)
+    house = _book(slug)
     form = Form(request.form)
     id_ = form.id()
     hours = form.amount("hours_week", 200, needed=False)
@@ -252,20 +265,28 @@ def state_before(slug: str) -> Answer:
         return _before(house, form)
     try:
         with transaction() as session:
-            season.state_before(session, id_, house, somebody().id, stated, int(time.time()))
+            season.state_before(
+                session,
+                id_,
+                house.key,
+                house.cooperative,
+                somebody().id,
+                stated,
+                int(time.time()),
+            )
     except EventConflict:
         form.values["id"] = str(uuid.uuid4())
         form.wrong("", _("Dòng này đã ghi rồi. Nếu đây là dòng khác, xin bấm ghi lần nữa."))
         return _before(house, form)
-    return redirect(url_for("diary.book", slug=slug) + "#season", 303)  # type: ignore[return-value]
+    return redirect(url_for(".book", slug=slug) + "#season", 303)  # type: ignore[return-value]
 
 
 @blueprint.get("/table.csv")
 @allow(*READERS)
 def table(slug: str) -> Response:
     """The whole diary as a table for a spreadsheet."""
-    house = _house(slug)
-    found = diary.lines(records(), slug)
+    house = _book(slug)
+    found = diary.lines(records(), house.key)
     names = _names(found)
     head = [
         _("Ngày"),
@@ -305,7 +326,7 @@ def table(slug: str) -> Response:
     return csv_answer(f"nhat-ky-{house.slug}.csv", head, rows)
 
 
-def _form(house: Greenhouse, form: Form, wrong: Line | None = None) -> Answer:
+def _form(house: Book, form: Form, wrong: Line | None = None) -> Answer:
     kind = form["kind"] if form["kind"] in KINDS else ""
     page = render_template(
         "diary/line.html",
@@ -313,7 +334,7 @@ def _form(house: Greenhouse, form: Form, wrong: Line | None = None) -> Answer:
         form=form,
         wrong=wrong,
         kind=kind,
-        weighed=[one for one in _lots(house.slug).weighed if kind == "harvested"][-3:],
+        weighed=[one for one in _lots(house.key).weighed if kind == "harvested"][-3:],
         choices=[(one, sentences.kind_word(one)) for one in KINDS],
         units=UNITS_OF.get(kind)
         or tuple(dict.fromkeys(u for us in UNITS_OF.values() for u in us)),
@@ -323,7 +344,7 @@ def _form(house: Greenhouse, form: Form, wrong: Line | None = None) -> Answer:
     return page if form.ok else (page, 422)
 
 
-def _before(house: Greenhouse, form: Form) -> Answer:
+def _before(house: Book, form: Form) -> Answer:
     page = render_template("diary/before.html", house=house, form=form)
     return page if form.ok else (page, 422)
 
@@ -363,15 +384,13 @@ def _entry(form: Form, kept_photo: str = "") -> Entry | None:
     )
 
 
-def _ask_again(form: Form, house: Greenhouse, entry: Entry, wrong: Line | None = None) -> None:
+def _ask_again(form: Form, house: Book, entry: Entry, wrong: Line | None = None) -> None:
     """Ask a spraying back that says less than the label is known to say, or what cannot be."""
     if entry.kind != "sprayed" or not form.ok:
         return
-    wanted = select(Greenhouse.slug).where(Greenhouse.cooperative == house.cooperative)
     before = [
         one.entry
-        for slug in records().scalars(wanted)
-        for one in diary.lines(records(), slug)
+        for one in diary.of_cooperative(records(), house.cooperative)
         if not one.withdrawn and (wrong is None or one.id != wrong.id)
     ]
     found = remedies.doubt(entry, _remedies(), before)
@@ -439,23 +458,33 @@ def _photo(form: Form) -> str:
         return ""
 
 
-def _tell(slug: str) -> None:
+def _tell(key: str) -> None:
     """Tell other rooms that something was written here; the line itself is kept already."""
     for follow in current_app.extensions.get(FOLLOWERS, ()):
-        follow(slug)
+        follow(key)
 
 
-def _house(slug: str) -> Greenhouse:
-    found = records().get(Greenhouse, slug)
+def _book(slug: str) -> Book:
+    """The diary that stands at this address."""
+    finders = current_app.extensions.get(books.FINDERS, {})
+    find: books.Finder = finders.get(request.blueprint, _of_greenhouse)
+    found = find(slug)
     if found is None or not owns(found.cooperative):
         abort(404)
     return found
 
 
-def _line(slug: str, id_: str) -> tuple[Greenhouse, Line]:
-    house = _house(slug)
+def _of_greenhouse(slug: str) -> Book | None:
+    house = records().get(Greenhouse, slug)
+    if house is None:
+        return None
+    return books.of_greenhouse(house, url_for("greenhouse.house", slug=slug))
+
+
+def _line(slug: str, id_: str) -> tuple[Book, Line]:
+    house = _book(slug)
     try:
-        found = diary.line(records(), slug, id_)
+        found = diary.line(records(), house.key, id_)
     except diary.NoSuchLine:
         abort(404)
     if found.withdrawn:
@@ -469,9 +498,9 @@ def _names(found: list[Line]) -> Mapping[str, str]:
     return {id_: name for id_, name in people}  # noqa: C416  (rows, not pairs)
 
 
-def _lots(slug: str) -> Lots:
-    """What the cooperative's books have of this greenhouse."""
-    found: Lots = current_app.extensions.get(LOTS, lambda _slug: Lots())(slug)
+def _lots(key: str) -> Lots:
+    """What the cooperative's books have of this greenhouse or plot."""
+    found: Lots = current_app.extensions.get(LOTS, lambda _key: Lots())(key)
     return found
 
 
@@ -498,5 +527,5 @@ def _typed(value: float | None) -> str:
 
 
 def _back(slug: str, id_: str) -> Response:
-    target = url_for("diary.book", slug=slug, written=id_) + "#written"
+    target = url_for(".book", slug=slug, written=id_) + "#written"
     return redirect(target, 303)  # type: ignore[return-value]

@@ -15,10 +15,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform import events
-from nongso.platform.diary.entries import Entry, planting
+from nongso.platform.diary.entries import Entry, planting, subject_of
 from nongso.platform.diary.watering import Watered
 from nongso.platform.events import Event, EventSubject
-from nongso.platform.greenhouse.records import Greenhouse
 
 BEFORE = "before_measuring"
 WEEK = 7
@@ -79,7 +78,7 @@ class Season:
 
 
 def season(
-    house: Greenhouse,
+    area_m2: float | None,
     entries: Sequence[Entry],
     watered: Sequence[Watered],
     today: datetime.date,
@@ -99,7 +98,7 @@ def season(
         planted=begun,
         days=max(1, (today - begun).days + 1),
         harvested_kg=kg,
-        yield_kg_m2=kg / house.area_m2 if house.area_m2 and kg else None,
+        yield_kg_m2=kg / area_m2 if area_m2 and kg else None,
         minutes=sum(one.minutes or 0 for one in own),
         cost=sum(one.cost or 0 for one in own),
         metered_litres=sum(one.litres or 0 for one in watered),
@@ -109,7 +108,13 @@ def season(
 
 
 def state_before(
-    session: Session, id_: str, house: Greenhouse, actor: str, before: Before, at: int
+    session: Session,
+    id_: str,
+    book: str,
+    cooperative: str,
+    actor: str,
+    before: Before,
+    at: int,
 ) -> None:
     """Keep how it was before. Raises ``EventConflict``. Inside the caller's transaction."""
     events.append(
@@ -118,19 +123,19 @@ def state_before(
         type=BEFORE,
         at=at,
         actor=actor,
-        cooperative=house.cooperative,
+        cooperative=cooperative,
         body=before.body(),
-        subjects=[f"greenhouse:{house.slug}"],
+        subjects=[subject_of(book)],
         told_at=False,
     )
 
 
-def before_of(session: Session, slug: str) -> Before | None:
+def before_of(session: Session, book: str) -> Before | None:
     """Return what was stated last."""
     wanted = (
         select(Event.body)
         .join(EventSubject, EventSubject.number == Event.number)
-        .where(EventSubject.subject == f"greenhouse:{slug}", Event.type == BEFORE)
+        .where(EventSubject.subject == subject_of(book), Event.type == BEFORE)
         .order_by(Event.number.desc())
         .limit(1)
     )

@@ -150,6 +150,17 @@ class PlaceUnknown(Refused):
         self.field, self.name = what, name
 
 
+class WhichPlot(Refused):
+    """A plot of this household is held back by a spraying, and nobody said which one it was."""
+
+    code = "which_plot"
+    field = "plot"
+
+    def __init__(self, plot: str) -> None:
+        super().__init__(f"plot {plot} is held back; which plot was it?")
+        self.plot = plot
+
+
 class TooManyLabels(Refused):
     """More labels than packs (model sentence 10)."""
 
@@ -219,8 +230,8 @@ class BadGtin(Refused):
 class HeldBack(Refused):
     """A spraying's pre-harvest interval is not over, or was not when the lot was gathered.
 
-    ``deed`` is ``harvest`` or ``pack``; ``until`` is the last day that is held back; ``harvested``
-    is the day of a harvest that came too early, ``None`` of what still grows.
+    ``deed`` is ``harvest``, ``weigh`` or ``pack``; ``until`` is the last day that is held back;
+    ``harvested`` is the day of a harvest that came too early, ``None`` of what still grows.
     """
 
     code = "held_back"
@@ -235,6 +246,6 @@ class HeldBack(Refused):
         harvested: datetime.date | None,
     ) -> None:
         super().__init__(f"lot {lot}: {product} sprayed on {sprayed} holds it back until {until}")
-        self.field = "day" if deed == "harvest" else "lot"
+        self.field = {"harvest": "day", "weigh": "lifted"}.get(deed, "lot")
         self.lot, self.deed, self.product = lot, deed, product
         self.sprayed, self.until, self.harvested = sprayed, until, harvested

@@ -32,6 +32,7 @@ from nongso.platform.greenhouse import journal
 from nongso.platform.languages import day_of
 from nongso.platform.traceability import field_lots, shaping
 from nongso.platform.traceability.identifiers import lot_id
+from nongso.platform.traceability.plots import BOOK, begun_on, weighed
 from nongso.platform.traceability.records import CROP, Flow, Lot
 from nongso.platform.traceability.shaping import Body
 
@@ -60,11 +61,16 @@ class _Standing:
     gathered: datetime.date | None
 
 
-def bring_up(session: Session, base: str, greenhouse: str, now: int) -> int:
+def bring_up(session: Session, base: str, book: str, now: int) -> int:
     """Append what the diary and the gateway know more of; return how many events are new.
 
-    Inside the caller's ``transaction()``. Watering is taken day by day, once the day is over.
+    Inside the caller's ``transaction()``. ``book`` is a greenhouse, or ``plot:<id>``. Watering is
+    taken day by day, once the day is over.
     """
+    plot = book.removeprefix(BOOK)
+    if plot != book:
+        return _of_plot(session, base, plot, now)
+    greenhouse = book
     plantings = _plantings(session, greenhouse)
     if not plantings:
         return 0
@@ -79,6 +85,23 @@ def bring_up(session: Session, base: str, greenhouse: str, now: int) -> int:
         for one in plantings:
             if _stood(plantings, one, watered.day):
                 writer.watered(watered, one.lot, simulated)
+    return writer.written
+
+
+def _of_plot(session: Session, base: str, plot: str, now: int) -> int:
+    """A plot's lines belong to what was lifted from it, from the planting to that day.
+
+    Nobody books a planting on the hill, so the weigh-in itself is the lot they are told of.
+    """
+    there = [(lot, day_of(at)) for lot, at in weighed(session, plot)]
+    if not there:
+        return 0
+    writer = _Writer(session, base, now, [lot.code for lot, _lifted in there])
+    lines = diary.lines(session, BOOK + plot)
+    for line in reversed(lines):
+        day = datetime.date.fromisoformat(line.entry.day)
+        for lot, lifted in there:
+            writer.line(line, lot, begun_on(lines, lifted) <= day <= lifted)
     return writer.written
 
 

@@ -44,7 +44,7 @@ class WeighIn(msgspec.Struct, forbid_unknown_fields=True):
     """What a household brought. The same ``id`` twice is one weigh-in.
 
     ``purpose`` is ``bought``, or ``milling``: then it stays the household's. ``bought_from`` says
-    from whom it was bought where the household did not grow it.
+    from whom it was bought where the household did not grow it, ``plot`` on which plot it grew.
     """
 
     producer: Key
@@ -57,6 +57,7 @@ class WeighIn(msgspec.Struct, forbid_unknown_fields=True):
     reason: Text = ""
     moisture_permille: Permille | None = None
     name: Key = ""
+    plot: Key = ""
     id: uuid.UUID | None = None
 
 
@@ -105,6 +106,7 @@ def weigh_in() -> tuple[Response, int]:
         _line(asked.reason),
         _whole(asked.moisture_permille),
         _line(asked.name),
+        _line(asked.plot),
     )
     return _record(ops.take_in, asked.id, wish)
 

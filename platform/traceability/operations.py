@@ -42,6 +42,7 @@ from nongso.platform.traceability.errors import (
     NotEnough,
     NothingTaken,
     PlaceUnknown,
+    WhichPlot,
     Withdrawn,
     WrongCrop,
     WrongKind,
@@ -59,6 +60,7 @@ from nongso.platform.traceability.making_errors import (
 )
 from nongso.platform.traceability.moving_errors import Held
 from nongso.platform.traceability.net import Net
+from nongso.platform.traceability.plots import BOOK, grown_on, place_of
 from nongso.platform.traceability.recipe_book import Kind, Step, recipes
 from nongso.platform.traceability.records import (
     PACKS,
@@ -115,6 +117,7 @@ class Intake:
 
     ``purpose`` is ``BOUGHT``, or ``MILLING``: then it stays the household's. ``bought_from`` is
     empty for what grew on the household's own land, else from whom and where it was bought.
+    ``plot`` is the plot on which it grew, empty where nobody said which.
     ``name`` says which one it is where the recipe leaves that open (which herb).
     """
 
@@ -128,6 +131,7 @@ class Intake:
     reason: str = ""
     moisture_permille: int | None = None
     name: str = ""
+    plot: str = ""
 
 
 @dataclass(frozen=True)
@@ -400,6 +404,7 @@ def take_in(desk: Desk, id_: str, wish: Intake) -> Lot:
     if wish.lifted > wish.day:
         raise BeforeItsSource("", wish.lifted.isoformat(), "lifted")
     check_moisture(kind, wish.moisture_permille)
+    _check_plot(desk, kind, wish)
     if not wish.bought_from:
         check_land(desk, producer.id, kind, wish.lifted, wish.grams, explained=bool(wish.reason))
     code, at = new_code(desk), moment(wish.day, desk.now)
@@ -429,6 +434,8 @@ def take_in(desk: Desk, id_: str, wish: Intake) -> Lot:
         {**says, **change(desk, producer.id, desk.cooperative, *types)},
     )
     append(desk, lots.RECEIVED, at, id_, body, [code])
+    if wish.plot:
+        field_events.bring_up(desk.session, desk.base, BOOK + wish.plot, desk.now)
     return desk.session.get_one(Lot, code)
 
 
@@ -458,11 +465,29 @@ def check_land(
         raise BeyondLand(area, before, now, most, surely=verdict.code == "beyond_land")
 
 
+def _check_plot(desk: Desk, kind: Kind, wish: Intake) -> None:
+    """Raise where the plot cannot have given it, or a spraying there was too near to the harvest.
+
+    Where nobody said which plot it was, one that is held back is asked about.
+    """
+    crop = kind.comes_in.crop if kind.comes_in is not None else ""
+    there = {one.id: one for one in grown_on(desk.session, wish.producer_id, crop, wish.lifted)}
+    if wish.plot:
+        if wish.plot not in there or wish.bought_from:
+            raise PlaceUnknown("plot", wish.plot)
+        withholding.refuse_plot(desk.session, wish.plot, wish.lifted)
+    elif not wish.bought_from:
+        for plot in there.values():
+            if withholding.of_plot(desk.session, plot.id, wish.lifted):
+                raise WhichPlot(plot.code)
+
+
 def _state_harvest(
     desk: Desk, id_: str, wish: Intake, producer: Producer, code: str, says: Body
 ) -> str:
     """Append what the household says about the harvest; returns the place."""
-    place = _place(desk, "hill", f"hill-{producer.id}", "", producer)
+    key = place_of(wish.plot) if wish.plot else f"hill-{producer.id}"
+    place = _place(desk, "hill", key, "", producer)
     lifted_at = min(moment(wish.lifted, desk.now), moment(wish.day, desk.now))
     first_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{id_}/harvest"))
     body = shaping.harvest(

@@ -12,6 +12,7 @@ the administrative units, so nothing is read out of it.
 
 import datetime
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -19,11 +20,14 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, sel
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from nongso.platform import typed_numbers
+from nongso.platform.diary.entries import Line
+from nongso.platform.events import Event
 from nongso.platform.store import Base
-from nongso.platform.traceability.records import Producer, same_crop
+from nongso.platform.traceability.records import Lot, Producer, same_crop
 
 # Square metres of one unit. Sào, mẫu and thước are those of the north: 360, 3,600 and 24 m².
 UNITS = {"m2": 1, "ha": 10_000, "sao": 360, "mau": 3_600, "thuoc": 24}
+BOOK = "plot:"  # how a plot's diary is called: plot:<id>
 SAID_UNITS = {"m2": "m²", "ha": "ha", "sao": "sào", "mau": "mẫu", "thuoc": "thước"}
 MOST_AREA_M2 = 10_000_000  # a thousand hectares; more is a slipped finger
 _ONE_CROP = dict.fromkeys(
@@ -87,6 +91,52 @@ class Plot(Base):
         return same_crop(plain_crop(self.crop), plain_crop(crop))
 
 
+def place_of(plot: str) -> str:
+    """The id of the place that stands for a plot in lots and events."""
+    return f"plot-{plot}"
+
+
+def plot_at(place: str | None) -> str | None:
+    """The plot for which a place stands; ``None`` for any other place."""
+    return place.removeprefix("plot-") if place is not None and place.startswith("plot-") else None
+
+
+def grown_on(session: Session, producer_id: str, crop: str, day: datetime.date) -> list[Plot]:
+    """The plots of a producer under that crop on that day; under any crop where it is empty."""
+    found = session.scalars(select(Plot).where(Plot.producer_id == producer_id))
+    return [plot for plot in found if plot.is_worked(day) and (not crop or plot.grows(crop))]
+
+
+def title(plot: Plot) -> str:
+    """What people call a plot: Nương sau bản (T001)."""
+    return f"{plot.name or plot.crop} ({plot.code})"
+
+
+def weighed(session: Session, plot: str) -> list[tuple[Lot, int]]:
+    """What was weighed in from a plot and when it was lifted, oldest first.
+
+    Portions that were split off or merged later are left out: they are no weigh-ins.
+    """
+    found = session.execute(
+        select(Lot, Event.at)
+        .join(Event, Event.number == Lot.born_number)
+        .where(Lot.place_id == place_of(plot), Lot.regrouped.is_(False))
+        .where(Lot.withdrawn_at.is_(None))
+        .order_by(Event.at, Lot.born_number)
+    )
+    return [(lot, at) for lot, at in found]
+
+
+def begun_on(lines: Iterable[Line], lifted: datetime.date) -> datetime.date:
+    """The day on which a plot's diary says that was planted what was lifted on that day."""
+    days = (
+        datetime.date.fromisoformat(line.entry.day)
+        for line in lines
+        if line.entry.kind == "planted" and not line.withdrawn
+    )
+    return max((day for day in days if day <= lifted), default=datetime.date.min)
+
+
 def plain_crop(crop: str) -> str:
     """The one name of a crop that people call by several: củ dong is dong riềng."""
     return _ONE_CROP.get(" ".join(crop.casefold().split()), crop)
@@ -98,9 +148,8 @@ def area_of(session: Session, producer_id: str, crop: str, day: datetime.date) -
     ``None`` where no plot of that crop is written down for the day: that is not known, which is
     something else than no land.
     """
-    found = session.scalars(select(Plot).where(Plot.producer_id == producer_id))
-    areas = [plot.area_m2 for plot in found if plot.is_worked(day) and plot.grows(crop)]
-    return sum(areas) if areas else None
+    found = grown_on(session, producer_id, crop, day) if crop else []
+    return sum(plot.area_m2 for plot in found) if found else None
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from nongso.platform.traceability.moving_records import (
     Holding,
     PackAccount,
 )
+from nongso.platform.traceability.plots import BOOK, Plot, begun_on, title, weighed
 from nongso.platform.traceability.records import (
     PLANTING,
     Flow,
@@ -157,28 +158,49 @@ def seeds(session: Session, cooperative: str, origin: Origin) -> list[str]:
     return found
 
 
-def sprayings(session: Session, cooperative: str) -> list[tuple[Place, diary.Line]]:
-    """The sprayings in the cooperative's greenhouses that stand, newest first."""
+@dataclass(frozen=True)
+class Spraying:
+    """A spraying that stands in a diary: of a greenhouse (``place``) or of a ``plot``."""
+
+    name: str
+    line: diary.Line
+    place: str = ""
+    plot: str = ""
+
+
+def sprayings(session: Session, cooperative: str) -> list[Spraying]:
+    """The sprayings in the cooperative's greenhouses and plots that stand, newest first."""
     houses = select(Place).where(Place.cooperative == cooperative, Place.greenhouse.is_not(None))
+    plots = select(Plot).where(Plot.cooperative == cooperative)
     found = [
-        (place, line)
+        Spraying(place.name, line, place=place.id)
         for place in session.scalars(houses)
-        for line in diary.lines(session, place.greenhouse or "")
-        if line.entry.kind == "sprayed" and not line.withdrawn
+        for line in _sprayed_in(session, place.greenhouse or "")
     ]
-    return sorted(found, key=lambda one: (one[1].entry.day, one[1].number), reverse=True)
+    found += [
+        Spraying(f"{plot.producer.name}, {title(plot)}", line, plot=plot.id)
+        for plot in session.scalars(plots)
+        for line in _sprayed_in(session, BOOK + plot.id)
+    ]
+    return sorted(found, key=lambda one: (one.line.entry.day, one.line.number), reverse=True)
+
+
+def _sprayed_in(session: Session, book: str) -> list[diary.Line]:
+    lines = diary.lines(session, book)
+    return [one for one in lines if one.entry.kind == "sprayed" and not one.withdrawn]
 
 
 def _sprayed(session: Session, cooperative: str, line_id: str) -> list[str]:
     """What was gathered after a spraying from the plantings that stood there, and they."""
-    there = next((one for one in sprayings(session, cooperative) if one[1].id == line_id), None)
+    there = next((one for one in sprayings(session, cooperative) if one.line.id == line_id), None)
     if there is None:
         return []
-    place, line = there
-    since, until = _span(datetime.date.fromisoformat(line.entry.day))
+    if there.plot:
+        return _lifted_after(session, there)
+    since, until = _span(datetime.date.fromisoformat(there.line.entry.day))
     plantings = session.scalars(
         select(Lot)
-        .where(Lot.place_id == place.id, Lot.kind == PLANTING, Lot.withdrawn_at.is_(None))
+        .where(Lot.place_id == there.place, Lot.kind == PLANTING, Lot.withdrawn_at.is_(None))
         .where(Lot.at < until)
         .order_by(Lot.at.desc())
     ).all()
@@ -196,6 +218,17 @@ def _sprayed(session: Session, cooperative: str, line_id: str) -> list[str]:
         if after or not gathered or planting.at == plantings[0].at:
             found.append(planting.code)  # what it gives from now on is hit too
     return found
+
+
+def _lifted_after(session: Session, spraying: Spraying) -> list[str]:
+    """What was lifted from a plot after a spraying, as far as it stood there then."""
+    sprayed = datetime.date.fromisoformat(spraying.line.entry.day)
+    lines = diary.lines(session, BOOK + spraying.plot)
+    return [
+        lot.code
+        for lot, at in weighed(session, spraying.plot)
+        if begun_on(lines, day_of(at)) <= sprayed <= day_of(at)
+    ]
 
 
 def hit(session: Session, cooperative: str, origin: Origin) -> Hit:

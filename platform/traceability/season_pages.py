@@ -9,27 +9,38 @@ from nongso.labels.papers import Paper, Section, Signature, pdf
 from nongso.platform.accounts import allow, owns, somebody
 from nongso.platform.csvtable import csv_text
 from nongso.platform.diary.pages import FOLLOWERS
-from nongso.platform.diary.together import LOTS
+from nongso.platform.diary.together import LOTS, Lots
 from nongso.platform.forms import kg_typed
 from nongso.platform.languages import _, date, day_of, language
 from nongso.platform.settings import Settings
 from nongso.platform.store import records, transaction
-from nongso.platform.traceability import field_events, field_lots
+from nongso.platform.traceability import field_events, field_lots, plot_diary
+from nongso.platform.traceability.plots import BOOK, Plot
 from nongso.platform.traceability.records import PLANTING, Lot
-from nongso.platform.traceability.season_record import SeasonRecord, season_record
+from nongso.platform.traceability.season_record import SeasonRecord, plot_record, season_record
 from nongso.platform.traceability.season_record import Table as Part
 from nongso.platform.traceability.spreadsheets import XLSX, Table, to_xlsx
 
-blueprint = Blueprint("season", __name__, url_prefix="/records/plantings")
+blueprint = Blueprint("season", __name__, url_prefix="/records")
 
 READERS = ("farmer", "clerk", "officer", "admin")
 
 
-@blueprint.get("/<code>/season.pdf")
+@blueprint.get("/plantings/<code>/season.pdf")
 @allow(*READERS)
 def paper(code: str) -> Response:
     """The record on paper, with places to sign."""
-    found = _record(code)
+    return _paper(_record(code))
+
+
+@blueprint.get("/plots/<key>/season.pdf")
+@allow(*READERS)
+def plot_paper(key: str) -> Response:
+    """The record of a plot on paper."""
+    return _paper(_plot(key))
+
+
+def _paper(found: SeasonRecord) -> Response:
     made = Paper(
         title=found.title,
         author=found.cooperative,
@@ -47,11 +58,21 @@ def paper(code: str) -> Response:
     return _file(found, pdf(made), "pdf", "application/pdf")
 
 
-@blueprint.get("/<code>/season.xlsx")
+@blueprint.get("/plantings/<code>/season.xlsx")
 @allow(*READERS)
 def workbook(code: str) -> Response:
     """The record as a workbook, a sheet for each part."""
-    found = _record(code)
+    return _workbook(_record(code))
+
+
+@blueprint.get("/plots/<key>/season.xlsx")
+@allow(*READERS)
+def plot_workbook(key: str) -> Response:
+    """The record of a plot as a workbook."""
+    return _workbook(_plot(key))
+
+
+def _workbook(found: SeasonRecord) -> Response:
     return _file(found, to_xlsx([_sheet(one) for one in found.tables]), "xlsx", XLSX)
 
 
@@ -62,11 +83,21 @@ def _sheet(part: Part) -> Table:
     return Table(part.title[:31], rows)
 
 
-@blueprint.get("/<code>/season.csv")
+@blueprint.get("/plantings/<code>/season.csv")
 @allow(*READERS)
 def table(code: str) -> Response:
     """The record as one table, its parts below each other, for any program."""
-    found = _record(code)
+    return _table(_record(code))
+
+
+@blueprint.get("/plots/<key>/season.csv")
+@allow(*READERS)
+def plot_table(key: str) -> Response:
+    """The record of a plot as one table."""
+    return _table(_plot(key))
+
+
+def _table(found: SeasonRecord) -> Response:
     rows: list[tuple[str, ...]] = []
     for one in found.tables:
         rows += [(), (one.title,), *((line,) for line in one.lines)]
@@ -85,9 +116,16 @@ def _record(code: str) -> SeasonRecord:
     return found
 
 
+def _plot(key: str) -> SeasonRecord:
+    plot = records().get(Plot, key)
+    if plot is None or not owns(plot.cooperative):
+        abort(404)
+    return plot_record(records(), plot, int(time.time()))
+
+
 def _file(found: SeasonRecord, body: bytes, ending: str, kind: str) -> Response:
     answer = Response(body, content_type=kind)
-    name = f"ho-so-vu-{found.planting.code}-{found.until:%Y%m%d}.{ending}"
+    name = f"ho-so-vu-{found.code}-{found.until:%Y%m%d}.{ending}"
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
 
@@ -110,12 +148,18 @@ def prepare(app: Flask) -> None:
     """Let diary and lots know of each other, so that nothing is typed twice."""
     settings: Settings = app.extensions["nongso.settings"]
 
-    def follow(greenhouse: str) -> None:
+    def follow(book: str) -> None:
         with transaction() as session:
-            field_events.bring_up(session, settings.label_url, greenhouse, int(time.time()))
+            field_events.bring_up(session, settings.label_url, book, int(time.time()))
+
+    def lots_of(book: str) -> Lots:
+        plot = book.removeprefix(BOOK)
+        if plot != book:
+            return plot_diary.lots_of(records(), plot)
+        return field_lots.lots_of(records(), book)
 
     app.extensions.setdefault(FOLLOWERS, []).append(follow)
     app.jinja_env.globals["diary_to_weigh"] = _to_weigh
     app.jinja_env.globals["diary_to_plant"] = _to_plant
     app.jinja_env.globals["kg_typed"] = kg_typed
-    app.extensions[LOTS] = lambda greenhouse: field_lots.lots_of(records(), greenhouse)
+    app.extensions[LOTS] = lots_of

@@ -26,6 +26,9 @@ from nongso.platform.greenhouse.records import Greenhouse
 from nongso.platform.languages import _, date, day_of, number
 from nongso.platform.people import Cooperative, Person
 from nongso.platform.traceability import telling
+from nongso.platform.traceability.plots import BOOK, Plot
+from nongso.platform.traceability.plots import title as plot_title
+from nongso.platform.traceability.plots import weighed as weighed_from
 from nongso.platform.traceability.records import CROP, Flow, Lot
 from nongso.platform.traceability.testing_records import LabTest
 from nongso.platform.traceability.trace import trace
@@ -43,10 +46,30 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Grown:
+    """What grew and where: a planting in a greenhouse, or a crop on a plot. ``book`` is its diary.
+
+    ``code`` is that of the planting or of the plot; ``until`` is the last day that is told.
+    """
+
+    book: str
+    code: str
+    crop: str
+    where: str
+    grower: str
+    cooperative: str
+    area_m2: float | None
+    growing_area_code: str
+    since: datetime.date
+    until: datetime.date
+    harvests: Sequence[Lot]
+
+
+@dataclass(frozen=True)
 class SeasonRecord:
     """All of it. ``until`` is the last day that is told: of the last harvest, or today."""
 
-    planting: Lot
+    code: str  # of the planting, or of the plot
     cooperative: str
     title: str
     since: datetime.date
@@ -60,30 +83,77 @@ def season_record(session: Session, planting: Lot, now: int) -> SeasonRecord | N
     house = session.get(Greenhouse, place.greenhouse) if place and place.greenhouse else None
     if house is None:
         return None
-    since, harvests = day_of(planting.at), _harvests(session, planting)
-    until = max((day_of(one.at) for one in harvests), default=day_of(now))
+    harvests = _harvests(session, planting)
+    parts = (house.name, place.village, place.commune, place.province) if place else ()
+    grown = Grown(
+        book=house.slug,
+        code=planting.code,
+        crop=planting.name,
+        where=", ".join(part for part in parts if part),
+        grower=planting.producer.name if planting.producer is not None else "",
+        cooperative=planting.cooperative,
+        area_m2=house.area_m2,
+        growing_area_code="",
+        since=day_of(planting.at),
+        until=max((day_of(one.at) for one in harvests), default=day_of(now)),
+        harvests=harvests,
+    )
+    title = _("Hồ sơ vụ: %(crop)s, %(house)s", crop=planting.name, house=house.name)
+    return _record(session, grown, title)
+
+
+def plot_record(session: Session, plot: Plot, now: int) -> SeasonRecord:
+    """Gather the record of the season that goes on, on a plot, or of the last one.
+
+    It begins with the diary's last planting, or where nobody wrote that, with the plot.
+    """
+    planted = diary.planting(diary.standing(diary.lines(session, BOOK + plot.id)))
+    since = datetime.date.fromisoformat(planted.day if planted is not None else plot.since)
+    weighed = [(lot, day_of(at)) for lot, at in weighed_from(session, plot.id)]
+    weighed = [(lot, lifted) for lot, lifted in weighed if lifted >= since]
+    until = datetime.date.fromisoformat(plot.until) if plot.until else day_of(now)
+    name = plot_title(plot)
+    owner = plot.producer
+    parts = (name, owner.village, owner.commune, owner.province)
+    grown = Grown(
+        book=BOOK + plot.id,
+        code=plot.code,
+        crop=plot.crop,
+        where=", ".join(part for part in parts if part),
+        grower=owner.name,
+        cooperative=plot.cooperative,
+        area_m2=plot.area_m2,
+        growing_area_code=plot.growing_area_code,
+        since=since,
+        until=max([min(until, day_of(now)), *(lifted for _lot, lifted in weighed)]),
+        harvests=[lot for lot, _lifted in weighed],
+    )
+    return _record(session, grown, _("Hồ sơ vụ: %(crop)s, %(house)s", crop=plot.crop, house=name))
+
+
+def _record(session: Session, grown: Grown, title: str) -> SeasonRecord:
     lines = [
         one
-        for one in reversed(diary.lines(session, house.slug))
-        if since <= datetime.date.fromisoformat(one.entry.day) <= until
+        for one in reversed(diary.lines(session, grown.book))
+        if grown.since <= datetime.date.fromisoformat(one.entry.day) <= grown.until
     ]
     standing = [one for one in lines if not one.withdrawn]
     names = _names(session, lines)
-    home = session.get(Cooperative, planting.cooperative)
+    home = session.get(Cooperative, grown.cooperative)
     return SeasonRecord(
-        planting=planting,
+        code=grown.code,
         cooperative=home.name if home is not None else "",
-        title=_("Hồ sơ vụ: %(crop)s, %(house)s", crop=planting.name, house=house.name),
-        since=since,
-        until=until,
+        title=title,
+        since=grown.since,
+        until=grown.until,
         tables=(
-            _who_and_where(planting, house, home, standing, since, until),
+            _who_and_where(grown, home, standing),
             _inputs(_("Phân bón"), _of(standing, "fertilised"), names),
             _sprayings(_of(standing, "sprayed"), names),
-            _water(session, house, _of(standing, "watered"), since, until),
+            _water(session, grown, _of(standing, "watered")),
             _other_work(standing, names),
-            _gathered(session, house, harvests),
-            _tests(session, harvests),
+            _gathered(session, grown),
+            _tests(session, grown.harvests),
             _corrected(lines, names),
         ),
     )
@@ -110,35 +180,27 @@ def _of(lines: Sequence[Line], kind: str) -> list[Line]:
     return [one for one in lines if one.entry.kind == kind]
 
 
-def _who_and_where(
-    planting: Lot,
-    house: Greenhouse,
-    home: Cooperative | None,
-    lines: Sequence[Line],
-    since: datetime.date,
-    until: datetime.date,
-) -> Table:
-    producer, place = planting.producer, planting.place
+def _who_and_where(grown: Grown, home: Cooperative | None, lines: Sequence[Line]) -> Table:
     seed = next((one.entry.product for one in lines if one.entry.kind == "planted"), "")
-    where = [place.village, place.commune, place.province] if place is not None else []
     unknown = _("chưa ghi")
+    area = f"{number(grown.area_m2)} m²" if grown.area_m2 is not None else unknown
+    rows = [
+        (_("Hợp tác xã"), home.name if home is not None else unknown),
+        (_("Người trồng"), grown.grower or unknown),
+        (_("Nơi trồng"), grown.where or unknown),
+        (_("Diện tích"), area),
+        (_("Cây trồng"), grown.crop),
+        (_("Giống, mua ở đâu"), seed or unknown),
+        (_("Mã thửa") if grown.book.startswith(BOOK) else _("Mã lứa"), grown.code),
+        (_("Ngày trồng"), date(grown.since)),
+        (_("Ghi đến ngày"), date(grown.until)),
+    ]
+    if grown.growing_area_code:
+        rows.insert(3, (_("Mã số vùng trồng"), grown.growing_area_code))
     return Table(
         _("Nơi trồng và giống"),
         head=(_("Mục"), _("Nội dung")),
-        rows=(
-            (_("Hợp tác xã"), home.name if home is not None else unknown),
-            (_("Người trồng"), producer.name if producer is not None else unknown),
-            (_("Nơi trồng"), f"{house.name}, {', '.join(part for part in where if part)}"),
-            (
-                _("Diện tích"),
-                f"{number(house.area_m2)} m²" if house.area_m2 is not None else unknown,
-            ),
-            (_("Cây trồng"), planting.name),
-            (_("Giống, mua ở đâu"), seed or unknown),
-            (_("Mã lứa"), planting.code),
-            (_("Ngày trồng"), date(since)),
-            (_("Ghi đến ngày"), date(until)),
-        ),
+        rows=tuple(rows),
         widths=(1, 3),
     )
 
@@ -217,25 +279,24 @@ def _sprayings(lines: Sequence[Line], names: Mapping[str, str]) -> Table:
     )
 
 
-def _water(
-    session: Session,
-    house: Greenhouse,
-    by_hand: Sequence[Line],
-    since: datetime.date,
-    until: datetime.date,
-) -> Table:
-    days = watering.by_day(session, house.slug, since, until)
+def _water(session: Session, grown: Grown, by_hand: Sequence[Line]) -> Table:
+    on_plot = grown.book.startswith(BOOK)  # no gateway waters a hill
+    days = [] if on_plot else watering.by_day(session, grown.book, grown.since, grown.until)
     metered = sum(one.litres or 0 for one in days)
     unmetered = sum(one.unmetered for one in days)
     hand = sum(one.entry.amount or 0 for one in by_hand)
-    said = [
-        _(
-            "Tủ điều khiển tưới %(times)s lần trong %(days)s ngày, đo được %(litres)s lít.",
-            times=number(sum(one.times for one in days)),
-            days=number(len(days)),
-            litres=number(metered),
-        )
-    ]
+    said = (
+        []
+        if on_plot
+        else [
+            _(
+                "Tủ điều khiển tưới %(times)s lần trong %(days)s ngày, đo được %(litres)s lít.",
+                times=number(sum(one.times for one in days)),
+                days=number(len(days)),
+                litres=number(metered),
+            )
+        ]
+    )
     if unmetered:
         said.append(_("%(times)s lần tưới không đo được nước.", times=number(unmetered)))
     if by_hand:
@@ -248,7 +309,7 @@ def _water(
         )
     return Table(
         _("Nước tưới"),
-        lines=tuple(said),
+        lines=tuple(said) or (_("Không có dòng nào."),),
         head=(_("Ngày"), _("Số lần"), _("Số phút"), _("Số lít đo được"), _("Lần không đo được")),
         rows=tuple(
             (
@@ -291,11 +352,12 @@ def _other_work(lines: Sequence[Line], names: Mapping[str, str]) -> Table:
     )
 
 
-def _gathered(session: Session, house: Greenhouse, harvests: Sequence[Lot]) -> Table:
+def _gathered(session: Session, grown: Grown) -> Table:
+    harvests = grown.harvests
     total = sum(one.made_grams or 0 for one in harvests)
     said = [_("Tổng cộng %(kg)s kg.", kg=kg(total))]
-    if house.area_m2 and total:
-        mean = number(total / 1000 / house.area_m2, 2)
+    if grown.area_m2 and total:
+        mean = number(total / 1000 / grown.area_m2, 2)
         said.append(_("Năng suất %(kg)s kg mỗi m².", kg=mean))
     if harvests:
         event = session.get(Event, harvests[-1].born_number)

@@ -143,6 +143,14 @@ def refusal(error: errors.Refused) -> str:
             return _("Mã GTIN sai số cuối. Xin xem lại giấy của GS1. Nếu chưa có, xin để trống.")
         case errors.BadGtin():
             return _("Mã GTIN có 8, 12, 13 hoặc 14 chữ số. Nếu chưa có, xin để trống.")
+        case errors.WhichPlot():
+            return _(
+                "Thửa %(plot)s của hộ này đang trong thời gian cách ly. "
+                "Xin chọn thửa đã thu hoạch.",
+                plot=error.plot,
+            )
+        case errors.PlaceUnknown(field="plot"):
+            return _("Thửa này không phải của hộ, hoặc không trồng cây này hôm đó. Xin chọn lại.")
         case errors.PlaceUnknown():
             return _("Xin chọn một dòng.")
     return _("Chưa ghi được. Xin xem lại các ô.")
@@ -154,6 +162,12 @@ def _held_back(error: errors.HeldBack) -> str:
         "sprayed": date(error.sprayed),
         "until": date(error.until),
     }
+    if error.deed == "weigh":
+        return _(
+            "Chưa nhận được: thửa này phun %(product)s ngày %(sprayed)s, "
+            "thời gian cách ly đến hết ngày %(until)s.",
+            **said,
+        )
     if error.harvested is not None:
         return _(
             "Không đóng gói, in tem hay gửi đi: lô này thu hoạch ngày %(harvested)s, "

@@ -32,6 +32,7 @@ from nongso.platform.traceability.making_pages import moisture_typed
 from nongso.platform.traceability.moving_desk import MOST_PACKS, done
 from nongso.platform.traceability.net import Net
 from nongso.platform.traceability.places_pages import seal_measured
+from nongso.platform.traceability.plots import Plot
 from nongso.platform.traceability.recipe_book import Kind, Step, recipes
 from nongso.platform.traceability.records import (
     MOST_PACK_GRAMS,
@@ -127,7 +128,7 @@ def intake() -> Answer:
     last = _last_brought(kind) if kind.named else None
     if last is not None:
         proposed["name"] = last.name
-    proposed |= asked("producer", "lifted", "purpose", "name")
+    proposed |= asked("producer", "lifted", "purpose", "name", "plot")
     return _intake(kind, Form(new_form(**proposed)))
 
 
@@ -166,8 +167,17 @@ def take_in() -> Answer:
         reason=form.text("reason", 200, needed=False),
         moisture_permille=moisture_typed(form),
         name=form.text("name", 60, needed=kind.named),
+        plot=form.choice("plot", {one.id for one in _plots(kind)}) if form["plot"] else "",
     )
     return _record(form, ops.take_in, wish) or _intake(kind, form)
+
+
+def _plots(kind: Kind) -> list[Plot]:
+    """The plots that may have given it, by household."""
+    crop = kind.comes_in.crop if kind.comes_in is not None else ""
+    found = records().scalars(scoped(select(Plot), Plot.cooperative)).all()
+    own = [one for one in found if not crop or one.grows(crop)]
+    return sorted(own, key=lambda one: (one.producer.code, one.code))
 
 
 def _is_milled(kind: Kind) -> bool:
@@ -181,6 +191,7 @@ def _intake(kind: Kind, form: Form) -> Answer:
         form,
         kind=kind,
         producers=producers("household", "group"),
+        plots=_plots(kind),
         is_milled=_is_milled(kind),
         asks_moisture=kind.moisture is not None and kind.moisture.asked,
         words=telling_making.words,

@@ -17,6 +17,7 @@ from nongso.platform.events import Event, EventSubject
 from nongso.platform.languages import day_of
 from nongso.platform.traceability import certificates, field_events, lots, places, way
 from nongso.platform.traceability.identifiers import lot_of
+from nongso.platform.traceability.plots import plot_at
 from nongso.platform.traceability.recipe_book import recipes
 from nongso.platform.traceability.records import CROP, PACKS, PLANTING, Lot, Product
 from nongso.platform.traceability.registry_history import Party, producer_on
@@ -107,7 +108,8 @@ def tell(session: Session, lot: Lot) -> Story | None:
     codes = [one.code for one in behind]
     events = _events_of(session, codes)
     plantings = {one.code: one for one in behind if one.kind == PLANTING}
-    recorded = field_events.about(session, list(plantings))
+    fields = [one.code for one in behind if plot_at(one.place_id) and not one.regrouped]
+    recorded = field_events.about(session, [*plantings, *fields])
     field = field_events.standing(recorded)
     gathered = [
         event for event in events if event.type == lots.HARVESTED and lots.made_by(event.body)
@@ -129,7 +131,9 @@ def tell(session: Session, lot: Lot) -> Story | None:
         gathered=tuple(_gathered(behind, events)),
         certificates=tuple(certificates.claims_of_lot(session, lot, day_of(lot.at))),
         corrected=_corrected(events) + field_events.corrections(recorded),
-        too_early=tuple(withholding(session, lot.code, day_of(lot.at))) if plantings else (),
+        too_early=tuple(withholding(session, lot.code, day_of(lot.at)))
+        if plantings or fields
+        else (),
         recorded_at=max(event.recorded_at for event in (*events, *field)),
     )
 

@@ -14,6 +14,7 @@ from nongso.platform.diary import entries as diary
 from nongso.platform.traceability import demo, labelling_rolls, labelling_state
 from nongso.platform.traceability.labeltext import texts_of_roll
 from nongso.platform.traceability.operations import Desk
+from nongso.platform.traceability.plots import Plot
 from nongso.platform.traceability.records import Lot
 
 
@@ -81,6 +82,31 @@ def test_a_diary_line_waits_on_the_phone_and_is_written_once(
     expect(farmer.locator("[data-sent]")).to_have_text(re.compile("Đã gửi 2 dòng"))
     farmer.reload()
     assert sorted(one.entry.amount or 0 for one in lines(place)) == [80, 120]
+
+
+def test_a_line_of_a_plot_waits_on_the_phone_as_one_of_a_greenhouse_does(
+    farmer: Page, phone: BrowserContext, server: Server
+) -> None:
+    place = server.place
+    demo.lay_down(place.settings, int(time.time()))
+    with place.records.session() as session:
+        plot = session.scalars(select(Plot.id)).first()
+    farmer.goto("/greenhouses")
+    farmer.get_by_role("link", name="Nhật ký thửa đất").click()
+    farmer.goto(f"/plots/{plot}/diary/new?kind=fertilised")  # what is looked at is kept
+    farmer.wait_for_load_state("networkidle")
+    phone.set_offline(True)
+    farmer.goto(f"/plots/{plot}/diary/new?kind=fertilised")
+    farmer.fill("input[name=product]", "Phân chuồng")
+    farmer.fill("input[name=amount]", "300")
+    farmer.get_by_role("button", name="Ghi", exact=True).click()
+    expect(farmer.locator("main")).to_contain_text("được giữ trong điện thoại")
+    farmer.goto("/greenhouses")
+    phone.set_offline(False)
+    expect(farmer.locator("[data-sent]")).to_have_text(re.compile("Đã gửi 1 dòng"))
+    with place.records.session() as session:
+        (line,) = diary.lines(session, f"plot:{plot}")
+    assert line.entry.product == "Phân chuồng"
 
 
 def test_nobody_elses_waiting_lines_are_sent_in_my_name(

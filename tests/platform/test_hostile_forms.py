@@ -250,6 +250,11 @@ BY_HAND = {
         f"/greenhouses/tan-binh-1/diary/{NOBODYS}/correct",
         ("id", "kind", "amount", "unit", "note", "day", "why"),
     ),
+    "plot_diary.correct": (
+        "farmer",
+        f"/plots/{NOBODYS}/diary/{NOBODYS}/correct",
+        ("id", "kind", "amount", "unit", "note", "day", "why"),
+    ),
     "members.begin_by_code": ("helper", "/help/code", ("code",)),
     "members.begin_by_pin": ("helper", "/help/pin", ("user", "secret", "hours", "deed")),
     "members.end_helping": ("farmer", "/help/end", ()),
@@ -296,6 +301,7 @@ def check(office: Office, path: str, answer: Any) -> None:
 GREENHOUSE = (
     *("greenhouse.water", "greenhouse.stop", "greenhouse.stop_everything", "greenhouse.mode"),
     *("diary.write", "diary.correct", "diary.state_before", "overview.state"),
+    *("plot_diary.write", "plot_diary.correct", "plot_diary.state_before"),
     *("alerts.acknowledge", "alerts.add_way", "alerts.remove_way", "alerts.try_way"),
     *("alerts.set_plan", "alerts.set_rule"),
 )

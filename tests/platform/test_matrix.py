@@ -200,7 +200,9 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         "serial": "1",
         "gtin": "08930000000000",
         "secret": "not-a-secret-that-was-made",
-        "line": diary_line(made),
+        "line": diary_line(made, "/greenhouses/tan-binh-1/diary"),
+        "plot_diary:slug": own["records.plot:key"],
+        "plot_diary:line": diary_line(made, f"/plots/{own['records.plot:key']}/diary"),
         "name": "0" * 32 + ".jpg",
         "number": str(uuid.uuid4()),
         "alerts:kind": "greenhouse",
@@ -228,6 +230,8 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         made.filled[f"records.keep_{row}:key"] = own[f"records.{row}:key"]
     for endpoint in ("certificate_file", "remove_certificate"):
         made.filled[f"records.{endpoint}:key"] = own["records.certificate:key"]
+    for paper in ("paper", "workbook", "table"):
+        made.filled[f"season.plot_{paper}:key"] = own["records.plot:key"]
     made.filled["records.product_photo:key"] = own["records.product:key"]
     yield made
     place.close()
@@ -253,11 +257,11 @@ def recalling(first: Callable[[str], str]) -> dict[str, str]:
     return found
 
 
-def diary_line(office: Office) -> str:
+def diary_line(office: Office, book: str) -> str:
     """Write a line into the diary, as the farmer's phone does; return its id."""
     line = str(uuid.uuid4())
     made = office.client(WHO[2]).post(
-        "/greenhouses/tan-binh-1/diary",
+        book,
         data={"id": line, "day": "2026-11-01", "kind": "watered", "amount": "120"},
     )
     assert made.status_code == 303, made.text

@@ -92,7 +92,15 @@ def test_water_is_compared_with_before_in_the_same_greenhouses_only(farm: Place)
     with farm.records.transaction() as session:
         house = session.get(Greenhouse, "tan-binh-1")
         assert house is not None
-        season.state_before(session, str(uuid.uuid4()), house, "x", Before(litres_week=2000), NOW)
+        season.state_before(
+            session,
+            str(uuid.uuid4()),
+            house.slug,
+            house.cooperative,
+            "x",
+            Before(litres_week=2000),
+            NOW,
+        )
         session.add(
             Run(
                 id=str(uuid.uuid4()),

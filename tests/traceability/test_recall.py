@@ -205,7 +205,7 @@ def test_a_spraying_hits_what_was_gathered_after_it_and_what_still_grows(farm: F
         )
         diary.write(session, new_id(), "tan-binh-1", COOP, "clerk", entry)
     with farm.records.session() as session:
-        ((_place, line),) = recall_reach.sprayings(session, COOP)
+        line = recall_reach.sprayings(session, COOP)[0].line
         back = withdrawal.made_of(session, gathered.code)
     assert back == []
     found = hit(farm, Origin("spray", line.id))
@@ -231,7 +231,7 @@ def test_a_spraying_hits_every_bed_of_the_house_that_gave_something_after_it(far
         for bed in (first, twin)
     ]
     with farm.records.session() as session:
-        ((_place, line),) = recall_reach.sprayings(session, COOP)
+        line = recall_reach.sprayings(session, COOP)[0].line
     found = {one.code for one in hit(farm, Origin("spray", line.id)).lots}
     assert found == {*gathered, first.code, twin.code, later.code}
     assert early.code not in found

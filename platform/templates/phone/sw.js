@@ -7,8 +7,8 @@ var VERSION = {{ version|tojson }};
 var FILES = {{ files|tojson }};
 var SHELL = "shell-" + VERSION, PAGES = "pages";
 var PATIENCE = 8000; // a slow network answers within it; longer, and the kept page is shown
-var OURS = /^\/(greenhouses|alerts|records\/rolls\/bind)(\/|$)/;
-var LINE = /^\/greenhouses\/[^/]+\/diary$/, BINDING = /^\/records\/rolls\/bind$/;
+var OURS = /^\/(greenhouses|plots|alerts|records\/rolls\/bind)(\/|$)/;
+var LINE = /^\/(greenhouses|plots)\/[^/]+\/diary$/, BINDING = /^\/records\/rolls\/bind$/;
 var SAID = {{ said|tojson }}; // in each language a page, and what it says where no answer came
 
 self.addEventListener("install", function (event) {
