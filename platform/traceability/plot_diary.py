@@ -16,7 +16,6 @@ from nongso.platform.diary import books
 from nongso.platform.diary.books import Book
 from nongso.platform.diary.together import Lots, Weighed
 from nongso.platform.languages import day_of
-from nongso.platform.local import is_here
 from nongso.platform.store import records
 from nongso.platform.traceability.desk import page
 from nongso.platform.traceability.plots import BOOK, Plot, title, weighed
@@ -67,10 +66,3 @@ def lots_of(session: Session, plot: str) -> Lots:
 def prepare(app: Flask) -> None:
     """Give plots the pages of a diary."""
     app.extensions.setdefault(books.FINDERS, {})[books.PLOTS] = _book
-    app.jinja_env.globals["has_plots"] = _has_plots
-
-
-def _has_plots() -> bool:
-    """Say whether there is a plot whose diary the one who asks may open."""
-    wanted = scoped(select(Plot.id), Plot.cooperative).limit(1)
-    return is_here("plot_books.plots") and records().scalar(wanted) is not None

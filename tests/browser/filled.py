@@ -187,6 +187,9 @@ class Filled:
                 "packed": "no-such-page",
                 "rest": "1",  # of a GS1 address: a page that says what is wrong with it
                 "records.plot:key": one("SELECT id FROM plot LIMIT 1"),
+                "plot_diary:slug": (plot := one("SELECT id FROM plot LIMIT 1")),
+                "plot_diary:line": self._plot_line(plot),
+                "season:key": plot,
                 "records.certificate:key": one("SELECT id FROM certificate LIMIT 1"),
                 "digest": self._spreadsheet(),
                 "holder": one("SELECT id FROM holder LIMIT 1"),
@@ -201,6 +204,14 @@ class Filled:
                 "records.recall_notice:key": one("SELECT id FROM recall LIMIT 1"),
                 "records.recall_calls:key": one("SELECT id FROM recall LIMIT 1"),
             }
+
+    def _plot_line(self, plot: str) -> str:
+        """A line in the diary of a plot."""
+        line, phone = str(uuid.uuid4()), self.clients["farmer"]
+        sent = {"form_token": form_token(phone.get("/greenhouses")), "id": line, "kind": "note"}
+        sent |= {"day": "2026-11-01", "note": "Cây đều."}
+        assert phone.post(f"/plots/{plot}/diary", data=sent).status_code == 303
+        return line
 
     def _rehearsal(self, lot: str) -> str:
         """A recall that is being played."""
