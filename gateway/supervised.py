@@ -31,7 +31,7 @@ METER_BACK_SECONDS = 5.0  # so long a new supervisor may need to read the meter
 class ValvesLike(Protocol):
     """The supervisor's client."""
 
-    def open(self, zone: str, seconds: float, id: str) -> Body: ...  # noqa: A002
+    def open(self, zone: str, seconds: float, id: str, flow: float | None) -> Body: ...  # noqa: A002
 
     def stop(self, zone: str | None = None) -> Body: ...
 
@@ -73,10 +73,12 @@ class Supervised:
 
     # --- what it is told -------------------------------------------------------------------
 
-    def open(self, run: Body) -> Reason | None:
+    def open(self, run: Body, usual_l_per_min: float | None) -> Reason | None:
         """Ask it to open. Returns why not, or ``None`` when water runs."""
         try:
-            answer = self._valves.open(run["zone"], run["ordered_seconds"], run["id"])
+            answer = self._valves.open(
+                run["zone"], run["ordered_seconds"], run["id"], usual_l_per_min
+            )
         except (SupervisorGone, SupervisorRefused) as error:
             # A lost answer: the connection is closed, so whatever was opened is closed too.
             self._lost(error)
@@ -146,6 +148,8 @@ class Supervised:
         book = records.book
         for ended in ends:
             if ended["id"] in book.runs:
+                if ended["code"] == "done" and ended.get("flow") is not None:
+                    book.flowed(book.runs[ended["id"]]["zone"], ended["flow"])
                 records.run_ended(ended["id"], ended["code"], ended["seconds"], ended["litres"])
             self._heard.append(ended["id"])
         if ends:

@@ -10,6 +10,7 @@ neither opens nor closes the day's account.
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from statistics import median
 from typing import Any, Protocol
 
 from nongso.gateway.irrigation.facts import DAY_SECONDS, Balance, Band, Bed, Limits, Ran, Zone
@@ -19,6 +20,8 @@ from nongso.gateway.settings import Zone as ZoneSettings
 
 MOST_OUTCOMES = 200  # a command is offered for minutes; hundreds of wishes later it has expired
 MOST_PAST_RUNS = 500
+MOST_FLOWS = 9  # of so many runs the middle one is usual: one odd run changes little
+FEWEST_FLOWS = 3
 
 Body = dict[str, Any]
 
@@ -67,6 +70,9 @@ class WaterBook:
         self._settings = settings.zones()
         self.zones = {z.id: self._zone(z) for z in self._settings.values()}
         self.past = {zone: self._past(zone) for zone in self.zones}
+        self._flows: dict[str, list[float]] = {
+            zone: self._load(f"water.flow.{zone}", []) for zone in self.zones
+        }
         self.runs: dict[str, Body] = self._load("water.runs", {})
         self.outcomes: dict[str, Body] = self._load("water.outcomes", {})
         self.alarms: dict[str, Body] = self._load("water.alarms", {})
@@ -154,6 +160,17 @@ class WaterBook:
     def note_failure(self, zone: str, now: Moment) -> None:
         """A start came to nothing: not to be tried again each second."""
         self.past[zone].append(PastRun(now, 0.0, True, self.delivered_litres(zone)))
+
+    def flowed(self, zone: str, l_per_min: float) -> None:
+        """So much flowed steadily in a run that ended well."""
+        if zone in self._flows:
+            self._flows[zone] = [*self._flows[zone], l_per_min][-MOST_FLOWS:]
+            self._save(f"water.flow.{zone}", self._flows[zone])
+
+    def usual_flow(self, zone: str) -> float | None:
+        """What usually flows in a zone, in l/min; ``None`` before its third measured run."""
+        known = self._flows[zone]
+        return median(known) if len(known) >= FEWEST_FLOWS else None
 
     def ran(self, zone: str, now: Moment) -> tuple[Ran, ...]:
         """The zone's past runs, by age."""

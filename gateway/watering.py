@@ -239,7 +239,7 @@ class Watering:
     ) -> Reason | None:
         """Open a zone. Returns why not, or ``None`` when water runs."""
         run = self._records.run_planned(run_id, zone_id, seconds, cause, reason, by)
-        refused = self._supervised.open(run)
+        refused = self._supervised.open(run, self._book.usual_flow(zone_id))
         if refused is not None:
             self._book.drop(run_id)
             return refused

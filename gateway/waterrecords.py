@@ -11,7 +11,14 @@ from typing import Any, Protocol
 from nongso.gateway.irrigation.facts import Reason
 from nongso.gateway.waterbook import Body, Moment, WaterBook
 
-_BAD_ENDS = ("no_flow", "valve_not_opened", "valve_not_closed", "bus_lost")
+_BAD_ENDS = (
+    "no_flow",
+    "low_flow",
+    "high_flow",
+    "valve_not_opened",
+    "valve_not_closed",
+    "bus_lost",
+)
 
 
 class OutboxLike(Protocol):

@@ -26,12 +26,17 @@ class Alarms:
 
     _all: dict[tuple[str, str | None], Alarm] = field(default_factory=dict)
 
-    def raise_(self, code: str, about: str | None = None, **values: Any) -> None:
-        """Raise an alarm unless it stands already. ``about`` is a zone, or a device's role."""
+    def raise_(self, code: str, about: str | None = None, **values: Any) -> bool:
+        """Raise an alarm unless it stands already. ``about`` is a zone, or a device's role.
+
+        Returns whether it is new.
+        """
         known = self._all.get((code, about))
-        if known is None or known.over:
-            zone = about if "zone" in values else None
-            self._all[code, about] = Alarm(str(uuid.uuid4()), code, zone, values)
+        if known is not None and not known.over:
+            return False
+        zone = about if "zone" in values else None
+        self._all[code, about] = Alarm(str(uuid.uuid4()), code, zone, values)
+        return True
 
     def clear(self, code: str, about: str | None = None) -> None:
         """The cause is gone."""

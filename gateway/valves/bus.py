@@ -85,7 +85,7 @@ class BusWork:
                 self.plan.looked(coils, self.clock())
             elif isinstance(action, Off):
                 self.bus.coil_off(self.relay.unit, self.relay.coils, action.coil)
-                self.plan.switched_off(action)
+                self.plan.switched_off(action, self.clock())
             else:
                 self._pulse(action, sent_at)
         except BusError as error:
@@ -119,6 +119,12 @@ class BusWork:
             return None
         sensor = min(waiting, key=lambda s: -1.0 if s.asked_at is None else s.asked_at)
         return self._ask(sensor)
+
+    def litres_per_count(self) -> float:
+        """What one count of the meter's register is worth; 0 where it is not known."""
+        meter = next((s.device for s in self.sensors if s.role == "meter"), None)
+        counters = [q for q in meter.quantities if q.metric == "water_total"] if meter else []
+        return meter.register(counters[0].register).scale if meter and counters else 0.0
 
     def ask_now(self, role: str) -> Sensor | None:
         """Ask one sensor out of its turn, if there is one. Returns it when it answered."""

@@ -40,9 +40,19 @@ class Valves:
         self._end: socket.socket | None = None
         self._lock = threading.Lock()
 
-    def open(self, zone: str, seconds: float, id: str) -> Answer:  # noqa: A002
-        """Open a zone for ``seconds``: answers ``running``, or ``refused`` with code, values."""
-        return self._ask({"do": "open", "zone": zone, "seconds": seconds, "id": id})
+    def open(
+        self,
+        zone: str,
+        seconds: float,
+        id: str,  # noqa: A002
+        flow: float | None = None,
+    ) -> Answer:
+        """Open a zone for ``seconds``: answers ``running``, or ``refused`` with code, values.
+
+        ``flow`` is what is usual there, in l/min.
+        """
+        asked: Answer = {"do": "open", "zone": zone, "seconds": seconds, "id": id}
+        return self._ask(asked if flow is None else asked | {"flow": flow})
 
     def stop(self, zone: str | None = None) -> Answer:
         """Close one zone, or everything."""

@@ -52,6 +52,7 @@ class Coils:
         self.silent_since: float | None = now  # the bus does not answer since then
         self.last_on_at = now
         self.pump_since: float | None = None
+        self.pump_off_at: float | None = None  # it was last found, or switched, off then
         self.sure_until = [0.0] * count
         self.maybe_until = [0.0] * count
         self._unsure = set(range(count))
@@ -153,13 +154,13 @@ class Coils:
         """The next look is due at once."""
         self._look_at = now
 
-    def switched_off(self, off: Off) -> None:
+    def switched_off(self, off: Off, now: float) -> None:
         """The board has echoed an off; it counts once it is read back."""
         self._answered()
         self._written.add(off.coil)
         self._pulsed_at.pop(off.coil, None)
         if off.coil == self._pump:
-            self.pump_since = None
+            self._pump_is_off(now)
 
     def looked(self, coils: tuple[bool, ...], now: float) -> list[int]:
         """All coils were read. Returns those that are found not to close just now."""
@@ -174,7 +175,7 @@ class Coils:
                 if coil in written and self._did_not_go_off(coil, now):
                     newly_stuck.append(coil)
             elif coil in written or coil not in self._unsure:
-                self._went_off(coil)
+                self._went_off(coil, now)
         if self.ready_at is None and not self._unsure:
             self.ready_at = now
         return newly_stuck
@@ -214,10 +215,15 @@ class Coils:
         self.stuck.add(coil)
         return True
 
-    def _went_off(self, coil: int) -> None:
+    def _pump_is_off(self, now: float) -> None:
+        if self.pump_since is not None:
+            self.pump_off_at = now
+        self.pump_since = None
+
+    def _went_off(self, coil: int, now: float) -> None:
         self._unsure.discard(coil)
         self.stuck.discard(coil)
         self._tries[coil] = 0
         self._retry_at[coil] = 0.0
         if coil == self._pump:
-            self.pump_since = None
+            self._pump_is_off(now)

@@ -81,7 +81,7 @@ class Desk:
             detail = "seconds must be a number; there is no open without seconds"
             return _refused(run_id, "not_understood", {"detail": detail})
         try:
-            run = self.plan.open(zone, seconds, run_id, self.clock())
+            run = self.plan.open(zone, seconds, run_id, self.clock(), _flow(asked.get("flow")))
         except Refused as refused:
             return _refused(run_id, refused.code, refused.values)
         self.work.settle()
@@ -117,7 +117,10 @@ class Desk:
             "bus": "ok" if self.plan.has_bus() else "silent",
             "auto_off": self.plan.layout.auto_off,
             "runs": [_run(r, now) | {"left": round(r.left(now), 1)} for r in self.plan.runs],
-            "ended": [_run(r, now) | {"code": r.code} for r in self.plan.ended.values()],
+            "ended": [
+                _run(r, now) | {"code": r.code, "flow": _rounded(r.flow_l_per_min)}
+                for r in self.plan.ended.values()
+            ],
             "locked": sorted(self.plan.locked),
             "alarms": [
                 {"id": a.id, "code": a.code, "zone": a.zone, "values": a.values}
@@ -153,6 +156,12 @@ def _seconds(asked: object) -> float | None:
     return float(asked) if math.isfinite(asked) else None
 
 
+def _flow(asked: object) -> float | None:
+    """Return the l/min that are usual, or ``None``: what cannot be meant guards nothing."""
+    flow = _seconds(asked)
+    return flow if flow is not None and flow > 0 else None
+
+
 def _refused(run_id: str, code: str, values: dict[str, object]) -> Answer:
     return {"id": run_id, "state": "refused", "code": code, "values": values}
 
@@ -162,8 +171,12 @@ def _run(run: Run, now: float) -> Answer:
         "id": run.id,
         "zone": run.zone,
         "seconds": round(run.ran(now), 1),
-        "litres": None if run.litres is None else round(run.litres, 1),
+        "litres": _rounded(run.litres),
     }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
 
 
 def _text(asked: Answer, name: str) -> str:

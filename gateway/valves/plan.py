@@ -12,10 +12,13 @@ closing. The pump's pulse is shorter than the valve's and the main valve's a lit
 that the order also holds when everything lapses.
 """
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from nongso.gateway.valves.alarms import Alarms
 from nongso.gateway.valves.coils import RETRY_SECONDS, Action, Coils, Off, Pulse, Wanted
+from nongso.gateway.valves.flow import Usual
 from nongso.gateway.valves.runs import CLOSED, CLOSING, ENDED, OPEN, OPENING, Refused, Run
 
 SHORTEST_RUN_SECONDS = 1.0
@@ -25,6 +28,24 @@ RELAY_ALARM_SECONDS = 5.0
 LAST_METER_SECONDS = 1.0
 METER_GAP_SECONDS = 3.0  # counted so long before a run began: other water than the run's
 METER_SILENT_SECONDS = 15.0  # a run that ends so long after the meter's last word: litres unknown
+DAY_SECONDS = 86400.0
+LOOKED_AFTER = (
+    "no_flow",
+    "low_flow",
+    "high_flow",
+)  # alarms that are over when a person has looked
+
+
+@dataclass(frozen=True)
+class Care:
+    """What pump and valves need between two starts, and what is usual."""
+
+    pump_delay_seconds: float = 0.0  # from the open valve to the pump: the valve travels first
+    pump_rest_seconds: float = 0.0  # a motor that was just switched off is not started at once
+    valve_rest_seconds: float = 0.0  # so long at least a valve stays closed
+    day_seconds: dict[str, float] = field(default_factory=dict)  # of each zone, in any 24 hours
+    flow_l_per_min: dict[str, float] = field(default_factory=dict)  # usual, of each zone
+    pump_l_per_min: float | None = None  # more the pump never gives
 
 
 @dataclass(frozen=True)
@@ -36,6 +57,7 @@ class Layout:
     main: int
     coils: int
     auto_off: bool = True
+    care: Care = Care()
 
     def zone_of(self, coil: int) -> str | None:
         """The zone whose valve a coil is."""
@@ -54,14 +76,20 @@ class Plan:
         self.runs: list[Run] = []
         self.ended: dict[str, Run] = {}
         self.locked: set[str] = set()
+        self._ran: dict[str, list[tuple[float, float]]] = {}  # zone: ended at, seconds; of a day
         self._pump_lead = min(PUMP_LEAD_SECONDS, lease_seconds / 5)
         self._heard_at: float | None = None
         self._ticked_at = now
 
     # --- what people and the gateway ask for -----------------------------------------------
 
-    def open(self, zone: str, seconds: float, run_id: str, now: float) -> Run:
-        """Take a zone's run on. Raises ``Refused``; the same id twice is the same run."""
+    def open(
+        self, zone: str, seconds: float, run_id: str, now: float, usual: float | None = None
+    ) -> Run:
+        """Take a zone's run on. Raises ``Refused``; the same id twice is the same run.
+
+        ``usual`` is what ought to flow, in l/min, where the settings do not say it.
+        """
         for run in self.runs:
             if run.id == run_id:
                 return run
@@ -83,11 +111,33 @@ class Plan:
             raise Refused("bus_silent")
         if any(r.zone == zone and r.state != CLOSED for r in self.runs):
             raise Refused("zone_busy")
+        self._check_account(zone, seconds, now)
         run = Run(run_id, zone, coil, seconds)
+        run.usual_l_per_min = self.layout.care.flow_l_per_min.get(zone, usual)
         self.coils.pulse_again(coil)
         self._heard_at = now
         self.runs.append(run)
         return run
+
+    def _check_account(self, zone: str, seconds: float, now: float) -> None:
+        """See that the valve has rested, and that the day's water is not used up.
+
+        The gateway keeps the same account over restarts; this one does not depend on it.
+        """
+        ran = [r for r in self._ran.get(zone, []) if now - r[0] < DAY_SECONDS]
+        if ran:
+            self._ran[zone] = ran
+            left = self.layout.care.valve_rest_seconds - (now - ran[-1][0])
+            if left > 0:
+                raise Refused("resting", seconds_left=math.ceil(left))
+        most = self.layout.care.day_seconds.get(zone, math.inf)
+        today = sum(r[1] for r in ran)
+        if today + seconds > most:
+            raise Refused("daily_limit", seconds_today=round(today), max_seconds=most)
+
+    def lock(self, zones: Iterable[str]) -> None:
+        """Nothing opens these until a person has looked."""
+        self.locked |= set(zones)
 
     def stop(self, zone: str | None, code: str, now: float) -> list[str]:
         """Close one zone, or all. Returns the zones that were open."""
@@ -95,6 +145,12 @@ class Plan:
         for run in closing:
             self._close(run, code)
         return [r.zone for r in closing]
+
+    def cut(self, code: str, now: float) -> list[str]:
+        """Water does not flow as it should: close everything and lock what was open."""
+        zones = self.stop(None, code, now)
+        self.lock(zones)
+        return zones
 
     def abandon(self, run: Run) -> None:
         """The run did not begin as asked and was refused: close it and tell nobody of its end."""
@@ -107,6 +163,8 @@ class Plan:
         if zone in self.layout.zones and self.layout.zones[zone][0] in self.coils.stuck:
             return False
         self.locked.discard(zone)
+        for code in LOOKED_AFTER:
+            self.alarms.clear(code, zone)
         return True
 
     def gateway_heard(self, now: float) -> None:
@@ -165,6 +223,26 @@ class Plan:
         """How long no run has been and all coils off; 0 when in doubt."""
         return 0.0 if self.runs else self.coils.quiet_seconds(now)
 
+    def usual(self) -> Usual:
+        """What ought to flow now, through the zones that are open."""
+        runs = [r for r in self.runs if r.state == OPEN]
+        known = [r.usual_l_per_min for r in runs if r.usual_l_per_min is not None]
+        zones = tuple(sorted(r.zone for r in runs))
+        if not runs or len(known) < len(runs):
+            return Usual(zones)
+        # Several zones may be more than the pump gives; then only the greatest is sure to be seen.
+        pump = self.layout.care.pump_l_per_min
+        least = max(known) if len(known) > 1 else sum(known)
+        if pump is not None:
+            least = min(sum(known), pump)
+        return Usual(zones, least, sum(known))
+
+    def flowed(self, l_per_min: float) -> None:
+        """So much flows steadily: what is usual for a zone that is open alone."""
+        runs = [r for r in self.runs if r.started_at is not None]
+        if len(runs) == 1 and runs[0].state == OPEN:
+            runs[0].flow_l_per_min = l_per_min
+
     # --- what is to be done ----------------------------------------------------------------
 
     def tick(self, now: float) -> None:
@@ -211,7 +289,7 @@ class Plan:
         """Seconds until there is something to do, when nothing is to be done now."""
         at = self.coils.due(self._wanted(now))
         for run in self._live():
-            at += [run.end(now), run.end(now) - self._pump_lead]
+            at += [run.end(now), run.end(now) - self._pump_lead, self._pump_from()]
             at.append((self._heard_at or now) + self.lease_seconds)
         return min((t - now for t in at if t > now), default=RETRY_SECONDS)
 
@@ -223,9 +301,21 @@ class Plan:
         flowing = max((reach for run, reach in reaches if run.state == OPEN), default=0.0)
         if flowing > now:
             wanted[self.layout.main] = flowing + MAIN_LAG_SECONDS
-        if flowing - self._pump_lead > now:
+        if flowing - self._pump_lead > now and now >= self._pump_from():
             wanted[self.layout.pump] = flowing - self._pump_lead
         return wanted
+
+    def _pump_from(self) -> float:
+        """When the pump may start: after the valve has travelled, and after its own rest."""
+        if self.coils.pump_since is not None:
+            return self.coils.pump_since
+        care = self.layout.care
+        opened = [r.opened_at for r in self._live() if r.opened_at is not None]
+        rested = self.coils.pump_off_at
+        return max(
+            min(opened, default=0.0) + care.pump_delay_seconds,
+            -math.inf if rested is None else rested + care.pump_rest_seconds,
+        )
 
     # --- what came of it -------------------------------------------------------------------
 
@@ -239,9 +329,9 @@ class Plan:
                 self.coils.look_now(now)
         self._bus_answered()
 
-    def switched_off(self, off: Off) -> None:
+    def switched_off(self, off: Off, now: float) -> None:
         """The board has echoed an off; it counts once it is read back."""
-        self.coils.switched_off(off)
+        self.coils.switched_off(off, now)
         self._bus_answered()
 
     def looked(self, coils: tuple[bool, ...], now: float) -> None:
@@ -281,6 +371,8 @@ class Plan:
     def _closed(self, run: Run, at: float) -> None:
         run.to(CLOSED)
         run.closed_at = at
+        if run.started_at is not None:
+            self._ran.setdefault(run.zone, []).append((at, run.ran(at)))
         if run.refused:
             self.runs.remove(run)
 
@@ -299,6 +391,7 @@ class Plan:
             run.unopened_looks = 0
             if run.state == OPENING:
                 run.to(OPEN)
+                run.opened_at = now
                 self.alarms.clear("valve_not_opened", run.zone)
         elif run.started_at is not None and now < self.coils.sure_until[run.coil]:
             run.unopened_looks += 1
@@ -314,8 +407,7 @@ class Plan:
             self.alarms.raise_("pump_not_stopped")
         else:
             self.alarms.raise_("valve_not_closed", zone or f"coil {coil}", zone=zone)
-        if zone is not None:
-            self.locked.add(zone)
+        self.lock(self.layout.zones if zone is None else [zone])
         for run in [r for r in self._in(CLOSING) if r.coil == coil]:
             run.code = "valve_not_closed"
             run.closed_at = now

@@ -42,6 +42,11 @@ class Run:
     code: str = ""  # how it ended, a word of nongso.wire.reasons.ENDED
     litres: float | None = None  # unknown until a meter has counted
     metered_at: float | None = None
+    opened_at: float | None = None  # when its coil was first read back as on
+    usual_l_per_min: float | None = None  # what ought to flow, if anybody knows
+    flow_l_per_min: float | None = (
+        None  # what flowed, once it was steady and nothing else was open
+    )
     unopened_looks: int = 0  # read back as off in a row although pulsed
     refused: bool = False  # never really began: nobody is told of its end
 

@@ -26,7 +26,7 @@ from nongso.gateway.valves.alarms import Alarms
 from nongso.gateway.valves.bus import BusWork, Relay, Sensor
 from nongso.gateway.valves.clock import boottime
 from nongso.gateway.valves.desk import Desk
-from nongso.gateway.valves.plan import Layout, Plan
+from nongso.gateway.valves.plan import Care, Layout, Plan
 from nongso.gateway.valves.water import WaterWatch
 
 log = logging.getLogger(__name__)
@@ -47,6 +47,7 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = boottime) -> B
     if board.coils is None:
         raise SettingsError(f"bus.relay.device {board.id} has no coils; name a relay board")
     zones = {z.id: (z.coil, float(z.max_run_seconds)) for z in settings.zones().values()}
+    flows = {z.id: z.flow_l_per_min for z in settings.zones().values()}
     highest = max([at.pump_coil, at.main_coil, *(coil for coil, _ in zones.values())])
     if highest >= board.coils.count:
         raise SettingsError(
@@ -54,7 +55,19 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = boottime) -> B
         )
     alarms = Alarms()
     layout = Layout(
-        zones, at.pump_coil, at.main_coil, board.coils.count, auto_off=board.pulse is not None
+        zones,
+        at.pump_coil,
+        at.main_coil,
+        board.coils.count,
+        auto_off=board.pulse is not None,
+        care=Care(
+            at.pump_delay_seconds,
+            at.pump_rest_seconds,
+            at.valve_rest_seconds,
+            {z.id: float(z.max_day_seconds) for z in settings.zones().values()},
+            {zone: flow for zone, flow in flows.items() if flow is not None},
+            at.pump_l_per_min,
+        ),
     )
     return BusWork(
         Bus.at(at, clock),
@@ -87,7 +100,7 @@ class Supervisor:
     def __init__(self, work: BusWork, path: Path, clock: Callable[[], float] = boottime) -> None:
         self.work, self.plan, self.clock = work, work.plan, clock
         self.desk = Desk(self.plan, work, clock, self.meter_now)
-        self.water = WaterWatch()
+        self.water = WaterWatch(work.litres_per_count())
         self._stopping = False
         self._selector = selectors.DefaultSelector()
         self._wake, woken = socket.socketpair()
@@ -140,18 +153,27 @@ class Supervisor:
     def _metered(self, total: float) -> None:
         now = self.clock()
         plan, alarms = self.plan, self.plan.alarms
-        verdict = self.water.metered(total, now, plan.coils.pump_since, plan.quiet_seconds(now))
-        zones = [r.zone for r in plan.runs if r.started_at is not None]
+        usual = plan.usual()
+        verdict = self.water.metered(
+            total, now, plan.coils.pump_since, plan.quiet_seconds(now), usual
+        )
         plan.credit(verdict.litres, verdict.since, now)
+        flow = verdict.flow
+        if flow.wrong is None and flow.steady_l_per_min is not None:
+            plan.flowed(flow.steady_l_per_min)
         if verdict.no_flow:
-            for zone in plan.stop(None, "no_flow", now):
+            for zone in plan.cut("no_flow", now):
                 log.error("No water flows in %s although it is open; it is closed.", zone)
                 alarms.raise_("no_flow", zone, zone=zone)
-        elif verdict.litres > 0:
-            for zone in zones:
-                alarms.clear("no_flow", zone)
+        elif flow.wrong is not None:
+            told = {"flow": round(flow.l_per_min or 0.0, 1), "usual": round(usual.most or 0.0, 1)}
+            for zone in plan.cut(flow.wrong, now):
+                log.error("%s in %s: %s l/min; it is closed.", flow.wrong, zone, told)
+                alarms.raise_(flow.wrong, zone, zone=zone, **told)
         if verdict.leak_l_per_min is not None:
-            alarms.raise_("leak", flow=verdict.leak_l_per_min)
+            if alarms.raise_("leak", flow=verdict.leak_l_per_min):
+                log.error("Water flows although all valves are closed; every zone is locked.")
+                plan.lock(plan.layout.zones)  # once: a person may unlock although it drips
         elif verdict.leak_over:
             alarms.clear("leak")
 

@@ -1,10 +1,15 @@
-"""What the meter says about the valves: litres of a run, no flow, and leaks. Decides only.
+"""What the meter says about the valves: litres of a run, wrong flows, and leaks. Decides only.
 
 The meter's counter is believed more than its flow: a count cannot be missed between two looks.
 A counter that went backwards was exchanged or restarted; counting begins anew there.
+
+A flow is compared with what is usual for the zones that are open, once valves and pump have had
+their time (``flow.py``). While somebody waters by hand nothing is judged: any flow is right then.
 """
 
 from dataclasses import dataclass
+
+from nongso.gateway.valves.flow import NO_FLOW_KNOWN, Flow, FlowWatch, Usual
 
 NO_FLOW_SECONDS = 15.0  # pump running and nothing counted for so long
 SETTLE_SECONDS = 10.0  # after the last valve closed, pipes may still empty themselves
@@ -14,12 +19,16 @@ LEAK_OVER_L_PER_MIN = 0.2
 STALE_SECONDS = 15.0
 
 
+NOTHING = Usual()
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What one look at the meter means."""
 
     litres: float = 0.0  # counted since the last look
     no_flow: bool = False
+    flow: Flow = NO_FLOW_KNOWN  # through the zones that are open
     leak_l_per_min: float | None = None  # set: a leak stands; ``None``: no new opinion
     leak_over: bool = False
     since: float = 0.0  # when the last look was
@@ -34,7 +43,8 @@ class _Window:
 class WaterWatch:
     """Follows one meter."""
 
-    def __init__(self) -> None:
+    def __init__(self, litres_per_count: float = 0.0) -> None:
+        self.flow = FlowWatch(litres_per_count)
         self._total: float | None = None
         self._looked_at = 0.0
         self._flowed_at = 0.0  # last time something was counted, or the meter came back
@@ -43,12 +53,19 @@ class WaterWatch:
         self._dry_windows = 0
 
     def metered(
-        self, total: float, now: float, pump_since: float | None, quiet_seconds: float
+        self,
+        total: float,
+        now: float,
+        pump_since: float | None,
+        quiet_seconds: float,
+        usual: Usual = NOTHING,
+        by_hand: bool = False,
     ) -> Verdict:
         """Judge a meter reading.
 
         ``pump_since`` is when the pump was started, ``None`` while it is off; ``quiet_seconds``
-        how long everything has been closed.
+        how long everything has been closed; ``usual`` what ought to flow; ``by_hand`` whether a
+        person waters beside us.
         """
         counted = 0.0 if self._total is None else total - self._total
         was_away = self._total is None or now - self._looked_at > STALE_SECONDS
@@ -57,11 +74,17 @@ class WaterWatch:
         since, self._total, self._looked_at = self._looked_at, total, now
         if counted > 0 or was_away:
             self._flowed_at = now
-        no_flow = (
-            pump_since is not None and now - max(pump_since, self._flowed_at) >= NO_FLOW_SECONDS
-        )
+        if by_hand:
+            self.flow.forget()
+            self._window, self._leaky_windows = None, 0
+            if pump_since is not None:
+                self._flowed_at = now
+            return Verdict(counted, since=since, leak_over=True)
+        flow = self.flow.look(total, now, usual, pump_since)
+        patience = self.flow.patience_seconds(NO_FLOW_SECONDS, usual.least)
+        no_flow = pump_since is not None and now - max(pump_since, self._flowed_at) >= patience
         leak, over = self._leak(total, now, quiet_seconds)
-        return Verdict(counted, no_flow, leak, over, since)
+        return Verdict(counted, no_flow, flow, leak, over, since)
 
     def _leak(self, total: float, now: float, quiet_seconds: float) -> tuple[float | None, bool]:
         if quiet_seconds < SETTLE_SECONDS:

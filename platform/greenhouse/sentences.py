@@ -262,7 +262,16 @@ ENDED: dict[str, _Sentence] = {
         "Nước đã tự tắt vì bảng điều khiển van không trả lời. Xin xem điện và dây nối."
     ),
     "no_flow": lambda w: _(
-        "Đã mở van nhưng không có nước chảy. Bơm đã tắt. Xin xem bể nước, máy bơm và ống hút."
+        "Đã mở van nhưng không có nước chảy. Bơm đã tắt, khu này đang khóa. "
+        "Xin xem bể nước, máy bơm và van."
+    ),
+    "low_flow": lambda w: _(
+        "Nước chảy yếu hơn hẳn mọi khi nên đã tự tắt. Khu này đang khóa. "
+        "Xin xem van, bộ lọc và máy bơm."
+    ),
+    "high_flow": lambda w: _(
+        "Nước chảy mạnh hơn hẳn mọi khi nên đã tự tắt. Khu này đang khóa. "
+        "Xin xem có vỡ ống không, van nào chưa đóng kín không."
     ),
     "restarted": lambda w: _("Nước đã tắt vì tủ điều khiển khởi động lại."),
     "valve_not_opened": lambda w: _(
@@ -294,11 +303,26 @@ ALARMS: dict[str, _Sentence] = {
     ),
     "no_flow": lambda w: _(
         "Đã mở van %(zone)s nhưng không có nước chảy. Bơm đã tắt. "
-        "Xin xem bể nước, máy bơm và ống hút.",
+        "Xin xem bể nước, máy bơm và van, rồi bấm Mở khóa.",
         zone=w.zone(),
     ),
+    "low_flow": lambda w: _(
+        "Đã tắt nước ở %(zone)s vì nước chảy yếu: %(flow)s, mọi khi %(usual)s. "
+        "Xin xem van, bộ lọc và máy bơm, rồi bấm Mở khóa.",
+        zone=w.zone(),
+        flow=w.flow("flow"),
+        usual=w.flow("usual"),
+    ),
+    "high_flow": lambda w: _(
+        "Khẩn cấp: đã tắt nước ở %(zone)s vì nước chảy quá mạnh: %(flow)s, mọi khi %(usual)s. "
+        "Xin tìm chỗ vỡ ống hoặc van chưa đóng kín, rồi bấm Mở khóa.",
+        zone=w.zone(),
+        flow=w.flow("flow"),
+        usual=w.flow("usual"),
+    ),
     "leak": lambda w: _(
-        "Khẩn cấp: nước vẫn chảy khi các van đã đóng, %(flow)s. Xin tìm chỗ vỡ ống.",
+        "Khẩn cấp: nước vẫn chảy khi các van đã đóng, %(flow)s. Các khu đã khóa. "
+        "Xin tìm chỗ vỡ ống, rồi bấm Mở khóa ở từng khu.",
         flow=w.flow("flow"),
     ),
     "bus_silent": lambda w: _(

@@ -164,6 +164,7 @@ def test_every_code_has_a_vietnamese_and_an_english_sentence(place: Place) -> No
         "litres": 58,
         "zone": "k2",
         "flow": 4,
+        "usual": 12.5,
         "device": "relay",
         "node": "tb-01",
         "since": 1790000000,

@@ -12,13 +12,14 @@ from nongso.gateway.registers import Coils, Device, Pulse
 from nongso.gateway.valves.alarms import Alarms
 from nongso.gateway.valves.bus import BusWork, Relay, Sensor
 from nongso.gateway.valves.desk import Desk
-from nongso.gateway.valves.plan import Layout, Plan
+from nongso.gateway.valves.plan import Care, Layout, Plan
 from nongso.gateway.valves.supervisor import Supervisor
 
 ZONES = {"k1": (0, 600.0), "k2": (1, 600.0), "k3": (2, 30.0)}
 PUMP, MAIN = 7, 6
 LEASE = 4.0
 LITRES_A_SECOND = 0.2
+NO_CARE = Care()
 
 
 class Clock:
@@ -45,6 +46,7 @@ class Board:
     echoes_get_lost: bool = False
     has_water: bool = True
     leaks_l_per_s: float = 0.0
+    flow_l_per_s: float = LITRES_A_SECOND
     litres: float = 0.0
     asked: int = 0
     offs: list[tuple[float, int]] = field(default_factory=list)
@@ -63,7 +65,7 @@ class Board:
                 del self.ends[coil]
                 self.set(coil, False)
         if self.has_water and self.on[PUMP] and self.on[MAIN] and any(self.on[:6]):
-            self.litres += LITRES_A_SECOND * seconds
+            self.litres += self.flow_l_per_s * seconds
         self.litres += self.leaks_l_per_s * seconds
 
     def restart(self) -> None:
@@ -128,7 +130,10 @@ class Rig:
 
     _metered, meter_now = Supervisor._metered, Supervisor.meter_now
 
-    def __init__(self, left_on: Iterable[int] = (), auto_off: bool = True) -> None:
+    def __init__(
+        self, left_on: Iterable[int] = (), auto_off: bool = True, care: Care = NO_CARE
+    ) -> None:
+        self.care = care
         self.clock = Clock()
         self.board = Board(self.clock)
         for coil in left_on:
@@ -143,7 +148,7 @@ class Rig:
         from nongso.gateway.valves.water import WaterWatch
 
         alarms = Alarms()
-        layout = Layout(ZONES, PUMP, MAIN, 8, self.auto_off)
+        layout = Layout(ZONES, PUMP, MAIN, 8, self.auto_off, self.care)
         self.plan = Plan(layout, LEASE, alarms, self.clock())
         self.work = BusWork(
             self.cable,  # type: ignore[arg-type]

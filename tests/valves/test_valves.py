@@ -314,9 +314,11 @@ def test_no_water_although_open_stops_the_run(rig: Rig) -> None:
     assert alarms(rig) == ["no_flow"]
     rig.board.has_water = True
     rig.ask(do="renew", heard=[a["id"] for a in rig.ask(do="renew")["alarms"]])  # type: ignore[union-attr]
-    rig.ask(do="open", zone="k1", seconds=5, id="b")
-    keep(rig, 5)
-    assert alarms(rig) == [], "water flows again"
+    assert rig.ask(do="open", zone="k1", seconds=5, id="b")["code"] == "zone_locked"
+    assert alarms(rig) == ["no_flow"], "until a person has looked"
+    assert rig.ask(do="unlock", zone="k1") == {"unlocked": True}
+    assert alarms(rig) == []
+    assert rig.ask(do="open", zone="k1", seconds=5, id="c")["state"] == "running"
 
 
 def test_meter_and_tank_wait_while_the_relay_has_little_time(rig: Rig) -> None:

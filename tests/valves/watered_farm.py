@@ -36,8 +36,14 @@ class DeskValves:
             raise SupervisorRefused(str(answer))
         return answer
 
-    def open(self, zone: str, seconds: float, id: str) -> dict[str, Any]:  # noqa: A002
-        return self._ask(do="open", zone=zone, seconds=seconds, id=id)
+    def open(
+        self,
+        zone: str,
+        seconds: float,
+        id: str,  # noqa: A002
+        flow: float | None = None,
+    ) -> dict[str, Any]:
+        return self._ask(do="open", zone=zone, seconds=seconds, id=id, flow=flow)
 
     def stop(self, zone: str | None = None) -> dict[str, Any]:
         return self._ask(do="stop", zone=zone)
