@@ -145,7 +145,8 @@ def test_the_pump_waits_for_the_valve_and_rests_between_two_starts() -> None:
     edges = {(c, on): t for t, c, on in rig.board.edges}
     assert edges[PUMP, True] - edges[0, True] == pytest.approx(2.0, abs=0.1)
     refused = rig.ask(do="open", zone="k1", seconds=10, id="b")
-    assert (refused["code"], refused["values"]) == ("resting", {"seconds_left": 2})
+    assert refused["code"] == "resting"
+    assert refused["values"]["seconds_left"] in (2, 3)  # type: ignore[index]
     assert rig.ask(do="open", zone="k2", seconds=20, id="c")["state"] == "running"
     keep(rig, 12)
     starts = [t for t, c, on in rig.board.edges if c == PUMP and on]
