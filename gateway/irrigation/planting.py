@@ -2,6 +2,7 @@
 
 import datetime
 from dataclasses import fields, replace
+from functools import lru_cache
 from math import isfinite
 from typing import Any
 
@@ -82,6 +83,7 @@ def soil_of(balance: Balance) -> Soil:
     return soils()[balance.soil].soil
 
 
+@lru_cache(maxsize=256)  # asked each second, and the same for a day
 def store_on(balance: Balance, day: int, usual_mm: float | None) -> Store:
     """The water in reach of the roots, in mm over the whole zone.
 

@@ -14,8 +14,8 @@ coming once it is right again. Slots stand in the farm's local time, or some min
 or sunset. A clock that is wrong waters at a wrong hour: nobody here can know.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from nongso.agronomy.radiation import sunrise_and_sunset
@@ -48,7 +48,7 @@ def decide_by_clock(zone: Zone, known: Known) -> Decision:
     until = zone.slots_until
     if until is None or until > now + DAY_SECONDS:
         zone, until = replace(zone, slots_until=now), now
-    around = list(planned(schedule, now))
+    around = planned(schedule, now)
     came = [one for one in around if until < one.at <= now]
     late = [one for one in came if now - one.at > GRACE_SECONDS]
     if late:
@@ -68,10 +68,14 @@ def decide_by_clock(zone: Zone, known: Known) -> Decision:
     return Decision(begun, Reason("slot_due", {"at": due.at}), due.run_seconds)
 
 
-def planned(schedule: Schedule, now: int) -> Iterator[Planned]:
+def planned(schedule: Schedule, now: int) -> tuple[Planned, ...]:
     """The slots of the days around ``now``, in the order of their times."""
+    return _around(schedule, (now + schedule.utc_offset_minutes * 60) // DAY)
+
+
+@lru_cache(maxsize=256)  # asked each second, and the same all day
+def _around(schedule: Schedule, today: int) -> tuple[Planned, ...]:
     offset = schedule.utc_offset_minutes * 60
-    today = (now + offset) // DAY
     found = [
         Planned(day * DAY + second - offset, slot.run_seconds)
         for day in range(today - LOOK_BACK_DAYS, today + LOOK_AHEAD_DAYS + 1)
@@ -79,7 +83,7 @@ def planned(schedule: Schedule, now: int) -> Iterator[Planned]:
         if (day + THURSDAY) % 7 in slot.days
         for second in [_second_of_day(schedule, slot, day)]
     ]
-    yield from sorted(found, key=lambda one: one.at)
+    return tuple(sorted(found, key=lambda one: one.at))
 
 
 def _second_of_day(schedule: Schedule, slot: Slot, day: int) -> int:
