@@ -1,4 +1,4 @@
-"""The walk of ``bench/rules.py``, shortened: whatever happens, the rules open only what they may."""
+"""The walk of ``bench/rules.py``, shortened: the rules open only what they may, come what may."""
 
 import importlib.util
 import sys
