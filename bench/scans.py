@@ -31,7 +31,7 @@ from sqlalchemy import select  # noqa: E402
 from nongso.platform.traceability import labelling, labelling_account  # noqa: E402
 from nongso.platform.traceability.identifiers import new_serial  # noqa: E402
 from nongso.platform.traceability.records import LabelCode, Lot  # noqa: E402
-from nongso.platform.traceability.scans import signs  # noqa: E402
+from nongso.platform.traceability.scans import cases, signs  # noqa: E402
 from nongso.platform.traceability.scans.recorder import Recorder  # noqa: E402
 from nongso.platform.traceability.scans.records import (  # noqa: E402
     ScanCase,
@@ -40,6 +40,7 @@ from nongso.platform.traceability.scans.records import (  # noqa: E402
 )
 
 DAY = 86_400
+BY_BOOKS = (signs.NEVER_ISSUED, signs.NOT_ACTIVATED, signs.AFTER_END)
 PROVINCES = [f"province {number}" for number in range(34)]
 HOME = {0: 50, 1: 25, 2: 15, 3: 10}  # where it is sold, and how much of it
 UNKNOWN_NETWORK = 0.3  # of scans: most telephone networks are no province's
@@ -51,8 +52,18 @@ TRIED_BY_STAFF = 0.02  # of labels, before they count as on a pack
 
 # The sort of fraud, and the rules that are there for it.
 MEANT_FOR = {
-    "one label a thousand times": (signs.MANY_PHONES, signs.TRAVEL, signs.OUTSIDE),
-    "a few labels, twenty times each": (signs.MANY_PHONES, signs.TRAVEL, signs.OUTSIDE),
+    "one label a thousand times": (
+        signs.MANY_PHONES,
+        signs.MANY_DAYS,
+        signs.TRAVEL,
+        signs.OUTSIDE,
+    ),
+    "a few labels, twenty times each": (
+        signs.MANY_PHONES,
+        signs.MANY_DAYS,
+        signs.TRAVEL,
+        signs.OUTSIDE,
+    ),
     "invented numbers": (signs.NEVER_ISSUED,),
     "a stolen roll": (signs.NOT_ACTIVATED,),
     "sold on after the recall": (signs.AFTER_END,),
@@ -189,9 +200,12 @@ def report(farm: Farm, world: World) -> None:
         rows = session.execute(
             select(ScanSign.rule, ScanCase.serial).join(ScanCase, ScanCase.id == ScanSign.case_id)
         ).all()
-        taught = session.execute(select(ScanUsual.packs, ScanUsual.phones, ScanUsual.provinces))
-        for packs, phones, provinces in taught:
-            print(f"learnt from {packs} packs: up to {phones} phones, {len(provinces)} provinces")
+        for row in session.scalars(select(ScanUsual)):
+            print(
+                f"learnt from {row.packs} packs: up to {row.phones} phones, {row.days} days, "
+                f"{len(row.provinces)} provinces"
+            )
+        ranked = cases.to_look_into(session, select(ScanCase))
     named: dict[str, set[str]] = defaultdict(set)
     for rule, serial in rows:
         named[rule].add(serial)
@@ -207,6 +221,17 @@ def report(farm: Farm, world: World) -> None:
         precision = f"{len(right) / len(named[rule]):.2f}" if named[rule] else "-"
         recall = f"{len(named[rule] & meant) / len(meant):.2f}" if meant else "-"
         print(f"{rule:<14} {len(named[rule]):5} {len(right):6} {precision:>10} {recall:>7}")
+    right = [line.case.serial in world.fraud for line in ranked]
+    weak = [
+        line.case.serial in world.fraud
+        for line in ranked
+        if not {one.rule for one in line.reasons} & set(BY_BOOKS)
+    ]
+    for count in (10, 20, 50):
+        print(
+            f"of the first {count} lines {sum(right[:count])} are right; of the first {count} "
+            f"that the books say nothing of, {sum(weak[:count])} (of {len(weak)})"
+        )
     anything = set().union(*named.values())
     print(f"any rule: {len(anything)} named, {len(anything & set(world.fraud))} right")
     for sort in MEANT_FOR:

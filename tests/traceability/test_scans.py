@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 from nongso.platform.storage import StorageError, Trouble
 from nongso.platform.traceability import labelling, labelling_account
 from nongso.platform.traceability.records import LabelCode, Lot
-from nongso.platform.traceability.scans import cases, keeping, learning, usual
+from nongso.platform.traceability.scans import cases, keeping, learning, signs, usual
 from nongso.platform.traceability.scans import recorder as recorders
 from nongso.platform.traceability.scans.recorder import Recorder
 from nongso.platform.traceability.scans.records import (
@@ -103,7 +103,7 @@ def test_nothing_that_is_kept_tells_who_has_scanned(shop: Shop) -> None:
     kept = {
         Scan: {"number", "serial", "lot", "at", "province", "device"},
         ScanSerial: {"serial", "lot", "first_at", "last_at", "times"},
-        ScanUsual: {"product", "at", "packs", "phones", "provinces"},
+        ScanUsual: {"product", "at", "packs", "phones", "days", "provinces"},
         ScanArea: {"product", "province", "at"},
         ScanSalt: {"day", "salt"},
         ScanCase: {
@@ -211,11 +211,23 @@ def test_spoiled_labels_recalled_and_withdrawn_lots_are_noticed(shop: Shop) -> N
 
 
 def test_too_many_phones_are_noticed(shop: Shop) -> None:
-    for number in range(learning.PHONES_AT_FIRST + 1):
-        assert shop.signs() == {}
+    for number in range(signs.CROWD * learning.PHONES_AT_FIRST):
         shop.scan(f"198.51.100.{number}")
-        shop.write()
+    shop.write()
+    assert shop.signs() == {}
+    shop.scan("198.51.100.200")
+    shop.write()
     assert shop.signs() == {"many_phones": 1}
+
+
+def test_the_likeliest_copy_stands_first_on_the_list(shop: Shop) -> None:
+    for number in range(signs.CROWD * learning.PHONES_AT_FIRST + 1):
+        shop.scan(f"198.51.100.{number}", at=NOW + 50, serial=shop.serials[1])
+    shop.scan(serial="ABCDEFGHJ")
+    shop.write()
+    with shop.farm.records.session() as session:
+        listed = [one.case.serial for one in cases.to_look_into(session, select(ScanCase))]
+    assert listed == ["ABCDEFGHJ", shop.serials[1]]
 
 
 def teach(shop: Shop, packs: int = 40, phones: int = 2) -> None:
@@ -240,7 +252,7 @@ def test_a_product_learns_from_its_packs_how_many_phones_and_where(shop: Shop) -
 
 def test_what_the_clerk_has_called_copied_teaches_nothing(shop: Shop) -> None:
     for serial in shop.serials[:6]:
-        for number in range(learning.PHONES_AT_FIRST + 1):
+        for number in range(signs.CROWD * learning.PHONES_AT_FIRST + 1):
             shop.scan(f"203.0.113.{number}", serial=serial)
     shop.write()
     with shop.farm.records.transaction() as session:

@@ -1,11 +1,14 @@
 """The rules about copies: what is odd about a scan, and what is usual for a product."""
 
+import datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nongso.platform.languages import day_of
 from nongso.platform.traceability import labelling_state
-from nongso.platform.traceability.scans import learning, networks, signs
+from nongso.platform.traceability.scans import learning, networks, ranking, signs
 from nongso.platform.traceability.scans.signs import Seen, Usual
 
 AT = 1_790_000_000
@@ -19,7 +22,7 @@ def scan(phone: str = "a", province: str = "tỉnh Lai Châu", after: int = 0) -
 def struck(
     now: Seen, *before: Seen, state: str = labelling_state.ACTIVE, usual: Usual | None = None
 ) -> list[str]:
-    return [one.rule for one in signs.signs(state, now, before, usual or Usual(4, HOME))]
+    return [one.rule for one in signs.signs(state, now, before, usual or Usual(4, 4, HOME))]
 
 
 def test_a_family_that_looks_at_its_noodles_is_nothing_odd() -> None:
@@ -30,7 +33,7 @@ def test_two_provinces_within_a_minute_are_odd_in_whatever_order_they_arrive() -
     far = scan("b", "thành phố Hà Nội", after=60)
     assert struck(far, scan()) == ["travel"]
     assert struck(scan(), far) == ["travel"]
-    (sign,) = signs.signs(labelling_state.ACTIVE, scan(), [far], Usual(4, HOME))
+    (sign,) = signs.signs(labelling_state.ACTIVE, scan(), [far], Usual(4, 4, HOME))
     assert sign.values == {"from": "tỉnh Lai Châu", "to": "thành phố Hà Nội", "seconds": 60}
 
 
@@ -59,11 +62,37 @@ def test_the_books_say_that_nobody_should_have_this_label(state: str, rule: str)
     assert struck(scan(), state=state) == [rule]
 
 
-def test_more_phones_than_usual_are_odd_and_the_same_phone_counts_once() -> None:
-    before = [scan(phone, after=-i) for i, phone in enumerate("bcd")]
+def test_more_phones_than_at_a_fair_are_odd_and_the_same_phone_counts_once() -> None:
+    before = [scan(phone, after=-i) for i, phone in enumerate("bcdefghijkl")]
     assert struck(scan("b"), *before) == []
-    assert struck(scan("e"), *before) == []
-    assert struck(scan("e"), *before, scan("f")) == ["many_phones"]
+    assert struck(scan("m"), *before) == []
+    assert struck(scan("m"), *before, scan("n")) == ["many_phones"]
+
+
+def test_a_pack_is_eaten_but_a_copy_is_sold_week_after_week() -> None:
+    days = [scan(after=-n * 86_400) for n in range(1, 5)]
+    assert struck(scan(), *days[:3]) == []
+    assert struck(scan(), *days[:3], scan("b", after=-100)) == []
+    (sign,) = signs.signs(labelling_state.ACTIVE, scan(), days, Usual(4, 4, HOME))
+    assert (sign.rule, sign.values) == ("many_days", {"days": 5, "usual": 4})
+
+
+@given(st.integers(1_500_000_000, 2_500_000_000))
+def test_a_day_begins_at_midnight_in_viet_nam(at: int) -> None:
+    day = (at + signs.EAST_SECONDS) // signs.DAY_SECONDS
+    assert day == (day_of(at) - datetime.date(1970, 1, 1)).days
+
+
+def test_reasons_add_up_and_what_clerks_found_out_counts() -> None:
+    def chance(*reasons: tuple[str, int], **learnt: tuple[int, int]) -> float:
+        return ranking.chance(reasons, learnt)
+
+    once, often = chance(("travel", 1)), chance(("travel", 3))
+    assert once < often < chance(("travel", 3), ("outside", 1))
+    assert chance(("never_issued", 1)) > chance(("many_phones", 30))
+    assert chance(("travel", 1), travel=(20, 0)) > chance(("many_days", 1)) - 0.3
+    assert chance(("many_days", 1), many_days=(0, 40)) < chance(("travel", 3))
+    assert chance(("travel", 10**6)) < 1
 
 
 def test_a_family_far_away_has_taken_a_pack_home_more_phones_are_odd() -> None:
@@ -80,13 +109,19 @@ def test_a_pack_is_in_one_far_province_not_in_two() -> None:
 
 def test_nothing_is_outside_until_the_sales_area_is_known() -> None:
     before = scan("b", "tỉnh Gia Lai", -500)
-    assert struck(scan("a", "tỉnh Cà Mau"), before, usual=Usual(4)) == []
+    assert struck(scan("a", "tỉnh Cà Mau"), before, usual=Usual(4, 4)) == []
 
 
 def test_twice_what_nineteen_of_twenty_packs_stay_within_is_usual() -> None:
     assert learning.usual_phones([3] * 95 + [40] * 5) == 6
     assert learning.usual_phones([3] * 94 + [40] * 6) == 80
     assert learning.usual_phones([12] * 100) == 24
+
+
+def test_the_days_of_a_pack_are_learnt_like_its_phones() -> None:
+    assert learning.usual_days([3] * 95 + [40] * 5) == 6
+    assert learning.usual_days([1] * 100) == learning.LEAST_DAYS
+    assert learning.usual_days([9] * 29) == learning.DAYS_AT_FIRST
 
 
 def test_a_family_may_always_look() -> None:

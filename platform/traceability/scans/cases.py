@@ -9,18 +9,19 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, delete, func, or_, select
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from nongso.platform.traceability.labelling_state import UNKNOWN
 from nongso.platform.traceability.records import Lot
-from nongso.platform.traceability.scans import signs
+from nongso.platform.traceability.scans import ranking, signs
 from nongso.platform.traceability.scans.records import ScanArea, ScanCase, ScanSign
 from nongso.platform.traceability.scans.states import Pack
-from nongso.platform.traceability.scans.usual import EXPLAINED
+from nongso.platform.traceability.scans.usual import COPIED, EXPLAINED
 
 MOST_INVENTED = 50  # numbers of one lot that were never issued, each a line of its own
 KEPT_DAYS = 365
+MOST_RANKED = 2000  # lines that are put in order, the newest
 
 
 class Cases:
@@ -131,6 +132,33 @@ def with_reasons(session: Session, found: Iterable[ScanCase]) -> list[Line]:
     for of_case in reasons.values():
         of_case.sort(key=lambda sign: signs.RULES.index(sign.rule))
     return [Line(case, lots[case.lot], reasons[case.id]) for case in cases]
+
+
+def to_look_into(session: Session, mine: Select[tuple[ScanCase]]) -> list[Line]:
+    """The open ones of these cases, the likeliest copy first, of equals the newest."""
+    newest = mine.where(is_open()).order_by(ScanCase.last_at.desc()).limit(MOST_RANKED)
+    lines = with_reasons(session, session.scalars(newest))
+    learnt = _learnt(session, mine)
+
+    def likely(line: Line) -> float:
+        return ranking.chance([(one.rule, one.times) for one in line.reasons], learnt)
+
+    return sorted(lines, key=likely, reverse=True)
+
+
+def _learnt(session: Session, mine: Select[tuple[ScanCase]]) -> ranking.Learnt:
+    """What came of the lines of each rule that were looked into."""
+    known = mine.where(ScanCase.outcome.in_((COPIED, EXPLAINED))).subquery()
+    rows = session.execute(
+        select(ScanSign.rule, known.c.outcome, func.count())
+        .join(known, known.c.id == ScanSign.case_id)
+        .group_by(ScanSign.rule, known.c.outcome)
+    )
+    counts = {(rule, outcome): count for rule, outcome, count in rows}
+    return {
+        rule: (counts.get((rule, COPIED), 0), counts.get((rule, EXPLAINED), 0))
+        for rule in signs.RULES
+    }
 
 
 def note(session: Session, line: Line, outcome: str, text: str, now: int) -> None:

@@ -4,10 +4,13 @@
 below some number. Twice that number is still usual. A noodle pack that a family looks at once or
 twice is watched closely, a gift box that everybody at the table scans is not.
 
+**Days.** In the same way: on how many days a pack was scanned, whether by one phone or by many.
+
 **Places.** A province belongs to the sales area when at least five packs, and three of a hundred,
 were scanned there, or when the clerk has said so.
 
-Both wait for thirty packs. Until then eight phones are usual, and no province is far away. Packs
+All wait for thirty packs. Until then eight phones and six days are usual, and no province is far
+away. Packs
 that the clerk has called copied teach nothing; those that the clerk has explained teach like
 any other.
 """
@@ -17,6 +20,8 @@ from collections.abc import Collection, Mapping, Sequence
 ENOUGH_PACKS = 30
 PHONES_AT_FIRST = 8
 LEAST_PHONES = 4  # a family, a neighbour, the shop
+DAYS_AT_FIRST = 6
+LEAST_DAYS = 4
 STAY_WITHIN_PERCENT = 95
 TIMES = 2
 LEAST_PACKS_THERE = 5
@@ -25,11 +30,22 @@ LEAST_PERCENT_THERE = 3
 
 def usual_phones(phones_of_packs: Sequence[int]) -> int:
     """The most phones of one pack that are still usual."""
-    packs = len(phones_of_packs)
-    if packs < ENOUGH_PACKS:
+    if len(phones_of_packs) < ENOUGH_PACKS:
         return PHONES_AT_FIRST
-    last = -(-packs * STAY_WITHIN_PERCENT // 100)  # rounded up: of 30 packs the 29th
-    return max(LEAST_PHONES, TIMES * sorted(phones_of_packs)[last - 1])
+    return max(LEAST_PHONES, TIMES * _nearly_all(phones_of_packs))
+
+
+def usual_days(days_of_packs: Sequence[int]) -> int:
+    """The most days on which one pack is scanned that are still usual."""
+    if len(days_of_packs) < ENOUGH_PACKS:
+        return DAYS_AT_FIRST
+    return max(LEAST_DAYS, TIMES * _nearly_all(days_of_packs))
+
+
+def _nearly_all(counts: Sequence[int]) -> int:
+    """What nineteen of twenty stay within."""
+    last = -(-len(counts) * STAY_WITHIN_PERCENT // 100)  # rounded up: of 30 packs the 29th
+    return sorted(counts)[last - 1]
 
 
 def sales_area(packs_in: Mapping[str, int], packs: int, said: Collection[str]) -> frozenset[str]:

@@ -28,12 +28,13 @@ Answer = str | tuple[str, int] | Response
 def scans() -> Answer:
     """Numbers that may have been copied, those to look into first, and what is usual."""
     session = records()
-    mine = scoped(select(ScanCase), ScanCase.cooperative).order_by(ScanCase.last_at.desc())
-    waiting = session.scalars(mine.where(cases.is_open()).limit(MOST_LINES + 1)).all()
-    done = session.scalars(mine.where(~cases.is_open()).limit(MOST_LINES)).all()
+    mine = scoped(select(ScanCase), ScanCase.cooperative)
+    waiting = cases.to_look_into(session, mine)
+    past = mine.where(~cases.is_open()).order_by(ScanCase.last_at.desc())
+    done = session.scalars(past.limit(MOST_LINES)).all()
     return page(
         "scans.html",
-        waiting=cases.with_reasons(session, waiting[:MOST_LINES]),
+        waiting=waiting[:MOST_LINES],
         more=len(waiting) > MOST_LINES,
         done=cases.with_reasons(session, done),
         reason=reason,

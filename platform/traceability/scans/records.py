@@ -57,6 +57,7 @@ class ScanUsual(Base):
     at: Mapped[int]
     packs: Mapped[int]  # that it was learnt from
     phones: Mapped[int]  # the most phones of one pack that are still usual
+    days: Mapped[int]  # the most days on which one pack is scanned that are still usual
     provinces: Mapped[list[str]] = mapped_column(JSON)
 
 

@@ -17,6 +17,13 @@ def reason(sign: ScanSign) -> str:
             phones=number(sign.values["phones"]),
             usual=number(sign.values["usual"]),
         )
+    if sign.rule == signs.MANY_DAYS:
+        return _(
+            "Số này được quét trong %(days)s ngày khác nhau; sản phẩm này thường không quá "
+            "%(usual)s ngày.",
+            days=number(sign.values["days"]),
+            usual=number(sign.values["usual"]),
+        )
     if sign.rule == signs.OUTSIDE:
         return _(
             "%(phones)s điện thoại quét ở %(province)s, nơi sản phẩm này chưa từng bán nhiều.",

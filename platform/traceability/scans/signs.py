@@ -15,8 +15,8 @@ from nongso.platform.traceability import labelling_state
 DESTROYED = "destroyed"  # the whole lot; what else may be the matter says ``labelling_state``
 
 NEVER_ISSUED, NOT_ACTIVATED, AFTER_END = "never_issued", "not_activated", "after_end"
-TRAVEL, MANY_PHONES, OUTSIDE = "travel", "many_phones", "outside"
-RULES = (NEVER_ISSUED, NOT_ACTIVATED, AFTER_END, TRAVEL, MANY_PHONES, OUTSIDE)
+TRAVEL, MANY_PHONES, MANY_DAYS, OUTSIDE = "travel", "many_phones", "many_days", "outside"
+RULES = (NEVER_ISSUED, NOT_ACTIVATED, AFTER_END, MANY_DAYS, OUTSIDE, MANY_PHONES, TRAVEL)
 _BY_BOOKS = {
     labelling_state.UNKNOWN: NEVER_ISSUED,
     labelling_state.NOT_ACTIVATED: NOT_ACTIVATED,
@@ -28,6 +28,8 @@ _BY_BOOKS = {
     DESTROYED: AFTER_END,
 }
 
+CROWD = 3  # times what is usual: so many look at one pack at a fair or a long table
+DAY_SECONDS, EAST_SECONDS = 86_400, 25_200  # Viet Nam is seven hours east, all the year
 TRAVEL_SECONDS = 60  # nobody carries a pack from one province into another in a minute
 
 
@@ -45,6 +47,7 @@ class Usual:
     """What is usual for a product. ``provinces`` is ``None`` until enough packs were scanned."""
 
     phones: int
+    days: int
     provinces: frozenset[str] | None = None
 
 
@@ -63,6 +66,7 @@ def signs(state: str, scan: Seen, before: Sequence[Seen], usual: Usual) -> list[
         found.append(Sign(_BY_BOOKS[state], {"state": state, "province": scan.province}))
     found += _travel(scan, before)
     found += _many_phones(scan, before, usual)
+    found += _many_days(scan, before, usual)
     found += _outside(scan, before, usual)
     return found
 
@@ -86,9 +90,17 @@ def _travel(scan: Seen, before: Iterable[Seen]) -> list[Sign]:
 
 def _many_phones(scan: Seen, before: Iterable[Seen], usual: Usual) -> list[Sign]:
     phones = len({scan.phone, *(one.phone for one in before)})
-    if phones <= usual.phones:
+    if phones <= CROWD * usual.phones:
         return []
     return [Sign(MANY_PHONES, {"phones": phones, "usual": usual.phones})]
+
+
+def _many_days(scan: Seen, before: Iterable[Seen], usual: Usual) -> list[Sign]:
+    """A pack is bought, looked at and eaten; its copy is sold again week after week."""
+    days = len({(one.at + EAST_SECONDS) // DAY_SECONDS for one in (scan, *before)})
+    if days <= usual.days:
+        return []
+    return [Sign(MANY_DAYS, {"days": days, "usual": usual.days})]
 
 
 def _outside(scan: Seen, before: Iterable[Seen], usual: Usual) -> list[Sign]:

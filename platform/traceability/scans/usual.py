@@ -11,7 +11,7 @@ from sqlalchemy import distinct, func, select
 from sqlalchemy.orm import Session
 
 from nongso.platform.traceability.records import Lot
-from nongso.platform.traceability.scans import learning
+from nongso.platform.traceability.scans import learning, signs
 from nongso.platform.traceability.scans.records import Scan, ScanArea, ScanCase, ScanUsual
 from nongso.platform.traceability.scans.signs import Usual
 
@@ -23,10 +23,11 @@ def of_products(session: Session, products: Collection[str | None]) -> Mapping[s
     """What is usual for these products; for one that has taught nothing yet, what is at first."""
     known = {one for one in products if one is not None}
     said = _said(session, known)
-    found: dict[str | None, Usual] = {one: Usual(learning.PHONES_AT_FIRST) for one in products}
+    at_first = Usual(learning.PHONES_AT_FIRST, learning.DAYS_AT_FIRST)
+    found: dict[str | None, Usual] = dict.fromkeys(products, at_first)
     for row in session.scalars(select(ScanUsual).where(ScanUsual.product.in_(known))):
         provinces = frozenset(row.provinces) | said[row.product]
-        found[row.product] = Usual(row.phones, provinces)
+        found[row.product] = Usual(row.phones, row.days, provinces)
     return found
 
 
@@ -46,13 +47,16 @@ def learn(session: Session, now: int) -> None:
         .where(Lot.product_id.is_not(None), Scan.serial.not_in(copied))
     )
     phones: dict[str, list[int]] = defaultdict(list)
+    days: dict[str, list[int]] = defaultdict(list)
+    day = (Scan.at + signs.EAST_SECONDS) // signs.DAY_SECONDS
     rows = session.execute(
-        of_ours.add_columns(func.count(distinct(Scan.device))).group_by(
+        of_ours.add_columns(func.count(distinct(Scan.device)), func.count(distinct(day))).group_by(
             Lot.product_id, Scan.serial
         )
     )
-    for product, _serial, count in rows:
+    for product, _serial, count, on in rows:
         phones[product or ""].append(count)
+        days[product or ""].append(on)
     places: dict[str, Counter[str]] = defaultdict(Counter)
     for product, _serial, province in session.execute(
         of_ours.add_columns(Scan.province).distinct()
@@ -64,5 +68,6 @@ def learn(session: Session, now: int) -> None:
         row = session.get(ScanUsual, product) or ScanUsual(product=product)
         row.at, row.packs = now, len(counts)
         row.phones = learning.usual_phones(counts)
+        row.days = learning.usual_days(days[product])
         row.provinces = sorted(learning.sales_area(places[product], len(counts), ()))
         session.add(row)
