@@ -8,6 +8,7 @@ with a sign. Nothing here is about a person: no address, no phone's mark.
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, delete, func, or_, select
 from sqlalchemy.orm import Session
@@ -134,7 +135,7 @@ def with_reasons(session: Session, found: Iterable[ScanCase]) -> list[Line]:
     return [Line(case, lots[case.lot], reasons[case.id]) for case in cases]
 
 
-def to_look_into(session: Session, mine: Select[tuple[ScanCase]]) -> list[Line]:
+def to_look_into(session: Session, mine: Select[Any]) -> list[Line]:
     """The open ones of these cases, the likeliest copy first, of equals the newest."""
     newest = mine.where(is_open()).order_by(ScanCase.last_at.desc()).limit(MOST_RANKED)
     lines = with_reasons(session, session.scalars(newest))
@@ -146,7 +147,7 @@ def to_look_into(session: Session, mine: Select[tuple[ScanCase]]) -> list[Line]:
     return sorted(lines, key=likely, reverse=True)
 
 
-def _learnt(session: Session, mine: Select[tuple[ScanCase]]) -> ranking.Learnt:
+def _learnt(session: Session, mine: Select[Any]) -> ranking.Learnt:
     """What came of the lines of each rule that were looked into."""
     known = mine.where(ScanCase.outcome.in_((COPIED, EXPLAINED))).subquery()
     rows = session.execute(
