@@ -74,7 +74,8 @@ def _span(events: Iterable[Event]) -> tuple[datetime.date, datetime.date]:
 def _lots(behind: Sequence[Lot], events: Sequence[Event]) -> list[Step]:
     """What lots came to be, kind by kind."""
     born = {event.number: event for event in events}
-    kinds = dict.fromkeys(one.kind for one in behind)
+    # As they were recorded: starch and noodles of one day stand in the order of their making.
+    kinds = dict.fromkeys(one.kind for one in sorted(behind, key=lambda one: one.born_number))
     raw = {kind.key for kind in recipes().raw}
     found: list[Step] = []
     for kind in kinds:

@@ -7,6 +7,7 @@ import pytest
 from cooperative import Farm, days_ago
 from platform_site import Site
 from season_farm import DAYS, grow, lay_down
+from selling import pack
 
 from nongso.platform.traceability import lateness
 from nongso.platform.traceability.records import Lot
@@ -74,3 +75,12 @@ def test_the_page_of_a_season_is_light_and_has_its_english(site: Site, lot: Lot)
     english = site.stranger.get(f"/t/{lot.code}?lang=en").text
     assert "Sprayed with Dầu neem" in english
     assert "stated by the grower" in english
+
+
+def test_starch_and_noodles_of_one_day_stand_in_the_order_of_their_making(
+    farm: Farm, site: Site
+) -> None:
+    starch = farm.batch("starch", 70, farm.roots(500), day=0)
+    packs = pack(farm, farm.batch("noodles", 60, starch, day=0), 100)
+    page = site.stranger.get(f"/t/{packs.code}").text
+    assert 0 < page.index("bột dong</") < page.index("miến</") < page.index("Đóng 100 gói")
