@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nongso.commands import arguments as kinds
-from nongso.commands import labels_room, platform_room, trace
+from nongso.commands import devices, labels_room, platform_room, trace
 from nongso.commands.arguments import Command, Parser
 from nongso.commands.errors import CommandError
 
@@ -263,6 +263,7 @@ def parser() -> Parser:
     second.add_argument(
         "--ca-file", type=kinds.path, metavar="FILE", help="certificate authority of its address"
     )
+    devices.add(gateway)
     kinds.add(gateway, "close", _gateway_close, "close all valves now", settings)
     init = kinds.add(
         gateway, "init", _gateway_init, "write new gateway settings with new keys", settings

@@ -1,8 +1,9 @@
 """Meter and tank as readings of a node of their own, like any trạm đo's.
 
-The supervisor is the bus's only master, so this asks it for what it last read. A device that is
-silent gives a reading without a value, marked ``failed``; a supervisor that is gone gives none,
-and neither does a device that the settings do not have.
+The supervisor is the bus's only master, so this asks it for what it last read; other sensors on
+the bus have nodes of their own, and what they said goes to ``hear`` (``sensornodes.py``). A device
+that is silent gives a reading without a value, marked ``failed``; a supervisor that is gone gives
+none, and neither does a device that the settings do not have.
 """
 
 import logging
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from nongso.gateway.probes import Report
 from nongso.gateway.settings import GatewaySettings
 from nongso.gateway.valves.client import SupervisorGone, SupervisorRefused
 from nongso.wire import marks
@@ -39,6 +41,7 @@ class BusPoll:
         accept: Callable[[list[Reading]], None],
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
+        hear: Callable[[Report], None] | None = None,
     ) -> None:
         self._origin = marks.SIMULATED if settings.simulated else 0
         meter = _METER if settings.bus.meter is not None else ()
@@ -46,6 +49,7 @@ class BusPoll:
         self._running: frozenset[str] = frozenset()
         self._valves, self._accept = valves, accept
         self._clock, self._steady = clock, steady
+        self._hear = hear
         self._next_at = steady()
         self._is_gone = False
 
@@ -61,7 +65,7 @@ class BusPoll:
 
     def poll(self) -> None:
         """Ask the supervisor now and hand the readings on, of what is installed."""
-        if not self._series:
+        if not self._series and self._hear is None:
             return
         try:
             found = self._valves.read()
@@ -71,6 +75,10 @@ class BusPoll:
             self._is_gone = True
             return
         self._is_gone = False
+        if self._hear is not None:
+            self._hear(found.get("sensors", {}))
+        if not self._series:
+            return
         at = int(self._clock())
         self._accept([self._reading(name, at, found[key]) for name, key in self._series])
 

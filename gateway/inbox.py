@@ -98,11 +98,8 @@ class Inbox:
         self._wake_write.setblocking(False)
         self._failures = 0
         self._next_try = 0.0
-        self._bus_sender = Sender(
-            settings.bus_node.eui64, number_of(settings.bus_node.eui64), "bus", ""
-        )
         self._bus_boot = secrets.randbits(30)
-        self._bus_seq = 0
+        self._bus_seqs: Counter[str] = Counter()
         self._nodes = {
             topics.topic(node.farm, node.slug, "status"): node for node in settings.nodes
         }
@@ -138,18 +135,24 @@ class Inbox:
         self._wake_read.close()
         self._wake_write.close()
 
-    def accept(self, readings: Sequence[Reading]) -> None:
-        """Take readings of the bus node; returns at once."""
-        self._bus_seq += 1
+    def accept(self, readings: Sequence[Reading], eui64: str | None = None) -> None:
+        """Take readings of a sensor on a fieldbus, of the bus node's own if none is named.
+
+        Returns at once. A sensor that gave no value was not heard.
+        """
+        eui64 = eui64 or self._settings.bus_node.eui64
+        self._bus_seqs[eui64] += 1
         message = make_message(
-            self._bus_sender, self._bus_boot, self._bus_seq, readings, False, "bus", b""
+            Sender(eui64, number_of(eui64), "bus", ""),
+            *(self._bus_boot, self._bus_seqs[eui64], readings, False, "bus", b""),
         )
-        self.heard_at[message.eui64] = time.monotonic()
+        if any(reading.value is not None for reading in readings):
+            self.heard_at[eui64] = time.monotonic()
         try:
             self._store.offer([message], [], lambda accepted: None)
         except StoreBusy as error:
             self.not_stored += 1
-            self._complaints.say("bus", f"readings of meter and tank are lost: {error}")
+            self._complaints.say("bus", f"readings of the fieldbus are lost: {error}")
 
     def is_connected(self) -> bool:
         """Say whether the broker has let us in."""

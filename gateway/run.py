@@ -17,6 +17,7 @@ from typing import Any
 from nongso.gateway.buspoll import BusPoll
 from nongso.gateway.errors import GatewayError, SettingsError
 from nongso.gateway.inbox import Inbox
+from nongso.gateway.sensornodes import SensorLines, SensorNodes
 from nongso.gateway.settings import GatewaySettings, first_settings, load
 from nongso.gateway.silence import Silence
 from nongso.gateway.status import StatusServer, reading_report
@@ -45,7 +46,9 @@ class Gateway:
         self.watering = Watering(settings, self.valves, self.store.latest, self.store)
         self.inbox = Inbox(settings, self.store)
         self.uplink = Uplink(settings, self.store, self.watering.order)
-        self._polling = BusPoll(settings, self.valves, self.inbox.accept)
+        sensors = SensorNodes(settings, self.inbox.accept)
+        self._polling = BusPoll(settings, self.valves, self.inbox.accept, hear=sensors.hear_bus)
+        self._lines = SensorLines(settings, sensors.hear)
         self._silence = Silence(settings, self.store, self.inbox.heard_at)
         self._status = StatusServer(settings, self.report)
         self._stopping = threading.Event()
@@ -60,6 +63,7 @@ class Gateway:
         for thread in self._threads:
             thread.start()
         self._status.start()
+        self._lines.start()
         self.inbox.start()
         self.uplink.start()
 
@@ -70,6 +74,7 @@ class Gateway:
         self._threads[0].join(0.5)
         self.watering.end()
         self.valves.close()
+        self._lines.stop(0.1)
         self.inbox.stop(0.7)
         self.uplink.stop(0.5)
         self._status.stop()

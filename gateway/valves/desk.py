@@ -30,8 +30,10 @@ class Desk:
         work: BusWork,
         clock: Callable[[], float],
         meter_now: Callable[[], None],
+        sensors: Callable[[], Answer] = dict,
     ) -> None:
         self.plan, self.work, self.clock, self._meter_now = plan, work, clock, meter_now
+        self._sensors = sensors
         self.is_ending = False  # nothing is opened any more
         self.supervisor = uuid.uuid4().hex  # tells a restarted supervisor from the old one
         self.controller: object | None = None
@@ -140,6 +142,7 @@ class Desk:
             "tank": values.get("tank_level"),
             "coils": self.plan.coils.seen,
             "errors": errors,
+            "sensors": self._sensors(),
         }
 
     def _sensed(self, now: float) -> dict[str, float]:

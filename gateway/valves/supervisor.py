@@ -13,13 +13,14 @@ import selectors
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
 from nongso.gateway.devicefile import load_device
 from nongso.gateway.errors import GatewayError, SettingsError
 from nongso.gateway.fieldbus import Bus
+from nongso.gateway.probes import Probe, Probes, probes_of
 from nongso.gateway.settings import GatewaySettings, load
 from nongso.gateway.valves import socketfile
 from nongso.gateway.valves.alarms import Alarms
@@ -42,8 +43,8 @@ LAST_WORD_SECONDS = 2.0  # two turns of a gateway, to hear how its runs ended
 
 def build(settings: GatewaySettings, clock: Callable[[], float] = boottime) -> BusWork:
     """Put plan, bus and sensors together as the settings say. Raises ``SettingsError``."""
-    at = settings.bus
-    board = load_device(at.relay.device)
+    at, own = settings.bus, settings.devices_folder
+    board = load_device(at.relay.device, own)
     if board.coils is None:
         raise SettingsError(f"bus.relay.device {board.id} has no coils; name a relay board")
     zones = {z.id: (z.coil, float(z.max_run_seconds)) for z in settings.zones().values()}
@@ -73,7 +74,7 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = boottime) -> B
         Bus.at(at, clock),
         Relay(at.relay.unit, board.coils, board.pulse),
         [
-            Sensor(role, device.unit, load_device(device.device), every_seconds)
+            Sensor(role, device.unit, load_device(device.device, own), every_seconds)
             for role, device, every_seconds in (
                 ("meter", at.meter, METER_SECONDS),
                 ("tank", at.tank, TANK_SECONDS),
@@ -97,9 +98,16 @@ class _Connection:
 class Supervisor:
     """The loop. ``stop`` may be called from a signal handler."""
 
-    def __init__(self, work: BusWork, path: Path, clock: Callable[[], float] = boottime) -> None:
+    def __init__(
+        self,
+        work: BusWork,
+        path: Path,
+        clock: Callable[[], float] = boottime,
+        probes: Sequence[Probe] = (),
+    ) -> None:
         self.work, self.plan, self.clock = work, work.plan, clock
-        self.desk = Desk(self.plan, work, clock, self.meter_now)
+        self.probes = Probes(work.bus, probes, clock)
+        self.desk = Desk(self.plan, work, clock, self.meter_now, self.probes.report)
         self.water = WaterWatch(work.litres_per_count())
         self._stopping = False
         self._selector = selectors.DefaultSelector()
@@ -139,6 +147,8 @@ class Supervisor:
         sensor = self.work.ask_a_sensor(due)
         if sensor is not None and "water_total" in sensor.values:
             self._metered(sensor.values["water_total"])
+            return SHORTEST_WAIT
+        if self.probes.ask(self.plan.due(self.clock())):
             return SHORTEST_WAIT
         return min(max(due, SHORTEST_WAIT), LONGEST_WAIT, self.plan.renew_seconds)
 
@@ -272,7 +282,7 @@ def run(settings_file: Path) -> int:
         work = build(settings)
         path = settings.valves_socket
         with socketfile.hold(path):
-            supervisor = Supervisor(work, path)
+            supervisor = Supervisor(work, path, probes=probes_of(settings, "bus"))
 
             def hear(number: int, frame: FrameType | None) -> None:
                 supervisor.stop()

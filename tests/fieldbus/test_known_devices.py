@@ -4,12 +4,11 @@ The answers without a maker's frame behind them are made here from the described
 word order, sign and scale, so that a slip in a device file does not become a reading.
 """
 
-import struct
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from raw_line import Line
+from raw_line import Line, holding
 
 from nongso.gateway.devicefile import crc, known_devices, load_device
 from nongso.gateway.fieldbus import BusError, UnitRefused
@@ -184,15 +183,7 @@ def test_the_map_is_read_as_described_and_no_hole_is_crossed(
 ) -> None:
     """The device refuses, as real ones do, whatever touches a register that it has not."""
 
-    def answer(n: int, unit: int, pdu: bytes) -> list[tuple[float, int, bytes]]:
-        function, address, count = struct.unpack(">BHH", pdu)
-        places = [(function, place) for place in range(address, address + count)]
-        if any(place not in held for place in places):
-            return [(0.0, unit, bytes([function | 0x80, 2]))]
-        words = [held[place] for place in places]
-        return [(0.0, unit, struct.pack(f">BB{count}H", function, 2 * count, *words))]
-
-    line = new_line(answer, "rtu")
+    line = new_line(holding(held), "rtu")
     bus, described = line.bus(), load_device(device)
     found = bus.quantities(1, described)
     assert found == values
