@@ -124,7 +124,9 @@ class BusWork:
         """What one count of the meter's register is worth; 0 where it is not known."""
         meter = next((s.device for s in self.sensors if s.role == "meter"), None)
         counters = [q for q in meter.quantities if q.metric == "water_total"] if meter else []
-        return meter.register(counters[0].register).scale if meter and counters else 0.0
+        if meter is None or not counters:
+            return 0.0
+        return meter.register(counters[0].register).scale * counters[0].times
 
     def ask_now(self, role: str) -> Sensor | None:
         """Ask one sensor out of its turn, if there is one. Returns it when it answered."""

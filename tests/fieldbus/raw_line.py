@@ -1,6 +1,7 @@
 """Bus lines that are only a socket or a pair of terminals: they answer what a test tells them."""
 
 import os
+import select
 import socket
 import struct
 import threading
@@ -104,7 +105,9 @@ class SerialLine:
         self._end, self._near = os.openpty()
         tty.setraw(self._near)
         self.device = os.ttyname(self._near)
-        threading.Thread(target=self._serve, args=(self._end,), daemon=True).start()
+        self._woken, self._wake = os.pipe()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
 
     def bus(self, timeout_seconds: float = 0.15) -> Bus:
         return Bus(timeout_seconds=timeout_seconds, serial=Serial(self.device, 115200))
@@ -115,18 +118,21 @@ class SerialLine:
 
     def unplug(self) -> None:
         """The converter is pulled out."""
-        for end in (self._end, self._near):
+        if self._thread.is_alive():
+            os.write(self._wake, b"x")
+            self._thread.join()  # its descriptors may be another line's a moment later
+        for end in (self._end, self._near, self._wake, self._woken):
             if end >= 0:
                 os.close(end)
-        self._end = self._near = -1
+        self._end = self._near = self._wake = self._woken = -1
 
     close = unplug
 
-    def _serve(self, end: int) -> None:
-        heard = b""
+    def _serve(self) -> None:
+        end, heard = self._end, b""
         try:
-            while more := os.read(end, 300):
-                heard += more
+            while self._woken not in select.select([end, self._woken], [], [])[0]:
+                heard += os.read(end, 300)
                 while len(heard) >= 8 and len(heard) >= _length(heard):
                     frame, heard = heard[: _length(heard)], heard[_length(heard) :]
                     n = len(self.asked)

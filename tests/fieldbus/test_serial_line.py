@@ -146,7 +146,7 @@ def test_a_sensor_that_needs_quiet_is_asked_after_it(new_serial_line: NewLine) -
     real = select.select
 
     def watched(*arguments: object) -> object:
-        waits.append(arguments[3])  # type: ignore[arg-type]
+        waits.extend(arguments[3:])  # type: ignore[arg-type]
         return real(*arguments)  # type: ignore[call-overload]
 
     now = [10.0]
