@@ -8,8 +8,9 @@ is the text of a layout file, which a person then changes as they like.
 from dataclasses import dataclass
 
 from nongso.labels import layout as layouts
+from nongso.labels import layoutfile
 from nongso.labels.errors import BadLayout
-from nongso.labels.layout import SHEET, Layout
+from nongso.labels.layout import SHEET, Block, Box, Column, Layout
 
 EDGE_MM = 1.5
 ADDRESS_MM = 4.6
@@ -44,26 +45,29 @@ def _corner(sizes: Sizes) -> tuple[float, float]:
     if min(spare) < -0.01:
         raise BadLayout(
             f"{sizes.grid[0]} × {sizes.grid[1]} labels of {sizes.label[0]:g} × {sizes.label[1]:g}"
-            f" mm are more than a page of {sizes.page[0]:g} × {sizes.page[1]:g} mm holds"
+            f" mm are more than a page of {sizes.page[0]:g} × {sizes.page[1]:g} mm holds",
+            "crowded",
+            "grid",
         )
     return max(spare[0] / 2, 0.0), max(spare[1] / 2, 0.0)
 
 
-def _block(name: str, box: tuple[float, float, float, float], pt: tuple[float, float]) -> str:
-    x, y, width, height = box
-    bold = "first_line_bold = true" if name == "text" else "optional = true"
-    return f"""
-[[blocks]]
-name = "{name}"
-x_mm = {x:.2f}
-y_mm = {y:.2f}
-width_mm = {width:.2f}
-height_mm = {height:.2f}
-largest_pt = {pt[0]}
-smallest_pt = {pt[1]}
-leading = 1.2
-{bold}
-"""
+def _block(name: str, box: Box, largest_pt: float, smallest_pt: float) -> Block:
+    return Block(
+        name=name,
+        box=box,
+        largest_pt=largest_pt,
+        smallest_pt=smallest_pt,
+        leading=1.2,
+        first_line_bold=name == "text",
+        optional=name != "text",
+        columns=(Column(name),),
+    )
+
+
+def _box(*lengths: float) -> Box:
+    """A box on hundredths of a mm, as a person would write it."""
+    return Box(*(round(length, 2) for length in lengths))
 
 
 def draft(name: str, sizes: Sizes) -> tuple[Layout, str]:
@@ -85,39 +89,31 @@ def draft(name: str, sizes: Sizes) -> tuple[Layout, str]:
     if code < LEAST_CODE_MM or min(text[2:]) < LEAST_TEXT_MM:
         raise BadLayout(
             f"a label of {width:g} × {height:g} mm has no room for a code of"
-            f" {LEAST_CODE_MM:g} mm and text beside it"
+            f" {LEAST_CODE_MM:g} mm and text beside it",
+            "no_room",
+            "label",
         )
-    roll = "" if sizes.kind == SHEET else f'kind = "{sizes.kind}"\nfeed_mm = {sizes.feed_mm:.2f}\n'
-    toml = f"""\
-# Lengths in mm from the upper left corner, blocks and code from the corner of their label.
-title = "{sizes.grid[0] * sizes.grid[1]} labels of {width:g} × {height:g} mm"
-level = "M"
-
-[page]
-{roll}width_mm = {sizes.page[0]:.2f}
-height_mm = {sizes.page[1]:.2f}
-left_mm = {left:.2f}
-top_mm = {top:.2f}
-
-[grid]
-columns = {sizes.grid[0]}
-rows = {sizes.grid[1]}
-label_width_mm = {width:.2f}
-label_height_mm = {height:.2f}
-gap_x_mm = {sizes.gap[0]:.2f}
-gap_y_mm = {sizes.gap[1]:.2f}
-
-[printer]
-dpi = {sizes.dpi}
-
-[qr]
-x_mm = {at[0]:.2f}
-y_mm = {at[1]:.2f}
-size_mm = {code:.2f}
-"""
-    largest = 14.0 if upright else 9.5
-    toml += _block("text", text, (largest, 5.0 if height < 25 else 6.5))
+    blocks = [_block("text", _box(*text), 14.0 if upright else 9.5, 5.0 if height < 25 else 6.5)]
     if addressed:
-        box = (2 * EDGE_MM, lower, width - 4 * EDGE_MM, ADDRESS_MM)
-        toml += _block("address", box, (6.5, 4.5))
+        box = _box(2 * EDGE_MM, lower, width - 4 * EDGE_MM, ADDRESS_MM)
+        blocks.append(_block("address", box, 6.5, 4.5))
+    toml = layoutfile.write(
+        Layout(
+            name=name,
+            title=f"{sizes.grid[0] * sizes.grid[1]} labels of {width:g} × {height:g} mm",
+            level="M",
+            page_width_mm=round(sizes.page[0], 2),
+            page_height_mm=round(sizes.page[1], 2),
+            columns=sizes.grid[0],
+            rows=sizes.grid[1],
+            first=_box(left, top, width, height),
+            gap_x_mm=round(sizes.gap[0], 2),
+            gap_y_mm=round(sizes.gap[1], 2),
+            dpi=sizes.dpi,
+            qr=_box(*at, code, code),
+            blocks=tuple(blocks),
+            kind=sizes.kind,
+            feed_mm=0.0 if sizes.kind == SHEET else round(sizes.feed_mm, 2),
+        )
+    )
     return layouts.read(name, toml), toml

@@ -80,7 +80,11 @@ class UnknownLayout(LabelError):
 
 
 class BadLayout(LabelError):
-    """A layout file that cannot be printed."""
+    """A layout that cannot be printed. ``places`` are what is wrong on it, the culprit last."""
+
+    def __init__(self, said: str, reason: str = "", *places: str) -> None:
+        super().__init__(said)
+        self.reason, self.places = reason, places
 
 
 class StartCellOutside(LabelError):

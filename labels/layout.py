@@ -11,7 +11,7 @@ rows of uneven width, which is what cheap printers make unreadable.
 """
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -31,8 +31,13 @@ from nongso.labels.errors import (
 
 LEAST_MODULE_MM = 0.396
 MM_PER_INCH = 25.4
+MOST_MM = 2000.0
+MOST_CELLS = 1000
+MOST_PT = 200.0
+LEAST_LEADING, MOST_LEADING = 0.8, 3.0
 
 SHEET = "sheet"  # labels on a sheet of paper, for office printers
+PLAIN = ("text", "address")
 MEDIA = ("gap", "mark", "continuous")  # rolls: how the printer finds the next label
 
 
@@ -55,12 +60,12 @@ class Box:
         )
 
     def overlaps(self, other: "Box") -> bool:
-        """Say whether two boxes share more than an edge."""
+        """Say whether two boxes share more than an edge (to a hundredth of a mm)."""
         return (
-            self.x_mm < other.x_mm + other.width_mm
-            and other.x_mm < self.x_mm + self.width_mm
-            and self.y_mm < other.y_mm + other.height_mm
-            and other.y_mm < self.y_mm + self.height_mm
+            self.x_mm < other.x_mm + other.width_mm - 0.01
+            and other.x_mm < self.x_mm + self.width_mm - 0.01
+            and self.y_mm < other.y_mm + other.height_mm - 0.01
+            and other.y_mm < self.y_mm + self.height_mm - 0.01
         )
 
 
@@ -129,6 +134,13 @@ class Layout:
         """The columns that a table may have beside the address."""
         return tuple(column.name for block in self.blocks for column in block.columns)
 
+    @property
+    def is_plain(self) -> bool:
+        """Say whether a text and the address are all that its labels say in letters."""
+        return all(
+            block.name in PLAIN and block.columns == (Column(block.name),) for block in self.blocks
+        )
+
     def at(self, dpi: int) -> "Layout":
         """The same layout on a printer of another fineness. Raises ``BadLayout``."""
         return _checked(replace(self, dpi=dpi))
@@ -181,34 +193,64 @@ class Layout:
 
 
 def _checked(layout: Layout) -> Layout:
-    if layout.level not in ("L", "M", "Q", "H"):
-        raise BadLayout(f"{layout.name}: level is L, M, Q or H, not {layout.level!r}")
-    if min(layout.columns, layout.rows) < 1 or min(layout.gap_x_mm, layout.gap_y_mm) < 0:
-        raise BadLayout(f"{layout.name}: columns, rows and gaps cannot be below 1, 1 and 0")
-    if layout.kind != SHEET and layout.kind not in MEDIA:
-        raise BadLayout(f"{layout.name}: a page is a {SHEET} or {', '.join(MEDIA)}")
-    if not 0 <= layout.feed_mm <= 100:
-        raise BadLayout(f"{layout.name}: {layout.feed_mm:g} mm between two labels")
-    if not 100 <= layout.dpi <= 2400:
-        raise BadLayout(f"{layout.name}: {layout.dpi} dpi is no printer")
-    if not layout.cell(layout.cells).inside(layout.page_width_mm, layout.page_height_mm):
-        raise BadLayout(f"{layout.name}: the last label lies off the page")
+    def bad(said: str, reason: str = "", *places: str) -> BadLayout:
+        return BadLayout(f"{layout.name}: {said}", reason, *places)
+
     boxes = {"qr": layout.qr} | ({"bars": layout.bars} if layout.bars else {})
     boxes |= {block.name: block.box for block in layout.blocks}
+    for name, value in _lengths(layout, boxes):
+        if type(value) not in (int, float) or not abs(value) <= MOST_MM:
+            raise bad(f"{name}: {value!r} is no length in mm up to {MOST_MM:g}", "length", name)
+    words = [layout.title, *boxes, *layout.columns_of_table]
+    words += [column.before for block in layout.blocks for column in block.columns]
+    if not all(isinstance(word, str) for word in words):
+        raise bad("title, names of blocks and columns are texts")
+    if layout.level not in ("L", "M", "Q", "H"):
+        raise bad(f"level is L, M, Q or H, not {layout.level!r}", "level", "level")
+    if not all(type(count) is int for count in (layout.columns, layout.rows, layout.dpi)):
+        raise bad("columns, rows and dpi are whole numbers", "whole", "grid")
+    if min(layout.columns, layout.rows) < 1 or min(layout.gap_x_mm, layout.gap_y_mm) < 0:
+        raise bad("columns, rows and gaps cannot be below 1, 1 and 0", "grid", "grid")
+    if layout.cells > MOST_CELLS:
+        raise bad(f"{layout.cells} labels on a page, at most {MOST_CELLS}", "grid", "grid")
+    if layout.kind != SHEET and layout.kind not in MEDIA:
+        raise bad(f"a page is a {SHEET} or {', '.join(MEDIA)}", "kind", "kind")
+    if not 0 <= layout.feed_mm <= 100:
+        raise bad(f"{layout.feed_mm:g} mm between two labels", "feed", "feed")
+    if not 100 <= layout.dpi <= 2400:
+        raise bad(f"{layout.dpi} dpi is no printer", "dpi", "dpi")
+    if not layout.cell(layout.cells).inside(layout.page_width_mm, layout.page_height_mm):
+        raise bad("the last label lies off the page", "off_page", "grid")
+    if min(layout.first.x_mm, layout.first.y_mm) < 0:
+        raise bad("the first label lies off the page", "off_page", "grid")
     for name, box in boxes.items():
         if not box.inside(layout.first.width_mm, layout.first.height_mm):
-            raise BadLayout(f"{layout.name}: {name} reaches over the edge of the label")
+            raise bad(f"{name} reaches over the edge of the label", "over_edge", name)
     for (one, a), (other, b) in combinations(boxes.items(), 2):
         if a.overlaps(b):
-            raise BadLayout(f"{layout.name}: {one} and {other} overlap")
+            raise bad(f"{one} and {other} overlap", "overlap", one, other)
     named = ["url", *layout.columns_of_table]
     for name in named:
         if named.count(name) > 1:
-            raise BadLayout(f"{layout.name}: column {name!r} is printed twice")
+            raise bad(f"column {name!r} is printed twice")
     for block in layout.blocks:
-        if not 0 < block.smallest_pt <= block.largest_pt:
-            raise BadLayout(f"{layout.name}: letter sizes of {block.name}")
+        if not 0 < block.smallest_pt <= block.largest_pt <= MOST_PT:
+            raise bad(f"letter sizes of {block.name}", "letters", block.name)
+        if not LEAST_LEADING <= block.leading <= MOST_LEADING:
+            raise bad(f"leading of {block.name}", "leading", block.name)
     return layout
+
+
+def _lengths(layout: Layout, boxes: Mapping[str, Box]) -> Iterator[tuple[str, float]]:
+    """Every length of a layout with the place that it belongs to."""
+    yield from (("page", layout.page_width_mm), ("page", layout.page_height_mm))
+    yield from (("gap", layout.gap_x_mm), ("gap", layout.gap_y_mm), ("feed", layout.feed_mm))
+    for name, box in {"grid": layout.first, **boxes}.items():
+        for length in (box.x_mm, box.y_mm, box.width_mm, box.height_mm):
+            yield name, length
+    for block in layout.blocks:
+        for size in (block.largest_pt, block.smallest_pt, block.leading):
+            yield block.name, size
 
 
 def _block(body: dict[str, Any]) -> Block:
@@ -257,7 +299,7 @@ def read(name: str, toml: str) -> Layout:
     except (tomllib.TOMLDecodeError, TypeError, AttributeError) as e:
         raise BadLayout(f"{name}: {e}") from e
     except KeyError as e:
-        raise BadLayout(f"{name}: {e} is missing") from e
+        raise BadLayout(f"{name}: {e} is missing", "missing", str(e.args[0])) from e
 
 
 def names() -> tuple[str, ...]:
@@ -268,12 +310,7 @@ def names() -> tuple[str, ...]:
 
 def plain_sheets() -> tuple[str, ...]:
     """Names of the sheets whose labels say nothing but a text and the address."""
-    plain = {"text", "address"}
-    return tuple(
-        name
-        for name in names()
-        if find(name).kind == SHEET and plain.issuperset(find(name).columns_of_table)
-    )
+    return tuple(name for name in names() if find(name).kind == SHEET and find(name).is_plain)
 
 
 @cache

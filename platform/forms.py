@@ -130,8 +130,13 @@ class Form:
             return None
         return grams
 
-    def amount(self, name: str, most: float, needed: bool = True) -> float | None:
-        """A number above 0 with or without decimals; ``None`` when the field is empty or wrong."""
+    def amount(
+        self, name: str, most: float, needed: bool = True, from_zero: bool = False
+    ) -> float | None:
+        """A number above 0 with or without decimals; ``None`` when the field is empty or wrong.
+
+        ``from_zero`` takes 0 too.
+        """
         if not self[name].strip():
             if needed:
                 self.wrong(name, _("Ô này còn trống, xin ghi vào."))
@@ -152,7 +157,10 @@ class Form:
         except Unreadable:
             self.wrong(name, _("Không đọc được số này. Xin ghi số, ví dụ 12,5."))
             return None
-        if not 0 < found <= most:
+        if from_zero and not found <= most:
+            self.wrong(name, _("Xin ghi số từ 0 đến %(most)s.", most=number(most)))
+            return None
+        if not from_zero and not 0 < found <= most:
             self.wrong(name, _("Xin ghi số lớn hơn 0, nhiều nhất %(most)s.", most=number(most)))
             return None
         return found

@@ -1,17 +1,15 @@
 """Labels of a lot: counted against its packs, stored before they are printed, printed once.
 
 How this works. ``issue`` checks the number against the packs, draws serials, and commits codes,
-range and event in one transaction. ``file_of`` makes the PDF from what was committed, has the
-print shop read every code back, and keeps the file. So a stop in between loses nothing: the
-next call makes the same file from the same rows; and the same form sent twice finds the issue
-that is there. A label on paper therefore always has its row, and no row ever gets two labels.
+range and event in one transaction; ``file_of`` makes the PDF of what was committed
+(``labelling_sheets``). The same form sent twice finds the issue that is there. A label on paper
+therefore always has its row, and no row ever gets two labels.
 
 What becomes of the labels afterwards (stuck on packs, spoiled, returned) is told to
 ``nongso.platform.traceability.labelling_account``.
 """
 
 import hashlib
-import os
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,29 +18,28 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from nongso.labels import layout as layouts
-from nongso.labels import sheet as sheets
-from nongso.labels.errors import LabelError, StartCellOutside, UnknownLayout
-from nongso.labels.operations import print_sheet
-from nongso.labels.sheet import Label
 from nongso.platform.languages import day_of
-from nongso.platform.traceability import holding, legal_facts, lots, shaping, withholding
+from nongso.platform.traceability import (
+    holding,
+    labelling_sheets,
+    legal_facts,
+    lots,
+    shaping,
+    withholding,
+)
 from nongso.platform.traceability.errors import (
-    AlreadyRecorded,
-    LabelNotPrintable,
     NotPacked,
     TooManyAtOnce,
     TooManyLabels,
     Withdrawn,
 )
 from nongso.platform.traceability.identifiers import lot_id, new_serial, printed_address
+from nongso.platform.traceability.labelling_layouts import DEFAULT_LAYOUT
 from nongso.platform.traceability.labelling_records import RollCode
-from nongso.platform.traceability.labeltext import numbered
 from nongso.platform.traceability.making_errors import Unusable
 from nongso.platform.traceability.operations import Desk, append, known_lot
 from nongso.platform.traceability.records import LOT, UNIT, LabelCode, LabelIssue, Lot
 
-DEFAULT_LAYOUT = "a4-3x8"
 CODES = (LOT, UNIT)
 MOST_AT_ONCE = 5000  # labels of one issue; a sheet that takes minutes is printed in parts
 _AT_ONCE = 500
@@ -61,21 +58,6 @@ class Wish:
     layout: str = DEFAULT_LAYOUT
     start_cell: int = 1
     codes: str = UNIT
-
-
-def try_out(
-    address: str, texts: Mapping[str, str], last: int, layout_name: str, start_cell: int
-) -> None:
-    """Ask the print shop before anything is issued: would one such label come out?"""
-    try:
-        layout = layouts.find(layout_name)
-        list(layout.places(1, start_cell))
-        sheets.make([Label(address, numbered(texts, last))], layout)
-    except (UnknownLayout, StartCellOutside) as e:
-        field = "start_cell" if isinstance(e, StartCellOutside) else "layout"
-        raise LabelNotPrintable(field) from e
-    except LabelError as e:
-        raise LabelNotPrintable from e
 
 
 def new_serials(session: Session, count: int) -> list[str]:
@@ -116,11 +98,17 @@ def issue(desk: Desk, id_: str, wish: Wish, texts: Mapping[str, str]) -> LabelIs
     ``NotPacked``, ``HeldBack``, ``LegallyMissing``, ``LabelNotPrintable``, ``AlreadyRecorded``.
     """
     lot = known_lot(desk, wish.lot)
-    there = desk.session.get(LabelIssue, id_)
+    there = labelling_sheets.there(
+        desk.session,
+        LabelIssue,
+        id_,
+        lot=wish.lot,
+        count=wish.count,
+        layout=wish.layout,
+        start_cell=wish.start_cell,
+        codes=wish.codes,
+    )
     if there is not None:
-        asked = (there.lot, there.count, there.layout, there.start_cell, there.codes)
-        if asked != (wish.lot, wish.count, wish.layout, wish.start_cell, wish.codes):
-            raise AlreadyRecorded
         return there
     check_wanted(lot, wish.count, shaping.day_of(desk.now))
     withholding.refuse_held_back(desk.session, lot.code, day_of(lot.at), "pack")
@@ -129,21 +117,17 @@ def issue(desk: Desk, id_: str, wish: Wish, texts: Mapping[str, str]) -> LabelIs
     first = next_number(desk.session, lot)
     sample = new_serial() if wish.codes == UNIT else None
     address = printed_address(desk.base, lot.code, sample, gtin)
-    try_out(address, texts, first + wish.count - 1, wish.layout, wish.start_cell)
+    last = first + wish.count - 1
     made = LabelIssue(
         id=id_,
         lot=lot.code,
         cooperative=desk.cooperative,
         at=desk.now,
         actor=desk.actor,
-        layout=wish.layout,
-        start_cell=wish.start_cell,
         first=first,
         count=wish.count,
-        base=desk.base,
-        gtin=gtin,
-        texts=dict(texts),
         codes=wish.codes,
+        **labelling_sheets.tried(desk, wish.layout, wish.start_cell, address, texts, gtin, last),
     )
     keep(desk, lot, made, new_serials(desk.session, wish.count))
     return made
@@ -223,34 +207,6 @@ def addresses_of(session: Session, made: LabelIssue) -> list[str]:
 
 
 def file_of(session: Session, made: LabelIssue, files: Path) -> Path:
-    """The checked PDF of a committed issue; made at the first call, the same file afterwards.
-
-    Call it outside of a transaction: printing takes longer than writers should wait. Raises
-    ``LabelError`` when the sheet does not read back; then there is no file.
-    """
-    labels = [
-        Label(address, numbered(made.texts, number))
-        for number, address in enumerate(addresses_of(session, made), made.first)
-    ]
-    return sheet_file(files, made.id, labels, made.layout, made.start_cell, f"Tem lô {made.lot}")
-
-
-def sheet_file(
-    files: Path, name: str, labels: Sequence[Label], layout: str, start_cell: int, title: str
-) -> Path:
-    """The checked PDF of that name, made unless it is there."""
-    file = files / "labels" / f"{name}.pdf"
-    if file.exists():
-        return file
-    sheet = print_sheet(labels, layouts.find(layout), start_cell, title)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f"{file.name}.{uuid.uuid4().hex}.part")
-    try:
-        with part.open("wb") as out:
-            out.write(sheet.pdf)
-            out.flush()
-            os.fsync(out.fileno())  # a name without its bytes would be served for ever
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
-    return file
+    """The checked PDF of a committed issue, as ``labelling_sheets.file_of``."""
+    addresses = addresses_of(session, made)
+    return labelling_sheets.file_of(made, addresses, made.first, f"Tem lô {made.lot}", files)

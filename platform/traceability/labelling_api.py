@@ -17,6 +17,7 @@ from nongso.platform.traceability.api import body_of, own_lot
 from nongso.platform.traceability.desk import READERS, desk, settings
 from nongso.platform.traceability.errors import Refused
 from nongso.platform.traceability.labelling_account import Told
+from nongso.platform.traceability.labelling_layouts import DEFAULT_LAYOUT
 from nongso.platform.traceability.labelling_pages import DEEDS, file_answer, own_issue, pdf_answer
 from nongso.platform.traceability.labelling_roll_pages import own_roll
 from nongso.platform.traceability.labelling_rolls import Binding, RollWish
@@ -42,7 +43,7 @@ class Labels(msgspec.Struct, forbid_unknown_fields=True):
     """
 
     count: WholeNumber
-    layout: str = labelling.DEFAULT_LAYOUT
+    layout: str = DEFAULT_LAYOUT
     start_cell: WholeNumber = 1
     codes: str = LOT
     id: uuid.UUID | None = None
@@ -68,7 +69,7 @@ class Roll(msgspec.Struct, forbid_unknown_fields=True):
 
     product: str
     count: WholeNumber
-    layout: str = labelling.DEFAULT_LAYOUT
+    layout: str = DEFAULT_LAYOUT
     start_cell: WholeNumber = 1
     id: uuid.UUID | None = None
 

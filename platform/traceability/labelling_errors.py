@@ -1,6 +1,6 @@
 """Why something about labels is not recorded. Each error says its own sentence."""
 
-from nongso.platform.languages import _
+from nongso.platform.languages import _, number
 from nongso.platform.traceability.moving_errors import Told
 
 
@@ -119,4 +119,36 @@ class OtherProduct(Told):
         return _(
             "Chưa gắn: cuộn tem này in cho %(product)s, lô này là hàng khác.",
             product=self.product,
+        )
+
+
+class LayoutNamed(Told):
+    """Another layout of the cooperative has that name."""
+
+    code = "layout_named"
+    field = "title"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is a layout {name!r}")
+        self.name = name
+
+    def sentence(self) -> str:
+        """Say to take another name."""
+        return _("Đã có mẫu tem mang tên này. Xin chọn tên khác.")
+
+
+class TooManyLayouts(Told):
+    """A cooperative keeps as many layouts as it may."""
+
+    code = "too_many_layouts"
+    field = "title"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"at most {most} layouts")
+        self.most = most
+
+    def sentence(self) -> str:
+        """Say what to do."""
+        return _(
+            "Chưa ghi: đã có %(most)s mẫu tem. Xin bỏ bớt mẫu không dùng.", most=number(self.most)
         )

@@ -5,7 +5,6 @@ import logging
 from flask import Response, abort, make_response, redirect, request, url_for
 from sqlalchemy import select
 
-from nongso.labels import layout as layouts
 from nongso.labels.errors import LabelError
 from nongso.platform.accounts import allow, scoped
 from nongso.platform.forms import Form
@@ -31,6 +30,8 @@ from nongso.platform.traceability.desk import (
 from nongso.platform.traceability.errors import NotPacked, Refused, TooManyLabels, Withdrawn
 from nongso.platform.traceability.identifiers import opens_only_here, printed_address
 from nongso.platform.traceability.labelling_account import MOST_NAMES, Told
+from nongso.platform.traceability.labelling_desk import offered, read_sheet
+from nongso.platform.traceability.labelling_layouts import DEFAULT_LAYOUT
 from nongso.platform.traceability.labeltext import texts_of
 from nongso.platform.traceability.making_errors import Unusable
 from nongso.platform.traceability.moving_desk import done
@@ -58,7 +59,7 @@ def labels(code: str) -> Answer:
 def _proposed(lot: Lot) -> Form:
     """As many labels as packs are left without one, as far as one issue goes."""
     count = str(min(lot.labels_left, labelling.MOST_AT_ONCE))
-    proposed = {"layout": labelling.DEFAULT_LAYOUT, "start_cell": "1", "codes": LOT}
+    proposed = {"layout": DEFAULT_LAYOUT, "start_cell": "1", "codes": LOT}
     return Form(new_form(count=count, **proposed))
 
 
@@ -70,15 +71,8 @@ def print_labels(code: str) -> Answer:
     form = Form(request.form)
     most = min(max(found.labels_left, 1), labelling.MOST_AT_ONCE)
     count = form.count("count", 1, 10**6, told=most)
-    layout = form.choice("layout", layouts.plain_sheets())
-    cells = layouts.find(layout).cells if layout else 1
-    wish = labelling.Wish(
-        found.code,
-        count,
-        layout,
-        form.count("start_cell", 1, 1000, told=cells),
-        form.choice("codes", labelling.CODES),
-    )
+    codes = form.choice("codes", labelling.CODES)
+    wish = labelling.Wish(found.code, count, *read_sheet(form), codes)
     made = done(form, labelling.issue, wish, texts_of(found))
     if made is None:
         return _labels(form, found)
@@ -87,7 +81,6 @@ def print_labels(code: str) -> Answer:
 
 def _labels(form: Form, lot: Lot, told: Form | None = None, deed: str = "") -> Answer:
     """The page of a lot's labels; ``told`` is a form of the account that came back."""
-    found = [(name, layouts.find(name)) for name in layouts.plain_sheets()]
     base = settings().label_url
     in_hand = labelling_account.numbers_in_hand(records(), lot).replace(",", ", ")
     accounts = {one: Form(new_form(names=in_hand if one == "applied" else "")) for one in DEEDS}
@@ -99,7 +92,7 @@ def _labels(form: Form, lot: Lot, told: Form | None = None, deed: str = "") -> A
         accounts=accounts,
         lot=lot,
         account=labelling_account.account_of(records(), lot),
-        layouts=found,
+        layouts=[(one.key, one) for one in offered()],
         code_choices=(
             ("lot", _("mã chung của lô")),
             ("unit", _("mỗi gói một số riêng")),

@@ -1,4 +1,5 @@
-"""The tables of labels beside those in ``records``: accounts, and rolls printed without a lot.
+"""The tables of labels beside those in ``records``: accounts, rolls printed without a lot,
+and layouts of a cooperative's own.
 
 The account follows from the stream (``labelling_book``). The database itself refuses one that
 does not add up: issued = applied + spoiled + returned + left, and none of them below zero.
@@ -7,10 +8,11 @@ A label of a roll is in ``roll_code`` from the day it was printed, and in ``labe
 it was bound to a lot.
 """
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from nongso.platform.store import Base
+from nongso.platform.traceability.records import Printed
 
 
 class LabelAccount(Base):
@@ -37,8 +39,25 @@ class LabelAccount(Base):
         return self.issued - self.applied - self.spoiled - self.returned
 
 
-class LabelRoll(Base):
-    """Labels printed together without a lot; like an issue, all that the file is made of."""
+class LabelLayout(Base):
+    """A layout of a cooperative's own: the text of its file, under the name that a clerk gave it.
+
+    What was printed keeps the layout as it was then (``records.Printed``).
+    """
+
+    __tablename__ = "label_layout"
+    __table_args__ = (UniqueConstraint("cooperative", "name"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    cooperative: Mapped[str] = mapped_column(ForeignKey("cooperative.slug"))
+    name: Mapped[str]
+    file: Mapped[str]
+    at: Mapped[int]
+    actor: Mapped[str]
+
+
+class LabelRoll(Printed, Base):
+    """Labels printed together without a lot."""
 
     __tablename__ = "label_roll"
 
@@ -47,12 +66,7 @@ class LabelRoll(Base):
     product_id: Mapped[str] = mapped_column(ForeignKey("product.id"))
     at: Mapped[int]
     actor: Mapped[str]
-    layout: Mapped[str]
-    start_cell: Mapped[int]
     count: Mapped[int]
-    base: Mapped[str]
-    gtin: Mapped[str | None]
-    texts: Mapped[dict[str, str]] = mapped_column(JSON)
 
 
 class RollCode(Base):

@@ -9,7 +9,6 @@ import logging
 from flask import Response, abort, redirect, request, url_for
 from sqlalchemy import select
 
-from nongso.labels import layout as layouts
 from nongso.labels.errors import LabelError
 from nongso.platform.accounts import allow, scoped
 from nongso.platform.forms import Form
@@ -25,6 +24,8 @@ from nongso.platform.traceability.desk import (
     settings,
 )
 from nongso.platform.traceability.identifiers import as_typed, opens_only_here
+from nongso.platform.traceability.labelling_desk import offered, read_sheet
+from nongso.platform.traceability.labelling_layouts import DEFAULT_LAYOUT
 from nongso.platform.traceability.labelling_pages import pdf_answer
 from nongso.platform.traceability.labelling_records import LabelRoll
 from nongso.platform.traceability.labelling_rolls import Binding, RollWish
@@ -42,7 +43,7 @@ MOST_SHOWN = 50
 @allow(*READERS)
 def rolls() -> Answer:
     """The rolls, how much of each is used, and the form for a new one."""
-    proposed = {"layout": labelling.DEFAULT_LAYOUT, "start_cell": "1", "count": "240"}
+    proposed = {"layout": DEFAULT_LAYOUT, "start_cell": "1", "count": "240"}
     return _rolls(Form(new_form(**proposed)))
 
 
@@ -56,7 +57,7 @@ def _rolls(form: Form) -> Answer:
         used=labelling_rolls.used_of(records(), [one.id for one in found]),
         names={one.id: one.name for one in products()},
         products=[(one.id, one.name) for one in products()],
-        layouts=[(name, layouts.find(name)) for name in layouts.plain_sheets()],
+        layouts=[(one.key, one) for one in offered()],
         only_here=opens_only_here(settings().label_url),
         address=settings().label_url,
     )
@@ -68,14 +69,8 @@ def make_roll() -> Answer:
     """Print labels without a lot."""
     form = Form(request.form)
     product = form.choice("product", {one.id for one in products()})
-    layout = form.choice("layout", layouts.plain_sheets())
-    cells = layouts.find(layout).cells if layout else 1
-    wish = RollWish(
-        product,
-        form.count("count", 1, labelling.MOST_AT_ONCE),
-        layout,
-        form.count("start_cell", 1, 1000, told=cells),
-    )
+    count = form.count("count", 1, labelling.MOST_AT_ONCE)
+    wish = RollWish(product, count, *read_sheet(form))
     of = records().get(Product, product) if product else None
     made = done(form, labelling_rolls.make_roll, wish, texts_of_roll(of) if of else {})
     if made is None:

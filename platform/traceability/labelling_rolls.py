@@ -14,8 +14,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from nongso.labels.sheet import Label
-from nongso.platform.traceability import legal_facts, shaping
+from nongso.platform.traceability import labelling_sheets, legal_facts, shaping
 from nongso.platform.traceability.errors import AlreadyRecorded, PlaceUnknown, TooManyAtOnce
 from nongso.platform.traceability.identifiers import (
     as_typed,
@@ -23,7 +22,6 @@ from nongso.platform.traceability.identifiers import (
     printed_address_of_roll,
 )
 from nongso.platform.traceability.labelling import (
-    DEFAULT_LAYOUT,
     MOST_AT_ONCE,
     check_wanted,
     event_id_of,
@@ -32,8 +30,6 @@ from nongso.platform.traceability.labelling import (
     next_number,
     portions,
     range_of,
-    sheet_file,
-    try_out,
 )
 from nongso.platform.traceability.labelling_errors import (
     NotOfARoll,
@@ -41,6 +37,7 @@ from nongso.platform.traceability.labelling_errors import (
     OtherRoll,
     RollUsed,
 )
+from nongso.platform.traceability.labelling_layouts import DEFAULT_LAYOUT
 from nongso.platform.traceability.labelling_records import LabelRoll, RollCode
 from nongso.platform.traceability.operations import Desk, append, known_lot
 from nongso.platform.traceability.records import UNIT, LabelCode, LabelIssue, Product
@@ -72,11 +69,16 @@ def make_roll(desk: Desk, id_: str, wish: RollWish, texts: Mapping[str, str]) ->
 
     Raises ``PlaceUnknown``, ``TooManyAtOnce``, ``LabelNotPrintable``, ``AlreadyRecorded``.
     """
-    there = desk.session.get(LabelRoll, id_)
+    there = labelling_sheets.there(
+        desk.session,
+        LabelRoll,
+        id_,
+        product_id=wish.product,
+        count=wish.count,
+        layout=wish.layout,
+        start_cell=wish.start_cell,
+    )
     if there is not None:
-        asked = (there.product_id, there.count, there.layout, there.start_cell)
-        if asked != (wish.product, wish.count, wish.layout, wish.start_cell):
-            raise AlreadyRecorded
         return there
     product = desk.session.get(Product, wish.product)
     if product is None or product.cooperative != desk.cooperative:
@@ -84,19 +86,16 @@ def make_roll(desk: Desk, id_: str, wish: RollWish, texts: Mapping[str, str]) ->
     if not 1 <= wish.count <= MOST_AT_ONCE:
         raise TooManyAtOnce(MOST_AT_ONCE)
     sample = printed_address_of_roll(desk.base, new_serial(), product.gtin)
-    try_out(sample, texts, wish.count, wish.layout, wish.start_cell)
     made = LabelRoll(
         id=id_,
         cooperative=desk.cooperative,
         product_id=product.id,
         at=desk.now,
         actor=desk.actor,
-        layout=wish.layout,
-        start_cell=wish.start_cell,
         count=wish.count,
-        base=desk.base,
-        gtin=product.gtin,
-        texts=dict(texts),
+        **labelling_sheets.tried(
+            desk, wish.layout, wish.start_cell, sample, texts, product.gtin, wish.count
+        ),
     )
     desk.session.add(made)
     desk.session.flush()
@@ -113,9 +112,9 @@ def make_roll(desk: Desk, id_: str, wish: RollWish, texts: Mapping[str, str]) ->
 
 
 def file_of_roll(session: Session, made: LabelRoll, files: Path) -> Path:
-    """The checked PDF of a committed roll, as ``labelling.file_of``."""
-    labels = [Label(address, made.texts) for address in addresses_of_roll(session, made)]
-    return sheet_file(files, made.id, labels, made.layout, made.start_cell, "Tem in sẵn")
+    """The checked PDF of a committed roll, as ``labelling_sheets.file_of``."""
+    addresses = addresses_of_roll(session, made)
+    return labelling_sheets.file_of(made, addresses, 1, "Tem in sẵn", files)
 
 
 def addresses_of_roll(session: Session, made: LabelRoll) -> list[str]:
@@ -168,15 +167,11 @@ def bind(desk: Desk, id_: str, wish: Binding) -> LabelIssue:
         cooperative=desk.cooperative,
         at=desk.now,
         actor=desk.actor,
-        layout=roll.layout,
-        start_cell=roll.start_cell,
         first=next_number(desk.session, lot),
         count=len(serials),
-        base=roll.base,
-        gtin=roll.gtin,
-        texts=roll.texts,
         codes=UNIT,
         roll=roll.id,
+        **labelling_sheets.columns(roll),
     )
     keep(desk, lot, made, serials, on_packs=True)
     return made

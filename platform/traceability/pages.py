@@ -4,6 +4,7 @@ from nongso.platform.accounts import Link
 from nongso.platform.languages import later
 from nongso.platform.traceability import (
     certificates_pages,
+    labelling_layout_pages,
     labelling_pages,
     labelling_roll_pages,
     lot_pages,
@@ -28,6 +29,7 @@ __all__ = [
     "blueprint",
     "bridges",
     "certificates_pages",
+    "labelling_layout_pages",
     "labelling_pages",
     "labelling_roll_pages",
     "link_pages",

@@ -244,12 +244,22 @@ class Flow(Base):
     __table_args__ = (Index("ix_lot_flow_source", "source"),)
 
 
-class LabelIssue(Base):
-    """Labels issued together: what stands on them, and the file once it has been checked.
+class Printed:
+    """All that a file of labels is made of, kept as it was, so that it can be made again.
 
-    Everything that the PDF is made of is kept here as it was, so that the same file can be made
-    again. The file itself lies in the files folder as ``labels/<id>.pdf`` once it is checked.
+    The file itself lies in the files folder as ``labels/<id>.pdf`` once it is checked.
     """
+
+    layout: Mapped[str]
+    layout_file: Mapped[str | None]  # of a layout of the cooperative's own
+    start_cell: Mapped[int]
+    base: Mapped[str]  # label_url as it was
+    gtin: Mapped[str | None]
+    texts: Mapped[dict[str, str]] = mapped_column(JSON)
+
+
+class LabelIssue(Printed, Base):
+    """Labels issued together for a lot."""
 
     __tablename__ = "label_issue"
 
@@ -258,13 +268,8 @@ class LabelIssue(Base):
     cooperative: Mapped[str] = mapped_column(ForeignKey("cooperative.slug"))
     at: Mapped[int]
     actor: Mapped[str]
-    layout: Mapped[str]
-    start_cell: Mapped[int]
     first: Mapped[int]  # running number in the lot
     count: Mapped[int]
-    base: Mapped[str]  # label_url as it was
-    gtin: Mapped[str | None]
-    texts: Mapped[dict[str, str]] = mapped_column(JSON)
     codes: Mapped[str] = mapped_column(default=UNIT)  # LOT: all carry the lot's address
     roll: Mapped[str | None]  # printed before, without a lot: there is no sheet of this issue
 

@@ -3,6 +3,7 @@
 import datetime
 
 from nongso.labels.errors import (
+    BarsTooNarrow,
     LabelError,
     LetterMissing,
     ModuleTooSmall,
@@ -250,6 +251,11 @@ def _not_printable(error: errors.LabelNotPrintable) -> str:
             return _(
                 "Chưa in được tem: địa chỉ in trên tem dài quá nên mã quá nhỏ, khó quét. "
                 "Xin chọn tờ có tem lớn hơn."
+            )
+        case BarsTooNarrow():
+            return _(
+                "Chưa in được tem: mã vạch của mã số GTIN này rộng quá, không vừa tem. "
+                "Xin chọn tờ khác."
             )
         case LetterMissing(letter=letter):
             return _("Chưa in được tem: không in được ký tự %(letter)s.", letter=letter)

@@ -12,10 +12,12 @@ from PIL import Image
 from sqlalchemy import text
 from werkzeug.routing import Rule
 
+from nongso.labels import layout
 from nongso.platform import consent, people
 from nongso.platform.alerts.watch import Watch
 from nongso.platform.people import LogIn
-from nongso.platform.traceability import demo, spreadsheets
+from nongso.platform.traceability import demo, labelling_layouts, spreadsheets
+from nongso.platform.traceability.operations import Desk
 from nongso.platform.traceability.proof.custody import Custody
 from nongso.platform.traceability.proof.signing import Signer
 from nongso.platform.traceability.recall_records import Rehearsal
@@ -196,6 +198,8 @@ class Filled:
                 "test": one("SELECT id FROM lot_test LIMIT 1"),
                 "records.carton:key": one("SELECT code FROM carton LIMIT 1"),
                 "records.dispatch:key": one("SELECT id FROM dispatch LIMIT 1"),
+                "records.label_layout:key": (kept := self._layout()),
+                "records.layout_file:key": kept,
                 "records.roll:key": (roll := self._roll()),
                 "records.roll_file:key": roll,
                 "labels_api.roll_pdf:key": roll,
@@ -225,6 +229,12 @@ class Filled:
                 )
             )  # fmt: skip
         return played
+
+    def _layout(self) -> str:
+        """A layout of labels of the cooperative's own."""
+        with self.place.records.transaction() as session:
+            desk = Desk(session, "binh-lu", "clerk", "http://127.0.0.1:8080", int(time.time()))
+            return labelling_layouts.keep(desk, str(uuid.uuid4()), layout.find("a4-2x7-ean")).id
 
     def _roll(self) -> str:
         """Labels printed without a lot."""

@@ -1,5 +1,6 @@
 """A layout for paper that nobody has heard of, from its sizes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nongso.commands.__main__ import main
-from nongso.labels import layout
+from nongso.labels import layout, layoutfile
 from nongso.labels.drafting import Sizes, draft
 from nongso.labels.errors import BadLayout
 from nongso.labels.operations import print_sheet
@@ -57,3 +58,40 @@ def test_labels_that_are_too_many_or_too_small_are_refused_with_the_reason() -> 
         draft("mine", Sizes((210, 297), (5, 8), (63.5, 33.9)))
     with pytest.raises(BadLayout, match="has no room for a code of 15 mm"):
         draft("mine", Sizes((210, 297), (1, 1), (20, 12)))
+
+
+@pytest.mark.parametrize("name", layout.names())
+def test_a_layout_that_is_written_out_is_the_same_layout(name: str) -> None:
+    known = layout.find(name)
+    assert layout.read(name, layoutfile.write(known)) == known
+
+
+@given(st.text(max_size=30))
+def test_a_layout_keeps_whatever_title_a_person_gives_it(title: str) -> None:
+    titled = replace(layout.find("a4-3x8"), title=title)
+    assert layout.read("a4-3x8", layoutfile.write(titled)).title == title
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason", "place"),
+    [
+        ("size_mm = 23.0", "size_mm = 35.0", "over_edge", "qr"),
+        ("size_mm = 23.0", "size_mm = nan", "length", "qr"),
+        ("size_mm = 23.0", 'size_mm = "23"', "length", "qr"),
+        ("x_mm = 25.5", "x_mm = 24.0", "overlap", "text"),
+        ("smallest_pt = 6.5", "smallest_pt = 10.0", "letters", "text"),
+        ("leading = 1.25", "leading = inf", "length", "text"),
+        ("columns = 3", "columns = 4", "off_page", "grid"),
+        ("rows = 8", "rows = 8000000000", "grid", "grid"),
+        ("left_mm = 7.25", "left_mm = -1.0", "off_page", "grid"),
+        ("dpi = 300", "dpi = 10", "dpi", "dpi"),
+    ],
+)
+def test_what_is_wrong_with_a_layout_is_named_by_its_place(
+    old: str, new: str, reason: str, place: str
+) -> None:
+    toml = layoutfile.write(layout.find("a4-3x8"))
+    assert old in toml
+    with pytest.raises(BadLayout) as refused:
+        layout.read("mine", toml.replace(old, new, 1))
+    assert (refused.value.reason, refused.value.places[-1]) == (reason, place)

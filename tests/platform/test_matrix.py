@@ -20,12 +20,14 @@ from office import KEY, Place, open_place
 from sqlalchemy import select, text
 from werkzeug.routing import Rule as UrlRule
 
+from nongso.labels import layout, layoutfile
 from nongso.platform import consent, csrf, migrations, people
 from nongso.platform.accounts import COOKIE, Rule, rule_of
 from nongso.platform.greenhouse import commands
 from nongso.platform.people import LogIn, Person
 from nongso.platform.settings import Settings
 from nongso.platform.traceability import demo
+from nongso.platform.traceability.labelling_records import LabelLayout
 from nongso.platform.traceability.proof.custody import Custody
 from nongso.platform.traceability.proof.signing import Signer
 from nongso.platform.traceability.recall_records import Rehearsal
@@ -183,6 +185,12 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
                 lot=first("SELECT lot FROM recall_lot LIMIT 1"), last_at=1, note="",
             )
         )  # fmt: skip
+        session.add(
+            LabelLayout(
+                id=str(uuid.UUID(int=1)), cooperative="binh-lu", name="Mẫu", at=1, actor="demo",
+                file=layoutfile.write(layout.find("a4-3x8")),
+            )
+        )  # fmt: skip
         issue = session.execute(text("SELECT id, lot FROM label_issue LIMIT 1")).first()
     assert issue is not None
     made = Office(place)
@@ -252,7 +260,8 @@ def recalling(first: Callable[[str], str]) -> dict[str, str]:
     calls = ("recalls_api.one_recall", "recalls_api.end")
     for endpoint in (*(f"records.{page}" for page in pages), *calls):
         found[f"{endpoint}:key"] = first("SELECT id FROM recall LIMIT 1")
-    for endpoint in ("rehearsal", "answer_rehearsal", "scan_case", "note_scan_case"):
+    own = ("label_layout", "keep_layout", "layout_file", "remove_layout")
+    for endpoint in ("rehearsal", "answer_rehearsal", "scan_case", "note_scan_case", *own):
         found[f"records.{endpoint}:key"] = str(uuid.UUID(int=1))
     return found
 

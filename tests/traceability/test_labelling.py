@@ -8,7 +8,7 @@ from cooperative import COOP, NOW, Farm, new_id
 
 from nongso.labels import check, layout
 from nongso.labels.errors import SheetNotReadable
-from nongso.platform.traceability import labelling, lots
+from nongso.platform.traceability import labelling, labelling_sheets, lots
 from nongso.platform.traceability.errors import (
     AlreadyRecorded,
     LabelNotPrintable,
@@ -19,6 +19,7 @@ from nongso.platform.traceability.errors import (
 )
 from nongso.platform.traceability.labelling_account import Told, spoil
 from nongso.platform.traceability.records import LabelCode, LabelIssue
+from nongso.platform.traceability.sentences import refusal
 
 TEXTS = {"text": "Miến dong Bình Lư\n500 g"}
 
@@ -78,7 +79,7 @@ def test_a_stop_between_issue_and_print_loses_nothing(
         def stop(*_: object) -> None:
             raise KeyboardInterrupt
 
-        broken.setattr(labelling, "print_sheet", stop)
+        broken.setattr(labelling_sheets, "print_sheet", stop)
         with pytest.raises(KeyboardInterrupt):
             pdf_of(farm, made)
     assert not list(farm.settings.files_folder.rglob("*"))
@@ -175,3 +176,21 @@ def test_goods_with_a_gtin_print_a_digital_link(farm: Farm) -> None:
         f"HTTP://127.0.0.1:8080/01/09524000059109/10/{made.lot}/21/"
     )
     assert pdf_of(farm, made).exists()
+
+
+@pytest.mark.parametrize("sheet", ["a4-2x7-ean", "a4-3x8"])
+def test_a_label_carries_the_bar_code_of_its_gtin_where_there_is_a_place_for_it(
+    farm: Farm, sheet: str
+) -> None:
+    product = farm.product(name="Có mã số", gtin="09524000059109")
+    made = issue(farm, farm.packed(3, product=product).code, 3, layout=sheet)
+    bars = " 9524000059109" if sheet == "a4-2x7-ean" else ""
+    meant = [address + bars for address in addresses(farm, made)]
+    assert check.check(pdf_of(farm, made).read_bytes(), meant, layout.find(sheet)) == 1
+
+
+def test_a_carton_number_does_not_fit_the_bar_code_of_a_pack(farm: Farm) -> None:
+    product = farm.product(name="Thùng", gtin="19524000059106")
+    with pytest.raises(LabelNotPrintable) as refused:
+        issue(farm, farm.packed(3, product=product).code, 3, layout="a4-2x7-ean")
+    assert "mã vạch" in refusal(refused.value)
