@@ -35,7 +35,7 @@ def _sheet(args: argparse.Namespace) -> int:
     placed = printer.corrected(plain)
     if args.output is not None:
         outfile.check(args.output, args.csv, wanted)
-    made = csvsheet.make(args.csv, placed, args.start_cell, args.from_row)
+    made = csvsheet.make(args.csv, placed, args.start_cell, args.from_row, args.logo)
     if args.output is None:
         return target.send(made.sheet, placed, printer, wanted, made.rows, args.start_cell)
     names = outfile.numbered(args.output, outputs.file_count(made.sheet, wanted))
@@ -187,6 +187,13 @@ def add(rooms: "argparse._SubParsersAction[Parser]") -> None:
         default=1,
         metavar="N",
         help="leave out the rows above, as the spreadsheet counts them, after a stop (default: 1)",
+    )
+
+    sheet.add_argument(
+        "--logo",
+        type=kinds.path,
+        metavar="FILE",
+        help="a picture (PNG or JPEG), where the layout has a place for one",
     )
 
     calibrate = kinds.add(

@@ -12,7 +12,7 @@ prints nothing.
 import csv
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,16 +21,19 @@ from nongso.labels import goods, outfile
 from nongso.labels import layout as layouts
 from nongso.labels.errors import (
     BadGtin,
+    BadLogo,
     BadTable,
     BarsTooNarrow,
     LabelRefused,
     LetterMissing,
     ModuleTooSmall,
+    NoRoomForLogo,
     TextDoesNotFit,
     TextNotEncodable,
     TextTooLong,
 )
 from nongso.labels.operations import Sheet, print_sheet
+from nongso.labels.raster import Picture, dithered
 from nongso.labels.sheet import Label
 
 MOST_BYTES = 64 << 20  # far above any sheet; /dev/zero has no end
@@ -160,8 +163,14 @@ class Made:
     rows: tuple[int, ...]
 
 
-def make(csv_file: Path, layout: layouts.Layout, start_cell: int = 1, from_row: int = 1) -> Made:
-    """Make and check the labels of a table, from that row on.
+def make(
+    csv_file: Path,
+    layout: layouts.Layout,
+    start_cell: int = 1,
+    from_row: int = 1,
+    logo: Path | None = None,
+) -> Made:
+    """Make and check the labels of a table, from that row on, each with the picture ``logo``.
 
     Rows above ``from_row`` are checked too, but not printed. Raises a ``LabelError``
     (``BadTable`` names row and column) or ``OSError``.
@@ -171,12 +180,23 @@ def make(csv_file: Path, layout: layouts.Layout, start_cell: int = 1, from_row: 
     rows = [one for one in read(_content(csv_file), layout) if one[0] >= from_row]
     if not rows:
         raise BadTable(f"the table ends above row {from_row}")
-    labels = tuple(label for _, label in rows)
+    picture = None if logo is None else _logo(logo, layout)
+    labels = tuple(replace(label, logo=picture) for _, label in rows)
     try:
         sheet = print_sheet(labels, layout, start_cell, csv_file.stem)
     except LabelRefused as e:
         raise _where(e, rows, layout) from e
     return Made(sheet, labels, tuple(row for row, _ in rows))
+
+
+def _logo(file: Path, layout: layouts.Layout) -> Picture:
+    if layout.logo is None:
+        raise NoRoomForLogo(layout.name)
+    with file.open("rb") as opened:
+        body = opened.read(MOST_BYTES + 1)
+    if len(body) > MOST_BYTES:
+        raise BadLogo(f"{file} is larger than {MOST_BYTES >> 20} MB")
+    return dithered(body, layout.logo, layout.dpi)
 
 
 def make_sheet(csv_file: Path, out_file: Path, layout_name: str, start_cell: int = 1) -> Sheet:

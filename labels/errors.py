@@ -187,3 +187,15 @@ class BarsTooNarrow(LabelError):
         )
         self.width, self.box_mm, self.module_mm = width, box_mm, module_mm
         self.least_mm = least_mm
+
+
+class BadLogo(LabelError):
+    """A picture that cannot be printed in a label."""
+
+
+class NoRoomForLogo(LabelError):
+    """A picture for a layout that has no place for one."""
+
+    def __init__(self, layout: str) -> None:
+        super().__init__(f"{layout} has no place for a picture: leave it out")
+        self.layout = layout

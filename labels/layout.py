@@ -35,6 +35,8 @@ MOST_MM = 2000.0
 MOST_CELLS = 1000
 MOST_PT = 200.0
 LEAST_LEADING, MOST_LEADING = 0.8, 3.0
+LEAST_LOGO_MM = 5.0  # below it nobody knows what a picture of black and white dots shows
+MOST_OF_CODE = 0.25  # of the code's side that a picture in it may cover, at level H
 
 SHEET = "sheet"  # labels on a sheet of paper, for office printers
 PLAIN = ("text", "address")
@@ -128,6 +130,7 @@ class Layout:
     feed_mm: float = 0.0
     goods: bool = False
     bars: Box | None = None  # for the bar code of goods that have a GTIN, digits below it
+    logo: Box | None = None  # for a picture, which at level H may lie in the middle of the code
 
     @property
     def columns_of_table(self) -> tuple[str, ...]:
@@ -197,6 +200,7 @@ def _checked(layout: Layout) -> Layout:
         return BadLayout(f"{layout.name}: {said}", reason, *places)
 
     boxes = {"qr": layout.qr} | ({"bars": layout.bars} if layout.bars else {})
+    boxes |= {"logo": layout.logo} if layout.logo else {}
     boxes |= {block.name: block.box for block in layout.blocks}
     for name, value in _lengths(layout, boxes):
         if type(value) not in (int, float) or not abs(value) <= MOST_MM:
@@ -226,8 +230,13 @@ def _checked(layout: Layout) -> Layout:
     for name, box in boxes.items():
         if not box.inside(layout.first.width_mm, layout.first.height_mm):
             raise bad(f"{name} reaches over the edge of the label", "over_edge", name)
+    if layout.logo and min(layout.logo.width_mm, layout.logo.height_mm) < LEAST_LOGO_MM:
+        raise bad(f"the logo is smaller than {LEAST_LOGO_MM:g} mm", "small_logo", "logo")
     for (one, a), (other, b) in combinations(boxes.items(), 2):
-        if a.overlaps(b):
+        if a.overlaps(b) and {one, other} == {"qr", "logo"}:
+            if not _is_spared(layout.qr, boxes["logo"], layout.level):
+                raise bad("the logo hides too much of the code", "in_code", "logo")
+        elif a.overlaps(b):
             raise bad(f"{one} and {other} overlap", "overlap", one, other)
     named = ["url", *layout.columns_of_table]
     for name in named:
@@ -239,6 +248,20 @@ def _checked(layout: Layout) -> Layout:
         if not LEAST_LEADING <= block.leading <= MOST_LEADING:
             raise bad(f"leading of {block.name}", "leading", block.name)
     return layout
+
+
+def _is_spared(code: Box, logo: Box, level: str) -> bool:
+    """Say whether a code can be read around a picture in its middle.
+
+    Level H mends about 30 % of the symbol, and dirt must still find room in that: the picture
+    covers a sixteenth at most, away from the corners by which the code is found.
+    """
+    off_mm = max(
+        abs(code.x_mm + code.width_mm / 2 - logo.x_mm - logo.width_mm / 2),
+        abs(code.y_mm + code.height_mm / 2 - logo.y_mm - logo.height_mm / 2),
+    )
+    widest_mm = max(logo.width_mm, logo.height_mm)
+    return level == "H" and off_mm <= 1 and widest_mm <= code.width_mm * MOST_OF_CODE
 
 
 def _lengths(layout: Layout, boxes: Mapping[str, Box]) -> Iterator[tuple[str, float]]:
@@ -294,6 +317,7 @@ def read(name: str, toml: str) -> Layout:
             feed_mm=page.get("feed_mm", 0.0),
             goods=body.get("goods", False),
             bars=Box(**body["bars"]) if "bars" in body else None,
+            logo=Box(**body["logo"]) if "logo" in body else None,
         )
         return _checked(layout)
     except (tomllib.TOMLDecodeError, TypeError, AttributeError) as e:

@@ -59,4 +59,6 @@ def write(layout: Layout) -> str:
     ]
     if layout.bars is not None:
         parts.append(f"[bars]\n{_box(layout.bars)}")
+    if layout.logo is not None:
+        parts.append(f"[logo]\n{_box(layout.logo)}")
     return "\n".join([*parts, *("".join(_block(block)) for block in layout.blocks)])

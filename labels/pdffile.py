@@ -36,6 +36,7 @@ class PdfFile:
         self._starts: dict[int, int] = {}
         self._free = _FIRST_FREE
         self._pages: list[int] = []
+        self._images: dict[tuple[int, int, bytes], int] = {}
         self._hex: dict[str, dict[str, str]] = {}  # font -> letter -> its glyph as text shows it
         self._write(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
 
@@ -75,6 +76,17 @@ class PdfFile:
             glyphs = font.face(name).glyphs
             known.update({letter: f"{glyphs[letter]:04x}" for letter in text})
             return self.shown(text, name)
+
+    def image(self, width: int, height: int, dots: bytes) -> str:
+        """The name that a page calls a picture by; only its set bits are painted."""
+        picture = (width, height, dots)
+        if picture not in self._images:
+            self._images[picture] = self._object(
+                f"/Type /XObject /Subtype /Image /Width {width} /Height {height}"
+                " /ImageMask true /BitsPerComponent 1 /Decode [1 0] /Interpolate false",
+                dots,
+            )
+        return f"/P{list(self._images).index(picture)}"
 
     def page(self, content: bytes) -> None:
         """Write a page."""
@@ -119,7 +131,9 @@ class PdfFile:
         """Write fonts, page tree and the table of objects. ``out`` stays open."""
         numbers = [self._font_object(name) for name in self._hex]
         fonts = " ".join(f"/F{at} {number} 0 R" for at, number in enumerate(numbers))
-        self._object(f"<< /Font << {fonts} >> >>", number=_RESOURCES)
+        images = " ".join(f"/P{at} {one} 0 R" for at, one in enumerate(self._images.values()))
+        pictures = f" /XObject << {images} >>" if images else ""
+        self._object(f"<< /Font << {fonts} >>{pictures} >>", number=_RESOURCES)
         kids = " ".join(f"{number} 0 R" for number in self._pages)
         self._object(f"<< /Type /Pages /Count {len(self._pages)} /Kids [{kids}] >>", number=_PAGES)
         # Print dialogs then offer 100 % first: scaled to fit, sheets drift off their labels.

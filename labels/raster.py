@@ -6,16 +6,20 @@ module of a code is a whole number of dots on the printer's grid, and each dot b
 white at half. So paper, picture and command show the same drawing, and the code in it is exact.
 """
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from nongso.labels import check
+from nongso.labels.errors import BadLogo
+from nongso.labels.layout import MM_PER_INCH, Box
 
 _HALF = 128
+_MOST_PIXELS = 40_000_000
 
 
 @dataclass(frozen=True)
@@ -64,3 +68,32 @@ def png(picture: Picture, dpi: int) -> bytes:
     out = BytesIO()
     image.save(out, "PNG", dpi=(dpi, dpi), optimize=True)
     return out.getvalue()
+
+
+def dithered(picture: bytes, box: Box, dpi: int) -> Picture:
+    """A picture of any kind as dots that fit a box, in its proportions. Raises ``BadLogo``.
+
+    Shades become patterns of dots (Floyd and Steinberg's way); black on white stays sharp.
+    """
+    most = int(box.width_mm / MM_PER_INCH * dpi), int(box.height_mm / MM_PER_INCH * dpi)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # Pillow warns of pictures that are bombs
+            with Image.open(BytesIO(picture), formats=("PNG", "JPEG")) as opened:
+                if opened.width * opened.height > _MOST_PIXELS:
+                    raise BadLogo("the picture is too large")
+                opened.draft("L", (most[0] * 2, most[1] * 2))
+                upright = ImageOps.exif_transpose(opened).convert("RGBA")
+    except (Image.DecompressionBombError, Warning, OSError, ValueError, SyntaxError) as e:
+        raise BadLogo("the file is no picture (PNG or JPEG)") from e
+    on_white = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
+    fitted = ImageOps.contain(ImageOps.autocontrast(on_white.convert("L")), most)
+    dots = ImageOps.invert(fitted.convert("1").convert("L")).convert("1", dither=Image.Dither.NONE)
+    return Picture(dots.width, dots.height, dots.tobytes())
+
+
+def from_png(png_file: bytes) -> Picture:
+    """The dots of a picture that ``png`` wrote."""
+    with Image.open(BytesIO(png_file), formats=("PNG",)) as image:
+        dots = ImageOps.invert(image.convert("L")).convert("1", dither=Image.Dither.NONE)
+    return Picture(dots.width, dots.height, dots.tobytes())

@@ -16,10 +16,17 @@ from typing import BinaryIO
 
 from nongso.labels import bars, batch, font
 from nongso.labels.bars import Bars
-from nongso.labels.errors import LabelError, LabelRefused, NothingToPrint, UnknownBlock
+from nongso.labels.errors import (
+    LabelError,
+    LabelRefused,
+    NoRoomForLogo,
+    NothingToPrint,
+    UnknownBlock,
+)
 from nongso.labels.fitting import PT_PER_MM, Fitted, fit
-from nongso.labels.layout import MM_PER_INCH, Block, Layout
+from nongso.labels.layout import MM_PER_INCH, Block, Box, Layout
 from nongso.labels.pdffile import PdfFile
+from nongso.labels.raster import Picture
 from nongso.labels.symbol import Symbol
 
 DIGITS_PT = 7.0  # of the digits below a bar code
@@ -31,12 +38,14 @@ class Label:
     """What one label says: the address in its code, and a text a block.
 
     The block ``address``, where the layout has one, prints the address in letters unless
-    ``texts`` says something else. Goods with a ``gtin`` also carry its bar code.
+    ``texts`` says something else. Goods with a ``gtin`` also carry its bar code, and a ``logo``
+    stands in its place as dots.
     """
 
     url: str
     texts: Mapping[str, str] = field(default_factory=dict)
     gtin: str = ""
+    logo: Picture | None = None
 
     @property
     def codes(self) -> str:
@@ -53,6 +62,23 @@ class Made:
     blocks: tuple[tuple[Block, Fitted], ...]
     bars: Bars | None = None
     bar_dots: int = 0
+    logo: Picture | None = None
+
+
+def logo_box(logo: Picture, layout: Layout) -> Box:
+    """Where a picture comes to stand on a label: in the middle of its place, on whole dots."""
+    assert layout.logo is not None, "a label with a logo was made for a layout without"
+    dot_mm, place = MM_PER_INCH / layout.dpi, layout.logo
+    scale = min(
+        1.0, place.width_mm / (logo.width * dot_mm), place.height_mm / (logo.height * dot_mm)
+    )
+    width_mm, height_mm = logo.width * dot_mm * scale, logo.height * dot_mm * scale
+    return Box(
+        place.x_mm + (place.width_mm - width_mm) / 2,
+        place.y_mm + (place.height_mm - height_mm) / 2,
+        width_mm,
+        height_mm,
+    )
 
 
 class _Fitting:
@@ -93,12 +119,14 @@ def stream(labels: Iterable[Label], layout: Layout) -> Iterator[Made]:
             symbol = next(symbols)
             dots = layout.module_dots(label.url, symbol.side)
             blocks = tuple(fitting.label(label))
+            if label.logo and not layout.logo:
+                raise NoRoomForLogo(layout.name)
             if label.gtin:
                 made = bars.of_gtin(label.gtin)
                 bar_dots = layout.bar_dots(made.width, made.least_mm)
-                yield Made(symbol, dots, blocks, made, bar_dots)
+                yield Made(symbol, dots, blocks, made, bar_dots, label.logo)
             else:
-                yield Made(symbol, dots, blocks)
+                yield Made(symbol, dots, blocks, logo=label.logo)
         except LabelError as e:
             raise LabelRefused(number, e) from e
 
@@ -115,6 +143,7 @@ class _Drawing:
         self.layout, self.file = layout, file
         self.code_start = cache(self._code_start)
         self.bars = cache(self._bars)
+        self.logo = cache(self._logo)
         self.last: dict[str, tuple[Fitted, str]] = {}  # block -> the label before
         boxes = [layout.cell(number) for number in range(1, layout.cells + 1)]
         self.origins = [
@@ -186,16 +215,33 @@ class _Drawing:
         )
         return drawn.encode("ascii") + made.packed() + said.encode("ascii")
 
+    def _logo(self, logo: Picture) -> bytes:
+        """A picture seen from the upper left corner of its label, white behind it."""
+        box, layout = logo_box(logo, self.layout), self.layout
+        assert layout.logo is not None
+        name = self.file.image(logo.width, logo.height, logo.dots)
+        x, y, width, height = (
+            side * PT_PER_MM for side in (box.x_mm, box.y_mm, box.width_mm, box.height_mm)
+        )
+        return (
+            f"1 g {x:.4f} {-y - height:.4f} {width:.4f} {height:.4f} re f 0 g\n"
+            f"q {width:.4f} 0 0 {height:.4f} {x:.4f} {-y - height:.4f} cm {name} Do Q\n"
+        ).encode("ascii")
+
     def label(self, made: Made, cell: int) -> bytes:
         """One label in its cell."""
         symbol = made.symbol
         x, y = self.origins[cell - 1]
         texts = "\n".join([self._text(block, fitted) for block, fitted in made.blocks])
-        return b"%b%b\nEI Q\n%b%b" % (
+        logo = self.logo(made.logo) if made.logo else b""
+        return b"%b%b\nEI Q\n%bq 1 0 0 1 %.4f %.4f cm\n%b%b\nQ\n" % (
             self.code_start(cell, symbol.side, made.module_dots),
             symbol.packed(),
             self.bars(made.bars, made.bar_dots, cell) if made.bars else b"",
-            f"q 1 0 0 1 {x:.4f} {y:.4f} cm\n{texts}\nQ\n".encode("ascii"),
+            x,
+            y,
+            logo,
+            texts.encode("ascii"),
         )
 
 

@@ -6,14 +6,16 @@ program or a web page. Lengths are mm. What a label says stands in its ``title``
 cannot see it. The file holds no script, style or foreign address.
 """
 
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from xml.sax.saxutils import escape
 
-from nongso.labels import font, outlines
+from nongso.labels import font, outlines, raster
 from nongso.labels.fitting import PT_PER_MM, Fitted, Line
 from nongso.labels.layout import MM_PER_INCH, Block, Box, Layout
-from nongso.labels.sheet import DIGITS_LEADING, DIGITS_PT, Label, Made, make
+from nongso.labels.raster import Picture
+from nongso.labels.sheet import DIGITS_LEADING, DIGITS_PT, Label, Made, logo_box, make
 from nongso.labels.symbol import Symbol
 
 
@@ -100,6 +102,15 @@ def _bars(made: Made, cell: Box, layout: Layout, letters: dict[str, str]) -> str
     )
 
 
+def _logo(logo: Picture, name: str, dpi: int) -> str:
+    """A picture for all labels of a page, white where it is not black; its unit is a dot."""
+    data = b64encode(raster.png(logo, dpi)).decode("ascii")
+    return (
+        f'<image id="{name}" width="{logo.width}" height="{logo.height}"'
+        f' href="data:image/png;base64,{data}"/>'
+    )
+
+
 def pages(labels: Sequence[Label], layout: Layout, start_cell: int = 1) -> Iterator[bytes]:
     """Draw each page of labels. Raises ``LabelRefused`` or ``StartCellOutside``."""
     width, height = f"{layout.page_width_mm:g}", f"{layout.page_height_mm:g}"
@@ -112,6 +123,7 @@ def pages(labels: Sequence[Label], layout: Layout, start_cell: int = 1) -> Itera
     for _, page in groupby(placed, key=lambda one: one[2][0]):
         out = ""
         letters: dict[str, str] = {}
+        logos: dict[Picture, str] = {}
         for label, made, (_, number) in page:
             cell = layout.cell(number)
             said = "\n".join([label.url, *label.texts.values()])
@@ -119,6 +131,14 @@ def pages(labels: Sequence[Label], layout: Layout, start_cell: int = 1) -> Itera
             out += _code(made.symbol, made.module_dots, cell, layout)
             out += "".join(_text(block, fitted, cell, letters) for block, fitted in made.blocks)
             out += _bars(made, cell, layout, letters)
+            if made.logo is not None:
+                logos.setdefault(made.logo, f"p{len(logos)}")
+                box = logo_box(made.logo, layout)
+                scale = box.width_mm / made.logo.width
+                x, y = cell.x_mm + box.x_mm, cell.y_mm + box.y_mm
+                place = f"translate({x:.4f} {y:.4f}) scale({scale:.6f})"
+                out += f'<use href="#{logos[made.logo]}" transform="{place}"/>'
             out += "</g>\n"
         shapes = "".join(f'<path id="{n}" d="{d}"/>' for n, d in sorted(letters.items()))
+        shapes += "".join(_logo(picture, name, layout.dpi) for picture, name in logos.items())
         yield f"{head}<defs>{shapes}</defs>\n{out}</svg>\n".encode()

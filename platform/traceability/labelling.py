@@ -91,10 +91,13 @@ def check_wanted(lot: Lot, count: int, today: str) -> None:
         raise TooManyLabels(lot.packs, lot.labels - lot.spoiled, lot.labels_left, count)
 
 
-def issue(desk: Desk, id_: str, wish: Wish, texts: Mapping[str, str]) -> LabelIssue:
+def issue(
+    desk: Desk, id_: str, wish: Wish, texts: Mapping[str, str], photo: bytes | None = None
+) -> LabelIssue:
     """Issue labels: codes and range are stored when the caller's transaction ends.
 
-    ``texts`` is what stands beside the code, block by block. Raises ``TooManyLabels``,
+    ``texts`` is what stands beside the code, block by block; ``photo`` the product's picture, for
+    layouts with a place for it. Raises ``TooManyLabels``,
     ``NotPacked``, ``HeldBack``, ``LegallyMissing``, ``LabelNotPrintable``, ``AlreadyRecorded``.
     """
     lot = known_lot(desk, wish.lot)
@@ -127,7 +130,9 @@ def issue(desk: Desk, id_: str, wish: Wish, texts: Mapping[str, str]) -> LabelIs
         first=first,
         count=wish.count,
         codes=wish.codes,
-        **labelling_sheets.tried(desk, wish.layout, wish.start_cell, address, texts, gtin, last),
+        **labelling_sheets.tried(
+            desk, wish.layout, wish.start_cell, address, texts, gtin, last, photo
+        ),
     )
     keep(desk, lot, made, new_serials(desk.session, wish.count))
     return made

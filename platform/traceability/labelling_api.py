@@ -17,6 +17,7 @@ from nongso.platform.traceability.api import body_of, own_lot
 from nongso.platform.traceability.desk import READERS, desk, settings
 from nongso.platform.traceability.errors import Refused
 from nongso.platform.traceability.labelling_account import Told
+from nongso.platform.traceability.labelling_desk import photo_of
 from nongso.platform.traceability.labelling_layouts import DEFAULT_LAYOUT
 from nongso.platform.traceability.labelling_pages import DEEDS, file_answer, own_issue, pdf_answer
 from nongso.platform.traceability.labelling_roll_pages import own_roll
@@ -121,7 +122,8 @@ def issue_labels(code: str) -> tuple[Response, int]:
     id_ = str(asked.id or uuid.uuid4())
     try:
         with transaction() as session:
-            made = labelling.issue(desk(session), id_, wish, texts_of(found))
+            photo = photo_of(found.product)
+            made = labelling.issue(desk(session), id_, wish, texts_of(found), photo)
         labelling.file_of(records(), made, settings().files_folder)
     except Refused as e:
         raise Problem(409, e.code, sentences.refusal(e)) from e
@@ -210,7 +212,8 @@ def make_roll() -> tuple[Response, int]:
     try:
         with transaction() as session:
             id_ = str(asked.id or uuid.uuid4())
-            made = labelling_rolls.make_roll(desk(session), id_, wish, texts)
+            photo = photo_of(product)
+            made = labelling_rolls.make_roll(desk(session), id_, wish, texts, photo)
         labelling_rolls.file_of_roll(records(), made, settings().files_folder)
     except Refused as e:
         raise Problem(409, e.code, sentences.refusal(e)) from e

@@ -9,6 +9,7 @@ from nongso.labels import sheet as sheets
 from nongso.labels import svg
 from nongso.labels.layout import SHEET, Box, Layout
 from nongso.labels.sheet import Label
+from nongso.platform import photos
 from nongso.platform.accounts import scoped, somebody
 from nongso.platform.forms import Form
 from nongso.platform.languages import _
@@ -18,7 +19,8 @@ from nongso.platform.traceability.desk import products, settings
 from nongso.platform.traceability.identifiers import ALPHABET, printed_address
 from nongso.platform.traceability.labelling_layouts import Offered
 from nongso.platform.traceability.labeltext import numbered, texts_of, texts_of_roll
-from nongso.platform.traceability.records import PACKS, Lot
+from nongso.platform.traceability.records import PACKS, Lot, Product
+from nongso.platform.traceability.registry_products import photo_folder
 
 # GS1's own example: a bar code is shown where it will stand before any product has a number.
 EXAMPLE_GTIN = "09524000059109"
@@ -38,6 +40,14 @@ def read_sheet(form: Form) -> tuple[str, int]:
     return layout, form.count("start_cell", 1, 1000, told=cells)
 
 
+def photo_of(product: Product | None) -> bytes | None:
+    """The picture of a product; ``None`` where there is none or its file is gone."""
+    if product is None or not product.photo:
+        return None
+    file = photos.path_of(photo_folder(), product.photo)
+    return file.read_bytes() if file.is_file() else None
+
+
 @dataclass(frozen=True)
 class Shown:
     """A layout to look at: one label, and where the labels lie on the page."""
@@ -46,6 +56,7 @@ class Shown:
     layout: Layout
     cells: tuple[Box, ...]
     example_gtin: bool  # the bar code is an example
+    no_photo: bool  # there is a place for a picture, and the product has none
 
 
 def sample(layout: Layout, number: int = 180) -> tuple[Label, bool]:
@@ -56,6 +67,7 @@ def sample(layout: Layout, number: int = 180) -> tuple[Label, bool]:
     newest = scoped(select(Lot), Lot.cooperative).where(Lot.kind == PACKS).order_by(Lot.at.desc())
     lot = records().scalars(newest.limit(1)).first()
     product = lot.product if lot is not None else next(iter(products()), None)
+    logo = labelling_sheets.logo_of(layout, photo_of(product))
     if lot is not None:
         texts = texts_of(lot)
     elif product is not None:
@@ -65,7 +77,7 @@ def sample(layout: Layout, number: int = 180) -> tuple[Label, bool]:
     gtin = product.gtin if product is not None else None
     address = printed_address(settings().label_url, _LOT, _SERIAL, gtin)
     shown = gtin or (EXAMPLE_GTIN if layout.bars is not None else None)
-    made = labelling_sheets.label(layout, address, numbered(texts, number), shown)
+    made = labelling_sheets.label(layout, address, numbered(texts, number), shown, logo)
     return made, gtin is None and shown is not None
 
 
@@ -85,4 +97,5 @@ def shown(layout: Layout) -> Shown:
     )
     drawn = next(svg.pages([label], alone)).decode()
     cells = tuple(layout.cell(number) for number in range(1, layout.cells + 1))
-    return Shown(Markup(drawn), layout, cells, example)
+    no_photo = layout.logo is not None and label.logo is None
+    return Shown(Markup(drawn), layout, cells, example, no_photo)

@@ -27,6 +27,7 @@ _FIELDS = {
     "text": "text_width",
     "address": "address_width",
     "bars": "bars_width",
+    "logo": "logo_width",
     "label": "label_width",
     "page": "page_width",
     "grid": "columns",
@@ -80,6 +81,8 @@ def fields_of(layout: Layout) -> dict[str, str]:
         }
     if layout.bars is not None:
         found |= {"bars": "1", **_box_fields("bars", layout.bars)}
+    if layout.logo is not None:
+        found |= {"logo": "1", **_box_fields("logo", layout.logo)}
     return found
 
 
@@ -107,6 +110,7 @@ def read_layout(form: Form, key: str) -> Layout | None:
         kind=(kind := form.choice("kind", KINDS)),
         feed_mm=0.0 if kind == SHEET else form.amount("feed", 100, from_zero=True) or 0.0,
         bars=_box(form, "bars") if form["bars"] else None,
+        logo=_box(form, "logo") if form["logo"] else None,
     )
     if not form.ok:
         return None
@@ -174,7 +178,7 @@ def arrange(form: Form) -> None:
         refuse(form, e)
         return
     kept = {name: form[name] for name in ("id", "title", "level")}
-    gone = dict.fromkeys(("address", "bars"), "")
+    gone = dict.fromkeys(("address", "bars", "logo"), "")
     form.values = {**form.values, **gone, **fields_of(made), **kept}
 
 
@@ -218,6 +222,7 @@ def said(error: BadLayout) -> str:
         "text": _("ô chữ"),
         "address": _("ô địa chỉ"),
         "bars": _("mã vạch"),
+        "logo": _("hình"),
     }
     named = [parts.get(place, place) for place in error.places]
     match error.reason:
@@ -233,6 +238,13 @@ def said(error: BadLayout) -> str:
             return _("Giãn dòng từ 0,8 đến 3.")
         case "no_room":
             return _("Tem nhỏ quá, không đủ chỗ cho mã và chữ.")
+        case "small_logo":
+            return _("Hình phải rộng và cao từ 5 mm, nhỏ hơn thì không nhìn ra.")
+        case "in_code":
+            return _(
+                "Hình che mất mã. Hình chỉ được nằm chính giữa mã, rộng nhiều nhất một phần tư "
+                "cạnh mã, và mã phải ở mức chịu xước H."
+            )
         case "missing":
             return _("Trong tệp thiếu mục %(name)s.", name=named[-1][:30])
         case "length":

@@ -30,7 +30,7 @@ from nongso.platform.traceability.desk import (
 from nongso.platform.traceability.errors import NotPacked, Refused, TooManyLabels, Withdrawn
 from nongso.platform.traceability.identifiers import opens_only_here, printed_address
 from nongso.platform.traceability.labelling_account import MOST_NAMES, Told
-from nongso.platform.traceability.labelling_desk import offered, read_sheet
+from nongso.platform.traceability.labelling_desk import offered, photo_of, read_sheet
 from nongso.platform.traceability.labelling_layouts import DEFAULT_LAYOUT
 from nongso.platform.traceability.labeltext import texts_of
 from nongso.platform.traceability.making_errors import Unusable
@@ -73,7 +73,7 @@ def print_labels(code: str) -> Answer:
     count = form.count("count", 1, 10**6, told=most)
     codes = form.choice("codes", labelling.CODES)
     wish = labelling.Wish(found.code, count, *read_sheet(form), codes)
-    made = done(form, labelling.issue, wish, texts_of(found))
+    made = done(form, labelling.issue, wish, texts_of(found), photo_of(found.product))
     if made is None:
         return _labels(form, found)
     return redirect(url_for("records.issue", key=made.id), 303)  # type: ignore[return-value]

@@ -24,7 +24,7 @@ from nongso.platform.traceability.desk import (
     settings,
 )
 from nongso.platform.traceability.identifiers import as_typed, opens_only_here
-from nongso.platform.traceability.labelling_desk import offered, read_sheet
+from nongso.platform.traceability.labelling_desk import offered, photo_of, read_sheet
 from nongso.platform.traceability.labelling_layouts import DEFAULT_LAYOUT
 from nongso.platform.traceability.labelling_pages import pdf_answer
 from nongso.platform.traceability.labelling_records import LabelRoll
@@ -72,7 +72,8 @@ def make_roll() -> Answer:
     count = form.count("count", 1, labelling.MOST_AT_ONCE)
     wish = RollWish(product, count, *read_sheet(form))
     of = records().get(Product, product) if product else None
-    made = done(form, labelling_rolls.make_roll, wish, texts_of_roll(of) if of else {})
+    texts = texts_of_roll(of) if of else {}
+    made = done(form, labelling_rolls.make_roll, wish, texts, photo_of(of))
     if made is None:
         return _rolls(form)
     return redirect(url_for("records.roll", key=made.id), 303)  # type: ignore[return-value]

@@ -64,7 +64,9 @@ class Binding:
     last: str
 
 
-def make_roll(desk: Desk, id_: str, wish: RollWish, texts: Mapping[str, str]) -> LabelRoll:
+def make_roll(
+    desk: Desk, id_: str, wish: RollWish, texts: Mapping[str, str], photo: bytes | None = None
+) -> LabelRoll:
     """Store the serials of a roll; the same form again is the same roll.
 
     Raises ``PlaceUnknown``, ``TooManyAtOnce``, ``LabelNotPrintable``, ``AlreadyRecorded``.
@@ -94,7 +96,7 @@ def make_roll(desk: Desk, id_: str, wish: RollWish, texts: Mapping[str, str]) ->
         actor=desk.actor,
         count=wish.count,
         **labelling_sheets.tried(
-            desk, wish.layout, wish.start_cell, sample, texts, product.gtin, wish.count
+            desk, wish.layout, wish.start_cell, sample, texts, product.gtin, wish.count, photo
         ),
     )
     desk.session.add(made)

@@ -14,10 +14,12 @@ from typing import Any, TypeVar
 from sqlalchemy.orm import Session
 
 from nongso.labels import layout as layouts
+from nongso.labels import raster
 from nongso.labels import sheet as sheets
 from nongso.labels.errors import LabelError, StartCellOutside, UnknownLayout
 from nongso.labels.layout import Layout
 from nongso.labels.operations import print_sheet
+from nongso.labels.raster import Picture
 from nongso.labels.sheet import Label
 from nongso.platform.traceability import labelling_layouts
 from nongso.platform.traceability.errors import AlreadyRecorded, LabelNotPrintable
@@ -45,16 +47,18 @@ def tried(
     texts: Mapping[str, str],
     gtin: str | None,
     last: int,
+    photo: bytes | None = None,
 ) -> dict[str, Any]:
     """Ask the print shop: would such a label come out? Returns the columns of ``Printed``.
 
-    ``address`` is as long as the longest, ``last`` the highest number that will stand on one.
-    Raises ``LabelNotPrintable``.
+    ``address`` is as long as the longest, ``last`` the highest number that will stand on one;
+    ``photo`` is printed where the layout has a place for a picture. Raises ``LabelNotPrintable``.
     """
     try:
         chosen = labelling_layouts.find(desk.session, desk.cooperative, layout)
         list(chosen.layout.places(1, start_cell))
-        sample = label(chosen.layout, address, numbered(texts, last), gtin)
+        logo = logo_of(chosen.layout, photo)
+        sample = label(chosen.layout, address, numbered(texts, last), gtin, logo)
         sheets.make([sample], chosen.layout)
     except (UnknownLayout, StartCellOutside) as e:
         field = "start_cell" if isinstance(e, StartCellOutside) else "layout"
@@ -68,12 +72,13 @@ def tried(
         "base": desk.base,
         "gtin": gtin,
         "texts": dict(texts),
+        "logo": None if logo is None else raster.png(logo, chosen.layout.dpi),
     }
 
 
 def columns(made: Printed) -> dict[str, Any]:
     """The columns of ``Printed``, for what is printed on the same paper."""
-    names = ("layout", "layout_file", "start_cell", "base", "gtin", "texts")
+    names = ("layout", "layout_file", "start_cell", "base", "gtin", "texts", "logo")
     return {name: getattr(made, name) for name in names}
 
 
@@ -84,9 +89,22 @@ def layout_of(made: Printed) -> Layout:
     return layouts.find(made.layout)
 
 
-def label(layout: Layout, address: str, texts: Mapping[str, str], gtin: str | None) -> Label:
+def logo_of(layout: Layout, photo: bytes | None) -> Picture | None:
+    """A product's picture as dots, where the layout has a place for it. Raises ``BadLogo``."""
+    if photo is None or layout.logo is None:
+        return None
+    return raster.dithered(photo, layout.logo, layout.dpi)
+
+
+def label(
+    layout: Layout,
+    address: str,
+    texts: Mapping[str, str],
+    gtin: str | None,
+    logo: Picture | None = None,
+) -> Label:
     """One label; it carries the bar code of its GTIN where the layout has a place for it."""
-    return Label(address, texts, gtin if gtin and layout.bars is not None else "")
+    return Label(address, texts, gtin if gtin and layout.bars is not None else "", logo)
 
 
 def file_of(
@@ -101,8 +119,9 @@ def file_of(
     if file.exists():
         return file
     layout = layout_of(made)
+    logo = None if made.logo is None else raster.from_png(made.logo)
     labels = [
-        label(layout, address, numbered(made.texts, number), made.gtin)
+        label(layout, address, numbered(made.texts, number), made.gtin, logo)
         for number, address in enumerate(addresses, first)
     ]
     sheet = print_sheet(labels, layout, made.start_cell, title)

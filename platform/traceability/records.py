@@ -12,7 +12,7 @@ Quantities are whole grams and whole packs, so that sums close.
 import datetime
 import unicodedata
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from nongso.platform.store import Base
@@ -256,6 +256,7 @@ class Printed:
     base: Mapped[str]  # label_url as it was
     gtin: Mapped[str | None]
     texts: Mapped[dict[str, str]] = mapped_column(JSON)
+    logo: Mapped[bytes | None] = mapped_column(LargeBinary)  # as it is printed: dots, in a PNG
 
 
 class LabelIssue(Printed, Base):

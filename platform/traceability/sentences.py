@@ -3,6 +3,7 @@
 import datetime
 
 from nongso.labels.errors import (
+    BadLogo,
     BarsTooNarrow,
     LabelError,
     LetterMissing,
@@ -252,6 +253,8 @@ def _not_printable(error: errors.LabelNotPrintable) -> str:
                 "Chưa in được tem: địa chỉ in trên tem dài quá nên mã quá nhỏ, khó quét. "
                 "Xin chọn tờ có tem lớn hơn."
             )
+        case BadLogo():
+            return _("Chưa in được tem: ảnh của sản phẩm không đọc được. Xin thay ảnh khác.")
         case BarsTooNarrow():
             return _(
                 "Chưa in được tem: mã vạch của mã số GTIN này rộng quá, không vừa tem. "

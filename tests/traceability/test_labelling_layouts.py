@@ -7,17 +7,18 @@ import re
 import pytest
 from alembic import command
 from cooperative import Farm, new_id
+from PIL import Image
 from platform_site import Site
 from sqlalchemy import inspect, select
 from werkzeug.test import TestResponse
 
 from nongso.commands.__main__ import main
 from nongso.labels import check, layout
-from nongso.platform import migrations
+from nongso.platform import migrations, photos
 from nongso.platform.traceability import labelling, labelling_layouts
 from nongso.platform.traceability.errors import LabelNotPrintable
 from nongso.platform.traceability.labelling_records import LabelLayout
-from nongso.platform.traceability.records import LabelIssue
+from nongso.platform.traceability.records import LabelIssue, Product
 
 NEW = "/records/layouts/new?begin=a4-2x7"
 
@@ -167,6 +168,31 @@ def test_a_file_that_is_no_layout_for_here_is_refused_with_the_reason(site: Site
         answer = site.clerk.post("/records/layouts/read", data=sent)
         assert answer.status_code == 422
         assert said in troubles(answer)["file"]
+
+
+def test_the_picture_of_a_product_is_printed_where_the_layout_has_a_place_for_it(
+    site: Site, farm: Farm
+) -> None:
+    product, out = farm.product(), io.BytesIO()
+    Image.linear_gradient("L").resize((400, 300)).save(out, "PNG")
+    out.seek(0)
+    lot, folder = farm.packed(14, product=product).code, farm.settings.folder / "photos"
+    with farm.records.transaction() as session:
+        session.get_one(Product, product).photo = photos.keep(folder, out.getvalue())
+    place = {"logo": "1", "logo_x": "80", "logo_y": "3", "logo_width": "15", "logo_height": "12"}
+    in_the_way = send(site, "keep", title="Tem hình", **place)
+    assert "Đè lên nhau: hình và ô chữ" in troubles(in_the_way)["text_width"]
+    looked = send(site, "preview", title="Tem hình", text_width="47", **place)
+    assert looked.text.count("<image ") == 1
+    hidden = {"level": "H", "logo_x": "10", "logo_y": "10", "logo_width": "13"}
+    assert "Hình che mất mã" in send(site, "keep", title="Tem", **{**place, **hidden}).text
+    key = kept(site, title="Tem hình", text_width="47", **place)
+    made = site.send(f"/records/lots/{lot}/labels", layout=key, count="14")
+    sheet = site.clerk.get(made.headers["Location"] + ".pdf").data
+    assert b"/Subtype /Image" in sheet
+    for file in (*farm.settings.files_folder.rglob("*.pdf"), *folder.rglob("*.jpg")):
+        file.unlink()
+    assert site.clerk.get(made.headers["Location"] + ".pdf").data == sheet
 
 
 def test_a_layout_of_another_cooperative_is_not_there(farm: Farm) -> None:

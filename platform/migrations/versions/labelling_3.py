@@ -1,4 +1,4 @@
-"""Layouts of a cooperative's own; what was printed keeps the layout as it was."""
+"""Layouts of a cooperative's own; what was printed keeps layout and picture as they were."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -28,10 +28,12 @@ def upgrade() -> None:
     )
     for table in ("label_issue", "label_roll"):
         op.add_column(table, text("layout_file", nullable=True))
+        op.add_column(table, sa.Column("logo", sa.LargeBinary(), nullable=True))
 
 
 def downgrade() -> None:
     """Sheets of own layouts stay counted; those that are not in the files folder are lost."""
     for table in ("label_issue", "label_roll"):
+        op.drop_column(table, "logo")
         op.drop_column(table, "layout_file")
     op.drop_table("label_layout")
