@@ -99,20 +99,33 @@ def unweighed(standing: Sequence[Entry], lots: Lots) -> list[Entry]:
 
 def unwritten(standing: Sequence[Entry], lots: Lots) -> list[Planted]:
     """Plantings of the cooperative's books that the diary does not have."""
-    return [one for one in lots.planted if not _is_written(one, standing)]
+    pairs = _same(standing, lots)
+    return [one for one in lots.planted if one.lot not in pairs]
 
 
 def unbooked(standing: Sequence[Entry], lots: Lots) -> Entry | None:
     """The diary's last planting, if the cooperative's books do not have it."""
     last = next((one for one in standing if one.kind == "planted"), None)
-    if last is None or any(_is_written(one, [last]) for one in lots.planted):
-        return None
-    return last
+    return None if last is None or last in _same(standing, lots).values() else last
 
 
-def _is_written(planted: Planted, written: Sequence[Entry]) -> bool:
-    return any(
-        abs((datetime.date.fromisoformat(one.day) - planted.day).days) <= SAME_PLANTING_DAYS
-        for one in written
-        if one.kind == "planted"
+def _same(standing: Sequence[Entry], lots: Lots) -> dict[str, Entry]:
+    """Which planting of the books is which line of the diary, by lot.
+
+    Two people write down one planting within some days of each other, and may call the crop by
+    different names. So each line is one planting at most: the one of its crop first, then the
+    nearest in time. Two plantings of one week stay two.
+    """
+    lines = [one for one in standing if one.kind == "planted"]
+    near = sorted(
+        (one.crop.casefold() != booked.crop.casefold(), days, at, booked.lot)
+        for at, one in enumerate(lines)
+        for booked in lots.planted
+        if (days := abs((datetime.date.fromisoformat(one.day) - booked.day).days))
+        <= SAME_PLANTING_DAYS
     )
+    found: dict[str, int] = {}
+    for _other_crop, _days, at, lot in near:
+        if lot not in found and at not in found.values():
+            found[lot] = at
+    return {lot: lines[at] for lot, at in found.items()}

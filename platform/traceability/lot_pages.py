@@ -4,15 +4,19 @@ from collections.abc import Iterable
 
 from flask import Response, make_response, redirect, request, url_for
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from nongso.platform.accounts import allow, scoped, somebody
+from nongso.platform.events import Event
 from nongso.platform.forms import Form
+from nongso.platform.languages import _
 from nongso.platform.store import records
 from nongso.platform.traceability import (
     certificates,
     labelling_account,
     legal_facts,
     recall_rehearsal,
+    telling,
     telling_making,
 )
 from nongso.platform.traceability.desk import (
@@ -129,6 +133,7 @@ def lot(code: str) -> Answer:
         corrections=telling_making.corrections(session, found),
         reasons=telling_making.reasons(session, found),
         held=held_by_spraying(found),
+        measured=_measured(session, found),
         owner=telling_making.party_name(session, found, found.owner),
         holder=telling_making.party_name(session, found, found.holder),
         deeds=deeds_of(found),
@@ -136,6 +141,19 @@ def lot(code: str) -> Answer:
         packable=found.kind == CROP or found.kind in product_kinds(),
         moisture=telling_making.moisture(found.moisture_permille),
         words=telling_making.words,
+    )
+
+
+def _measured(session: Session, lot: Lot) -> list[str]:
+    """What the sensors measured until this harvest, as it was sealed."""
+    if lot.kind != CROP or lot.regrouped:
+        return []
+    born = session.get(Event, lot.born_number)
+    record = born.body.get("nongso:growingRecord") if born is not None else None
+    return (
+        [_("Không có số đo nào từ ngày trồng đến ngày thu hoạch.")]
+        if record is None
+        else (telling.measured(record))
     )
 
 

@@ -68,9 +68,10 @@ class Ending:
 
 @dataclass(frozen=True)
 class Progress:
-    """What has come of the goods that a holder had."""
+    """What has come of the goods that a holder had. ``lots`` are their codes."""
 
     holder: Holder
+    lots: tuple[str, ...]
     packs: int
     grams: int
     returned_packs: int
@@ -220,6 +221,7 @@ def progress(session: Session, key: str) -> list[Progress]:
         found.append(
             Progress(
                 holder=holder,
+                lots=tuple(sorted(line.lot for line in some)),
                 packs=sum(line.packs for line in some),
                 grams=sum(line.grams for line in some),
                 returned_packs=sum(line.returned_packs for line in some),

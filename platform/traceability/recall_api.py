@@ -380,7 +380,8 @@ def begin() -> tuple[Response, int]:
     wish = recall.Call(
         origin,
         _short("why", asked.why, WHY),
-        _short("advice", asked.advice, ADVICE, needed=False) or advice(),
+        _short("advice", asked.advice, ADVICE, needed=False)
+        or advice(records(), somebody().cooperative or ""),
         _known("outcome", asked.outcome, OUTCOMES),
         asked.sign[:64],
     )

@@ -2,14 +2,16 @@
 
 import datetime
 import uuid
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Response, abort, redirect, request, url_for
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from nongso.platform.accounts import allow, scoped, somebody
 from nongso.platform.csvtable import Cell, csv_answer
-from nongso.platform.forms import Form
+from nongso.platform.forms import Form, kg
 from nongso.platform.languages import _, date
 from nongso.platform.people import Cooperative
 from nongso.platform.store import records, transaction
@@ -42,9 +44,11 @@ def outcomes() -> dict[str, str]:
     }
 
 
-def advice() -> str:
-    """What to do with a pack, unless the clerk says something else."""
-    return _("Xin không ăn, giữ nguyên gói và gọi hợp tác xã theo số ghi bên dưới.")
+def advice(session: Session, cooperative: str) -> str:
+    """What to do with a pack, unless the clerk says something else; to call only who can be."""
+    if any(one.contact for one in _makers(session, cooperative, ())):
+        return _("Xin không ăn, giữ nguyên gói và gọi hợp tác xã theo số ghi bên dưới.")
+    return _("Xin không ăn, giữ nguyên gói và mang trả hoặc báo cho nơi bán.")
 
 
 @blueprint.get("/recalls")
@@ -94,7 +98,8 @@ def _day(text: str | None) -> datetime.date | None:
 @allow("clerk")
 def recall_new() -> Answer:
     """Choose from what to recall; where that is said, show what would be hit."""
-    form = Form(new_form(advice=advice(), outcome=DESTROY))
+    home = somebody().cooperative or ""
+    form = Form(new_form(advice=advice(records(), home), outcome=DESTROY))
     return _recall_new(form, _origin(request.args), bool(request.args.get("key")))
 
 
@@ -239,26 +244,25 @@ def recall_notice(key: uuid.UUID) -> Answer:
         select(Lot).where(Lot.code.in_(codes), Lot.product_id.is_not(None)).order_by(Lot.code)
     ).all()
     now = recall_reach.of_lots(session, codes)
-    makers = {lot.product.producer_id: lot.product.producer for lot in packed if lot.product}
-    if not makers:
-        makers = {
-            one.id: one
-            for one in session.scalars(
-                select(Producer).where(
-                    Producer.cooperative == found.cooperative, Producer.kind == "cooperative"
-                )
-            )
-        }
     return page(
         "recall_notice.html",
         recall=found,
         packed=packed,
         labels={one.code: one.labels for one in now.lots},
         home=session.get_one(Cooperative, found.cooperative),
-        makers=list(makers.values()),
+        makers=_makers(session, found.cooperative, packed),
         outcome=found.ended_how or found.outcome,
         outcomes=outcomes(),
     )
+
+
+def _makers(session: Session, cooperative: str, packed: Sequence[Lot]) -> list[Producer]:
+    """Who made these packs, and is to be called about them; else the cooperative itself."""
+    makers = {lot.product.producer_id: lot.product.producer for lot in packed if lot.product}
+    if makers:
+        return list(makers.values())
+    wanted = select(Producer).where(Producer.cooperative == cooperative)
+    return list(session.scalars(wanted.where(Producer.kind == "cooperative")))
 
 
 @blueprint.get("/recalls/<uuid:key>/calls.csv")
@@ -266,13 +270,17 @@ def recall_notice(key: uuid.UUID) -> Answer:
 def recall_calls(key: uuid.UUID) -> Answer:
     """Whom to call, as a table."""
     found = _own(key)
+    codes = [one.lot for one in recall.lots_of(records(), found.id)]
+    labels = {one.code: one.labels for one in recall_reach.of_lots(records(), codes).lots}
     rows: list[list[Cell]] = [
         [
             one.holder.name,
             one.holder.contact,
             one.holder.address,
+            ", ".join(one.lots),
+            _labels(one.lots, labels),
             one.packs,
-            one.grams / 1000,
+            kg(one.grams) if one.grams else "",
             one.returned_packs,
             one.destroyed_packs,
             one.packs_there,
@@ -284,6 +292,8 @@ def recall_calls(key: uuid.UUID) -> Answer:
         _("Nơi nhận"),
         _("Điện thoại"),
         _("Địa chỉ"),
+        _("Các lô"),
+        _("Tem số của các lô"),
         _("Số gói lúc thu hồi"),
         _("Hàng rời lúc thu hồi (kg)"),
         _("Đã trả lại (gói)"),
@@ -292,3 +302,12 @@ def recall_calls(key: uuid.UUID) -> Answer:
         _("Đã gọi, trả lời"),
     )
     return csv_answer(f"thu-hoi-{found.id[:8]}.csv", head, rows)
+
+
+def _labels(lots: Sequence[str], labels: Mapping[str, tuple[tuple[int, int], ...]]) -> str:
+    """The numbers of the labels that these lots were given: K7M4: 1–180."""
+    return "; ".join(
+        f"{lot}: " + ", ".join(f"{first}–{last}" for first, last in labels[lot])
+        for lot in lots
+        if labels.get(lot)
+    )

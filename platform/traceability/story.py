@@ -6,8 +6,8 @@ steps; this module gathers what they are made of.
 """
 
 import datetime
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import select
@@ -63,6 +63,14 @@ class Gathered:
 
 
 @dataclass(frozen=True)
+class Reason:
+    """Why something was corrected that day."""
+
+    day: datetime.date
+    why: str
+
+
+@dataclass(frozen=True)
 class Story:
     """All that is told of a packed lot.
 
@@ -81,6 +89,7 @@ class Story:
     gathered: tuple[Gathered, ...]
     certificates: tuple[Certificate, ...]
     corrected: int
+    reasons: tuple[Reason, ...]
     too_early: tuple[Binding, ...]
     recorded_at: int  # when the newest of its events was recorded
 
@@ -116,20 +125,22 @@ def tell(session: Session, lot: Lot) -> Story | None:
     ]
     last = max((day_of(e.at) for e in gathered if e.body.get("nongso:grownFrom")), default=None)
     born = {event.number: event for event in events}
+    grown = tuple(_grown(behind, plantings, born))
     return Story(
         lot=lot,
         product=lot.product,
         producer=producer_on(session, lot.product.producer, day_of(lot.at)),
         packed_on=day_of(lot.at),
         best_before=datetime.date.fromisoformat(lot.best_before),
-        steps=tuple(way.steps(behind, events, _until(field, last))),
-        grown=tuple(_grown(behind, plantings, born)),
+        steps=tuple(_sealed(way.steps(behind, events, _until(field, last)), grown, plantings)),
+        grown=grown,
         lain=tuple(
             Lain(one["nongso:kind"], one[places.RECORD]["name"], one[places.RECORD])
             for one in places.of_lots(session, codes)
         ),
         gathered=tuple(_gathered(behind, events)),
         certificates=tuple(certificates.claims_of_lot(session, lot, day_of(lot.at))),
+        reasons=_reasons(events),
         corrected=_corrected(events) + field_events.corrections(recorded),
         too_early=tuple(withholding(session, lot.code, day_of(lot.at)))
         if plantings or fields
@@ -138,9 +149,35 @@ def tell(session: Session, lot: Lot) -> Story | None:
     )
 
 
+def _sealed(
+    steps: Sequence[way.Step], grown: Sequence[Grown], plantings: Mapping[str, Lot]
+) -> list[way.Step]:
+    """The watering of one planting as it was sealed at its last harvest.
+
+    The gateway's days are taken when they are over, the record to the hour of the harvest: told
+    both, a page would have two sums of the same water.
+    """
+    records = [one.record for one in sorted(grown, key=lambda one: one.harvested)]
+    if len(plantings) != 1 or not records or (record := records[-1]) is None:
+        return list(steps)
+    told = {
+        "times": record["waterings"],
+        "litres": record["litres"],
+        "unmetered": record.get("unmetered", 0),
+    }
+    return [replace(one, **told) if one.what == "watered" else one for one in steps]
+
+
 def _until(field: list[Event], last: datetime.date | None) -> list[Event]:
     """What was done up to the last harvest; later work is for later harvests."""
     return [event for event in field if last is None or day_of(event.at) <= last]
+
+
+def _reasons(events: Sequence[Event]) -> tuple[Reason, ...]:
+    """Why the cooperative's records were corrected, as its clerks wrote for everybody to read."""
+    declared = [e for e in events if "nongso:why" in e.body.get("errorDeclaration", {})]
+    found = [(day_of(e.at), str(e.body["errorDeclaration"]["nongso:why"])) for e in declared]
+    return tuple(Reason(day, why) for day, why in dict.fromkeys(found))
 
 
 def _corrected(events: Sequence[Event]) -> int:

@@ -65,6 +65,18 @@ def title(step: Step, lot: Lot) -> str:
             return _("Thu hoạch %(mass)s", mass=mass(step.grams or 0))
         case "regrouped":
             return _("Chia, gộp lô %(times)s lần", times=number(step.lots))
+        case "taken_over":
+            return _(
+                "Hợp tác xã mua của hộ %(mass)s %(kind)s",
+                mass=mass(step.grams or 0),
+                kind=kind(step.kind),
+            )
+        case "kept_fee":
+            return _(
+                "Hợp tác xã giữ %(mass)s %(kind)s làm tiền công",
+                mass=mass(step.grams or 0),
+                kind=kind(step.kind),
+            )
         case "tested" if step.passed:
             return _("Xét nghiệm %(what)s: đạt", what=step.name)
         case "tested":
@@ -174,6 +186,21 @@ def how_much(record: dict[str, Any]) -> list[str]:
                 hours=number(record["suspect_hours"]),
             )
         )
+    return said
+
+
+def measured(record: dict[str, Any]) -> list[str]:
+    """What a growing record says, for the cooperative's own pages: days, hours, water, gaps."""
+    said = [_("Đo được %(days)s ngày.", days=number(record["days"])), *in_band(record)]
+    if record["litres"] is not None:
+        water = {"water": quantity(record["litres"], "l"), "times": number(record["waterings"])}
+        said.append(_("Lượng nước đã tưới: %(water)s, %(times)s lần tưới.", **water))
+    said += how_much(record)
+    if record["missing_days"]:
+        count = number(len(record["missing_days"]))
+        said.append(_("%(count)s ngày thiếu số đo của cảm biến.", count=count))
+    if record["simulated"]:
+        said.append(_("Số đo mô phỏng, không phải của cảm biến thật."))
     return said
 
 

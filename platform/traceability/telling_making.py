@@ -119,7 +119,7 @@ def balance_rows(found: reckoning.Balance, is_packs: bool = False) -> list[Row]:
         (_("Làm tiếp, tách, đóng gói"), found.passed_on),
         (_("Hao hụt"), found.lost),
         (_("Lấy mẫu"), found.sampled),
-        (_("Xuất đi, trả lại hộ"), found.away),
+        (_("Xuất đi, đã bán") if is_packs else _("Xuất đi, trả lại hộ"), found.away),
         (_("Tiêu hủy"), found.destroyed),
     ]
     return [

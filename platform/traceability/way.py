@@ -20,12 +20,13 @@ from nongso.platform.traceability.records import CROP, PACKS, PLANTING, Lot
 # its scale, a sensor or a laboratory says.
 GROWER, HOUSEHOLD, COOPERATIVE = "grower", "household", "cooperative"
 SCALE, SENSOR, SIMULATED, LABORATORY = "scale", "sensor", "simulated", "laboratory"
-TESTED = "lot.tested"
+TESTED, TAKEN_OVER = "lot.tested", "lot.taken_over"
 
 # In which order things stand that happened on the same day.
 _ORDER = (
     "planted", "fertilised", "watered", "hand_watered", "cared", "sprayed", "harvested",
-    "gathered", "weighed_in", "bought_in", "made", "regrouped", "tested", "packed",
+    "gathered", "weighed_in", "bought_in", "made", "taken_over", "kept_fee", "regrouped",
+    "packed", "tested",
 )  # fmt: skip
 
 
@@ -58,8 +59,18 @@ class Step:
 
 def steps(behind: Sequence[Lot], events: Sequence[Event], field: Sequence[Event]) -> list[Step]:
     """The way in the order in which it was gone."""
-    found = [*_field(field), *_lots(behind, events), *_tests(events)]
-    return sorted(found, key=lambda one: (one.since, _ORDER.index(one.what), one.until))
+    found = [*_field(field), *_lots(behind, events), *_tests(behind, events)]
+    return sorted(found, key=lambda one: (one.since, _place(one), one.until))
+
+
+def _place(step: Step) -> tuple[int, bool]:
+    """Where a step stands among others of its day; a test stands right after what it tested."""
+    if step.what != "tested":
+        return _ORDER.index(step.what), False
+    raw = {kind.key for kind in recipes().raw}
+    made = {PACKS: "packed", CROP: "harvested", PLANTING: "planted"}
+    what = made.get(step.kind, "weighed_in" if step.kind in raw else "made")
+    return _ORDER.index(what), True
 
 
 def _day(event: Event) -> datetime.date:
@@ -86,10 +97,22 @@ def _lots(behind: Sequence[Lot], events: Sequence[Event]) -> list[Step]:
         elif made:
             found.append(_made(kind, made))
     regrouped = [one for one in behind if one.regrouped and one.born_number in born]
-    if regrouped:
-        span = _span(born[one.born_number] for one in regrouped)
-        found.append(Step("regrouped", *span, COOPERATIVE, lots=len(regrouped)))
+    ways: dict[str, list[Lot]] = {}
+    for one in regrouped:
+        ways.setdefault(_regrouped_how(born[one.born_number]), []).append(one)
+    for what, some in ways.items():
+        span = _span(born[one.born_number] for one in some)
+        grams = sum(one.made_grams or 0 for one in some)
+        kind = some[0].kind if len({one.kind for one in some}) == 1 else ""
+        found.append(Step(what, *span, COOPERATIVE, grams=grams, lots=len(some), kind=kind))
     return found
+
+
+def _regrouped_how(event: Event) -> str:
+    """Whether a lot was put aside, or became the cooperative's: bought, or kept as the fee."""
+    if event.type != TAKEN_OVER:
+        return "regrouped"
+    return "taken_over" if event.body.get("nongso:purpose") == "bought" else "kept_fee"
 
 
 def _made(kind: str, made: Sequence[Lot]) -> Step:
@@ -200,14 +223,16 @@ def _watering(events: Sequence[Event]) -> Step:
     )
 
 
-def _tests(events: Sequence[Event]) -> list[Step]:
+def _tests(behind: Sequence[Lot], events: Sequence[Event]) -> list[Step]:
     """What laboratories found; one that failed stays in the story."""
+    kinds = {one.code: one.kind for one in behind}
     return [
         Step(
             "tested",
             _day(event),
             _day(event),
             LABORATORY,
+            kind=kinds.get(lots.made_by(event.body), ""),
             name=str(event.body.get("nongso:what", "")),
             laboratory=str(event.body.get("nongso:laboratory", "")),
             passed=event.body.get("disposition") == "conformant",

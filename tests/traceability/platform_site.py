@@ -39,10 +39,12 @@ class Site:
                 continue
             if name:
                 found[name[1]] = value[1] if value else ""
-        for name, body in re.findall(r'<select[^>]*name="(\w+)".*?>(.*?)</select>', page, re.S):
+        wanted = r'<select[^>]*name="(\w+)"([^>]*)>(.*?)</select>'
+        for name, more, body in re.findall(wanted, page, re.S):
             options = re.findall(r'<option value="([^"]*)"( selected)?', body)
             chosen = [value for value, selected in options if selected]
-            found[name] = (chosen or [value for value, _selected in options if value])[0]
+            first = [value for value, _selected in options if value or "required" not in more]
+            found[name] = (chosen or first)[0]
         return found
 
     def send(self, address: str, **typed: str) -> TestResponse:
