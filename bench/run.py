@@ -21,6 +21,7 @@ SCRIPTS = (
     "trace.py",
     "addresses.py",
     "public.py",
+    "fieldbus.py",
     "rules.py",
 )
 
