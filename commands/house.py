@@ -17,6 +17,7 @@ from nongso.commands import identity
 from nongso.commands.errors import CommandError
 from nongso.commands.jsonfile import write_private
 from nongso.commands.ports import Ports
+from nongso.gateway.simulated.waterworks import PUMP_L_PER_MIN, ZONE_L_PER_MIN_M2
 
 GATEWAY = "binh-lu"
 NODES = (
@@ -71,6 +72,11 @@ GREENHOUSES: list[dict[str, Any]] = [
         ],
     },
 ]
+
+
+def _flow(zone: dict[str, Any], speed: float) -> float:
+    """What a wet test of this zone would measure."""
+    return round(float(zone["area_m2"]) * ZONE_L_PER_MIN_M2 * speed, 1)
 
 
 # What a house with its past days fills (measured: 8 MB), and some days' logs and readings.
@@ -218,8 +224,13 @@ class House:
         }
         return write_private(self.path("farm", "farm.json"), settings)
 
-    def write_gateway(self, ports: Ports, platform_url: str | None = None) -> Path:
-        """Write the gateway's settings; it reaches the platform at ``platform_url``."""
+    def write_gateway(
+        self, ports: Ports, platform_url: str | None = None, speed: float = 1.0
+    ) -> Path:
+        """Write the gateway's settings; it reaches the platform at ``platform_url``.
+
+        At ``speed`` times the physics so many times the litres flow in a second.
+        """
         settings = {
             "gateway": GATEWAY,
             "name": "Tủ điều khiển Bình Lư",
@@ -240,10 +251,14 @@ class House:
                 "tank": {"unit": 3, "device": "level-qdy30a"},
                 "pump_coil": PUMP_COIL,
                 "main_coil": MAIN_COIL,
+                "pump_l_per_min": PUMP_L_PER_MIN * speed,
             },
             "bus_node": self.bus_node(),
             "farms": FARMS,
-            "greenhouses": GREENHOUSES,
+            "greenhouses": [
+                {**g, "zones": [{**z, "flow_l_per_min": _flow(z, speed)} for z in g["zones"]]}
+                for g in GREENHOUSES
+            ],
             "nodes": self.nodes(),
         }
         return write_private(self.path("gateway", "gateway.json"), settings)

@@ -254,7 +254,7 @@ class Start:
         return self.house.write_farm(self.ports, self.wishes.speed)
 
     def _gateway_file(self) -> Path:
-        return self.house.write_gateway(self.ports, self.inner_url)
+        return self.house.write_gateway(self.ports, self.inner_url, self.wishes.speed)
 
     def _kept_accounts(self, lived_in: bool) -> dict[str, Any]:
         """Passwords and tokens of an earlier start; a damaged file is kept aside."""

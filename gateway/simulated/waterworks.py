@@ -16,8 +16,8 @@ from nongso.gateway.simulated.faults import NONE, Faults
 TRAVEL_SECONDS = 3.0
 PUMP_START_SECONDS = 1.0
 ZONE_L_PER_MIN_M2 = 20.0 / 60.0  # drip line: 20 l an hour and m² of zone
-PUMP_L_PER_MIN = 90.0
-BURST_L_PER_MIN = 60.0  # what a burst pipe takes beside the beds, if the pump gives as much
+PUMP_L_PER_MIN = 240.0
+BURST_L_PER_MIN = 100.0  # what a burst pipe takes beside the beds, if the pump gives as much
 LEAK_L_PER_MIN = 3.0
 
 

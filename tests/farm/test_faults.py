@@ -36,10 +36,10 @@ def model(farm_settings: FarmSettings) -> FarmModel:
     [
         (None, WET_K1, 80.0),
         (Fault("stuck_closed", K1), WET_K1, 0.0),
-        (Fault("stuck_open", K2), WET_K1, 90.0),
+        (Fault("stuck_open", K2), WET_K1, 160.0),
         (Fault("dry_pump"), WET_K1, 0.0),
-        (Fault("burst_pipe"), WET_K1, 90.0),
-        (Fault("burst_pipe"), [n in (6, 7) for n in range(8)], 60.0),
+        (Fault("burst_pipe"), WET_K1, 180.0),
+        (Fault("burst_pipe"), [n in (6, 7) for n in range(8)], 100.0),
         (Fault("leak"), [False] * 8, 3.0),
         (Fault("stuck_open", K1), [False] * 8, 0.0),
     ],
