@@ -19,6 +19,8 @@ from nongso.gateway.valves.client import SupervisorGone, SupervisorRefused
 from nongso.gateway.waterbook import Body
 from nongso.gateway.waterrecords import WaterRecords
 
+BY_HAND = "hand"  # the cause of a run that a person waters
+
 log = logging.getLogger(__name__)
 
 HOLD_SECONDS = 0.5  # between two renewals inside a slow piece of work
@@ -32,6 +34,8 @@ class ValvesLike(Protocol):
     """The supervisor's client."""
 
     def open(self, zone: str, seconds: float, id: str, flow: float | None) -> Body: ...  # noqa: A002
+
+    def hand(self, zone: str, seconds: float, id: str) -> Body: ...  # noqa: A002
 
     def stop(self, zone: str | None = None) -> Body: ...
 
@@ -74,11 +78,13 @@ class Supervised:
     # --- what it is told -------------------------------------------------------------------
 
     def open(self, run: Body, usual_l_per_min: float | None) -> Reason | None:
-        """Ask it to open. Returns why not, or ``None`` when water runs."""
+        """Ask it to open, or to leave a person's hose alone. Returns why not, or ``None``."""
+        zone, seconds, run_id = run["zone"], run["ordered_seconds"], run["id"]
         try:
-            answer = self._valves.open(
-                run["zone"], run["ordered_seconds"], run["id"], usual_l_per_min
-            )
+            if run["cause"] == BY_HAND:
+                answer = self._valves.hand(zone, seconds, run_id)
+            else:
+                answer = self._valves.open(zone, seconds, run_id, usual_l_per_min)
         except (SupervisorGone, SupervisorRefused) as error:
             # A lost answer: the connection is closed, so whatever was opened is closed too.
             self._lost(error)

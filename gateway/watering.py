@@ -26,7 +26,7 @@ from nongso.gateway.irrigation.schedule import read_schedule
 from nongso.gateway.remembering import Remembering, age_of
 from nongso.gateway.settings import GatewaySettings
 from nongso.gateway.stops import ONE, Given, Stops, number_of
-from nongso.gateway.supervised import Supervised, ValvesLike
+from nongso.gateway.supervised import BY_HAND, Supervised, ValvesLike
 from nongso.gateway.valves.clock import boot_id, boottime
 from nongso.gateway.waterbook import Body, Held, Moment, WaterBook
 from nongso.gateway.waterrecords import WaterRecords
@@ -169,12 +169,14 @@ class Watering:
             if command["mode"] == "off":
                 self._stops.note(zone_id, number, given)
             return done
-        if do == "water":
+        if do in ("water", "hand"):
             seconds = command["seconds"]
             if isinstance(seconds, bool) or not isinstance(seconds, int):
                 raise ValueError("seconds must be a whole number")
+            if do == "hand":
+                return self._by_hand(command_id, zone_id, seconds, command.get("by"))
             return self._water(command_id, zone_id, seconds, command.get("by"), age_of(command))
-        raise ValueError(f"do is {do!r}; it can be water, stop or mode")
+        raise ValueError(f"do is {do!r}; it can be water, hand, stop or mode")
 
     def _water(
         self, command_id: str, zone_id: str, seconds: int, by: str | None, age: float | None
@@ -193,6 +195,16 @@ class Watering:
             return "refused", refused
         self._book.keep_zone(zones.wished(zone))
         return "running", Reason("wished")
+
+    def _by_hand(
+        self, command_id: str, zone_id: str, seconds: int, by: str | None
+    ) -> tuple[str, Reason]:
+        """A person waters this zone: nothing is in the way of that, and nothing is opened."""
+        if self._run_in(zone_id) is not None:
+            return "refused", Reason("zone_busy")
+        reason = Reason("by_hand")
+        refused = self._open(command_id, zone_id, seconds, BY_HAND, reason, by)
+        return ("running", reason) if refused is None else ("refused", refused)
 
     def _stop(self, zone_id: str | None, command: Body, given: Given) -> tuple[str, Reason]:
         is_closed = self._supervised.stop(zone_id)  # first of all

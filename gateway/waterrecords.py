@@ -85,7 +85,9 @@ class WaterRecords:
         self._outbox.record("run", ended)
         if run_id in self.book.outcomes:
             self.outcome(run_id, "done", Reason(code, values))
-        self.book.finish(run_id, self._moment(), seconds, litres, code in _BAD_ENDS)
+        # A hose is no account of the valve's: only its litres count, not its hours.
+        of_valve = 0.0 if run["cause"] == "hand" else seconds
+        self.book.finish(run_id, self._moment(), of_valve, litres, code in _BAD_ENDS)
 
     # --- commands, alarms, zones -----------------------------------------------------------
 

@@ -54,6 +54,10 @@ class Valves:
         asked: Answer = {"do": "open", "zone": zone, "seconds": seconds, "id": id}
         return self._ask(asked if flow is None else asked | {"flow": flow})
 
+    def hand(self, zone: str, seconds: float, id: str) -> Answer:  # noqa: A002
+        """A person waters a zone for ``seconds``: any flow is right; answers like ``open``."""
+        return self._ask({"do": "hand", "zone": zone, "seconds": seconds, "id": id})
+
     def stop(self, zone: str | None = None) -> Answer:
         """Close one zone, or everything."""
         return self._ask({"do": "stop"} if zone is None else {"do": "stop", "zone": zone})

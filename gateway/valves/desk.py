@@ -2,8 +2,8 @@
 
 One JSON object a line, one answer a line, as docs/contracts.md section 3 has it, and beyond it
 ``{"do": "unlock", "zone": …}`` (a person has looked at a locked zone). Anyone who may open the
-socket may ask ``read`` and ``stop``; ``open``, ``renew`` and ``unlock`` belong to the one
-connection that asked for them first: it is the lease. Knows no socket itself: lines in, lines out.
+socket may ask ``read`` and ``stop``; ``open``, ``hand``, ``renew`` and ``unlock`` belong to the
+one connection that asked for them first: it is the lease. Knows no socket: lines in, lines out.
 """
 
 import json
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nongso.gateway.valves.bus import BusWork
+from nongso.gateway.valves.hand import Hand
 from nongso.gateway.valves.plan import Plan
 from nongso.gateway.valves.runs import CLOSED, OPEN, Refused, Run
 
@@ -61,8 +62,8 @@ class Desk:
             return self._read()
         if do == "stop":
             return self._stop(who, _text_or_none(asked, "zone"))
-        if do not in ("open", "renew", "unlock"):
-            raise ValueError(f"do is {do!r}; it can be open, stop, renew, read or unlock")
+        if do not in ("open", "hand", "renew", "unlock"):
+            raise ValueError(f"do is {do!r}; it can be open, hand, stop, renew, read or unlock")
         if self.controller is None or self.plan.is_gateway_silent(self.clock()):
             self.controller = who
         if self.controller is not who:
@@ -70,6 +71,8 @@ class Desk:
         self.plan.gateway_heard(self.clock())
         if do == "open":
             return self._open(asked)
+        if do == "hand":
+            return self._hand(asked)
         if do == "unlock":
             return {"unlocked": self.plan.unlock(_text(asked, "zone"))}
         return self._renew(asked)
@@ -94,6 +97,17 @@ class Desk:
             return _refused(run_id, code, {})
         return {"id": run_id, "state": "running", "until": round(run.end(self.clock()), 3)}
 
+    def _hand(self, asked: Answer) -> Answer:
+        hand_id, zone = _text(asked, "id"), _text(asked, "zone")
+        seconds = _seconds(asked.get("seconds"))
+        if seconds is None:
+            return _refused(hand_id, "not_understood", {"detail": "seconds must be a number"})
+        try:
+            hand = self.plan.begin_hand(zone, seconds, hand_id, self.clock())
+        except Refused as refused:
+            return _refused(hand_id, refused.code, refused.values)
+        return {"id": hand_id, "state": "running", "until": round(hand.end(self.clock()), 3)}
+
     def _stop(self, who: object, zone: str | None) -> Answer:
         if who is self.controller:
             self.plan.gateway_heard(self.clock())
@@ -112,13 +126,14 @@ class Desk:
         self.plan.heard(set(heard))
         self.plan.alarms.heard(set(heard))
         now = self.clock()
+        going_on: list[Run | Hand] = [*self.plan.runs, *self.plan.hands.values()]
         return {
             "supervisor": self.supervisor,
             "closed_at": self.plan.coils.ready_at,
             "total": self._sensed(now).get("water_total"),
             "bus": "ok" if self.plan.has_bus() else "silent",
             "auto_off": self.plan.layout.auto_off,
-            "runs": [_run(r, now) | {"left": round(r.left(now), 1)} for r in self.plan.runs],
+            "runs": [_run(r, now) | {"left": round(r.left(now), 1)} for r in going_on],
             "ended": [
                 _run(r, now) | {"code": r.code, "flow": _rounded(r.flow_l_per_min)}
                 for r in self.plan.ended.values()
@@ -169,7 +184,7 @@ def _refused(run_id: str, code: str, values: dict[str, object]) -> Answer:
     return {"id": run_id, "state": "refused", "code": code, "values": values}
 
 
-def _run(run: Run, now: float) -> Answer:
+def _run(run: Run | Hand, now: float) -> Answer:
     return {
         "id": run.id,
         "zone": run.zone,

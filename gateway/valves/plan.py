@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from nongso.gateway.valves.alarms import Alarms
 from nongso.gateway.valves.coils import RETRY_SECONDS, Action, Coils, Off, Pulse, Wanted
 from nongso.gateway.valves.flow import Usual
+from nongso.gateway.valves.hand import LONGEST_SECONDS, Hand
 from nongso.gateway.valves.runs import CLOSED, CLOSING, ENDED, OPEN, OPENING, Refused, Run
 
 SHORTEST_RUN_SECONDS = 1.0
@@ -74,7 +75,8 @@ class Plan:
         self.alarms = alarms
         self.coils = Coils(layout.coils, layout.pump, layout.main, self.renew_seconds, now)
         self.runs: list[Run] = []
-        self.ended: dict[str, Run] = {}
+        self.hands: dict[str, Hand] = {}  # zone: who waters it by hand now
+        self.ended: dict[str, Run | Hand] = {}
         self.locked: set[str] = set()
         self._ran: dict[str, list[tuple[float, float]]] = {}  # zone: ended at, seconds; of a day
         self._pump_lead = min(PUMP_LEAD_SECONDS, lease_seconds / 5)
@@ -109,7 +111,7 @@ class Plan:
             raise Refused("another_valve_stuck", zone=self.layout.zone_of(stuck))
         if not self.has_bus():
             raise Refused("bus_silent")
-        if any(r.zone == zone and r.state != CLOSED for r in self.runs):
+        if zone in self.hands or any(r.zone == zone and r.state != CLOSED for r in self.runs):
             raise Refused("zone_busy")
         self._check_account(zone, seconds, now)
         run = Run(run_id, zone, coil, seconds)
@@ -118,6 +120,28 @@ class Plan:
         self._heard_at = now
         self.runs.append(run)
         return run
+
+    def begin_hand(self, zone: str, seconds: float, hand_id: str, now: float) -> Hand:
+        """A person waters this zone now. Raises ``Refused``; the same id twice is the same."""
+        known = self.hands.get(zone)
+        if known is not None and known.id == hand_id:
+            return known
+        if hand_id in self.ended:
+            raise Refused("interrupted")
+        if zone not in self.layout.zones:
+            raise Refused("zone_unknown")
+        if not SHORTEST_RUN_SECONDS <= seconds <= LONGEST_SECONDS:
+            raise Refused("seconds_out_of_range", seconds=seconds, max_seconds=LONGEST_SECONDS)
+        if known is not None or any(r.zone == zone for r in self._live()):
+            raise Refused("zone_busy")
+        self.hands[zone] = Hand(hand_id, zone, seconds, now)
+        return self.hands[zone]
+
+    def _end_hand(self, zone: str, code: str, now: float) -> None:
+        hand = self.hands.pop(zone, None)
+        if hand is not None:
+            hand.code, hand.ended_at = code, now
+            self.ended[hand.id] = hand
 
     def _check_account(self, zone: str, seconds: float, now: float) -> None:
         """See that the valve has rested, and that the day's water is not used up.
@@ -141,6 +165,8 @@ class Plan:
 
     def stop(self, zone: str | None, code: str, now: float) -> list[str]:
         """Close one zone, or all. Returns the zones that were open."""
+        if zone is not None:  # who stops everything does not mean the person with the hose
+            self._end_hand(zone, code, now)
         closing = [r for r in self._live() if zone in (None, r.zone)]
         for run in closing:
             self._close(run, code)
@@ -181,15 +207,20 @@ class Plan:
         self.ended = {i: r for i, r in self.ended.items() if i not in ids}
 
     def credit(self, litres: float, since: float, now: float) -> None:
-        """Share what the meter counted since ``since`` equally among the runs that were open.
+        """Share what the meter counted since ``since`` equally among the runs that were open,
+        and among those who water by hand.
 
         A meter that was away and comes back in a run counts for those that ran all the time.
         """
         begun = [(r, r.started_at) for r in self.runs if r.started_at is not None]
+        sharing = len(begun) + len(self.hands)
         for run, started_at in begun:
             if started_at - since <= METER_GAP_SECONDS:
-                run.litres = (run.litres or 0.0) + litres / len(begun)
+                run.litres = (run.litres or 0.0) + litres / sharing
                 run.metered_at = now
+        for hand in self.hands.values():
+            if hand.started_at - since <= METER_GAP_SECONDS:
+                hand.litres = (hand.litres or 0.0) + litres / sharing
         self.end_closed()
 
     def end_closed(self) -> None:
@@ -259,6 +290,9 @@ class Plan:
             if silent_since is not None and now > self.coils.maybe_until[run.coil] + 0.5:
                 # The last pulse that was echoed is the likely truth; the wait covers the others.
                 self._closed(run, self.coils.sure_until[run.coil])
+        for hand in list(self.hands.values()):
+            if now >= hand.end(now):
+                self._end_hand(hand.zone, "done", now)
         for run in self._in(CLOSED):
             if now > (run.closed_at or 0.0) + LAST_METER_SECONDS:
                 self._end(run)
@@ -287,7 +321,7 @@ class Plan:
 
     def due(self, now: float) -> float:
         """Seconds until there is something to do, when nothing is to be done now."""
-        at = self.coils.due(self._wanted(now))
+        at = [*self.coils.due(self._wanted(now)), *(h.end(now) for h in self.hands.values())]
         for run in self._live():
             at += [run.end(now), run.end(now) - self._pump_lead, self._pump_from()]
             at.append((self._heard_at or now) + self.lease_seconds)

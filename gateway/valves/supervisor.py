@@ -165,7 +165,12 @@ class Supervisor:
         plan, alarms = self.plan, self.plan.alarms
         usual = plan.usual()
         verdict = self.water.metered(
-            total, now, plan.coils.pump_since, plan.quiet_seconds(now), usual
+            total,
+            now,
+            plan.coils.pump_since,
+            plan.quiet_seconds(now),
+            usual,
+            by_hand=bool(plan.hands),
         )
         plan.credit(verdict.litres, verdict.since, now)
         flow = verdict.flow

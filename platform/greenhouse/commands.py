@@ -31,6 +31,7 @@ SHORTEST_RUN_SECONDS = 1
 OFFER_AGAIN_SECONDS = 3.0  # an unanswered command is not handed out twice in a row
 
 MODES = ("off", "manual", "band", "schedule", "balance", "advice")
+BY_HAND = "hand"  # a wish, and the cause of its run: a person waters, nothing is opened
 OPEN_STATES = ("sent", "queued", "running")
 FINAL_STATES = ("done", "refused", "expired")
 _RANK = {"sent": 0, "queued": 1, "running": 2, "expired": 3, "refused": 4, "done": 5}
@@ -134,12 +135,17 @@ def check_water(
 
     A gateway that is away gets no wishes for water: it would start when nobody expects it.
     """
-    if greenhouse.gateway is None:
-        raise WishError("zone_unknown")
+    check_there(greenhouse, gateway, now)
     if not SHORTEST_RUN_SECONDS <= seconds <= zone.max_run_seconds:
         raise WishError(
             "seconds_out_of_range", {"seconds": seconds, "max_seconds": zone.max_run_seconds}
         )
+
+
+def check_there(greenhouse: Greenhouse, gateway: Gateway, now: int) -> None:
+    """Refuse what only a gateway can do that can be heard now. Raises ``WishError``."""
+    if greenhouse.gateway is None:
+        raise WishError("zone_unknown")
     if gateway.is_away(now):
         raise WishError("gateway_away", {"since": gateway.seen_at or gateway.registered_at})
 

@@ -6,6 +6,7 @@ Pure functions. The level is one of four: ``urgent``, ``attention``, ``lost`` (n
 
 from dataclasses import dataclass
 
+from nongso.platform.greenhouse.commands import BY_HAND
 from nongso.platform.greenhouse.now import STALE_SECONDS, HouseNow, Value, ZoneNow
 from nongso.platform.greenhouse.records import Gateway
 from nongso.platform.greenhouse.sentences import (
@@ -81,6 +82,8 @@ def running_sentence(zone: ZoneNow, now: int) -> str:
         return ""
     ends = moment(run.started_at + run.ordered_seconds, now)
     name = within(zone.zone.name)
+    if run.cause == BY_HAND:
+        return by_hand_sentence(name, ends)
     if zone.litres >= 1:
         return _(
             "Đang tưới %(zone)s, đã chảy %(water)s. Nước sẽ tự tắt lúc %(ends)s.",
@@ -89,6 +92,16 @@ def running_sentence(zone: ZoneNow, now: int) -> str:
             ends=ends,
         )
     return _("Đang tưới %(zone)s. Nước sẽ tự tắt lúc %(ends)s.", zone=name, ends=ends)
+
+
+def by_hand_sentence(name: str, ends: str) -> str:
+    """Say that a person waters a zone, and until when that is right."""
+    return _(
+        "Đang tưới %(zone)s bằng tay. Đến %(ends)s, nước chảy không bị coi là rò và được tính "
+        "cho khu này. Tưới xong sớm thì bấm Dừng tưới.",
+        zone=name,
+        ends=ends,
+    )
 
 
 def _past_only(house: HouseNow) -> Condition:

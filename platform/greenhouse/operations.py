@@ -15,8 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from nongso.platform.accounts import scoped, somebody
 from nongso.platform.audit import near
 from nongso.platform.greenhouse import commands, sentences
-from nongso.platform.greenhouse.commands import Wish
-from nongso.platform.greenhouse.condition import running_sentence
+from nongso.platform.greenhouse.commands import BY_HAND, Wish
+from nongso.platform.greenhouse.condition import by_hand_sentence, running_sentence
 from nongso.platform.greenhouse.now import HouseNow, ZoneNow
 from nongso.platform.greenhouse.records import (
     AUTOMATIC,
@@ -47,6 +47,8 @@ def give(zone: Zone, house: Greenhouse, wish: Wish, id: str, expires: int) -> Co
         gateway = session.get_one(Gateway, zone.gateway)
         if session.get(Command, id) is None and wish.do == "water":
             commands.check_water(zone, house, gateway, wish.seconds or 0, now)
+        if wish.do == BY_HAND:
+            commands.check_there(house, gateway, now)
         commands.record(
             session,
             somebody(),
@@ -284,6 +286,11 @@ def answer_sentence(command: Command, house: HouseNow | None, now: int) -> tuple
         return "good", sentences.end("stopped", {}, names)
     if run is not None and run.is_end_unknown(now):
         return "attention", sentences.end(END_UNKNOWN, {}, names)
+    if state == "running" and command.do == BY_HAND and (run is None or run.ended_at is None):
+        ends = moment(command.created_at + (command.seconds or 0), now)
+        return "good", by_hand_sentence(
+            sentences.within(zone.zone.name if zone else command.zone or ""), ends
+        )
     if state == "running" and (run is None or run.ended_at is None):
         return "good", begun_sentence(zone.zone.name if zone else "", command.seconds or 0)
     if run is not None:

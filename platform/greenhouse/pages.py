@@ -28,7 +28,7 @@ from werkzeug.wrappers import Response
 from nongso.platform import pins, typed_numbers
 from nongso.platform.accounts import Link, allow, owns, scoped, somebody, who
 from nongso.platform.greenhouse import commands, operations, sentences
-from nongso.platform.greenhouse.commands import Wish, WishError
+from nongso.platform.greenhouse.commands import BY_HAND, Wish, WishError
 from nongso.platform.greenhouse.condition import LEVELS, Condition, judge, level_word
 from nongso.platform.greenhouse.curves import charts
 from nongso.platform.greenhouse.fragments import Fragments
@@ -67,6 +67,7 @@ WATERERS = ("farmer", "clerk", "admin")
 STOPPERS = ("farmer", "clerk", "helper", "admin")
 NAVIGATION = (Link("greenhouse.home", later("Nhà màng"), READERS),)
 MINUTES = (5, 10, 20)
+HAND_MINUTES = (30, 60, 120)
 FIRST_YEAR, LAST_YEAR = 1990, 2200  # of the days that can be looked at
 CARDS_HERE = "<!-- cards -->"
 WISH_HERE = "<!-- wish -->"  # a kept page gets a new wish number each time it goes out
@@ -249,6 +250,7 @@ def _made_page(greenhouse: Greenhouse, trouble: Trouble | None = None, wish_id: 
         may_stop=somebody().may(*STOPPERS, scope="stop") and found.gateway is not None,
         wish_id=wish_id or commands.new_id(),
         minutes=MINUTES,
+        hand_minutes=HAND_MINUTES,
         modes=commands.MODES,
         zone_sentences={z.zone.id: operations.zone_sentence(z, found) for z in found.zones},
     )
@@ -334,6 +336,28 @@ def water(slug: str) -> Response | tuple[str, int]:
         reason = sentences.refusal(error.code, error.values, names, time.time())
         typed = text[:LONGEST] if request.form.get("minutes") == "other" else None
         return _made_page(greenhouse, Trouble(reason, zone.id, typed)), 409
+    return _back(slug, wish_id)
+
+
+@blueprint.post("/greenhouses/<slug>/hand")
+@allow(*WATERERS, scope="water")
+def hand(slug: str) -> Response | tuple[str, int]:
+    """Take the word of a person who waters a zone by hand for a while."""
+    greenhouse = asked_greenhouse(slug)
+    zone = _zone(greenhouse)
+    minutes = request.form.get("minutes", "")
+    if minutes not in map(str, HAND_MINUTES):
+        abort(400)
+    if refused := pins.trouble():
+        return _made_page(greenhouse, Trouble(refused, zone.id)), 403
+    wish_id = pressed_id(f"hand:{zone.id}:{minutes}")
+    expires = int(time.time()) + commands.DEFAULT_EXPIRY_SECONDS
+    wish = Wish(BY_HAND, zone=zone.id, seconds=int(minutes) * 60)
+    try:
+        operations.give(zone, greenhouse, wish, wish_id, expires)
+    except WishError as error:
+        reason = sentences.refusal(error.code, error.values, {}, time.time())
+        return _made_page(greenhouse, Trouble(reason, zone.id)), 409
     return _back(slug, wish_id)
 
 

@@ -221,6 +221,7 @@ WAITED: dict[str, _Sentence] = {
 
 STARTED: dict[str, _Sentence] = {
     "wished": lambda w: _("Tưới theo yêu cầu."),
+    "by_hand": lambda w: _("Có người tưới bằng tay."),
     "soil_dry": lambda w: _(
         "Tự tưới vì đất khô: còn %(moisture)s, cần ít nhất %(low)s.",
         moisture=w.below("moisture", "low"),

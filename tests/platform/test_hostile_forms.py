@@ -299,7 +299,13 @@ def check(office: Office, path: str, answer: Any) -> None:
 
 
 GREENHOUSE = (
-    *("greenhouse.water", "greenhouse.stop", "greenhouse.stop_everything", "greenhouse.mode"),
+    *(
+        "greenhouse.water",
+        "greenhouse.hand",
+        "greenhouse.stop",
+        "greenhouse.stop_everything",
+        "greenhouse.mode",
+    ),
     *("diary.write", "diary.correct", "diary.state_before", "overview.state"),
     *("plot_diary.write", "plot_diary.correct", "plot_diary.state_before"),
     *("alerts.acknowledge", "alerts.add_way", "alerts.remove_way", "alerts.try_way"),

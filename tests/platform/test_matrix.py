@@ -285,6 +285,7 @@ def body_of(endpoint: str) -> dict[str, str]:
         "greenhouse.stop": {**zone},
         "greenhouse.stop_everything": {"wish": str(uuid.uuid4())},
         "greenhouse.mode": {**zone, "mode": "manual"},
+        "greenhouse.hand": {**zone, "minutes": "60"},
         "ways.way": {"zone": zone["zone"]},
         "ways.change": {**zone, "mode": "manual"},
         "members.set_active": {"active": "yes"},

@@ -45,6 +45,9 @@ class DeskValves:
     ) -> dict[str, Any]:
         return self._ask(do="open", zone=zone, seconds=seconds, id=id, flow=flow)
 
+    def hand(self, zone: str, seconds: float, id: str) -> dict[str, Any]:  # noqa: A002
+        return self._ask(do="hand", zone=zone, seconds=seconds, id=id)
+
     def stop(self, zone: str | None = None) -> dict[str, Any]:
         return self._ask(do="stop", zone=zone)
 

@@ -46,6 +46,7 @@ WAITED = {
 # Why a run was started.
 STARTED = {
     "wished": (),
+    "by_hand": (),
     "soil_dry": ("moisture", "low"),
     "soil_filling": ("moisture", "high"),
     "slot_due": ("at",),
