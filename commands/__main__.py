@@ -127,6 +127,12 @@ def _gateway_close(args: argparse.Namespace) -> int:
     return emergency.close_all(args.settings)
 
 
+def _gateway_unlock(args: argparse.Namespace) -> int:
+    from nongso.gateway.valves import emergency
+
+    return emergency.unlock(args.settings, args.zone)
+
+
 def _import_readings(args: argparse.Namespace) -> int:
     from nongso.platform import importing
 
@@ -265,6 +271,10 @@ def parser() -> Parser:
     )
     devices.add(gateway)
     kinds.add(gateway, "close", _gateway_close, "close all valves now", settings)
+    unlock = kinds.add(
+        gateway, "unlock", _gateway_unlock, "unlock a zone after somebody has looked", settings
+    )
+    unlock.add_argument("zone", help="the zone's id, as in the gateway's settings")
     init = kinds.add(
         gateway, "init", _gateway_init, "write new gateway settings with new keys", settings
     )

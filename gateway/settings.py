@@ -75,6 +75,19 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
+class Switches:
+    """A device whose inputs are buttons and switches at the cabinet.
+
+    ``stop_input`` is the red button; ``stop_is_closed_at_rest``: a broken wire stops too.
+    """
+
+    unit: int
+    device: str
+    stop_input: int | None = None
+    stop_is_closed_at_rest: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Serial:
     """A serial line of this machine, always 8 data bits. All devices on it have one speed."""
 
@@ -126,7 +139,9 @@ class Bus:
     stays unknown, so that nothing is watered automatically. The pump starts ``pump_delay_seconds``
     after its valve and rests ``pump_rest_seconds`` between two starts, a valve stays closed for
     ``valve_rest_seconds``. ``pump_l_per_min`` is the most that the pump gives: known, it can be
-    seen also when several zones are open that one of them stays dry.
+    seen also when several zones are open that one of them stays dry. ``siren_coil`` is a spare
+    relay with a horn or a lamp; ``switches`` the cabinet's buttons, which a zone's ``hand_input``
+    counts on too.
     """
 
     lease_seconds: float
@@ -139,6 +154,8 @@ class Bus:
     serial: Serial | None = None
     meter: Device | None = None
     tank: Device | None = None
+    switches: Switches | None = None
+    siren_coil: int | None = None
     pump_delay_seconds: float = 2.0
     pump_rest_seconds: float = 5.0
     valve_rest_seconds: float = 3.0
@@ -204,6 +221,7 @@ class Zone:
     schedule: Schedule | None = None
     balance: Balance | None = None
     flow_l_per_min: float | None = None
+    hand_input: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -517,7 +535,13 @@ def _check_bus(bus: Bus) -> None:
         0.5 <= bus.lease_seconds <= 60, "bus.lease_seconds", "must lie between 0.5 and 60 seconds"
     )
     units: set[Any] = set()
-    for name, device in (("relay", bus.relay), ("meter", bus.meter), ("tank", bus.tank)):
+    devices = {
+        "relay": bus.relay,
+        "meter": bus.meter,
+        "tank": bus.tank,
+        "switches": bus.switches,
+    }
+    for name, device in devices.items():
         if device is not None:
             key = f"bus.{name}.unit"
             _need(1 <= device.unit <= 247, key, "must be a Modbus unit from 1 to 247")
@@ -525,6 +549,9 @@ def _check_bus(bus: Bus) -> None:
     for name, coil in (("pump_coil", bus.pump_coil), ("main_coil", bus.main_coil)):
         _need(0 <= coil < COILS, f"bus.{name}", f"must be a coil from 0 to {COILS - 1}")
     _need(bus.pump_coil != bus.main_coil, "bus.main_coil", "is the pump's coil")
+    siren = bus.siren_coil
+    free = siren is None or (0 <= siren < COILS and siren not in (bus.pump_coil, bus.main_coil))
+    _need(free, "bus.siren_coil", f"must be a coil of its own from 0 to {COILS - 1}")
     for name in ("pump_delay_seconds", "pump_rest_seconds", "valve_rest_seconds"):
         good = 0 <= getattr(bus, name) <= LONGEST_REST_SECONDS
         _need(good, f"bus.{name}", f"must lie between 0 and {LONGEST_REST_SECONDS} seconds")
@@ -535,7 +562,10 @@ def _check_bus(bus: Bus) -> None:
 def _check_greenhouses(settings: GatewaySettings, farms: set[Any]) -> None:
     houses: set[Any] = set()
     zones: set[Any] = set()
-    coils: set[Any] = {settings.bus.pump_coil, settings.bus.main_coil}
+    coils: set[Any] = {
+        *(settings.bus.pump_coil, settings.bus.main_coil),
+        *(() if settings.bus.siren_coil is None else (settings.bus.siren_coil,)),
+    }
     for n, house in enumerate(settings.greenhouses):
         key = f"greenhouses[{n}]"
         _slug(house.slug, key + ".slug")

@@ -11,6 +11,7 @@ the run is taken to have lasted, and what the meter counted in the gap is its wa
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Protocol
 
 from nongso.gateway.irrigation import zone as zones
@@ -144,6 +145,14 @@ class Supervised:
         heard_at = self._renewed_at
         self._hear_ends(answer["ended"], records)
         self._follow(answer, heard_at, records)
+        for one in answer.get("unlocked", ()):
+            zone = one["zone"]
+            if zone in book.zones:
+                book.keep_zone(replace(book.zones[zone], is_locked=False))
+            self._heard.append(one["id"])
+        if answer.get("emergency"):  # as if somebody had pressed stop: it waits for a person
+            for kept in list(book.zones.values()):
+                book.keep_zone(zones.stopped(kept))
         for zone in answer["locked"]:
             if zone in book.zones:
                 book.keep_zone(zones.locked(book.zones[zone]))
@@ -168,6 +177,9 @@ class Supervised:
         """Note how far the runs are; one that the supervisor does not know, a restart has cut."""
         book = records.book
         going_on = {run["id"]: run for run in answer["runs"]}
+        for told in answer["runs"]:
+            if told.get("hand") and told["id"] not in book.runs:  # the switch at the cabinet
+                self._begun_at_the_cabinet(told, records)
         cut = [run for run in book.runs.values() if run["id"] not in going_on]
         if not self._is_meter_awaited(cut, answer["total"]):
             self._close_cut(cut, answer, records)
@@ -182,6 +194,14 @@ class Supervised:
         if going_on and self._steady() - self._progress_at > PROGRESS_SECONDS:
             self._progress_at = self._steady()
             book.keep_runs()
+
+    def _begun_at_the_cabinet(self, told: Body, records: WaterRecords) -> None:
+        """Somebody has turned a zone's hand-auto switch to hand."""
+        seconds = round(told["seconds"] + told["left"])
+        reason = Reason("by_hand")
+        if told["zone"] in records.book.zones:
+            run = records.run_planned(told["id"], told["zone"], seconds, BY_HAND, reason, None)
+            records.run_begun(run)
 
     def _is_meter_awaited(self, cut: list[Body], total: float | None) -> bool:
         """Whether the litres of runs that were cut will be known in a moment."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from nongso.gateway.fieldbus import Bus, BusError, UnitResting
-from nongso.gateway.registers import Coils, Device
+from nongso.gateway.registers import Coils, Device, Inputs
 from nongso.gateway.registers import Pulse as PulseCommand
 from nongso.gateway.valves.alarms import Alarms
 from nongso.gateway.valves.coils import Action, Look, Off, Pulse
@@ -38,6 +38,8 @@ class Sensor:
     unit: int
     device: Device
     every_seconds: float
+    inputs: Inputs | None = None  # switches instead of quantities
+    switches: tuple[bool, ...] = ()
     values: dict[str, float] = field(default_factory=dict)
     at: float | None = None
     asked_at: float | None = None
@@ -136,7 +138,10 @@ class BusWork:
     def _ask(self, sensor: Sensor) -> Sensor | None:
         sensor.asked_at = self.clock()
         try:
-            sensor.values = self.bus.quantities(sensor.unit, sensor.device)
+            if sensor.inputs is not None:
+                sensor.switches = self.bus.read_inputs(sensor.unit, sensor.inputs)
+            else:
+                sensor.values = self.bus.quantities(sensor.unit, sensor.device)
         except UnitResting:
             return None
         except BusError as error:

@@ -44,8 +44,17 @@ Action = Pulse | Off | Look
 class Coils:
     """All coils of the board; at the start every one is unsure."""
 
-    def __init__(self, count: int, pump: int, main: int, renew_seconds: float, now: float) -> None:
+    def __init__(
+        self,
+        count: int,
+        pump: int,
+        main: int,
+        renew_seconds: float,
+        now: float,
+        siren: int | None = None,
+    ) -> None:
         self._pump, self._main, self._renew_seconds = pump, main, renew_seconds
+        self._siren = siren  # a horn or lamp: on or off, it moves no water
         self.seen: list[bool | None] = [None] * count
         self.stuck: set[int] = set()
         self.ready_at: float | None = None  # everything was first read back as off
@@ -84,7 +93,8 @@ class Coils:
 
     def quiet_seconds(self, now: float) -> float:
         """How long all have been off, by reading back; 0 when in doubt."""
-        if self.silent_since is not None or any(on is not False for on in self.seen):
+        of_water = [on for coil, on in enumerate(self.seen) if coil != self._siren]
+        if self.silent_since is not None or any(on is not False for on in of_water):
             return 0.0
         return now - self.last_on_at
 
@@ -148,7 +158,8 @@ class Coils:
         self._unsure.discard(pulse.coil)
         if pulse.coil == self._pump and self.pump_since is None:
             self.pump_since = now
-        self.last_on_at = now
+        if pulse.coil != self._siren:
+            self.last_on_at = now
 
     def look_now(self, now: float) -> None:
         """The next look is due at once."""
@@ -171,7 +182,8 @@ class Coils:
         for coil, on in enumerate(coils):
             self.seen[coil] = on
             if on:
-                self.last_on_at = now
+                if coil != self._siren:
+                    self.last_on_at = now
                 if coil in written and self._did_not_go_off(coil, now):
                     newly_stuck.append(coil)
             elif coil in written or coil not in self._unsure:
@@ -210,7 +222,7 @@ class Coils:
         self._tries[coil] += 1
         is_stuck = self._tries[coil] >= STUCK_AFTER_TRIES
         self._retry_at[coil] = now + (STUCK_RETRY_SECONDS if is_stuck else RETRY_SECONDS)
-        if not is_stuck or coil in self.stuck:
+        if not is_stuck or coil in self.stuck or coil == self._siren:
             return False
         self.stuck.add(coil)
         return True

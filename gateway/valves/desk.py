@@ -2,7 +2,7 @@
 
 One JSON object a line, one answer a line, as docs/contracts.md section 3 has it, and beyond it
 ``{"do": "unlock", "zone": …}`` (a person has looked at a locked zone). Anyone who may open the
-socket may ask ``read`` and ``stop``; ``open``, ``hand``, ``renew`` and ``unlock`` belong to the
+socket may ask ``read``, ``stop`` and ``unlock``; ``open``, ``hand`` and ``renew`` belong to the
 one connection that asked for them first: it is the lease. Knows no socket: lines in, lines out.
 """
 
@@ -62,7 +62,9 @@ class Desk:
             return self._read()
         if do == "stop":
             return self._stop(who, _text_or_none(asked, "zone"))
-        if do not in ("open", "hand", "renew", "unlock"):
+        if do == "unlock":  # a person has looked, on the phone or at a terminal
+            return {"unlocked": self.plan.unlock(_text(asked, "zone"))}
+        if do not in ("open", "hand", "renew"):
             raise ValueError(f"do is {do!r}; it can be open, hand, stop, renew, read or unlock")
         if self.controller is None or self.plan.is_gateway_silent(self.clock()):
             self.controller = who
@@ -73,8 +75,6 @@ class Desk:
             return self._open(asked)
         if do == "hand":
             return self._hand(asked)
-        if do == "unlock":
-            return {"unlocked": self.plan.unlock(_text(asked, "zone"))}
         return self._renew(asked)
 
     def _open(self, asked: Answer) -> Answer:
@@ -138,6 +138,8 @@ class Desk:
                 _run(r, now) | {"code": r.code, "flow": _rounded(r.flow_l_per_min)}
                 for r in self.plan.ended.values()
             ],
+            "emergency": self.plan.is_emergency,
+            "unlocked": [{"id": i, "zone": zone} for i, zone in self.plan.unlocked.items()],
             "locked": sorted(self.plan.locked),
             "alarms": [
                 {"id": a.id, "code": a.code, "zone": a.zone, "values": a.values}
@@ -188,6 +190,7 @@ def _run(run: Run | Hand, now: float) -> Answer:
     return {
         "id": run.id,
         "zone": run.zone,
+        "hand": isinstance(run, Hand),
         "seconds": round(run.ran(now), 1),
         "litres": _rounded(run.litres),
     }

@@ -1,4 +1,4 @@
-"""Close everything without a gateway: ask the supervisor, or write to the bus directly.
+"""Close everything without a gateway: ask the supervisor, or write to the bus directly; unlock.
 
 For a person at a terminal, and for the end of ``nongso up``. Needs no platform, broker or store.
 """
@@ -56,3 +56,26 @@ def close_all(settings_file: Path) -> int:
         return 0
     print(f"The valves could not be closed. {work.error or 'A coil stays on.'}", file=sys.stderr)
     return 1
+
+
+def unlock(settings_file: Path, zone: str) -> int:
+    """Take the lock off a zone after a person has looked. Returns the exit status."""
+    try:
+        settings = load(settings_file)
+        if zone not in settings.zones():
+            there = ", ".join(settings.zones())
+            print(f"There is no zone {zone!r:.60}; there are: {there}", file=sys.stderr)
+            return 1
+        valves = Valves(settings.valves_socket)
+        try:
+            is_unlocked = valves.unlock(zone)
+        finally:
+            valves.close()
+    except GatewayError as error:
+        print(f"Nothing was unlocked. {error}", file=sys.stderr)
+        return 1
+    if not is_unlocked:
+        print(f"The valve of {zone} still does not close; it stays locked.", file=sys.stderr)
+        return 1
+    print(f"{zone} is unlocked. Watch its first run.")
+    return 0

@@ -20,6 +20,7 @@ class Hand:
     litres: float | None = None  # unknown until a meter has counted
     ended_at: float | None = None
     code: str = ""  # how it ended, a word of nongso.wire.reasons.ENDED
+    by_switch: bool = False  # the hand-auto switch at the cabinet, not a word from a phone
     flow_l_per_min: float | None = None  # never learnt from: nobody knows what was open
 
     def end(self, now: float) -> float:

@@ -13,6 +13,7 @@ that the order also holds when everything lapses.
 """
 
 import math
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -21,6 +22,7 @@ from nongso.gateway.valves.coils import RETRY_SECONDS, Action, Coils, Off, Pulse
 from nongso.gateway.valves.flow import Usual
 from nongso.gateway.valves.hand import LONGEST_SECONDS, Hand
 from nongso.gateway.valves.runs import CLOSED, CLOSING, ENDED, OPEN, OPENING, Refused, Run
+from nongso.gateway.valves.siren import Siren
 
 SHORTEST_RUN_SECONDS = 1.0
 PUMP_LEAD_SECONDS = 0.4
@@ -50,6 +52,18 @@ class Care:
 
 
 @dataclass(frozen=True)
+class Switches:
+    """Which input of the cabinet is the red button, and which the hand-auto switch of a zone.
+
+    A button that is closed at rest stops the water also when its wire breaks.
+    """
+
+    stop: int | None = None
+    stop_is_closed_at_rest: bool = True
+    hands: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Layout:
     """Which coil is what. ``zones`` maps a zone to its coil and longest run."""
 
@@ -58,6 +72,8 @@ class Layout:
     main: int
     coils: int
     auto_off: bool = True
+    siren: int | None = None
+    switches: Switches = field(default_factory=Switches)
     care: Care = Care()
 
     def zone_of(self, coil: int) -> str | None:
@@ -73,11 +89,16 @@ class Plan:
         self.lease_seconds = lease_seconds
         self.renew_seconds = lease_seconds / 4
         self.alarms = alarms
-        self.coils = Coils(layout.coils, layout.pump, layout.main, self.renew_seconds, now)
+        self.coils = Coils(
+            layout.coils, layout.pump, layout.main, self.renew_seconds, now, layout.siren
+        )
+        self.siren = Siren()
+        self.is_emergency = False  # somebody has pressed the red button and not pulled it out
         self.runs: list[Run] = []
         self.hands: dict[str, Hand] = {}  # zone: who waters it by hand now
         self.ended: dict[str, Run | Hand] = {}
         self.locked: set[str] = set()
+        self.unlocked: dict[str, str] = {}  # id: zone that a person has looked after
         self._ran: dict[str, list[tuple[float, float]]] = {}  # zone: ended at, seconds; of a day
         self._pump_lead = min(PUMP_LEAD_SECONDS, lease_seconds / 5)
         self._heard_at: float | None = None
@@ -104,6 +125,8 @@ class Plan:
             raise Refused("seconds_out_of_range", seconds=seconds, max_seconds=longest)
         if not self.layout.auto_off:
             raise Refused("board_without_auto_off")
+        if self.is_emergency:
+            raise Refused("emergency_stop")
         if zone in self.locked:
             raise Refused("zone_locked")
         if self.coils.stuck:
@@ -136,6 +159,24 @@ class Plan:
             raise Refused("zone_busy")
         self.hands[zone] = Hand(hand_id, zone, seconds, now)
         return self.hands[zone]
+
+    def emergency(self, is_pressed: bool, now: float) -> None:
+        """The red button at the cabinet: everything closes, and nothing opens while it is in."""
+        if is_pressed and not self.is_emergency:
+            self.stop(None, "emergency_stop", now)
+            self.siren.silence(self.alarms)
+            self.alarms.raise_("emergency_stop")
+        elif not is_pressed:
+            self.alarms.clear("emergency_stop")
+        self.is_emergency = is_pressed
+
+    def hand_switch(self, zone: str, is_on: bool, now: float) -> None:
+        """The hand-auto switch of a zone, as it was just read."""
+        by_switch = zone in self.hands and self.hands[zone].by_switch
+        if is_on and zone not in self.hands:
+            self.hands[zone] = Hand(str(uuid.uuid4()), zone, LONGEST_SECONDS, now, by_switch=True)
+        elif by_switch and not is_on:
+            self._end_hand(zone, "done", now)
 
     def _end_hand(self, zone: str, code: str, now: float) -> None:
         hand = self.hands.pop(zone, None)
@@ -189,6 +230,9 @@ class Plan:
         if zone in self.layout.zones and self.layout.zones[zone][0] in self.coils.stuck:
             return False
         self.locked.discard(zone)
+        if zone in self.layout.zones:
+            self.unlocked[str(uuid.uuid4())] = zone
+        self.siren.silence(self.alarms)
         for code in LOOKED_AFTER:
             self.alarms.clear(code, zone)
         return True
@@ -203,7 +247,8 @@ class Plan:
         self.stop(None, "gateway_lost", now)
 
     def heard(self, ids: set[str]) -> None:
-        """The gateway has these ended runs on its disk."""
+        """The gateway has these ended runs, and what was unlocked, on its disk."""
+        self.unlocked = {i: zone for i, zone in self.unlocked.items() if i not in ids}
         self.ended = {i: r for i, r in self.ended.items() if i not in ids}
 
     def credit(self, litres: float, since: float, now: float) -> None:
@@ -248,7 +293,8 @@ class Plan:
     def is_read_as_closed(self, zone: str | None) -> bool:
         """Whether a zone's coil, or every coil, was read back as off since it was told to be."""
         only = self.layout.zones.get(zone or "")
-        return self.coils.is_surely_off(range(self.layout.coils) if only is None else only[:1])
+        every = (coil for coil in range(self.layout.coils) if coil != self.layout.siren)
+        return self.coils.is_surely_off(every if only is None else only[:1])
 
     def quiet_seconds(self, now: float) -> float:
         """How long no run has been and all coils off; 0 when in doubt."""
@@ -298,6 +344,7 @@ class Plan:
                 self._end(run)
         if silent_seconds >= RELAY_ALARM_SECONDS:
             self.alarms.raise_("bus_silent", "relay", device="relay")
+        self.siren.tick(self.alarms, now)
 
     def _over(self, run: Run, now: float, silent_seconds: float, was_frozen: bool) -> str | None:
         """Why an open run must close now, or ``None`` when it may go on."""
@@ -337,6 +384,8 @@ class Plan:
             wanted[self.layout.main] = flowing + MAIN_LAG_SECONDS
         if flowing - self._pump_lead > now and now >= self._pump_from():
             wanted[self.layout.pump] = flowing - self._pump_lead
+        if self.layout.siren is not None and self.siren.sounds(now):
+            wanted[self.layout.siren] = now + self.lease_seconds
         return wanted
 
     def _pump_from(self) -> float:

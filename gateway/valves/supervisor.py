@@ -21,13 +21,14 @@ from nongso.gateway.devicefile import load_device
 from nongso.gateway.errors import GatewayError, SettingsError
 from nongso.gateway.fieldbus import Bus
 from nongso.gateway.probes import Probe, Probes, probes_of
+from nongso.gateway.settings import Bus as BusSettings
 from nongso.gateway.settings import GatewaySettings, load
 from nongso.gateway.valves import socketfile
 from nongso.gateway.valves.alarms import Alarms
 from nongso.gateway.valves.bus import BusWork, Relay, Sensor
 from nongso.gateway.valves.clock import boottime
 from nongso.gateway.valves.desk import Desk
-from nongso.gateway.valves.plan import Care, Layout, Plan
+from nongso.gateway.valves.plan import Care, Layout, Plan, Switches
 from nongso.gateway.valves.water import WaterWatch
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ SHORTEST_WAIT = 0.01
 AFTER_FAILURE_SECONDS = 0.2
 METER_SECONDS = 1.0
 TANK_SECONDS = 5.0
+SWITCH_SECONDS = 0.5
 LAST_WORD_SECONDS = 2.0  # two turns of a gateway, to hear how its runs ended
 
 
@@ -54,6 +56,8 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = boottime) -> B
         raise SettingsError(
             f"coil {highest} is used, but {board.id} has coils 0 to {board.coils.count - 1}"
         )
+    if at.siren_coil is not None and at.siren_coil >= board.coils.count:
+        raise SettingsError(f"bus.siren_coil {at.siren_coil} is no coil of {board.id}")
     alarms = Alarms()
     layout = Layout(
         zones,
@@ -61,6 +65,8 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = boottime) -> B
         at.main_coil,
         board.coils.count,
         auto_off=board.pulse is not None,
+        siren=at.siren_coil,
+        switches=_switches(settings),
         care=Care(
             at.pump_delay_seconds,
             at.pump_rest_seconds,
@@ -80,11 +86,36 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = boottime) -> B
                 ("tank", at.tank, TANK_SECONDS),
             )
             if device is not None
-        ],
+        ]
+        + _inputs(at),
         Plan(layout, at.lease_seconds, alarms, clock()),
         alarms,
         clock,
     )
+
+
+def _inputs(bus: BusSettings) -> list[Sensor]:
+    if bus.switches is None:
+        return []
+    device = load_device(bus.switches.device)
+    return [Sensor("switches", bus.switches.unit, device, SWITCH_SECONDS, inputs=device.inputs)]
+
+
+def _switches(settings: GatewaySettings) -> Switches:
+    """Which input is what. Raises ``SettingsError`` for one that the device has not."""
+    at = settings.bus.switches
+    hands = {z.id: z.hand_input for z in settings.zones().values() if z.hand_input is not None}
+    if at is None:
+        if hands:
+            raise SettingsError("zones have a hand_input; bus.switches names no device for it")
+        return Switches()
+    inputs = load_device(at.device).inputs
+    if inputs is None:
+        raise SettingsError(f"bus.switches.device {at.device} has no inputs")
+    for number in [*hands.values(), *([] if at.stop_input is None else [at.stop_input])]:
+        if not 0 <= number < inputs.count:
+            raise SettingsError(f"{at.device} has inputs 0 to {inputs.count - 1}, not {number}")
+    return Switches(at.stop_input, at.stop_is_closed_at_rest, hands)
 
 
 class _Connection:
@@ -145,12 +176,23 @@ class Supervisor:
             return AFTER_FAILURE_SECONDS
         due = self.plan.due(self.clock())
         sensor = self.work.ask_a_sensor(due)
+        if sensor is not None and sensor.inputs is not None:
+            self._switched(sensor.switches)
+            return SHORTEST_WAIT
         if sensor is not None and "water_total" in sensor.values:
             self._metered(sensor.values["water_total"])
             return SHORTEST_WAIT
         if self.probes.ask(self.plan.due(self.clock())):
             return SHORTEST_WAIT
         return min(max(due, SHORTEST_WAIT), LONGEST_WAIT, self.plan.renew_seconds)
+
+    def _switched(self, switches: tuple[bool, ...]) -> None:
+        """Do what the button and the hand-auto switches at the cabinet say."""
+        now, at = self.clock(), self.plan.layout.switches
+        if at.stop is not None:
+            self.plan.emergency(switches[at.stop] is not at.stop_is_closed_at_rest, now)
+        for zone, number in at.hands.items():
+            self.plan.hand_switch(zone, switches[number], now)
 
     def meter_now(self) -> None:
         """Read the meter for what was just closed, so that it ends now, with its last litres."""
@@ -242,6 +284,7 @@ class Supervisor:
 
     def _close_everything(self) -> bool:
         self.desk.is_ending = True
+        self.plan.siren.silence(self.plan.alarms)
         # Told to end, it was somebody's wish; else it fell.
         self.plan.stop(None, "stopped" if self._stopping else "restarted", self.clock())
         until = self.clock() + self.plan.lease_seconds + 1.0

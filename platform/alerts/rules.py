@@ -117,6 +117,7 @@ _COMMON = (
     _state("valve_not_opened"),
     _state("no_flow"),
     _state("low_flow"),
+    _state("emergency_stop"),
     _state("bus_silent", hold_seconds=MINUTE, clear_seconds=MINUTE),
     _state("supervisor_gone", hold_seconds=MINUTE, clear_seconds=MINUTE, second=TECHNICAL),
     _technical("message_conflict"),

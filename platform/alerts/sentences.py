@@ -330,6 +330,7 @@ def rule_word(code: str) -> str:
         "pump_not_stopped": _("Máy bơm không tắt được"),
         "valve_not_opened": _("Van không mở được"),
         "no_flow": _("Mở van mà không có nước"),
+        "emergency_stop": _("Nút dừng khẩn cấp đang ấn"),
         "low_flow": _("Nước chảy yếu"),
         "high_flow": _("Nước chảy quá mạnh"),
         "bus_silent": _("Thiết bị trong tủ không trả lời"),

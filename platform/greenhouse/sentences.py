@@ -65,6 +65,7 @@ class _Words:
             "relay": _("bảng điều khiển van"),
             "meter": _("đồng hồ nước"),
             "tank": _("cảm biến mức nước"),
+            "switches": _("bảng nút bấm"),
         }
         return words.get(kind, kind)
 
@@ -116,6 +117,10 @@ REFUSED: dict[str, _Sentence] = {
     "seconds_out_of_range": _too_long,
     "zone_locked": lambda w: _(
         "Chưa tưới: khu này đang khóa vì có sự cố. Xin xem van và đường ống trước."
+    ),
+    "emergency_stop": lambda w: _(
+        "Chưa tưới: nút dừng khẩn cấp ở tủ điều khiển đang được ấn. "
+        "Xin xem có việc gì, rồi kéo nút ra."
     ),
     "zone_busy": lambda w: _(
         "Chưa tưới thêm: khu này đang tưới rồi. Chờ tưới xong, nếu vẫn cần thì bấm lại."
@@ -274,6 +279,7 @@ ENDED: dict[str, _Sentence] = {
         "Nước chảy mạnh hơn hẳn mọi khi nên đã tự tắt. Khu này đang khóa. "
         "Xin xem có vỡ ống không, van nào chưa đóng kín không."
     ),
+    "emergency_stop": lambda w: _("Đã dừng vì có người ấn nút dừng khẩn cấp ở tủ điều khiển."),
     "restarted": lambda w: _("Nước đã tắt vì tủ điều khiển khởi động lại."),
     "valve_not_opened": lambda w: _(
         "Van không mở được nên đã dừng. Xin xem điện và dây nối của van."
@@ -320,6 +326,10 @@ ALARMS: dict[str, _Sentence] = {
         zone=w.zone(),
         flow=w.flow("flow"),
         usual=w.flow("usual"),
+    ),
+    "emergency_stop": lambda w: _(
+        "Có người ấn nút dừng khẩn cấp ở tủ điều khiển. Mọi van đã đóng, không khu nào tưới được "
+        "cho đến khi kéo nút ra."
     ),
     "leak": lambda w: _(
         "Khẩn cấp: nước vẫn chảy khi các van đã đóng, %(flow)s. Các khu đã khóa. "

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from nongso.gateway.fieldbus import BusUnreachable, NoAnswer
-from nongso.gateway.registers import Coils, Device, Pulse
+from nongso.gateway.registers import Coils, Device, Inputs, Pulse
 from nongso.gateway.valves.alarms import Alarms
 from nongso.gateway.valves.bus import BusWork, Relay, Sensor
 from nongso.gateway.valves.desk import Desk
-from nongso.gateway.valves.plan import Care, Layout, Plan
+from nongso.gateway.valves.plan import Care, Layout, Plan, Switches
 from nongso.gateway.valves.supervisor import Supervisor
 
 ZONES = {"k1": (0, 600.0), "k2": (1, 600.0), "k3": (2, 30.0)}
@@ -20,6 +20,7 @@ PUMP, MAIN = 7, 6
 LEASE = 4.0
 LITRES_A_SECOND = 0.2
 NO_CARE = Care()
+NO_SWITCHES = Switches()
 
 
 class Clock:
@@ -47,6 +48,7 @@ class Board:
     has_water: bool = True
     leaks_l_per_s: float = 0.0
     flow_l_per_s: float = LITRES_A_SECOND
+    inputs: list[bool] = field(default_factory=lambda: [True, False, False, False])
     litres: float = 0.0
     asked: int = 0
     offs: list[tuple[float, int]] = field(default_factory=list)
@@ -120,6 +122,10 @@ class Cable:
             raise NoAnswer(unit, "no answer")
         return {"water_total": self.board.litres, "water_flow": 0.0, "tank_level": 80.0}
 
+    def read_inputs(self, unit: int, inputs: Inputs, urgent: bool = False) -> tuple[bool, ...]:
+        self._ask()
+        return tuple(self.board.inputs)
+
     def wake_all(self) -> None: ...
 
     def close(self) -> None: ...
@@ -129,11 +135,18 @@ class Rig:
     """Supervisor parts on a board, all on one clock: the loop of ``supervisor.py`` by hand."""
 
     _metered, meter_now = Supervisor._metered, Supervisor.meter_now
+    _switched = Supervisor._switched
 
     def __init__(
-        self, left_on: Iterable[int] = (), auto_off: bool = True, care: Care = NO_CARE
+        self,
+        left_on: Iterable[int] = (),
+        auto_off: bool = True,
+        care: Care = NO_CARE,
+        siren: int | None = None,
+        switches: Switches = NO_SWITCHES,
     ) -> None:
         self.care = care
+        self.siren, self.switches = siren, switches
         self.clock = Clock()
         self.board = Board(self.clock)
         for coil in left_on:
@@ -148,18 +161,27 @@ class Rig:
         from nongso.gateway.valves.water import WaterWatch
 
         alarms = Alarms()
-        layout = Layout(ZONES, PUMP, MAIN, 8, self.auto_off, self.care)
+        layout = Layout(
+            ZONES, PUMP, MAIN, 8, self.auto_off, self.siren, self.switches, care=self.care
+        )
         self.plan = Plan(layout, LEASE, alarms, self.clock())
         self.work = BusWork(
             self.cable,  # type: ignore[arg-type]
             Relay(1, Coils(1, 5, 0, 8), Pulse(5, 0x200, 0.1, 0x7FFF)),
-            [Sensor("meter", 2, Device("m", "m"), 1.0)],
+            self.sensors(),
             self.plan,
             alarms,
             self.clock,
         )
         self.desk = Desk(self.plan, self.work, self.clock, lambda: self.meter_now())  # type: ignore[misc]
         self.water = WaterWatch()
+
+    def sensors(self) -> list[Sensor]:
+        found = [Sensor("meter", 2, Device("m", "m"), 1.0)]
+        if self.switches != NO_SWITCHES:
+            inputs = Inputs(2, 0, 4)
+            found.append(Sensor("switches", 4, Device("s", "s"), 0.5, inputs))
+        return found
 
     def ask(self, who: object = "gateway", **request: object) -> dict[str, object]:
         """One request and its answer, through the same lines as over the socket."""
@@ -173,7 +195,9 @@ class Rig:
         if self.is_frozen or not self.work.settle():
             return
         sensor = self.work.ask_a_sensor(1.0)
-        if sensor is not None:
+        if sensor is not None and sensor.inputs is not None:
+            self._switched(sensor.switches)  # type: ignore[misc]
+        elif sensor is not None:
             self._metered(sensor.values["water_total"])  # type: ignore[misc]
 
     def turn(self, seconds: float, step: float = 0.05) -> None:

@@ -12,6 +12,7 @@ REFUSED = {
     "forged": (),
     "seconds_out_of_range": ("seconds", "max_seconds"),
     "zone_locked": (),
+    "emergency_stop": (),
     "zone_busy": (),
     "tank_low": ("tank_percent", "needed_percent"),
     "tank_unknown": (),
@@ -63,6 +64,7 @@ ENDED = {
     "no_flow": (),
     "low_flow": (),
     "high_flow": (),
+    "emergency_stop": (),
     "restarted": (),
     "valve_not_opened": (),
     "valve_not_closed": (),
@@ -87,6 +89,7 @@ ALARMS = {
     "store_damaged": ("file", "count"),
     "telemetry_dropped": ("count",),
     "pump_not_stopped": (),
+    "emergency_stop": (),
     "supervisor_gone": (),
     "rows_refused": ("count", "code"),
 }
