@@ -10,11 +10,13 @@ import math
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from nongso.wire.metrics import is_possible, metric_of
 
 # struct format by type; the width in words follows from it.
 FORMATS = {"uint16": ">H", "int16": ">h", "uint32": ">I", "int32": ">i", "float32": ">f"}
+_WORDS = {name: struct.calcsize(form) // 2 for name, form in FORMATS.items()}
 
 WORDS_A_QUESTION = 125  # Modbus application protocol 1.1b3, sections 6.3 and 6.4
 
@@ -45,10 +47,13 @@ class Register:
     @property
     def words(self) -> int:
         """How many 16-bit words the number takes."""
-        return struct.calcsize(FORMATS[self.type]) // 2
+        return _WORDS[self.type]
 
     def number(self, words: tuple[int, ...]) -> float:
         """Turn the register's words into its raw number, before any scale; NaN is no value."""
+        if len(words) == 1 and self.type == "uint16":
+            value: float = words[0]
+            return math.nan if value in self.errors else float(value)
         ordered = words if self.word_order == "high_first" else tuple(reversed(words))
         (value,) = struct.unpack(FORMATS[self.type], struct.pack(f">{len(ordered)}H", *ordered))
         return math.nan if value in self.errors else float(value)
@@ -69,10 +74,11 @@ class Question:
 
     def numbers(self, words: tuple[int, ...]) -> dict[str, float]:
         """Cut the answer's words into raw numbers by register name."""
-        found = {}
+        found, place = {}, 0
         for register in self.registers:
-            found[register.name] = register.number(words[: register.words])
-            words = words[register.words :]
+            end = place + register.words
+            found[register.name] = register.number(words[place:end])
+            place = end
         return found
 
 
@@ -230,7 +236,7 @@ class Device:
 
     def register(self, name: str) -> Register:
         """Return the register of that name."""
-        return next(r for r in self.registers if r.name == name)
+        return self._by_name[name]
 
     def questions(self, known: Mapping[str, float] = {}) -> Iterator[Question]:
         """Group what is to be read: same function, no hole, no more words than it can answer.
@@ -238,6 +244,23 @@ class Device:
         Real maps have holes that answer with an exception, so a hole is never read across.
         ``known`` numbers are not asked again.
         """
+        return self._grouped(known) if known else iter(self._questions)
+
+    @cached_property
+    def _questions(self) -> tuple[Question, ...]:
+        return tuple(self._grouped({}))
+
+    @cached_property
+    def _by_name(self) -> dict[str, Register]:
+        return {register.name: register for register in self.registers}
+
+    @cached_property
+    def _rounded(self) -> tuple[tuple[Quantity, int], ...]:
+        """Each quantity with the decimals of its metric."""
+        metrics = ((quantity, metric_of(quantity.metric)) for quantity in self.quantities)
+        return tuple((quantity, m.decimals) for quantity, m in metrics if m is not None)
+
+    def _grouped(self, known: Mapping[str, float]) -> Iterator[Question]:
         run: list[Register] = []
         wanted = [r for r in self.registers if r.name not in known]
         for register in sorted(wanted, key=lambda r: (r.function, r.address)):
@@ -275,7 +298,7 @@ class Device:
         no reading is a state.
         """
         found = {}
-        for quantity in self.quantities:
+        for quantity, decimals in self._rounded:
             value = self.in_unit(quantity.register, numbers) * quantity.times
             if quantity.percent_between:
                 zero, full = (self.in_unit(name, numbers) for name in quantity.percent_between)
@@ -284,9 +307,8 @@ class Device:
                 value = 100.0 * (value - zero) / (full - zero)
                 if -_PERCENT_MARGIN <= value <= 100.0 + _PERCENT_MARGIN:
                     value = min(100.0, max(0.0, value))
-            metric = metric_of(quantity.metric)
-            if metric is not None and math.isfinite(value):
-                found[quantity.metric] = round(value, metric.decimals)
+            if math.isfinite(value):
+                found[quantity.metric] = round(value, decimals)
         return found
 
     def doubtful(self, values: Mapping[str, float]) -> frozenset[str]:
@@ -300,7 +322,7 @@ class Device:
 
     def in_unit(self, name: str, numbers: Mapping[str, float]) -> float:
         """A register's number in the register's own unit; NaN where it makes no sense."""
-        register = self.register(name)
+        register = self._by_name[name]
         value = numbers[name] * register.scale
         if register.decimals_from is not None:
             decimals = numbers[register.decimals_from]
