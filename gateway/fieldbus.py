@@ -41,6 +41,7 @@ FRAMINGS = {"tcp": FramerType.SOCKET, "rtu": FramerType.RTU}
 LONGEST_REST_SECONDS = 30.0
 
 _ON_WIRE_OFF = 0x0000
+_SILENT = (10, 11)  # exceptions by which a converter says that a unit does not answer it
 _PARITY = {"none": "N", "even": "E", "odd": "O"}
 
 # Modbus application protocol 1.1b3, section 7.
@@ -393,24 +394,27 @@ class Bus:
             answer = self._client.execute(False, _Question(unit, function, payload))
         except (ModbusException, OSError, ValueError) as error:
             self.close()
-            now = self._clock()
-            rest = min(2.0**failures, LONGEST_REST_SECONDS)
-            self._silent[unit] = (min(failures + 1, 10), now + rest)
+            self._rest(unit, failures)
             if not self._has_numbers:
-                self._late_until[unit] = now + self.timeout_seconds
+                self._late_until[unit] = self._clock() + self.timeout_seconds
             raise NoAnswer(unit, f"within {self.timeout_seconds:g} s; {error}") from error
         self._answered_at = self._clock()
         if answer.dev_id != unit:
             self._unfit(unit, f"it came from unit {answer.dev_id}")
         if answer.function_code == function | 0x80:
-            if answer.exception_code == 11:  # the converter gave up; its unit may still answer
+            if answer.exception_code in _SILENT:  # the converter gave up; its unit may answer yet
                 self.close()
+                self._rest(unit, failures)
             raise UnitRefused(unit, answer.exception_code)
         if answer.function_code != function or not isinstance(answer, _Answer):
             self._unfit(unit, f"function {function} was asked, {answer.function_code} came")
         self._silent.pop(unit, None)
         assert isinstance(answer, _Answer)
         return answer.payload
+
+    def _rest(self, unit: int, failures: int) -> None:
+        seconds = min(2.0**failures, LONGEST_REST_SECONDS)
+        self._silent[unit] = (min(failures + 1, 10), self._clock() + seconds)
 
     def _make_ready(self, unit: int, gap: float) -> None:
         """Have a connection on which nothing waits: neither a late answer nor the peer's end."""

@@ -6,6 +6,7 @@ several questions has its values only when all are answered; a dead one rests in
 """
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -17,6 +18,10 @@ from nongso.gateway.registers import Device
 from nongso.gateway.settings import GatewaySettings, Node
 
 log = logging.getLogger(__name__)
+
+# How soon a sensor that did not answer is tried again; how often it is asked indeed, its rest in
+# fieldbus.py decides.
+RETRY_SECONDS = 0.5
 
 Report = dict[str, dict[str, Any]]
 
@@ -44,12 +49,14 @@ class Probe:
     asked_at: float | None = None
     error: str | None = None
     part: dict[str, float] = field(default_factory=dict)
+    is_woken: bool = False
 
     def waits(self, now: float) -> float:
         """Seconds until it is to be asked; below zero when it has waited too long."""
         if self.asked_at is None or self.part:
             return 0.0
-        return self.asked_at + self.every_seconds - now
+        again = RETRY_SECONDS if self.error is not None or self.is_woken else math.inf
+        return self.asked_at + min(self.every_seconds, again) - now
 
 
 class Probes:
@@ -100,14 +107,18 @@ class Probes:
             probe.part.clear()
             return
         except BusError as error:
+            probe.part.clear()
+            if probe.device.line.sleeps and not probe.is_woken:
+                probe.is_woken = True
+                return
             if probe.error is None:
                 log.error("No values from %s. %s", probe.name, error)
             probe.error = str(error)
-            probe.part.clear()
             return
         if probe.error is not None:
             log.info("%s answers again.", probe.name)
         probe.values, probe.error = probe.device.values(probe.part), None
+        probe.is_woken = False
         probe.answers, probe.answered_at = probe.answers + 1, self._clock()
         probe.part.clear()
 

@@ -192,6 +192,7 @@ class Line:
     parity: str = "none"
     stop_bits: int = 1
     gap_seconds: float = 0.0  # quiet before it is asked
+    sleeps: bool = False  # the first question only wakes it
     longest_words: int = WORDS_A_QUESTION
 
 

@@ -5,6 +5,7 @@ import math
 import re
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,9 @@ from nongso.gateway.devicefile import (
     parse_device,
 )
 from nongso.gateway.errors import SettingsError
-from nongso.gateway.fieldbus import NoAnswer
+from nongso.gateway.fieldbus import NoAnswer, UnitRefused, UnitResting
 from nongso.gateway.probes import Probe, Probes
-from nongso.gateway.registers import Device
+from nongso.gateway.registers import Coils, Device
 from nongso.gateway.sensornodes import SensorLines, SensorNodes
 from nongso.gateway.settings import GatewaySettings, first_settings, load
 from nongso.gateway.uplink import configuration_of
@@ -209,6 +210,50 @@ def test_a_dead_sensor_leaves_the_others_alone() -> None:
     while probes.ask(math.inf):
         now[0] += 0.01
     assert probes.report()[SOIL]["error"] is None
+
+
+def test_a_sensor_that_sleeps_is_woken_by_the_first_question(
+    new_line: Callable[..., Line],
+) -> None:
+    """It is awake at the second; nobody is told of a failure that is none."""
+    awake = [False]
+
+    def sleeper(n: int, unit: int, pdu: bytes) -> list[tuple[float, int, bytes]]:
+        was_awake, awake[0] = awake[0], not awake[0]
+        return [(0.0, unit, bytes([3, 2, 1, 0xC7]))] if was_awake else []
+
+    line, now = new_line(sleeper, "rtu"), [0.0]
+    bus = line.bus(timeout_seconds=0.1)
+    bus._clock = lambda: now[0]
+    device = load_device("co2-4800-generic")
+    device = replace(device, line=replace(device.line, sleeps=True))
+    probes = Probes(bus, [Probe("co2", AIR, 5, device, 30.0)], lambda: now[0])
+    errors = []
+    for _ in range(100):
+        if probes.ask(math.inf):
+            errors.append(probes.report()[AIR]["error"])
+        now[0] += 0.5
+    assert probes.report()[AIR]["answers"] == 2
+    assert probes.report()[AIR]["values"] == {"co2": 455.0}
+    assert set(errors) == {None}
+    assert len(line.asked) == 4, "woken and asked, twice in 50 seconds"
+    bus.close()
+
+
+def test_a_unit_that_the_converter_misses_rests_like_a_silent_one(
+    new_line: Callable[..., Line],
+) -> None:
+    """Each of its gaps would cost the others the converter's own time-out."""
+    line = new_line(lambda n, unit, pdu: [(0.0, unit, bytes([pdu[0] | 0x80, 11]))])
+    bus = line.bus()
+    device = load_device("co2-4800-generic")
+    with pytest.raises(UnitRefused):
+        bus.quantities(9, device)
+    with pytest.raises(UnitResting):
+        bus.quantities(9, device)
+    with pytest.raises(UnitRefused):
+        bus.read_coils(9, Coils(1, 5, 0, 8))
+    bus.close()
 
 
 def test_the_platform_is_told_of_the_node_and_not_of_the_bus(tmp_path: Path) -> None:
