@@ -131,7 +131,9 @@ def main() -> int:
 
         def recalled() -> int:
             with records.session() as session:
-                return len(recall_reach.hit(session, "c", recall_reach.Origin("lot", first)).lots)
+                return len(
+                    recall_reach.hit(session, "c", recall_reach.Origin("lot", first), BASE).lots
+                )
 
         times = wished.times
         worst = max(

@@ -28,6 +28,8 @@ from nongso.platform.traceability import (
 )
 from nongso.platform.traceability.errors import (
     BeforeItsSource,
+    BestBeforeTooEarly,
+    BestBeforeTooLate,
     MoreOutThanIn,
     NothingTaken,
     WrongKind,
@@ -147,8 +149,24 @@ def _check_day(desk: Desk, lot: Lot, wrong: Event, day: datetime.date) -> None:
     if lot.kind == PACKS:
         for take in takes_of(wrong):
             withholding.refuse_held_back(desk.session, take.lot, day, "pack")
-        if lot.product is not None and lot.best_before is not None:
-            check_best_before(lot.product, day, datetime.date.fromisoformat(lot.best_before))
+        _best_before(lot, day)
+
+
+def _best_before(lot: Lot, day: datetime.date) -> str | None:
+    """The best-before day of packs that were packed on that day after all: it moves as they do.
+
+    What stands on labels stays as it is. Raises ``Contradicted`` where it cannot.
+    """
+    if lot.best_before is None or lot.product is None or day == day_of(lot):
+        return lot.best_before
+    said = datetime.date.fromisoformat(lot.best_before)
+    if lot.labels == lot.spoiled:
+        said += day - day_of(lot)
+    try:
+        check_best_before(lot.product, day, said)
+    except (BestBeforeTooEarly, BestBeforeTooLate) as error:
+        raise Contradicted(lot.code, "printed", day=said) from error
+    return said.isoformat()
 
 
 def _not_after(lot: Lot, day: datetime.date, at: int) -> None:
@@ -274,6 +292,8 @@ def _corrected(
     for name in ("nongso:packingDate", "nongso:harvestDate"):
         if name in ilmd:
             ilmd[name] = wish.day.isoformat()
+    if "nongso:bestBeforeDate" in ilmd:
+        ilmd["nongso:bestBeforeDate"] = _best_before(lot, wish.day)
     if ilmd:
         body["ilmd"] = ilmd
     return body

@@ -77,6 +77,7 @@ def _corrected(book: Book, event: Event) -> None:
             account.packs += amount - lot.packs
             account.loose += amount - lot.packs
         lot.packs = amount
+        lot.best_before = body.get("ilmd", {}).get("nongso:bestBeforeDate", lot.best_before)
     else:
         lot.made_grams = amount
     lot.at = event.at

@@ -207,7 +207,8 @@ class Contradicted(NotMade):
     ``why`` is ``used`` (more was taken), ``labelled``, ``gone``, ``boxed`` (in cartons),
     ``drier`` (``lot``, made of it, would hold more dry matter than went in), ``later`` or
     ``earlier`` (a step stands on that day), ``same`` (nothing would change), ``measured`` (the
-    sensors' record was sealed for that day), ``regrouped`` (its parts stand for themselves) or
+    sensors' record was sealed for that day), ``printed`` (labels say a best-before day that would
+    not fit), ``regrouped`` (its parts stand for themselves) or
     ``left`` (some of it went away).
     """
 
@@ -218,7 +219,7 @@ class Contradicted(NotMade):
     ) -> None:
         super().__init__(f"lot {lot}: {why} {amount or ''} {day or ''}".rstrip())
         self.lot, self.why, self.amount, self.day = lot, why, amount, day
-        self.field = "day" if why in ("later", "earlier") else "output"
+        self.field = "day" if why in ("later", "earlier", "printed") else "output"
 
     def sentence(self) -> str:
         """Say what stands against it."""
@@ -246,6 +247,11 @@ class Contradicted(NotMade):
             ),
             "later": _("Chưa sửa: ngày này muộn hơn việc đã ghi sau đó (%(day)s).", day=day),
             "earlier": _("Chưa sửa: ngày này sớm hơn việc đã ghi trước đó (%(day)s).", day=day),
+            "printed": _(
+                "Chưa sửa ngày: tem đã in hạn sử dụng %(day)s, quá dài so với ngày này. "
+                "Xin ghi các tem đó là tem hỏng rồi sửa.",
+                day=day,
+            ),
             "same": _("Chưa sửa: các số vẫn như cũ."),
             "measured": _(
                 "Chưa sửa ngày: số đo nhà màng đã được tính đến ngày này. "

@@ -196,6 +196,7 @@ def _may_leave(desk: Desk, lot: Lot, day: datetime.date) -> None:
     product may be sold for it.
     """
     holding.check(lot)
+    withholding.refuse_held_back(desk.session, lot.code, day, "pack")  # the diary may have learnt
     if lot.kind != PACKS and lot.owner != desk.cooperative:
         raise NotOurs(lot.code, lot.owner)
     if lot.holder != desk.cooperative:
@@ -378,7 +379,6 @@ def ship(desk: Desk, id_: str, wish: Shipment) -> Dispatch:
     total = _total(cartons, amounts)
     for code in total:
         _may_leave(desk, own_lot(desk, code), wish.day)
-    _not_withheld(desk, (lot for lot, _one in amounts), wish.day)
     at = moment(wish.day, desk.now)
     papers = [("desadv", moving_shapes.document_id(desk.base, f"dispatch-{id_}"))]
     more = {**common(desk, wish), "nongso:dispatch": id_, "nongso:holder": holder.id}
@@ -398,12 +398,6 @@ def ship(desk: Desk, id_: str, wish: Shipment) -> Dispatch:
     )
     append(desk, moving_book.SHIPPED, at, id_, body, list(total))
     return desk.session.get_one(Dispatch, id_)
-
-
-def _not_withheld(desk: Desk, lots: Iterable[Lot], day: datetime.date) -> None:
-    """Raise what a spray forbids: of packs too, the diary may have learnt of it since."""
-    for lot in lots:
-        withholding.refuse_held_back(desk.session, lot.code, day, "pack")
 
 
 def _open_dispatch(desk: Desk, key: str) -> Dispatch:
@@ -499,7 +493,12 @@ def void(desk: Desk, id_: str, wish: Voiding) -> Dispatch:
         cartons=_ids(desk, cartons),
         lots=loose,
         papers=[("desadv", moving_shapes.document_id(desk.base, f"dispatch-{sent.id}"))],
-        more={**common(desk, wish), "nongso:dispatch": sent.id, "nongso:why": wish.why},
+        more={
+            **common(desk, wish),
+            "nongso:dispatch": sent.id,
+            "nongso:why": wish.why,
+            "nongso:recalls": open_recalls(desk, [line.lot for line in lines]),
+        },
     )
     append(desk, moving_book.VOIDED, desk.now, id_, body, [line.lot for line in lines])
     return sent
@@ -574,8 +573,6 @@ def sell(desk: Desk, id_: str, wish: Sale) -> list[str]:
         else:  # what a shop has sold it has sold, also when it should not have
             check_day(wish.day, lot.at)
             _with_holder(desk, holder, lot.code, one.packs, one.grams)
-    if holder is None:
-        _not_withheld(desk, (lot for lot, _one in amounts), wish.day)
     at = moment(wish.day, desk.now)
     more = {**common(desk, wish), "nongso:stated": "stated"}
     if holder is not None:

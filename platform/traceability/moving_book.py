@@ -224,6 +224,12 @@ def _voided(book: Book, event: Event) -> None:
     sent = book.find(Dispatch, event.body["nongso:dispatch"])
     assert sent is not None, "events are in order"
     sent.state, sent.void_why = VOID, event.body["nongso:why"]
+    for recall in event.body.get("nongso:recalls", ()):  # the holder never had them
+        for code, (packs, grams) in _all(book, event.body).items():
+            line = book.find(RecallHolder, recall, code, sent.holder)
+            if line is not None:
+                line.packs = max(line.packs - packs, line.returned_packs + line.destroyed_packs)
+                line.grams = max(line.grams - grams, line.returned_grams + line.destroyed_grams)
     _move_back(book, event.body, sent.holder)
 
 

@@ -93,7 +93,7 @@ def begin(desk: Desk, id_: str, wish: Call) -> Recall:
     """Begin a recall. Raises ``HitChanged`` when something else is hit than was shown."""
     if moving.recorded(desk, id_, wish) is not None:
         return desk.session.get_one(Recall, id_)
-    found = recall_reach.hit(desk.session, desk.cooperative, wish.origin)
+    found = recall_reach.hit(desk.session, desk.cooperative, wish.origin, desk.base)
     if wish.sign and wish.sign != found.sign:
         raise HitChanged
     fresh = _not_hit_yet(desk.session, found)
@@ -203,7 +203,8 @@ def note_call(desk: Desk, key: str, holder: str, said: str) -> None:
 def progress(session: Session, key: str) -> list[Progress]:
     """What has come of what each holder had, those who still have the most first."""
     lines: dict[str, list[RecallHolder]] = {}
-    for line in session.scalars(select(RecallHolder).where(RecallHolder.recall == key)):
+    had = (RecallHolder.packs > 0) | (RecallHolder.grams > 0)  # what was voided nobody had
+    for line in session.scalars(select(RecallHolder).where(RecallHolder.recall == key, had)):
         lines.setdefault(line.holder, []).append(line)
     calls: dict[str, RecallCall] = {}
     wanted = select(RecallCall).where(RecallCall.recall == key).order_by(RecallCall.at)

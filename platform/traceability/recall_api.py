@@ -17,7 +17,7 @@ from nongso.platform.languages import _
 from nongso.platform.openapi import one_of, operation, text_of, whole
 from nongso.platform.store import records, transaction
 from nongso.platform.traceability import recall, recall_reach, sentences
-from nongso.platform.traceability.desk import READERS, desk
+from nongso.platform.traceability.desk import READERS, desk, settings
 from nongso.platform.traceability.errors import Refused
 from nongso.platform.traceability.moving_desk import account_of, holders_of
 from nongso.platform.traceability.recall_pages import advice
@@ -236,7 +236,9 @@ def hit() -> Response:
     """What a recall would hit now."""
     origin = _origin(request.args.get("from", "lot"), request.args.get("key", ""))
     try:
-        found = recall_reach.hit(records(), somebody().cooperative or "", origin)
+        found = recall_reach.hit(
+            records(), somebody().cooperative or "", origin, settings().label_url
+        )
     except Refused as e:
         raise Problem(409, e.code, sentences.refusal(e)) from e
     return jsonify(_hit(found))

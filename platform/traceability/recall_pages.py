@@ -22,6 +22,7 @@ from nongso.platform.traceability.desk import (
     desk,
     new_form,
     producers,
+    settings,
     today,
 )
 from nongso.platform.traceability.errors import Refused
@@ -125,7 +126,7 @@ def _recall_new(form: Form, origin: Origin | None, asked: bool) -> Answer:
     session = records()
     if origin is not None:
         try:
-            hit = recall_reach.hit(session, home, origin)
+            hit = recall_reach.hit(session, home, origin, settings().label_url)
             form.values["sign"] = hit.sign
         except Refused as e:
             form.wrong("key", sentences.refusal(e))

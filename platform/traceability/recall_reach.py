@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from nongso.platform.diary import entries as diary
 from nongso.platform.languages import ZONE, day_of
+from nongso.platform.traceability import trace_wide
 from nongso.platform.traceability.errors import LotUnknown
 from nongso.platform.traceability.moving_errors import NothingHit
 from nongso.platform.traceability.moving_records import PACKED as CARTON_PACKED
@@ -231,8 +232,12 @@ def _lifted_after(session: Session, spraying: Spraying) -> list[str]:
     ]
 
 
-def hit(session: Session, cooperative: str, origin: Origin) -> Hit:
-    """What a recall from there would hit now."""
+def hit(session: Session, cooperative: str, origin: Origin, base: str) -> Hit:
+    """What a recall from there would hit now. ``base`` is what our identifiers begin with.
+
+    What others recorded leads back into our lots too: starch that a buyer made noodles of, which
+    we packed. A record that was withdrawn is not followed.
+    """
     starts = seeds(session, cooperative, origin)
     plantings = set(
         session.scalars(select(Lot.code).where(Lot.code.in_(starts), Lot.kind == PLANTING))
@@ -240,8 +245,15 @@ def hit(session: Session, cooperative: str, origin: Origin) -> Hit:
         else ()
     )
     # A harvest before the spraying came from the same planting and is not hit.
-    found = reach(session, [code for code in starts if code not in plantings], "forward")
-    depths = {node.code: node.depth for node in found.standing}
+    depths: dict[str, int] = {}
+    ahead = {code: 0 for code in starts if code not in plantings}
+    while ahead:
+        nodes = reach(session, list(ahead), "forward").standing
+        nearest = min(ahead.values())
+        fresh = {one.code: one.depth + nearest for one in nodes if one.code not in depths}
+        depths |= fresh
+        there = trace_wide.onward(session, list(fresh), base, cooperative)
+        ahead = {code: nearest + far for code, far in there.items() if code not in depths}
     depths |= dict.fromkeys(plantings, 0)
     return _told(session, depths)
 

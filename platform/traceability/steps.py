@@ -302,11 +302,9 @@ def _fitting(product: Product) -> list[Lot]:
 def _proposed(product: Product, code: str) -> dict[str, str]:
     lots = _fitting(product)
     lot = next((one for one in lots if one.code == code), lots[0] if lots else None)
-    best_before = product.keeps_until(today())
     proposed = {
         "product": product.id,
         "pack_ml" if product.pack_ml else "pack_grams": str(product.net.size),
-        "best_before": best_before.isoformat(),
     }
     if lot is not None:
         proposed |= {"lot": lot.code, "packs": str(product.net.packs_in(lot.left_grams or 0))}
@@ -323,7 +321,9 @@ def pack() -> Answer:
     lot, day = form.text("lot", 20), form.day("day", today())
     packs = form.count("packs", 1, MOST_PACKS)
     net = _net(form, product)
-    best_before = form.day("best_before")
+    best_before = product.keeps_until(day) if product is not None else day
+    if form["best_before"].strip():
+        best_before = form.day("best_before")
     taken = form.grams("taken", needed=False) or net.mass(packs)
     takes = (ops.Take(lot, taken),)
     volume = (net.ml, net.grams_per_litre)

@@ -128,6 +128,29 @@ def follow(
     return Wide(depths, tuple(links))
 
 
+def onward(
+    session: Session, codes: Sequence[str], base: str, cooperative: str | None
+) -> dict[str, int]:
+    """Lots of ours that these lots reach forward only by way of what others recorded.
+
+    Returns how many steps each is away. A buyer may mill our starch and bring the noodles back.
+    """
+    found: dict[str, int] = {}
+    seen = set(codes)
+    named = names_of(session, base, codes)
+    depth = 0
+    while named:
+        depth += 1
+        ends = dict.fromkeys(
+            link.target for link in _others(session, named, False, base, cooperative)
+        )
+        fresh = [key for key in ends if key not in seen]
+        seen.update(fresh)
+        found |= {key: depth for key in fresh if ":" not in key}
+        named = {key: key for key in fresh if ":" in key}
+    return found
+
+
 def _own(edge: Edge) -> Link:
     quantity = None if edge.grams is None else edge.grams / 1000
     return Link(edge.source, edge.target, quantity, "KGM", "made")

@@ -322,10 +322,19 @@ def test_a_shelf_life_of_a_million_years_does_not_close_the_packing_page(
     product = farm.product()
     with farm.records.transaction() as session:
         session.get_one(Product, product).shelf_life_days = 2**62
-    fields = site.fields("/records/packing")
-    assert fields["best_before"] == (day_of(time.time()) + datetime.timedelta(3650)).isoformat()
+    assert "máy ghi 3.650 ngày sau ngày đóng gói" in site.clerk.get("/records/packing").text
     answer = site.send("/records/packing", packs="10", best_before="9999-12-31")
     assert "Hạn sử dụng muộn nhất là" in answer.text
+
+
+def test_the_best_before_day_follows_the_packing_day_that_is_chosen(
+    site: Site, farm: Farm
+) -> None:
+    farm.noodles(50)
+    farm.product()
+    lot = site.made("/records/packing", packs="10", day=ago(2))
+    day = day_of(time.time()) - datetime.timedelta(days=2)
+    assert farm.lot(lot).best_before == (day + datetime.timedelta(days=365)).isoformat()
 
 
 def test_a_household_is_only_added_by_the_form_for_new_ones(site: Site) -> None:

@@ -6,7 +6,7 @@ import pytest
 from cooperative import TODAY, Farm, days_ago, new_id
 from selling import account, agree, cartons, holder, ship
 
-from nongso.platform.traceability import correcting, moving
+from nongso.platform.traceability import correcting, labelling, moving
 from nongso.platform.traceability import operations as ops
 from nongso.platform.traceability.correcting import Correction
 from nongso.platform.traceability.errors import BeforeItsSource
@@ -56,6 +56,22 @@ def test_the_day_of_packs_in_cartons_and_on_their_way_is_corrected(farm: Farm) -
     assert ops.day_of(farm.lot(lot)) == days_ago(1)
     with pytest.raises(BeforeItsSource):
         farm.do(correcting.correct, Correction(lot, 30, days_ago(4), "nhầm ngày"))
+    agree(farm)
+
+
+def test_a_packing_day_set_back_takes_the_best_before_day_with_it(farm: Farm) -> None:
+    noodles = farm.noodles(50)
+    takes, until = (ops.Take(noodles.code, 5_000),), TODAY + datetime.timedelta(days=365)
+    lot = farm.do(ops.pack, ops.Packing(farm.product(), takes, 10, 500, TODAY, until)).code
+    farm.do(correcting.correct, Correction(lot, 10, days_ago(2), "nhầm ngày"))
+    assert farm.lot(lot).best_before == (until - datetime.timedelta(days=2)).isoformat()
+    agree(farm)
+    farm.do(labelling.issue, labelling.Wish(lot, 5), {"text": "Miến dong"})
+    with pytest.raises(Contradicted) as refused:  # the labels say what they say
+        farm.do(correcting.correct, Correction(lot, 10, days_ago(3), "nhầm ngày"))
+    assert refused.value.why == "printed"
+    farm.do(correcting.correct, Correction(lot, 10, days_ago(1), "nhầm ngày"))
+    assert farm.lot(lot).best_before == (until - datetime.timedelta(days=2)).isoformat()
     agree(farm)
 
 

@@ -9,10 +9,11 @@ import pypdfium2 as pdfium
 import pytest
 from cooperative import COOP, NOW, Farm, days_ago, new_id
 from platform_site import Site
+from selling import cartons, holder, ship
 
 from nongso.platform.diary import entries as diary
 from nongso.platform.diary.entries import Entry
-from nongso.platform.traceability import field_events, recall_reach, story
+from nongso.platform.traceability import field_events, moving, recall_reach, story
 from nongso.platform.traceability import operations as ops
 from nongso.platform.traceability.errors import HeldBack, PlaceUnknown, WhichPlot
 from nongso.platform.traceability.plots import Plot
@@ -111,6 +112,27 @@ def test_a_spraying_told_late_holds_the_noodles_made_of_the_plot(
     assert withholding_of(farm, noodles) == ["Dầu neem"]
 
 
+def test_packs_of_a_spraying_told_late_go_nowhere_not_in_cartons_either(
+    farm: Farm, site: Site, household: str, plot: str
+) -> None:
+    roots = lift(farm, household, plot, ago=12)
+    noodles = farm.batch("noodles", 50, farm.batch("starch", 50, roots), day=3)
+    takes = (ops.Take(noodles.code, 50_000),)
+    packs = farm.do(
+        ops.pack, ops.Packing(farm.product(), takes, 100, 500, TODAY, days_ago(-300))
+    ).code
+    (box,) = cartons(farm, packs, 10)
+    spray(farm, plot, 14, 7)
+    with pytest.raises(HeldBack):
+        cartons(farm, packs, 10)
+    with pytest.raises(HeldBack):
+        ship(farm, holder(farm), cartons=(box,))
+    with pytest.raises(HeldBack):
+        farm.do(moving.sell, moving.Sale((moving.Amount(packs, 1),), TODAY))
+    page = site.clerk.get(f"/records/lots/{packs}").text
+    assert "Không đóng gói, in tem hay gửi đi" in page
+
+
 def test_the_season_before_holds_nothing_back(farm: Farm, household: str, plot: str) -> None:
     spray(farm, plot, 40, 365)
     write(farm, plot, Entry("planted", days_ago(30).isoformat(), crop="Dong riềng"))
@@ -145,7 +167,7 @@ def test_a_recall_from_a_spraying_on_a_plot_hits_what_was_lifted_after_it(
     line = spray(farm, plot, 15, 0)
     after = lift(farm, household, plot, ago=12)
     with farm.records.session() as session:
-        found = recall_reach.hit(session, COOP, Origin("spray", line))
+        found = recall_reach.hit(session, COOP, Origin("spray", line), farm.settings.label_url)
     assert [one.code for one in found.lots] == [after.code]
 
 

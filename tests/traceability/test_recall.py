@@ -34,7 +34,7 @@ WHY, ADVICE = "chì vượt mức", "Giữ nguyên gói và gọi hợp tác xã
 
 def hit(farm: Farm, origin: Origin) -> recall_reach.Hit:
     with farm.records.session() as session:
-        return recall_reach.hit(session, COOP, origin)
+        return recall_reach.hit(session, COOP, origin, farm.settings.label_url)
 
 
 def begin(farm: Farm, origin: Origin, sign: str = "", outcome: str = DESTROY, id=None):  # noqa: A002
@@ -255,4 +255,17 @@ def test_a_lot_in_cartons_or_in_a_recall_is_not_withdrawn_as_a_slip(farm: Farm) 
             farm.do(withdrawal.withdraw, code, "nhầm")
     farm.do(moving.open_carton, moving.Opening(box, TODAY))
     farm.do(withdrawal.withdraw, boxed, "nhầm")
+    agree(farm)
+
+
+def test_a_dispatch_that_never_left_is_no_holders_in_a_recall(farm: Farm) -> None:
+    _roots, packed = chain(farm)
+    shop, far = holder(farm), holder(farm, "Siêu thị")
+    ship(farm, far, Amount(packed, 5))
+    mistaken = ship(farm, shop, Amount(packed, 10))
+    made = begin(farm, lot(packed))
+    farm.do(moving.void, moving.Voiding(mistaken.id, "ghi nhầm, hàng chưa đi"))
+    with farm.records.session() as session:
+        (left,) = recall.progress(session, made.id)
+    assert (left.holder.id, left.packs, left.returned_packs) == (far, 5, 0)
     agree(farm)

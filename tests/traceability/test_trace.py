@@ -14,7 +14,7 @@ from platform_site import Site
 from selling import agree, cartons, holder, ship
 
 from nongso.platform import events
-from nongso.platform.traceability import trace, trace_wide
+from nongso.platform.traceability import recall_reach, trace, trace_wide
 from nongso.platform.traceability.epcis import capture, reading
 from nongso.platform.traceability.identifiers import new_lot_code
 from nongso.platform.traceability.moving import Amount
@@ -133,6 +133,29 @@ def told(day: int, type_: str = "ObjectEvent", action: str = "OBSERVE", **more: 
 
 def much(name: str, quantity: float) -> dict[str, Any]:
     return {"epcClass": name, "quantity": quantity, "uom": "KGM"}
+
+
+def test_a_recall_follows_what_a_buyer_made_of_it_back_into_our_packs(farm: Farm) -> None:
+    starch = farm.batch("starch", 100, farm.roots(800))
+    packed = farm.packed(50).code  # of other starch, as far as our own books know
+    flour = "https://xay.example/t/BOT01"
+    put(
+        farm,
+        told(
+            1, "TransformationEvent", bizStep="commissioning",
+            inputQuantityList=[much(f"{BASE}/t/{starch.code}", 90)],
+            outputQuantityList=[much(flour, 80)],
+        ),
+        told(
+            2, "TransformationEvent", bizStep="commissioning",
+            inputQuantityList=[much(flour, 80)],
+            outputQuantityList=[{"epcClass": f"{BASE}/t/{packed}", "quantity": 50}],
+        ),
+    )  # fmt: skip
+    origin = recall_reach.Origin("lot", starch.code)
+    with farm.records.session() as session:
+        found = recall_reach.hit(session, COOP, origin, BASE)
+    assert {one.code: one.depth for one in found.lots} == {starch.code: 0, packed: 2}
 
 
 def test_the_way_goes_on_in_our_carton_and_in_a_buyers_kitchen(farm: Farm) -> None:
