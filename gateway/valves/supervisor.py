@@ -322,6 +322,15 @@ def _say_what_is_missing(settings: GatewaySettings) -> None:
         )
 
 
+def _sensors(settings: GatewaySettings) -> list[Probe]:
+    """The sensors on the valves' line. A wrong file of one keeps no valve from being closed."""
+    try:
+        return probes_of(settings, "bus")
+    except SettingsError as error:
+        log.error("No sensor on the valves' line is asked. %s", error)
+        return []
+
+
 def run(settings_file: Path) -> int:
     """Supervise the valves until SIGTERM or SIGINT. Returns the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
@@ -330,7 +339,7 @@ def run(settings_file: Path) -> int:
         work = build(settings)
         path = settings.valves_socket
         with socketfile.hold(path):
-            supervisor = Supervisor(work, path, probes=probes_of(settings, "bus"))
+            supervisor = Supervisor(work, path, probes=_sensors(settings))
 
             def hear(number: int, frame: FrameType | None) -> None:
                 supervisor.stop()

@@ -251,6 +251,24 @@ def test_meter_and_tank_are_stored_like_any_node(box: Box) -> None:
     assert tank.value == 87.0
 
 
+def test_a_sensor_on_the_fieldbus_is_heard_when_it_gives_a_value(box: Box) -> None:
+    """One that only fails is as silent as a trạm đo without power, and its alarm comes."""
+    store = box.store()
+    inbox = box.inbox(store)
+    now = int(time.time())
+    probe = NODES["tb-01"]
+    inbox.accept([Reading("soil_nitrogen", now, None, 3)], probe)
+    assert probe not in inbox.heard_at
+    inbox.accept([Reading("soil_nitrogen", now + 30, 32.0, 0)], probe)
+    inbox.accept([Reading("tank_level", now, 88.0, 16)])
+    until(lambda: len(stored(box)) == 3, "all are stored")
+    assert [(node, seq) for node, _, seq in stored(box)] == [(probe, 1), (probe, 2), (BUS_NODE, 1)]
+    assert probe in inbox.heard_at
+    nitrogen = store.latest.get(probe, "soil_nitrogen")
+    assert nitrogen is not None
+    assert nitrogen.value == 32.0
+
+
 def test_readings_that_a_node_gave_up_are_declared(box: Box) -> None:
     store = box.store()
     box.inbox(store)

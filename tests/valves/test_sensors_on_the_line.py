@@ -32,6 +32,16 @@ def house_with_sensors(house: House) -> House:
     return house
 
 
+def test_a_sensor_that_nobody_described_keeps_no_valve_from_closing(house: House) -> None:
+    found = json.loads(house.gateway_file.read_text())
+    found["nodes"] = [node("dat-1", SILENT, 10, "soil-99in1")]
+    house.gateway_file.write_text(json.dumps(found))
+    house.start_farm()
+    house.start_supervisor()
+    assert house.valves().read()["sensors"] == {}
+    assert house.valves().stop()["state"] == "closed"
+
+
 def test_a_sensor_on_the_valves_line_is_read_and_a_dead_one_holds_no_valve(
     house_with_sensors: House,
 ) -> None:
