@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from nongso.platform.languages import day_of
 from nongso.platform.traceability import (
     holding,
+    labelling_marks,
     labelling_sheets,
     legal_facts,
     lots,
@@ -35,7 +36,7 @@ from nongso.platform.traceability.errors import (
 )
 from nongso.platform.traceability.identifiers import lot_id, new_serial, printed_address
 from nongso.platform.traceability.labelling_layouts import DEFAULT_LAYOUT
-from nongso.platform.traceability.labelling_records import RollCode
+from nongso.platform.traceability.labelling_records import CollectiveMark, RollCode
 from nongso.platform.traceability.making_errors import Unusable
 from nongso.platform.traceability.operations import Desk, append, known_lot
 from nongso.platform.traceability.records import LOT, UNIT, LabelCode, LabelIssue, Lot
@@ -58,6 +59,7 @@ class Wish:
     layout: str = DEFAULT_LAYOUT
     start_cell: int = 1
     codes: str = UNIT
+    mark: str = ""  # a collective mark, by its id
 
 
 def new_serials(session: Session, count: int) -> list[str]:
@@ -97,8 +99,8 @@ def issue(
     """Issue labels: codes and range are stored when the caller's transaction ends.
 
     ``texts`` is what stands beside the code, block by block; ``photo`` the product's picture, for
-    layouts with a place for it. Raises ``TooManyLabels``,
-    ``NotPacked``, ``HeldBack``, ``LegallyMissing``, ``LabelNotPrintable``, ``AlreadyRecorded``.
+    layouts with a place for it. Raises ``TooManyLabels``, ``NotPacked``, ``HeldBack``,
+    ``LegallyMissing``, ``NotEntitled``, ``LabelNotPrintable``, ``AlreadyRecorded``.
     """
     lot = known_lot(desk, wish.lot)
     there = labelling_sheets.there(
@@ -110,12 +112,14 @@ def issue(
         layout=wish.layout,
         start_cell=wish.start_cell,
         codes=wish.codes,
+        mark=wish.mark or None,
     )
     if there is not None:
         return there
     check_wanted(lot, wish.count, shaping.day_of(desk.now))
     withholding.refuse_held_back(desk.session, lot.code, day_of(lot.at), "pack")
     legal_facts.refuse_printing(desk.session, lot)
+    mark = mark_of(desk, lot, wish.mark)
     gtin = lot.product.gtin if lot.product is not None else None
     first = next_number(desk.session, lot)
     sample = new_serial() if wish.codes == UNIT else None
@@ -131,11 +135,22 @@ def issue(
         count=wish.count,
         codes=wish.codes,
         **labelling_sheets.tried(
-            desk, wish.layout, wish.start_cell, address, texts, gtin, last, photo
+            desk, wish.layout, wish.start_cell, address, texts, gtin, last, photo, mark
         ),
     )
     keep(desk, lot, made, new_serials(desk.session, wish.count))
     return made
+
+
+def mark_of(desk: Desk, lot: Lot, mark: str | None) -> CollectiveMark | None:
+    """The collective mark that labels of a lot shall carry. Raises ``NotEntitled``."""
+    if not mark:
+        return None
+    producer = lot.product.producer if lot.product is not None else lot.producer
+    packed = shaping.day_of(lot.at)
+    return labelling_marks.refuse_unentitled(
+        desk.session, desk.cooperative, mark, producer, packed
+    )
 
 
 def next_number(session: Session, lot: Lot) -> int:

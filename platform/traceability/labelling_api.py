@@ -41,12 +41,14 @@ class Labels(msgspec.Struct, forbid_unknown_fields=True):
     """A wish for labels. The same ``id`` twice is one issue; give it to be able to send again.
 
     ``codes``: ``lot`` (every code says which lot) or ``unit`` (each pack has its own serial).
+    ``mark``: the id of a collective mark that shall stand on them, as its page's address has it.
     """
 
     count: WholeNumber
     layout: str = DEFAULT_LAYOUT
     start_cell: WholeNumber = 1
     codes: str = LOT
+    mark: str = ""
     id: uuid.UUID | None = None
 
 
@@ -72,6 +74,7 @@ class Roll(msgspec.Struct, forbid_unknown_fields=True):
     count: WholeNumber
     layout: str = DEFAULT_LAYOUT
     start_cell: WholeNumber = 1
+    mark: str = ""
     id: uuid.UUID | None = None
 
 
@@ -117,7 +120,12 @@ def issue_labels(code: str) -> tuple[Response, int]:
         known = ", ".join(labelling.CODES)
         raise Problem(400, "bad_codes", _("codes phải là một trong: %(known)s.", known=known))
     wish = labelling.Wish(
-        found.code, int(asked.count), asked.layout, int(asked.start_cell), asked.codes
+        found.code,
+        int(asked.count),
+        asked.layout,
+        int(asked.start_cell),
+        asked.codes,
+        asked.mark,
     )
     id_ = str(asked.id or uuid.uuid4())
     try:
@@ -206,7 +214,9 @@ def labels_bound(code: str) -> Response:
 def make_roll() -> tuple[Response, int]:
     """Print labels of a product without a lot; the same ``id`` again is the same roll."""
     asked = body_of(Roll)
-    wish = RollWish(asked.product, int(asked.count), asked.layout, int(asked.start_cell))
+    wish = RollWish(
+        asked.product, int(asked.count), asked.layout, int(asked.start_cell), asked.mark
+    )
     product = records().get(Product, asked.product)
     texts = texts_of_roll(product) if product is not None else {}
     try:

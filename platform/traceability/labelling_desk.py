@@ -14,7 +14,7 @@ from nongso.platform.accounts import scoped, somebody
 from nongso.platform.forms import Form
 from nongso.platform.languages import _
 from nongso.platform.store import records
-from nongso.platform.traceability import labelling_layouts, labelling_sheets
+from nongso.platform.traceability import labelling_layouts, labelling_marks, labelling_sheets
 from nongso.platform.traceability.desk import products, settings
 from nongso.platform.traceability.identifiers import ALPHABET, printed_address
 from nongso.platform.traceability.labelling_layouts import Offered
@@ -38,6 +38,17 @@ def read_sheet(form: Form) -> tuple[str, int]:
     layout = form.choice("layout", there)
     cells = there[layout].cells if layout else 1
     return layout, form.count("start_cell", 1, 1000, told=cells)
+
+
+def mark_choices() -> list[tuple[str, str]]:
+    """The collective marks that labels may carry; empty where none is written down."""
+    found = labelling_marks.marks(records(), somebody().cooperative)
+    return [("", _("không in")), *((one.id, one.name) for one in found)] if found else []
+
+
+def read_mark(form: Form) -> str:
+    """The collective mark that was chosen; empty for none."""
+    return form.choice("mark", dict(mark_choices())) if form["mark"] else ""
 
 
 def photo_of(product: Product | None) -> bytes | None:

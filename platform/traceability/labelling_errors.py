@@ -1,6 +1,8 @@
 """Why something about labels is not recorded. Each error says its own sentence."""
 
-from nongso.platform.languages import _, number
+import datetime
+
+from nongso.platform.languages import _, date, number
 from nongso.platform.traceability.moving_errors import Told
 
 
@@ -151,4 +153,57 @@ class TooManyLayouts(Told):
         """Say what to do."""
         return _(
             "Chưa ghi: đã có %(most)s mẫu tem. Xin bỏ bớt mẫu không dùng.", most=number(self.most)
+        )
+
+
+class MarkNamed(Told):
+    """Another mark has that name."""
+
+    code = "mark_named"
+    field = "name"
+
+    def __init__(self) -> None:
+        super().__init__("there is a mark of that name")
+
+    def sentence(self) -> str:
+        """Say so."""
+        return _("Nhãn hiệu này đã có trong sổ.")
+
+
+class RightTwice(Told):
+    """A producer has a right to the mark in these days already."""
+
+    code = "right_twice"
+    field = "producer"
+
+    def __init__(self, producer: str) -> None:
+        super().__init__(f"{producer} has a right already")
+        self.producer = producer
+
+    def sentence(self) -> str:
+        """Say what to do."""
+        return _(
+            "%(producer)s đã có quyền trong thời gian này. Xin ghi ngày cuối cho quyền cũ trước.",
+            producer=self.producer,
+        )
+
+
+class NotEntitled(Told):
+    """A collective mark for a producer who may not use it on that day."""
+
+    code = "not_entitled"
+    field = "mark"
+
+    def __init__(self, mark: str, producer: str, day: str) -> None:
+        super().__init__(f"{producer} may not use {mark} on {day}")
+        self.mark, self.producer, self.day = mark, producer, day
+
+    def sentence(self) -> str:
+        """Say who, which mark and when."""
+        return _(
+            "Không in tem mang nhãn hiệu tập thể %(mark)s: ngày %(day)s %(producer)s không có "
+            "quyền dùng. Xin ghi giấy cho phép trước, hoặc in tem không mang nhãn hiệu.",
+            mark=self.mark,
+            day=date(datetime.date.fromisoformat(self.day)),
+            producer=self.producer or _("nơi sản xuất"),
         )

@@ -30,7 +30,13 @@ from nongso.platform.traceability.desk import (
 from nongso.platform.traceability.errors import NotPacked, Refused, TooManyLabels, Withdrawn
 from nongso.platform.traceability.identifiers import opens_only_here, printed_address
 from nongso.platform.traceability.labelling_account import MOST_NAMES, Told
-from nongso.platform.traceability.labelling_desk import offered, photo_of, read_sheet
+from nongso.platform.traceability.labelling_desk import (
+    mark_choices,
+    offered,
+    photo_of,
+    read_mark,
+    read_sheet,
+)
 from nongso.platform.traceability.labelling_layouts import DEFAULT_LAYOUT
 from nongso.platform.traceability.labeltext import texts_of
 from nongso.platform.traceability.making_errors import Unusable
@@ -72,7 +78,7 @@ def print_labels(code: str) -> Answer:
     most = min(max(found.labels_left, 1), labelling.MOST_AT_ONCE)
     count = form.count("count", 1, 10**6, told=most)
     codes = form.choice("codes", labelling.CODES)
-    wish = labelling.Wish(found.code, count, *read_sheet(form), codes)
+    wish = labelling.Wish(found.code, count, *read_sheet(form), codes, read_mark(form))
     made = done(form, labelling.issue, wish, texts_of(found), photo_of(found.product))
     if made is None:
         return _labels(form, found)
@@ -93,6 +99,7 @@ def _labels(form: Form, lot: Lot, told: Form | None = None, deed: str = "") -> A
         lot=lot,
         account=labelling_account.account_of(records(), lot),
         layouts=[(one.key, one) for one in offered()],
+        marks=mark_choices(),
         code_choices=(
             ("lot", _("mã chung của lô")),
             ("unit", _("mỗi gói một số riêng")),

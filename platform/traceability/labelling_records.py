@@ -1,5 +1,6 @@
 """The tables of labels beside those in ``records``: accounts, rolls printed without a lot,
-and layouts of a cooperative's own.
+layouts of a cooperative's own,
+and who may print a collective mark.
 
 The account follows from the stream (``labelling_book``). The database itself refuses one that
 does not add up: issued = applied + spoiled + returned + left, and none of them below zero.
@@ -8,11 +9,11 @@ A label of a roll is in ``roll_code`` from the day it was printed, and in ``labe
 it was bound to a lot.
 """
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from nongso.platform.store import Base
-from nongso.platform.traceability.records import Printed
+from nongso.platform.traceability.records import Printed, Producer
 
 
 class LabelAccount(Base):
@@ -78,3 +79,47 @@ class RollCode(Base):
     serial: Mapped[str] = mapped_column(primary_key=True)
     roll: Mapped[str] = mapped_column(ForeignKey("label_roll.id"))
     place: Mapped[int]
+
+
+class CollectiveMark(Base):
+    """A mark that several producers share: whose it is, and its number in the register."""
+
+    __tablename__ = "collective_mark"
+    __table_args__ = (UniqueConstraint("cooperative", "name"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    cooperative: Mapped[str] = mapped_column(ForeignKey("cooperative.slug"))
+    name: Mapped[str]
+    number: Mapped[str]
+    owner: Mapped[str]
+    at: Mapped[int]
+    actor: Mapped[str]
+
+
+class MarkRight(Base):
+    """A producer's right to a collective mark: by which paper, from which day to which.
+
+    Both days are counted in. A right is never deleted: it gets its last day.
+    """
+
+    __tablename__ = "mark_right"
+    __table_args__ = (
+        CheckConstraint("until IS NULL OR until >= since", name="since_before_until"),
+        Index("ix_mark_right_mark", "mark", "producer_id"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    mark: Mapped[str] = mapped_column(ForeignKey("collective_mark.id"))
+    producer_id: Mapped[str] = mapped_column(ForeignKey("producer.id"))
+    producer: Mapped[Producer] = relationship(lazy="joined")
+    paper: Mapped[str]
+    since: Mapped[str]
+    until: Mapped[str | None]
+    at: Mapped[int]
+    actor: Mapped[str]
+    ended_at: Mapped[int | None]
+    ended_by: Mapped[str | None]
+
+    def holds(self, day: str) -> bool:
+        """Say whether it holds on that day."""
+        return self.since <= day and (self.until is None or day <= self.until)

@@ -24,7 +24,13 @@ from nongso.platform.traceability.desk import (
     settings,
 )
 from nongso.platform.traceability.identifiers import as_typed, opens_only_here
-from nongso.platform.traceability.labelling_desk import offered, photo_of, read_sheet
+from nongso.platform.traceability.labelling_desk import (
+    mark_choices,
+    offered,
+    photo_of,
+    read_mark,
+    read_sheet,
+)
 from nongso.platform.traceability.labelling_layouts import DEFAULT_LAYOUT
 from nongso.platform.traceability.labelling_pages import pdf_answer
 from nongso.platform.traceability.labelling_records import LabelRoll
@@ -58,6 +64,7 @@ def _rolls(form: Form) -> Answer:
         names={one.id: one.name for one in products()},
         products=[(one.id, one.name) for one in products()],
         layouts=[(one.key, one) for one in offered()],
+        marks=mark_choices(),
         only_here=opens_only_here(settings().label_url),
         address=settings().label_url,
     )
@@ -70,7 +77,7 @@ def make_roll() -> Answer:
     form = Form(request.form)
     product = form.choice("product", {one.id for one in products()})
     count = form.count("count", 1, labelling.MOST_AT_ONCE)
-    wish = RollWish(product, count, *read_sheet(form))
+    wish = RollWish(product, count, *read_sheet(form), read_mark(form))
     of = records().get(Product, product) if product else None
     texts = texts_of_roll(of) if of else {}
     made = done(form, labelling_rolls.make_roll, wish, texts, photo_of(of))

@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from nongso.platform.traceability import labelling_sheets, legal_facts, shaping
+from nongso.platform.traceability import labelling_marks, labelling_sheets, legal_facts, shaping
 from nongso.platform.traceability.errors import AlreadyRecorded, PlaceUnknown, TooManyAtOnce
 from nongso.platform.traceability.identifiers import (
     as_typed,
@@ -26,6 +26,7 @@ from nongso.platform.traceability.labelling import (
     check_wanted,
     event_id_of,
     keep,
+    mark_of,
     new_serials,
     next_number,
     portions,
@@ -53,6 +54,7 @@ class RollWish:
     count: int
     layout: str = DEFAULT_LAYOUT
     start_cell: int = 1
+    mark: str = ""  # a collective mark, by its id
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ def make_roll(
         count=wish.count,
         layout=wish.layout,
         start_cell=wish.start_cell,
+        mark=wish.mark or None,
     )
     if there is not None:
         return there
@@ -87,6 +90,11 @@ def make_roll(
         raise PlaceUnknown("product", wish.product)
     if not 1 <= wish.count <= MOST_AT_ONCE:
         raise TooManyAtOnce(MOST_AT_ONCE)
+    mark = None
+    if wish.mark:
+        mark = labelling_marks.refuse_unentitled(
+            desk.session, desk.cooperative, wish.mark, product.producer, shaping.day_of(desk.now)
+        )
     sample = printed_address_of_roll(desk.base, new_serial(), product.gtin)
     made = LabelRoll(
         id=id_,
@@ -96,7 +104,15 @@ def make_roll(
         actor=desk.actor,
         count=wish.count,
         **labelling_sheets.tried(
-            desk, wish.layout, wish.start_cell, sample, texts, product.gtin, wish.count, photo
+            desk,
+            wish.layout,
+            wish.start_cell,
+            sample,
+            texts,
+            product.gtin,
+            wish.count,
+            photo,
+            mark,
         ),
     )
     desk.session.add(made)
@@ -163,6 +179,7 @@ def bind(desk: Desk, id_: str, wish: Binding) -> LabelIssue:
         raise OtherProduct(desk.session.get_one(Product, roll.product_id).name)
     check_wanted(lot, len(serials), shaping.day_of(desk.now))
     legal_facts.refuse_printing(desk.session, lot)
+    mark_of(desk, lot, roll.mark)
     made = LabelIssue(
         id=id_,
         lot=lot.code,

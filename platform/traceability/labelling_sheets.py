@@ -21,9 +21,9 @@ from nongso.labels.layout import Layout
 from nongso.labels.operations import print_sheet
 from nongso.labels.raster import Picture
 from nongso.labels.sheet import Label
-from nongso.platform.traceability import labelling_layouts
+from nongso.platform.traceability import labelling_layouts, labelling_marks
 from nongso.platform.traceability.errors import AlreadyRecorded, LabelNotPrintable
-from nongso.platform.traceability.labelling_records import LabelRoll
+from nongso.platform.traceability.labelling_records import CollectiveMark, LabelRoll
 from nongso.platform.traceability.labeltext import numbered
 from nongso.platform.traceability.operations import Desk
 from nongso.platform.traceability.records import LabelIssue, Printed
@@ -48,12 +48,16 @@ def tried(
     gtin: str | None,
     last: int,
     photo: bytes | None = None,
+    mark: CollectiveMark | None = None,
 ) -> dict[str, Any]:
     """Ask the print shop: would such a label come out? Returns the columns of ``Printed``.
 
     ``address`` is as long as the longest, ``last`` the highest number that will stand on one;
-    ``photo`` is printed where the layout has a place for a picture. Raises ``LabelNotPrintable``.
+    ``photo`` is printed where the layout has a place for a picture, and ``mark`` named in the last
+    line of the text. Raises ``LabelNotPrintable``.
     """
+    if mark is not None:
+        texts = {**texts, "text": f"{texts['text']}\n{labelling_marks.line(mark)}"}
     try:
         chosen = labelling_layouts.find(desk.session, desk.cooperative, layout)
         list(chosen.layout.places(1, start_cell))
@@ -73,12 +77,13 @@ def tried(
         "gtin": gtin,
         "texts": dict(texts),
         "logo": None if logo is None else raster.png(logo, chosen.layout.dpi),
+        "mark": None if mark is None else mark.id,
     }
 
 
 def columns(made: Printed) -> dict[str, Any]:
     """The columns of ``Printed``, for what is printed on the same paper."""
-    names = ("layout", "layout_file", "start_cell", "base", "gtin", "texts", "logo")
+    names = ("layout", "layout_file", "start_cell", "base", "gtin", "texts", "logo", "mark")
     return {name: getattr(made, name) for name in names}
 
 

@@ -5,6 +5,7 @@ from nongso.platform.languages import later
 from nongso.platform.traceability import (
     certificates_pages,
     labelling_layout_pages,
+    labelling_mark_pages,
     labelling_pages,
     labelling_roll_pages,
     lot_pages,
@@ -30,6 +31,7 @@ __all__ = [
     "bridges",
     "certificates_pages",
     "labelling_layout_pages",
+    "labelling_mark_pages",
     "labelling_pages",
     "labelling_roll_pages",
     "link_pages",

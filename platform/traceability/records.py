@@ -257,6 +257,7 @@ class Printed:
     gtin: Mapped[str | None]
     texts: Mapped[dict[str, str]] = mapped_column(JSON)
     logo: Mapped[bytes | None] = mapped_column(LargeBinary)  # as it is printed: dots, in a PNG
+    mark: Mapped[str | None]  # a collective mark that stands on them
 
 
 class LabelIssue(Printed, Base):

@@ -1,5 +1,6 @@
 """A farm with something on every page, and every page of it, with who may see it."""
 
+import datetime
 import io
 import re
 import time
@@ -16,7 +17,7 @@ from nongso.labels import layout
 from nongso.platform import consent, people
 from nongso.platform.alerts.watch import Watch
 from nongso.platform.people import LogIn
-from nongso.platform.traceability import demo, labelling_layouts, spreadsheets
+from nongso.platform.traceability import demo, labelling_layouts, labelling_marks, spreadsheets
 from nongso.platform.traceability.operations import Desk
 from nongso.platform.traceability.proof.custody import Custody
 from nongso.platform.traceability.proof.signing import Signer
@@ -198,6 +199,7 @@ class Filled:
                 "test": one("SELECT id FROM lot_test LIMIT 1"),
                 "records.carton:key": one("SELECT code FROM carton LIMIT 1"),
                 "records.dispatch:key": one("SELECT id FROM dispatch LIMIT 1"),
+                "records.mark:key": self._mark(),
                 "records.label_layout:key": (kept := self._layout()),
                 "records.layout_file:key": kept,
                 "records.roll:key": (roll := self._roll()),
@@ -229,6 +231,17 @@ class Filled:
                 )
             )  # fmt: skip
         return played
+
+    def _mark(self) -> str:
+        """A collective mark with somebody who may use it."""
+        with self.place.records.transaction() as session:
+            desk = Desk(session, "binh-lu", "clerk", "http://127.0.0.1:8080", int(time.time()))
+            id_ = str(uuid.uuid4())
+            labelling_marks.write_down(desk, id_, "Miến dong Bình Lư", "4-0123", "UBND xã Bình Lư")
+            maker = session.execute(text("SELECT producer_id FROM product LIMIT 1")).scalar_one()
+            since = datetime.date(2026, 1, 1)
+            labelling_marks.entitle(desk, str(uuid.uuid4()), id_, maker, "QĐ 05", since, None)
+            return id_
 
     def _layout(self) -> str:
         """A layout of labels of the cooperative's own."""

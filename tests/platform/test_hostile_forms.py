@@ -266,6 +266,21 @@ BY_HAND = {
     "accounts.check_second": ("stranger", "/login/second", ("code",)),
     "accounts.check_set_up": ("stranger", "/login/setup", ("code",)),
     "reports.send": ("stranger", "/report", ("id", "lot", "serial", "kind", "text", "contact")),
+    "records.keep_layout": (
+        "clerk",
+        "/records/layouts/new",
+        (
+            *("id", "do", "title", "kind", "level", "dpi", "columns", "rows", "feed", "qr_size"),
+            *("text_x", "address", "bars", "logo", "logo_width", "label_width", "page_width"),
+        ),
+    ),
+    "records.remove_layout": ("clerk", f"/records/layouts/{NOBODYS}/remove", ("id",)),
+    "records.entitle": (
+        "clerk",
+        f"/records/marks/{NOBODYS}",
+        ("id", "producer", "paper", "since", "until"),
+    ),
+    "records.end_right": ("clerk", f"/records/marks/{NOBODYS}/end", ("right",)),
     "records.answer_shopper": ("clerk", f"/records/shopper-reports/{NOBODYS}", ("id", "text")),
     "records.answer_rehearsal": ("clerk", f"/records/rehearsals/{NOBODYS}", ("id",)),
     "records.end_link": ("clerk", f"/records/products/{NOBODYS}/links/{NOBODYS}/end", ("id",)),

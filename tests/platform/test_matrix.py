@@ -27,7 +27,7 @@ from nongso.platform.greenhouse import commands
 from nongso.platform.people import LogIn, Person
 from nongso.platform.settings import Settings
 from nongso.platform.traceability import demo
-from nongso.platform.traceability.labelling_records import LabelLayout
+from nongso.platform.traceability.labelling_records import CollectiveMark, LabelLayout
 from nongso.platform.traceability.proof.custody import Custody
 from nongso.platform.traceability.proof.signing import Signer
 from nongso.platform.traceability.recall_records import Rehearsal
@@ -186,6 +186,12 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
             )
         )  # fmt: skip
         session.add(
+            CollectiveMark(
+                id=str(uuid.UUID(int=1)), cooperative="binh-lu", name="Mark", number="1",
+                owner="HTX", at=1, actor="demo",
+            )
+        )  # fmt: skip
+        session.add(
             LabelLayout(
                 id=str(uuid.UUID(int=1)), cooperative="binh-lu", name="Mẫu", at=1, actor="demo",
                 file=layoutfile.write(layout.find("a4-3x8")),
@@ -260,7 +266,15 @@ def recalling(first: Callable[[str], str]) -> dict[str, str]:
     calls = ("recalls_api.one_recall", "recalls_api.end")
     for endpoint in (*(f"records.{page}" for page in pages), *calls):
         found[f"{endpoint}:key"] = first("SELECT id FROM recall LIMIT 1")
-    own = ("label_layout", "keep_layout", "layout_file", "remove_layout")
+    own = (
+        "label_layout",
+        "keep_layout",
+        "layout_file",
+        "remove_layout",
+        "mark",
+        "entitle",
+        "end_right",
+    )
     for endpoint in ("rehearsal", "answer_rehearsal", "scan_case", "note_scan_case", *own):
         found[f"records.{endpoint}:key"] = str(uuid.UUID(int=1))
     return found
