@@ -21,7 +21,7 @@ from nongso.gateway.devicefile import (
     parse_device,
 )
 from nongso.gateway.errors import SettingsError
-from nongso.gateway.fieldbus import NoAnswer, UnitRefused, UnitResting
+from nongso.gateway.fieldbus import Bus, NoAnswer, UnitRefused, UnitResting
 from nongso.gateway.probes import Probe, Probes
 from nongso.gateway.registers import Coils, Device
 from nongso.gateway.sensornodes import SensorLines, SensorNodes
@@ -310,6 +310,21 @@ def test_a_sensor_that_is_not_described_so_is_named(
         SensorNodes(settings, Taken())
     assert str(caught.value).startswith("node soil: sensor.")
     assert says in str(caught.value)
+
+
+def test_the_valves_bus_may_be_a_serial_line(tmp_path: Path) -> None:
+    bus = {
+        **{"serial": {"device": "/dev/ttyUSB0", "baud": 19200, "parity": "even"}},
+        **{"lease_seconds": 4.0, "relay": {"unit": 1, "device": "relay-waveshare-rtu-8ch"}},
+        **{"pump_coil": 7, "main_coil": 6},
+    }
+    settings = settings_in(tmp_path, bus=bus)
+    assert settings.bus.where == "/dev/ttyUSB0"
+    assert Bus.at(settings.bus).where == "/dev/ttyUSB0"
+    with pytest.raises(
+        SettingsError, match=r"bus\.host is missing; give host and port, or serial"
+    ):
+        settings_in(tmp_path, bus={k: v for k, v in bus.items() if k != "serial"})
 
 
 OWN = """

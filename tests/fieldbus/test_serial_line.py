@@ -159,3 +159,22 @@ def test_a_sensor_that_needs_quiet_is_asked_after_it(new_serial_line: NewLine) -
     assert waits[0] == pytest.approx(0.06)
     assert struct.unpack(">H", line.asked[0][4:6]) == (2,)
     bus.close()
+
+
+def test_the_bus_is_back_when_the_converter_is(new_serial_line: NewLine, tmp_path: Path) -> None:
+    """Plugged in again, the line has its name again; nobody restarts anything."""
+    first, name = new_serial_line(echo), tmp_path / "ttyUSB0"
+    name.symlink_to(first.device)
+    bus = Bus(timeout_seconds=0.15, serial=Serial(str(name)))
+    bus.coil_off(1, COILS, 0)
+    first.unplug()
+    name.unlink()
+    with pytest.raises(BusError):
+        bus.coil_off(1, COILS, 0)
+    with pytest.raises(BusError, match="plugged in"):
+        bus.coil_off(1, COILS, 0)
+    second = new_serial_line(echo)
+    name.symlink_to(second.device)
+    bus.coil_off(1, COILS, 0)
+    assert len(second.asked) == 1
+    bus.close()
