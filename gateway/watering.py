@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Protocol
 
+from nongso.gateway.irrigation import balance
 from nongso.gateway.irrigation import zone as zones
 from nongso.gateway.irrigation.facts import Band, Known, Reason, Zone
 from nongso.gateway.irrigation.gate import Wish, refusal
@@ -223,13 +224,13 @@ class Watering:
     def _set_mode(self, zone_id: str, command: Body) -> tuple[str, Reason]:
         before, mode = self._book.zones[zone_id], command["mode"]
         band, schedule = command.get("band"), command.get("schedule")
-        balance = command.get("balance")
+        plants = command.get("balance")
         after = zones.set_mode(
             before,
             mode,
             _band(band) if band is not None else None,
             read_schedule(schedule) if schedule is not None else None,
-            read_balance(balance) if balance is not None else None,
+            read_balance(plants) if plants is not None else None,
         )
         if before.is_locked:
             locked = self._supervised.unlock(zone_id)
@@ -323,7 +324,7 @@ class Watering:
             "state": zones.state(zone, run is not None),
             "code": reason.code,
         }
-        self._records.zone(row, reason.values, asdict(zone.bed) if zone.bed else None)
+        self._records.zone(row, reason.values, balance.told(zone))
 
     def _moment(self) -> Moment:
         return Moment(self._clock(), self._steady(), self._boot)

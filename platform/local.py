@@ -25,8 +25,10 @@ ROOMS = frozenset(
         "members",
         "openapi",
         "phone",
+        "plants",
         "stations",
         "uplink",
+        "ways",
         "wellknown",
     )
 )

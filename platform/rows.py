@@ -9,6 +9,7 @@ No type here has a ``pattern``: msgspec 0.22 counts the references of a pattern 
 wrongly, and Python ends in a segmentation fault.
 """
 
+import datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -66,6 +67,9 @@ class Balance(msgspec.Struct):
     utc_offset_minutes: Minutes = 420
     elevation_m: Number = 800.0
 
+    def __post_init__(self) -> None:
+        datetime.date.fromisoformat(self.planted)
+
 
 class Bed(msgspec.Struct):
     """A zone's soil as the gateway reckons it, in mm over the zone; sums are of the ``day``."""
@@ -78,6 +82,9 @@ class Bed(msgspec.Struct):
     drained_mm: Number
     thirsty_seconds: Seconds
     measured_seconds: Seconds
+    total_mm: Number
+    allowed_mm: Number
+    day: Whole
     usual_mm: Number | None = None
 
 

@@ -26,7 +26,8 @@ than the store holds. Time that nobody measured (a lost sensor, a gateway withou
 that jumped) counts with the safe minimum, half of a usual day's water, and for two days at most.
 """
 
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import Any
 
 from nongso.agronomy.reference import HourInside, of_hour_inside_mm
 from nongso.agronomy.soil import Store, missing_at, pass_time
@@ -100,6 +101,14 @@ def decide_by_balance(zone: Zone, known: Known) -> Decision:
         return Decision(zone, refused)
     code = "plants_used" if lost is None else "plants_used_at_least"
     return Decision(zone, Reason(code, told), seconds)
+
+
+def told(zone: Zone) -> dict[str, Any] | None:
+    """The reckoned soil in a form that can be told, with what it could hold and may lack."""
+    if zone.bed is None or zone.balance is None:
+        return None
+    store = store_on(zone.balance, zone.bed.day, zone.bed.usual_mm)
+    return asdict(zone.bed) | {"total_mm": store.total_mm, "allowed_mm": allowed_mm(store)}
 
 
 def allowed_mm(store: Store) -> float:

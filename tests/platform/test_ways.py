@@ -182,6 +182,7 @@ def test_the_flow_that_the_meter_has_counted_stands_in_its_field(farm: Place) ->
 def test_the_reckoned_soil_of_the_gateway_is_kept(farm: Place) -> None:
     bed = {"at": 1_790_000_000, "missing_mm": 3.5, "reference_mm": 1.0, "used_mm": 1.1}
     bed |= {"watered_mm": 0.0, "drained_mm": 0.0, "thirsty_seconds": 0, "measured_seconds": 9}
+    bed |= {"total_mm": 30.0, "allowed_mm": 6.0, "day": 20717}
     state = {"id": ZONE, "state": "idle", "at": int(time.time()), "mode": "advice", "bed": bed}
     values = {"seconds": 600, "litres": 800.0, "allowed_litres": 700.0}
     row = farm.row("zone", zone=state | {"code": "should_water", "values": values})

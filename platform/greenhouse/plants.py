@@ -1,0 +1,170 @@
+"""The page that says what the plants of a greenhouse need, and what the weather inside favours.
+
+The soil is the gateway's reckoning, shown as it was told; air and diseases come from the readings.
+All of it is advice: nothing here opens a valve or orders a spray.
+"""
+
+import datetime
+import time
+from dataclasses import dataclass
+
+from flask import Blueprint, abort, render_template
+from sqlalchemy.orm import Session
+
+from nongso.agronomy import air
+from nongso.agronomy.crops import crops
+from nongso.agronomy.disease import Hour
+from nongso.platform.accounts import allow, owns
+from nongso.platform.greenhouse.favour import BASE_C, Favour, diseases, ends, warmth
+from nongso.platform.greenhouse.favour import DAYS as FAVOUR_DAYS
+from nongso.platform.greenhouse.now import STALE_SECONDS, HouseNow, gather
+from nongso.platform.greenhouse.records import Greenhouse, Zone
+from nongso.platform.languages import ZONE, day_of, language
+from nongso.platform.store import records
+from nongso.platform.telemetry import DAY, HOUR, Summary, Telemetry, telemetry
+
+blueprint = Blueprint("plants", __name__)
+
+READERS = ("farmer", "clerk", "helper", "officer", "admin")
+LONGEST_DAYS = 400
+OLDEST_BED_SECONDS = 2 * HOUR  # the gateway tells it each hour
+
+
+@dataclass(frozen=True)
+class Air:
+    """The air now: how strongly it draws water out of leaves, and when dew falls."""
+
+    at: int
+    deficit_kpa: float
+    dew_point_c: float
+
+
+@dataclass(frozen=True)
+class Bed:
+    """The reckoned soil of a zone, in litres over the zone and mm. Sums are of today."""
+
+    zone: Zone
+    crop: str
+    age_days: int
+    at: int
+    is_old: bool
+    used_litres: float
+    used_mm: float
+    watered_litres: float
+    missing_litres: float
+    allowed_litres: float
+    share: int  # of the allowed water that is still there, %
+    warmth: float | None
+    warm_days: int
+
+
+@blueprint.get("/greenhouses/<slug>/plants")
+@allow(*READERS)
+def page(slug: str) -> str:
+    """Show what plants need here."""
+    house = records().get(Greenhouse, slug)
+    if house is None or not owns(house.cooperative):
+        abort(404)
+    now = int(time.time())
+    (found,) = gather(records(), telemetry(), [house], now)
+    return render_template(
+        "greenhouse/plants.html",
+        house=house,
+        air=_air(found),
+        beds=_beds(records(), telemetry(), found),
+        favour=_favour(telemetry(), slug, now),
+        base=BASE_C,
+        now=now,
+    )
+
+
+def _air(house: HouseNow) -> Air | None:
+    warm, humid = (house.best.get(name) for name in ("air_temperature", "air_humidity"))
+    if warm is None or humid is None or warm.value is None or not humid.value:
+        return None
+    at = min(warm.at, humid.at)
+    if not (warm.is_good and humid.is_good) or house.at - at > STALE_SECONDS:
+        return None
+    return Air(
+        at, air.deficit_kpa(warm.value, humid.value), air.dew_point_c(warm.value, humid.value)
+    )
+
+
+def _beds(session: Session, readings: Telemetry, house: HouseNow) -> list[Bed]:
+    found = []
+    for z in house.zones:
+        zone = z.zone
+        if zone.bed is not None and zone.balance is not None and zone.area_m2:
+            found.append(_bed(readings, zone, zone.bed, zone.balance, zone.area_m2, house.at))
+    return found
+
+
+def _bed(
+    readings: Telemetry,
+    zone: Zone,
+    told: dict[str, float],
+    balance: dict[str, str],
+    area_m2: float,
+    now: int,
+) -> Bed:
+    today = day_of(now)
+    planted = datetime.date.fromisoformat(balance["planted"])
+    days = max(0, (today - planted).days)
+    measured = _temperatures(readings, zone.greenhouse, _midnight(planted), now, days)
+    is_todays = told["day"] == today.toordinal() - datetime.date(1970, 1, 1).toordinal()
+    crop = crops().get(balance["crop"])
+    name = balance["crop"] if crop is None else crop.vi if language() == "vi" else crop.en
+    allowed = max(told["allowed_mm"], 0.1)
+    return Bed(
+        zone=zone,
+        crop=name,
+        age_days=days,
+        at=int(told["at"]),
+        is_old=now - told["at"] > OLDEST_BED_SECONDS,
+        used_litres=told["used_mm"] * area_m2 if is_todays else 0.0,
+        used_mm=told["used_mm"] if is_todays else 0.0,
+        watered_litres=told["watered_mm"] * area_m2 if is_todays else 0.0,
+        missing_litres=told["missing_mm"] * area_m2,
+        allowed_litres=allowed * area_m2,
+        share=round(100 * max(0.0, 1.0 - told["missing_mm"] / allowed)),
+        warmth=warmth(measured) if measured else None,
+        warm_days=len(measured),
+    )
+
+
+def _temperatures(
+    readings: Telemetry, slug: str, since: int, now: int, days: int
+) -> dict[datetime.date, tuple[float, float]]:
+    if days > LONGEST_DAYS:
+        return {}
+    found = _summaries(readings, slug, "air_temperature", since, now, DAY)
+    return ends(
+        (one.since, one.low, one.high)
+        for one in found
+        if one.low is not None and one.high is not None
+    )
+
+
+def _favour(readings: Telemetry, slug: str, now: int) -> Favour:
+    until = _midnight(day_of(now))
+    since = until - FAVOUR_DAYS * DAY
+    warm, humid = (
+        {
+            one.since: one.mean
+            for one in _summaries(readings, slug, name, since, until, HOUR)
+            if one.mean is not None
+        }
+        for name in ("air_temperature", "air_humidity")
+    )
+    return diseases({at: Hour(warm[at], humid[at]) for at in warm.keys() & humid.keys()}, since)
+
+
+def _summaries(
+    readings: Telemetry, slug: str, name: str, since: int, until: int, step: int
+) -> list[Summary]:
+    series = [n for n, one in readings.series(greenhouse=slug).items() if one.name == name]
+    return readings.summaries(series, since, until, step) if series and until > since else []
+
+
+def _midnight(day: datetime.date) -> int:
+    return int(datetime.datetime.combine(day, datetime.time(), ZONE).timestamp())

@@ -1,0 +1,136 @@
+"""What plants need and what the weather favours: shown as told and measured, never acted upon."""
+
+import datetime
+import time
+from typing import Any
+
+from office import NODE_1, Place
+
+from nongso.agronomy.disease import Hour
+from nongso.gateway.irrigation import balance as reckoning
+from nongso.gateway.irrigation.facts import Balance, Bed, Limits, Zone
+from nongso.platform.greenhouse.favour import diseases, ends, warmth
+from nongso.platform.languages import ZONE, day_of
+
+PAGE = "/greenhouses/tan-binh-1/plants"
+SINCE = int(datetime.datetime(2026, 11, 1, tzinfo=ZONE).timestamp())
+EPOCH = datetime.date(1970, 1, 1).toordinal()
+DRY, HUMID = Hour(24.0, 60.0), Hour(18.0, 95.0)
+
+
+def week(night: Hour, humid_hours: int) -> dict[int, Hour]:
+    """Seven days that begin with so many hours of one kind."""
+    return {SINCE + 3600 * n: night if n % 24 < humid_hours else DRY for n in range(7 * 24)}
+
+
+def values(hours: dict[int, Hour]) -> dict[str, tuple[int, str]]:
+    return {one.code: (one.value, one.level) for one in diseases(hours, SINCE).diseases}
+
+
+def test_seven_dry_days_favour_no_blight() -> None:
+    found = values(week(DRY, 0))
+    assert found["late_blight"] == (0, "good")
+    assert found["early_blight"] == (0, "good")
+
+
+def test_humid_nights_add_up_by_wallin_and_tomcast() -> None:
+    """16 hours at 18 °C and 95 %: severity 3 a night by both, of published tables."""
+    found = values(week(HUMID, 16))
+    assert found["late_blight"] == (7 * 3, "attention")
+    assert found["early_blight"] == (7 * 3, "attention")
+
+
+def test_warm_days_let_the_mildew_index_begin_and_rise() -> None:
+    assert values(week(DRY, 0))["mildew"] == (100, "attention")  # 60, then 20 a day up to 100
+
+
+def test_hours_that_nobody_measured_make_no_humid_spell_longer_and_are_told() -> None:
+    holes = {at: hour for at, hour in week(HUMID, 16).items() if (at - SINCE) // 3600 % 24 != 8}
+    broken = diseases(holes, SINCE)
+    assert broken.missing == 0
+    assert {d.code: d.value for d in broken.diseases}["late_blight"] == 0
+    nothing = diseases({}, SINCE)
+    assert (nothing.missing, nothing.days) == (7, 7)
+    half = {at: hour for at, hour in week(HUMID, 16).items() if at >= SINCE + 3 * 86400 + 7200}
+    assert diseases(half, SINCE).missing == 3
+
+
+def test_degree_days_are_summed_over_measured_days() -> None:
+    hours = [(SINCE, 15.0, 20.0), (SINCE + 3600, 18.0, 25.0), (SINCE + 86400, 4.0, 9.0)]
+    assert warmth(ends(hours)) == 10.0  # (15 + 25) / 2 - 10, and a cold day
+
+
+def told(**more: Any) -> dict[str, Any]:
+    """A zone row as the gateway writes it."""
+    now = int(time.time())
+    planted = (day_of(now) - datetime.timedelta(days=40)).isoformat()
+    balance = Balance("ca-chua", planted, "nhieu-mun", 80.0)
+    today = day_of(now).toordinal() - EPOCH
+    bed = Bed(now - 60, 0.0, 3.0, today, used_mm=2.5, watered_mm=1.0)
+    zone = Zone("tan-binh-1-k1", Limits(1800, 7200), "advice", balance=balance, bed=bed)
+    soil = reckoning.told(zone)
+    assert soil is not None
+    plants = {"crop": "ca-chua", "planted": planted, "soil": "nhieu-mun", "flow_l_per_min": 80.0}
+    return {
+        "id": "tan-binh-1-k1",
+        "state": "idle",
+        "at": now,
+        "mode": "advice",
+        "balance": plants,
+        "bed": soil | more,
+    }
+
+
+def bring(farm: Place, row: dict[str, Any]) -> None:
+    answer = farm.bring(farm.row("zone", zone=row)).json
+    assert answer is not None
+    assert answer["refused"] == []
+
+
+def test_the_page_says_what_the_gateway_has_reckoned(farm: Place) -> None:
+    bring(farm, told())
+    page = farm.client("farmer").get(PAGE).text
+    assert "Ngày thứ 40 sau trồng." in page
+    assert "600\u00a0lít" in page  # 2.5 mm on 240 m2
+    assert "2,5\u00a0mm" in page
+    assert "240\u00a0lít" in page  # watered
+    assert "720\u00a0lít" in page  # missing
+    assert "Số này đã cũ" not in page
+    assert len(page) < 30_000
+
+
+def test_a_reckoning_of_yesterday_is_not_shown_as_todays(farm: Place) -> None:
+    now = int(time.time())
+    bring(farm, told(at=now - 90_000, day=day_of(now).toordinal() - EPOCH - 1))
+    page = farm.client("farmer").get(PAGE).text
+    assert "Số này đã cũ" in page
+    assert "600\u00a0lít" not in page
+
+
+def test_without_plants_the_page_says_how_to_begin_and_knows_the_air(farm: Place) -> None:
+    now = int(time.time())
+    air = [["air_temperature", now - 30, 25.0, 16], ["air_humidity", now - 30, 60.0, 16]]
+    assert farm.bring(farm.readings(NODE_1, *air)).json["refused"] == []  # type: ignore[index]
+    page = farm.client("farmer").get(PAGE).text
+    assert "Chưa có khu nào tính nước cây cần." in page
+    assert "Độ thiếu hụt ẩm 1,3\u00a0kPa" in page  # ASHRAE: 3.17 kPa saturated at 25 °C
+    assert "Điểm sương 16,7°C" in page
+    assert "7 ngày thiếu số đo" in page
+
+
+def test_a_bed_or_a_planting_that_cannot_be_is_refused_and_the_page_lives(farm: Place) -> None:
+    for wrong in ({"at": -1}, {"missing_mm": "3"}, {"total_mm": None}):
+        answer = farm.bring(farm.row("zone", zone=told(**wrong))).json
+        assert answer is not None
+        assert len(answer["refused"]) == 1
+    row = told()
+    row["balance"]["planted"] = "hom qua"
+    answer = farm.bring(farm.row("zone", zone=row)).json
+    assert answer is not None
+    assert len(answer["refused"]) == 1
+    assert farm.client("farmer").get(PAGE).status_code == 200
+
+
+def test_strangers_see_nothing(farm: Place) -> None:
+    assert farm.client("farmer-bac-ha").get(PAGE).status_code == 404
+    assert farm.client().get(PAGE).status_code in (302, 303)
