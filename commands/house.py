@@ -50,6 +50,12 @@ def _zone(zone: str, name: str, coil: int, area_m2: int, mode: str) -> dict[str,
     }
 
 
+STRAWBERRIES = {
+    "crop": "dau-tay",
+    "planted": "2026-10-01",  # fixed: an edited settings file would undo what people chose
+    "soil": "nhieu-mun",
+    "flow_l_per_min": 63.3,
+}
 GREENHOUSES: list[dict[str, Any]] = [
     {
         "slug": "tan-binh-1",
@@ -67,7 +73,7 @@ GREENHOUSES: list[dict[str, Any]] = [
         "farm": "hung-binh",
         "area_m2": 400,
         "zones": [
-            _zone("hung-binh-1-k1", "Khu 1", 2, 190, "manual"),
+            _zone("hung-binh-1-k1", "Khu 1", 2, 190, "advice") | {"balance": STRAWBERRIES},
             _zone("hung-binh-1-k2", "Khu 2", 3, 190, "band"),
         ],
     },

@@ -196,11 +196,18 @@ def _soil(zone: ZoneNow) -> list[tuple[str, str]]:
                 ),
             )
         ]
-    if zone.zone.mode in ("balance", "advice"):
-        return []  # there the reckoned soil says when it is dry, in the zone's own sentence
     if not isinstance(low, (int, float)) or soil.value >= low or zone.running is not None:
         return []
     wet, least = below(soil.value, low), quantity(low, "%")
+    if zone.zone.mode in ("balance", "advice"):
+        text = _(
+            "%(zone)s đất khô: còn %(wet)s, cần ít nhất %(least)s. "
+            "Xin xem đất: lượng nước tính được có thể sai.",
+            zone=zone.zone.name,
+            wet=wet,
+            least=least,
+        )
+        return [("attention", text)]
     if zone.zone.mode == "band" and zone.zone.code != "stopped_by_person":
         text = _(
             "%(zone)s đất khô: còn %(wet)s, cần ít nhất %(least)s. Khu này sẽ tự tưới.",
