@@ -115,7 +115,7 @@ class WaterBook:
         if is_edited:
             found |= {"mode": settings.mode, "band": band, "schedule": schedule}
             found |= {"balance": settings.balance, "bed": None}
-            found |= {"is_wetting": False, "slots_until": None}
+            found |= {"is_wetting": False, "slots_until": None, "returns_to": None}
         return replace(zone, **found)
 
     # --- runs ------------------------------------------------------------------------------

@@ -171,9 +171,9 @@ class Watering:
                 self._stops.note(zone_id, number, given)
             return done
         if do in ("water", "hand"):
-            seconds = command["seconds"]
-            if isinstance(seconds, bool) or not isinstance(seconds, int):
-                raise ValueError("seconds must be a whole number")
+            seconds = _seconds(command)
+            if seconds is None:
+                raise ValueError(f"{do} needs seconds")
             if do == "hand":
                 return self._by_hand(command_id, zone_id, seconds, command.get("by"))
             return self._water(command_id, zone_id, seconds, command.get("by"), age_of(command))
@@ -231,6 +231,7 @@ class Watering:
             _band(band) if band is not None else None,
             read_schedule(schedule) if schedule is not None else None,
             read_balance(plants) if plants is not None else None,
+            _seconds(command),
         )
         if before.is_locked:
             locked = self._supervised.unlock(zone_id)
@@ -328,6 +329,13 @@ class Watering:
 
     def _moment(self) -> Moment:
         return Moment(self._clock(), self._steady(), self._boot)
+
+
+def _seconds(command: Body) -> int | None:
+    seconds = command.get("seconds")
+    if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, int)):
+        raise ValueError("seconds must be a whole number")
+    return seconds
 
 
 def _band(found: Body) -> Band:

@@ -102,6 +102,9 @@ class Zone:
     area_m2: float = 1.0
     bed: Bed | None = None
     slots_until: int | None = None  # Unix time up to which slots are over, done or given up
+    returns_to: str | None = None  # the way that goes on when watering by hand is over
+    by_hand_seconds: int = 0  # how long it lasts then
+    by_hand_since: int | None = None  # Unix time
     is_wetting: bool = False  # the band has begun to water and has not reached ``high``
     is_stopped: bool = False  # a person pressed stop; automatic watering waits for a person
     is_locked: bool = False  # its valve did not close; a person must look

@@ -8,6 +8,9 @@ running      open until its ordered end   the end, a stop, or doubt: idle; a stu
 locked       the valve did not close      a person looks and sets the mode again: idle
 ============ ============================ =======================================================
 
+For a while only, a person may set a zone that waters by itself to ``manual``; then its own way
+goes on. A clock that jumps ahead ends that early: to work on pipes, a zone is switched ``off``.
+
 A person's stop holds automatic watering back until a person waters the zone or sets its mode.
 """
 
@@ -22,12 +25,13 @@ from nongso.gateway.irrigation.facts import Balance, Band, Known, Reason, Schedu
 
 MODES = ("off", "manual", "band", "schedule", "balance", "advice")
 AUTOMATIC = ("band", "schedule", "balance")
+LONGEST_BY_HAND_SECONDS = 7 * 86400
 
 
 def look(zone: Zone, known: Known) -> Decision:
     """Say what a zone does now that nobody has asked for anything."""
-    is_reckoned = zone.mode in plants.MODES and zone.balance is not None
-    if is_reckoned:
+    zone = _after_hand(zone, int(known.now))
+    if _is_reckoned(zone):
         zone = plants.reckoned(zone, known)  # plants drink whatever else happens
     if zone.is_locked:
         return Decision(zone, Reason("zone_locked"))
@@ -35,9 +39,35 @@ def look(zone: Zone, known: Known) -> Decision:
         return decide(zone, known)
     if zone.mode == "schedule" and zone.schedule is not None:
         return clock.decide_by_clock(zone, known)
-    if is_reckoned:
+    if zone.returns_to is not None and zone.by_hand_since is not None:
+        until = zone.by_hand_since + zone.by_hand_seconds
+        return Decision(zone, Reason("by_hand_until", {"at": until}))
+    if _is_reckoned(zone):
         return plants.decide_by_balance(zone, known)
     return Decision(zone, Reason("mode_manual" if zone.mode == "manual" else "zone_off"))
+
+
+def _is_reckoned(zone: Zone) -> bool:
+    return (zone.returns_to or zone.mode) in plants.MODES and zone.balance is not None
+
+
+def _after_hand(zone: Zone, now: int) -> Zone:
+    """The zone with its time of watering by hand begun, or over."""
+    if zone.returns_to is None:
+        return zone
+    since = zone.by_hand_since
+    if since is None or since > now:  # just set, or the clock was set back
+        return replace(zone, by_hand_since=now)
+    if now - since < zone.by_hand_seconds:
+        return zone
+    return replace(
+        zone,
+        mode=zone.returns_to,
+        returns_to=None,
+        by_hand_since=None,
+        slots_until=None,
+        is_wetting=False,
+    )
 
 
 def state(zone: Zone, is_running: bool) -> str:
@@ -66,11 +96,13 @@ def set_mode(
     band: Band | None = None,
     schedule: Schedule | None = None,
     balance: Balance | None = None,
+    seconds: int | None = None,
 ) -> Zone:
     """A person sets the mode, and with it clears a lock and an earlier stop.
 
     ``band``, ``schedule`` and ``balance`` are ``None`` to keep the zone's own; slots that have
-    come by now are over. Raises ``ValueError`` with a sentence.
+    come by now are over. ``seconds`` is how long ``manual`` lasts until the way that waters by
+    itself goes on; it is left out where there is none. Raises ``ValueError`` with a sentence.
     """
     if mode not in MODES:
         raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
@@ -89,7 +121,13 @@ def set_mode(
         raise ValueError(f"mode {mode} needs a balance: crop, planted, soil, flow_l_per_min")
     if balance is not None:
         planting.check(balance)
-    goes_on = mode in plants.MODES and zone.mode in plants.MODES
+    before = zone.returns_to or zone.mode
+    returns_to = None
+    if seconds is not None:
+        if mode != "manual" or not 60 <= seconds <= LONGEST_BY_HAND_SECONDS:
+            raise ValueError("only manual is for a while, of a minute to seven days")
+        returns_to = before if before in (*AUTOMATIC, *plants.MODES) else None
+    goes_on = (returns_to or mode) in plants.MODES and before in plants.MODES
     return replace(
         zone,
         mode=mode,
@@ -97,6 +135,9 @@ def set_mode(
         schedule=schedule,
         balance=balance,
         bed=zone.bed if goes_on else None,
+        returns_to=returns_to,
+        by_hand_seconds=seconds or 0,
+        by_hand_since=None,
         slots_until=None,
         is_wetting=False,
         is_stopped=False,

@@ -342,6 +342,6 @@ def zone_sentence(zone: ZoneNow, house: HouseNow) -> str:
         return sentences.refusal(zone.zone.code or "zone_locked", zone.zone.values, house.names)
     if zone.zone.mode == "off":
         return _("Khu này đang tắt, không tưới.")
-    if zone.zone.mode == "manual":
+    if zone.zone.mode == "manual" and zone.zone.code != "by_hand_until":
         return _("Khu này chỉ tưới khi có người bấm.")
     return sentences.waiting(zone.zone.code, zone.zone.values, house.names, house.at)

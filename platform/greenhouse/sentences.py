@@ -195,6 +195,9 @@ WAITED: dict[str, _Sentence] = {
         "Vừa tưới xong, chờ thêm %(left)s cho nước thấm.", left=w.time("seconds_left")
     ),
     "mode_manual": lambda w: _("Khu này chỉ tưới khi có người bấm."),
+    "by_hand_until": lambda w: _(
+        "Đang tưới tay, chỉ tưới khi có người bấm. Tự tưới lại từ %(at)s.", at=w.since("at")
+    ),
     "next_slot": lambda w: _("Lần tưới theo giờ hẹn tới: %(at)s.", at=w.since("at")),
     "no_slot": lambda w: _("Chưa hẹn giờ tưới nào, nên khu này chưa tự tưới."),
     "slot_missed": lambda w: _(

@@ -38,7 +38,8 @@ LONGEST_SEASON_DAYS = 400
 MOST_FLOW = 1000
 WETTED = {"drip": 0.4, "all": 1.0}  # FAO-56, table 20: drip wets 0.3 to 0.4 of the ground
 FALLBACKS = ("nothing", "minimum")
-PLANTS = ("crop", "planted", "soil", "wetted", "fallback")
+BY_HAND_HOURS = (0, 6, 24, 72)  # 0: until somebody changes it
+PLANTS = ("crop", "planted", "soil", "wetted", "fallback", "hours")
 METERED_RUNS, LEAST_METERED_SECONDS = 20, 60
 _CLOCK = re.compile("([01]?[0-9]|2[0-3]):([0-5][0-9])")
 
@@ -92,9 +93,10 @@ def change(slug: str) -> Response | tuple[str, int]:
     if typed.mode != "off" and (refused := pins.trouble()):
         typed.wrong["pin"] = refused
         return _page(greenhouse, zone, typed), 403
-    wish = Wish("mode", zone.id, None, typed.mode, band, schedule, balance)
+    seconds = _by_hand_seconds(typed)
+    wish = Wish("mode", zone.id, seconds, typed.mode, band, schedule, balance)
     # The same press twice is one wish; the same page with other numbers is another.
-    told = json.dumps([typed.mode, band, schedule, balance], sort_keys=True)
+    told = json.dumps([typed.mode, seconds, band, schedule, balance], sort_keys=True)
     id_ = pressed_id(f"{zone.id}:{hashlib.sha256(told.encode()).hexdigest()}")
     expires = int(time.time()) + commands.DEFAULT_EXPIRY_SECONDS
     try:
@@ -140,6 +142,7 @@ def _planted(zone: Zone) -> dict[str, str]:
         "soil": kept.get("soil", "thit"),
         "wetted": "all" if kept.get("wetted_share", WETTED["drip"]) == WETTED["all"] else "drip",
         "fallback": kept.get("fallback", FALLBACKS[0]),
+        "hours": "0",
     }
 
 
@@ -256,6 +259,14 @@ def _balance(typed: Typed, zone: Zone) -> dict[str, Any]:
         "fallback": plants["fallback"],
         **{name: kept[name] for name in others if name in kept},
     }
+
+
+def _by_hand_seconds(typed: Typed) -> int | None:
+    """How long ``manual`` lasts; ``None`` until somebody changes it."""
+    hours = typed.plants["hours"] or "0"
+    if hours not in map(str, BY_HAND_HOURS):
+        abort(400)
+    return int(hours) * 3600 or None if typed.mode == "manual" else None
 
 
 def _page(greenhouse: Greenhouse, zone: Zone, typed: Typed) -> str:

@@ -189,3 +189,14 @@ def test_the_reckoned_soil_of_the_gateway_is_kept(farm: Place) -> None:
     assert farm.bring(row).json["refused"] == []
     page = farm.client("farmer").get("/greenhouses/tan-binh-1").text
     assert "Nên tưới 10 phút: cây đã dùng 800\u00a0lít nước trong đất." in page
+
+
+@pytest.mark.parametrize(("hours", "seconds"), [("0", None), ("6", 21600), ("72", 259200)])
+def test_watering_by_hand_can_be_for_a_while(farm: Place, hours: str, seconds: int | None) -> None:
+    assert press(farm, mode="manual", hours=hours).status_code == 303
+    body = told(farm)
+    assert (body["mode"], body.get("seconds")) == ("manual", seconds)
+
+
+def test_a_while_that_is_in_no_list_is_no_press_of_a_person(farm: Place) -> None:
+    assert press(farm, mode="manual", hours="9999").status_code == 400

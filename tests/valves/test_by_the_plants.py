@@ -147,3 +147,22 @@ def test_a_run_that_was_killed_waters_the_reckoned_soil_too(
     assert len(ended) == 1
     litres = 200.0 * ended[0]["seconds"] / 60 if ended[0]["litres"] is None else ended[0]["litres"]
     assert bed["credited_litres"] == pytest.approx(litres)
+
+
+def test_by_hand_for_a_while_outlives_a_restart_and_ends(new_farm: Callable[..., Farm]) -> None:
+    farm = new_farm()
+    farm.turn(2)
+    grow(farm, mode="advice")
+    done = farm.order(do="mode", zone="k1", mode="manual", seconds=3600)
+    assert done["state"] == "done"
+    farm.turn(2)
+    assert (row(farm)["mode"], row(farm)["code"]) == ("manual", "by_hand_until")
+    farm.dies()
+    farm.start()
+    farm.wall_offset += 3590
+    farm.turn(2)
+    assert row(farm)["mode"] == "manual"
+    farm.turn(12)
+    assert row(farm)["mode"] == "advice"
+    wrong = farm.order(do="mode", zone="k1", mode="manual", seconds=1.5)
+    assert (wrong["state"], wrong["code"]) == ("refused", "not_understood")

@@ -35,6 +35,7 @@ WAITED = {
     "no_reading": ("age_seconds",),
     "soaking": ("seconds_left",),
     "mode_manual": (),
+    "by_hand_until": ("at",),
     "stopped_by_person": (),
     "next_slot": ("at",),
     "no_slot": (),
