@@ -158,7 +158,9 @@ class Walk:
             self.zone = zones.wished(self.zone)
             self.water(self.chance.randint(1, 600), by_rules=False)
         else:
-            self.zone = zones.set_mode(self.zone, self.chance.choice(zones.MODES))
+            mode = self.chance.choice(zones.MODES)
+            seconds = self.chance.choice((None, 7200)) if mode == "manual" else None
+            self.zone = zones.set_mode(self.zone, mode, seconds=seconds)
 
     def known(self) -> Known:
         """What the gateway believes."""
@@ -205,11 +207,13 @@ class Walk:
         self.opened += by_rules
 
 
-def walk(steps: int, seed: int = 1) -> Walk:
-    """Walk so many steps."""
+def walk(steps: int, seed: int = 1, told_each: int = 0) -> Walk:
+    """Walk so many steps, and say now and then how far it is."""
     going = Walk(random.Random(seed))
-    for _step in range(steps):
+    for number in range(1, steps + 1):
         going.step()
+        if told_each and number % told_each == 0:
+            print(f"{number} steps, {len(going.breaches)} breaches", flush=True)
     return going
 
 
@@ -221,7 +225,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     if asked.steps:
-        done = walk(asked.steps, asked.seed)
+        done = walk(asked.steps, asked.seed, told_each=1_000_000)
         print(f"{asked.steps} steps, {done.opened} openings, {len(done.breaches)} breaches")
         print(*done.breaches[:20], sep="\n")
         return 1 if done.breaches else 0

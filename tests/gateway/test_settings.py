@@ -42,6 +42,16 @@ def zone(found: dict[str, Any]) -> dict[str, Any]:
     return first
 
 
+PLANTS = {"crop": "ca-chua", "planted": "2026-10-01", "soil": "thit", "flow_l_per_min": 80}
+
+
+def test_a_zone_can_have_plants(file: Path) -> None:
+    change(file, lambda f: zone(f).update(mode="balance", balance=PLANTS))
+    balance = load(file).zones()["tan-binh-1-k1"].balance
+    assert balance is not None
+    assert (balance.flow_l_per_min, balance.fallback) == (80.0, "nothing")
+
+
 @pytest.mark.parametrize(
     ("how", "says"),
     [
@@ -63,6 +73,9 @@ def zone(found: dict[str, Any]) -> dict[str, Any]:
         (lambda f: zone(f).update(coil=7), "stands twice"),
         (lambda f: zone(f).update(mode="always"), "mode must be one of off, manual, band"),
         (lambda f: zone(f).update(mode="band", band=None), "band is needed in mode band"),
+        (lambda f: zone(f).update(mode="advice"), "balance is needed in mode advice"),
+        (lambda f: zone(f).update(balance=PLANTS | {"crop": "lan"}), "balance: crop must be one"),
+        (lambda f: zone(f).update(balance=PLANTS | {"colour": 1}), r"key .*balance\.colour"),
         (lambda f: zone(f)["band"].update(low=60), "0 <= low < high"),
         (lambda f: zone(f)["band"].update(run_seconds=9999), "band.run_seconds"),
         (lambda f: zone(f).update(max_day_seconds=10), "max_day_seconds"),
