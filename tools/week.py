@@ -210,6 +210,7 @@ def drawn(weeks: list[Week]) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
         'font-family="sans-serif" font-size="13" fill="#1c2b23">',
+        "<title>One week on the simulated farm, watered in six ways</title>",
         f'<rect width="{WIDTH}" height="{height}" fill="#fbfaf6"/>',
         '<text x="16" y="26" font-size="18" font-weight="bold">'
         "One week in October, watered in six ways</text>",
