@@ -53,6 +53,7 @@ class Filled:
         Signer(place.records, Custody(place.settings.folder), "example.com/log").sign_now(now)
         for user in ("farmer", "clerk", "admin", "officer", "helper"):
             self.clients[user] = place.client(user)
+        self._grow(now)
         self._water(now)
         self.line = self._write()
         self._speak()
@@ -73,9 +74,27 @@ class Filled:
                     ("light", 9000),
                 )
             ]
+            past += [
+                [name, at, value, 0]
+                for at in range(now - 8 * 86400, now - 86400, 3600)
+                for name, value in (("air_temperature", 18.0), ("air_humidity", 92.0))
+            ]
             self.place.bring(
                 self.place.readings(node, *past, ["soil_moisture", now - 60, None, 3])
             )
+
+    def _grow(self, now: int) -> None:
+        """A zone whose soil is reckoned."""
+        plants = {"crop": "ca-chua", "planted": "2026-01-01", "soil": "thit"}
+        sums = {"reference_mm": 2.0, "used_mm": 2.5, "watered_mm": 1.0, "drained_mm": 0.0}
+        bed = {"at": now - 60, "missing_mm": 3.0, "total_mm": 30.0, "allowed_mm": 6.0, **sums}
+        bed |= {"thirsty_seconds": 0, "measured_seconds": 40_000, "day": 20_000}
+        zone = {"id": f"{HOUSE}-k1", "state": "idle", "at": now - 3600, "mode": "advice"}
+        zone |= {"balance": plants | {"flow_l_per_min": 80.0}, "bed": bed, "code": "should_water"}
+        values = {"seconds": 540, "litres": 720.0, "allowed_litres": 700.0}
+        answer = self.place.bring(self.place.row("zone", zone=zone | {"values": values})).json
+        assert answer is not None
+        assert answer["refused"] == []
 
     def _water(self, now: int) -> None:
         """A watering that ended, and one that was refused."""

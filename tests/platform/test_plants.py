@@ -118,6 +118,26 @@ def test_without_plants_the_page_says_how_to_begin_and_knows_the_air(farm: Place
     assert "7 ngày thiếu số đo" in page
 
 
+def test_seven_humid_nights_stand_on_the_page_with_their_sources(farm: Place) -> None:
+    midnight = int(
+        datetime.datetime.combine(day_of(time.time()), datetime.time(), ZONE).timestamp()
+    )
+    readings = [
+        [name, midnight - 7 * 86400 + 3600 * n + 60, value, 16]
+        for n in range(7 * 24)
+        for name, value in (
+            ("air_temperature", 18.0),
+            ("air_humidity", 95.0 if n % 24 < 16 else 60.0),
+        )
+    ]
+    assert farm.bring(farm.readings(NODE_1, *readings)).json["refused"] == []  # type: ignore[index]
+    page = farm.client("farmer").get(PAGE).text
+    assert "21 điểm; sách khuyên phòng khi cộng dồn đến 18 điểm." in page
+    assert "Theo Wallin 1962" in page
+    assert "thiếu số đo" not in page
+    assert "Xin xem cây trước" in page
+
+
 def test_a_bed_or_a_planting_that_cannot_be_is_refused_and_the_page_lives(farm: Place) -> None:
     for wrong in ({"at": -1}, {"missing_mm": "3"}, {"total_mm": None}):
         answer = farm.bring(farm.row("zone", zone=told(**wrong))).json
