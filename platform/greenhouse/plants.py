@@ -41,16 +41,19 @@ class Air:
 
 @dataclass(frozen=True)
 class Bed:
-    """The reckoned soil of a zone, in litres over the zone and mm. Sums are of today."""
+    """The reckoned soil of a zone, in litres over the zone and mm.
+
+    The sums are of today, and ``None`` where today nothing was told yet.
+    """
 
     zone: Zone
     crop: str
     age_days: int
     at: int
     is_old: bool
-    used_litres: float
-    used_mm: float
-    watered_litres: float
+    used_litres: float | None
+    used_mm: float | None
+    watered_litres: float | None
     missing_litres: float
     allowed_litres: float
     share: int  # of the allowed water that is still there, %
@@ -121,9 +124,9 @@ def _bed(
         age_days=days,
         at=int(told["at"]),
         is_old=now - told["at"] > OLDEST_BED_SECONDS,
-        used_litres=told["used_mm"] * area_m2 if is_todays else 0.0,
-        used_mm=told["used_mm"] if is_todays else 0.0,
-        watered_litres=told["watered_mm"] * area_m2 if is_todays else 0.0,
+        used_litres=told["used_mm"] * area_m2 if is_todays else None,
+        used_mm=told["used_mm"] if is_todays else None,
+        watered_litres=told["watered_mm"] * area_m2 if is_todays else None,
         missing_litres=told["missing_mm"] * area_m2,
         allowed_litres=allowed * area_m2,
         share=round(100 * max(0.0, 1.0 - told["missing_mm"] / allowed)),

@@ -88,7 +88,8 @@ class Filled:
         plants = {"crop": "ca-chua", "planted": "2026-01-01", "soil": "thit"}
         sums = {"reference_mm": 2.0, "used_mm": 2.5, "watered_mm": 1.0, "drained_mm": 0.0}
         bed = {"at": now - 60, "missing_mm": 3.0, "total_mm": 30.0, "allowed_mm": 6.0, **sums}
-        bed |= {"thirsty_seconds": 0, "measured_seconds": 40_000, "day": 20_000}
+        bed |= {"thirsty_seconds": 0, "measured_seconds": 40_000}
+        bed["day"] = (now + 7 * 3600) // 86400
         zone = {"id": f"{HOUSE}-k1", "state": "idle", "at": now - 3600, "mode": "advice"}
         zone |= {"balance": plants | {"flow_l_per_min": 80.0}, "bed": bed, "code": "should_water"}
         values = {"seconds": 540, "litres": 720.0, "allowed_litres": 700.0}
@@ -327,6 +328,7 @@ class Filled:
             Seen(f"/greenhouses/{HOUSE}", "officer"),
             Seen(f"/greenhouses/{HOUSE}", "helping"),
             Seen(f"/greenhouses/{HOUSE}?days=30", "farmer"),
+            Seen(f"/greenhouses/{HOUSE}/way?zone={HOUSE}-k1", "farmer"),
             Seen("/nowhere", "farmer"),
             Seen("/people", "farmer"),
             *(

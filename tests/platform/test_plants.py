@@ -104,6 +104,7 @@ def test_a_reckoning_of_yesterday_is_not_shown_as_todays(farm: Place) -> None:
     bring(farm, told(at=now - 90_000, day=day_of(now).toordinal() - EPOCH - 1))
     page = farm.client("farmer").get(PAGE).text
     assert "Số này đã cũ" in page
+    assert "Hôm nay cây đã dùng" not in page
     assert "600\u00a0lít" not in page
 
 

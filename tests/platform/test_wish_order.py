@@ -108,3 +108,21 @@ def test_wishes_from_before_the_upgrade_are_numbered_by_their_age(settings: Sett
         connection.commit()
     records.close()
     assert migrations.upgrade(settings)
+
+
+def test_an_older_program_finds_reckoned_zones_watered_by_hand(farm: Place) -> None:
+    """Its page knows no such ways; the way back must not leave a zone in one of them."""
+    for number, (zone, mode) in enumerate(
+        (("tan-binh-1-k1", "balance"), ("tan-binh-1-k2", "band"))
+    ):
+        row = {"id": zone, "state": "idle", "at": 1_790_000_000 + number, "mode": mode}
+        assert farm.bring(farm.row("zone", zone=row)).status_code == 200
+    with farm.records.engine.connect() as connection:
+        connection.execution_options(**farm.records.write_options())
+        alembic.downgrade(migrations._config(connection), "greenhouse_3")
+        found = dict(connection.execute(text("SELECT id, mode FROM zone")).all())  # type: ignore[arg-type]
+        assert found == {"tan-binh-1-k1": "manual", "tan-binh-1-k2": "band"}
+        alembic.upgrade(migrations._config(connection), "heads")
+        beds = connection.execute(text("SELECT bed, balance FROM zone")).all()
+        assert set(beds) == {(None, None)}
+        connection.rollback()
