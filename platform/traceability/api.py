@@ -8,12 +8,12 @@ from flask import Blueprint, Response, jsonify, request
 from sqlalchemy import select
 
 from nongso.platform import query
-from nongso.platform.accounts import allow, scoped
+from nongso.platform.accounts import allow, scoped, somebody
 from nongso.platform.errors import Problem, unreadable
 from nongso.platform.languages import _
-from nongso.platform.openapi import one_of, one_of_these, operation, whole
+from nongso.platform.openapi import one_of, one_of_these, operation, text_of, whole
 from nongso.platform.store import records
-from nongso.platform.traceability import holding, legal_facts, shaping
+from nongso.platform.traceability import holding, legal_facts, shaping, trace_wide
 from nongso.platform.traceability.desk import READERS, settings
 from nongso.platform.traceability.identifiers import lot_id
 from nongso.platform.traceability.records import PACKS, Flow, Lot, lot_kinds
@@ -24,12 +24,14 @@ from nongso.platform.traceability.shapes import (
     LotAnswer,
     LotsAnswer,
     TraceAnswer,
+    WideTraceAnswer,
 )
 from nongso.platform.traceability.trace import DIRECTIONS, trace
 
 blueprint = Blueprint("lots_api", __name__, url_prefix="/api/v1")
 
 MOST_LOTS = 1000
+MOST = 400  # letters of an identifier, as in what others may send
 _Body = TypeVar("_Body", bound=msgspec.Struct)
 
 
@@ -89,6 +91,55 @@ def trace_lot(code: str) -> Response:
             "direction": direction,
             "lots": [{**lot_answer(one.lot), "depth": one.depth} for one in tree.lots],
             "flows": [_flow(flow) for flow in tree.flows],
+        }
+    )
+
+
+@blueprint.get("/trace")
+@allow(*READERS, scope="read")
+@operation(
+    answers={200: "things with their distance, and the ways between them", 404: "no such lot"},
+    answer=WideTraceAnswer,
+    query={
+        "of": text_of("a lot's code, or an identifier that others gave", needed=True, most=MOST),
+        "direction": one_of("where to look; back if left out", *DIRECTIONS),
+    },
+)
+def trace_goods() -> Response:
+    """The way of goods that others recorded, by their identifier, and of lots of ours."""
+    direction = request.args.get("direction", "back")
+    if direction not in DIRECTIONS:
+        raise Problem(400, "bad_direction", _("Hướng truy là back hoặc forward."))
+    asked = "".join(filter(str.isprintable, request.args.get("of", ""))).strip()
+    if not 0 < len(asked) <= MOST:
+        raise Problem(400, "bad_of", _("of phải có từ 1 đến %(most)s ký tự.", most=MOST))
+    session, base = records(), settings().label_url
+    home = None if somebody().sees_all else somebody().cooperative
+    key = trace_wide.start_of(session, base, asked)
+    if ":" not in key:
+        key = own_lot(key).code
+    wide = trace_wide.follow(session, [key], direction, base, home)
+    recorded = trace_wide.history(session, wide, base, home)
+    return jsonify(
+        {
+            "start": key,
+            "direction": direction,
+            "things": dict(wide.depths),
+            "ways": [
+                {
+                    "source": link.source,
+                    "target": link.target,
+                    "quantity": link.quantity,
+                    "unit": link.uom,
+                    "how": link.kind,
+                }
+                for link in wide.links
+            ],
+            "overdrawn": [
+                {"name": one.name, "recorded": one.recorded, "used": one.used, "unit": one.uom}
+                for one in trace_wide.overdrawn(recorded)
+            ],
+            "events": len(recorded),
         }
     )
 

@@ -110,6 +110,40 @@ class TraceAnswer(TypedDict):
     flows: list[FlowAnswer]
 
 
+class WayAnswer(TypedDict):
+    """Something went from one thing into another; ``how`` is ``made`` or ``packed``."""
+
+    source: str
+    target: str
+    quantity: float | None
+    unit: str
+    how: str
+
+
+class OverdrawnAnswer(TypedDict):
+    """More of a thing was used than was ever recorded of it."""
+
+    name: str
+    recorded: float
+    used: float
+    unit: str
+
+
+class WideTraceAnswer(TypedDict):
+    """The way of goods through our lots, cartons and what others recorded.
+
+    A lot of ours stands by its code, everything else by the identifier that events give it.
+    ``events`` is how many records were found about all of it.
+    """
+
+    start: str
+    direction: str
+    things: dict[str, int]
+    ways: list[WayAnswer]
+    overdrawn: list[OverdrawnAnswer]
+    events: int
+
+
 class RangeAnswer(TypedDict):
     """Running numbers of the labels in their lot."""
 

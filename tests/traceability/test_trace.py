@@ -305,3 +305,24 @@ def test_a_clerk_finds_where_the_packs_of_others_come_from(
     for nobodys in ("urn:nobody:1", "urn:%00:1", "http://[", "urn:%F0%9F%90%9D"):
         unknown = site.clerk.get(f"/records/trace?of={nobodys}").text
         assert "Chưa có ghi chép nào về mã này." in unknown
+
+
+def test_a_program_follows_the_goods_of_others_as_a_clerk_does(farm: Farm, site: Site) -> None:
+    packed = farm.packed(20).code
+    soup = "https://bep.example/t/SUP01"
+    put(
+        farm,
+        told(
+            1, "TransformationEvent", bizStep="commissioning",
+            inputQuantityList=[{"epcClass": f"{BASE}/t/{packed}", "quantity": 4}],
+            outputQuantityList=[much(soup, 12)],
+        ),
+    )  # fmt: skip
+    answer = site.api(f"/api/v1/trace?of={soup}").json
+    assert answer["things"][packed] == 1
+    way = {"source": packed, "target": soup, "quantity": 4, "unit": "", "how": "made"}
+    assert way in answer["ways"]
+    ahead = site.api(f"/api/v1/trace?of={packed}&direction=forward").json
+    assert ahead["things"] == {packed: 0, soup: 1}
+    assert site.api("/api/v1/trace?of=ZZZZZZ").status_code == 404
+    assert site.api("/api/v1/trace").status_code == 400
