@@ -185,12 +185,13 @@ with records.transaction() as session:
     if when == "before the commit":
         die()
 if when == "while the sheet is written":
-    labelling.os.fsync = die
+    os.fsync = die
 with records.session() as session:
     labelling.file_of(session, made, settings.files_folder)
 """
 
 
+@pytest.mark.walk
 @pytest.mark.parametrize("when", ["before the commit", "while the sheet is written"])
 def test_a_batch_whose_process_is_killed_is_neither_lost_nor_issued_twice(
     farm: Farm, when: str

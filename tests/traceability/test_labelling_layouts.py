@@ -111,6 +111,7 @@ WRONG = (
 )
 
 
+@pytest.mark.walk
 def test_what_is_wrong_is_said_beside_its_field_and_nothing_is_kept(
     site: Site, farm: Farm
 ) -> None:
@@ -170,6 +171,7 @@ def test_a_file_that_is_no_layout_for_here_is_refused_with_the_reason(site: Site
         assert said in troubles(answer)["file"]
 
 
+@pytest.mark.walk
 def test_the_picture_of_a_product_is_printed_where_the_layout_has_a_place_for_it(
     site: Site, farm: Farm
 ) -> None:
