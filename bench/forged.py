@@ -1,0 +1,226 @@
+"""Labels that are guessed, mutated, borrowed and dressed up, by the million, against the pages.
+
+A cooperative lives a season with a mark wherever a person is (``public_farm``), and packs three
+lots with labels of their own. Then label addresses are made up: numbers of the right shape that
+nobody issued, real ones with letters changed, swapped, doubled or mistaken for others, numbers of
+one lot under another lot or another GTIN, real ones in small letters or with hyphens, and texts
+that want to be read as SQL, HTML or a path. Each answer must be the right one: the pack's page
+where the address means a label that was issued, else 404 (400 where it is no GS1 address), never
+5xx; and no page may hold the number of another label, or any mark.
+"""
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote_to_bytes
+
+from flask import Flask
+from sqlalchemy import select
+from werkzeug.test import create_environ
+
+from nongso.platform.traceability import labelling, labelling_account
+from nongso.platform.traceability.identifiers import ALPHABET, as_typed, new_lot_code, new_serial
+from nongso.platform.traceability.records import LabelCode
+
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "traceability"))
+from cooperative import open_farm
+from platform_site import Site, open_site
+from public_farm import MARK, fill
+
+GTIN, OTHER_GTIN = "09524000059109", "09524000059116"  # 952: GS1's prefix for demonstrations
+MISTAKEN = {
+    "B": "8",
+    "8": "B",
+    "S": "5",
+    "5": "S",
+    "Z": "2",
+    "2": "Z",
+    "G": "6",
+    "Q": "O",
+    "V": "Y",
+}
+HOSTILE = [
+    "' OR '1'='1",
+    '" UNION SELECT serial FROM label_code --',
+    "<script>alert(1)</script>",
+    "../../platform.json",
+    "%00",
+    "{{7*7}}",
+    "\u202eABC",
+    "ＡＢＣＤ",
+    "%",
+    "_",
+    "*",
+    "A" * 1500,
+]
+
+
+@dataclass(frozen=True)
+class Market:
+    """The labels that were really issued, and where to ask."""
+
+    app: Flask
+    labels: dict[str, str]  # serial, lot
+    serials: list[str]
+    lots: list[str]
+
+
+def open_market(site: Site) -> Market:
+    """Let the season pass and print the labels."""
+    fill(site)
+    farm = site.farm
+    product = farm.product(name="Miến sợi", gtin=GTIN)
+    for _lot in range(3):
+        code = farm.packed(40, product=product).code
+        farm.do(labelling.issue, labelling.Wish(code, 30, codes="unit"), {"text": "Miến"})
+        farm.do(labelling_account.apply, labelling_account.Told(code, ()))
+    with farm.records.session() as session:
+        wanted = select(LabelCode.serial, LabelCode.lot).order_by(LabelCode.lot, LabelCode.running)
+        labels = {serial: lot for serial, lot in session.execute(wanted)}  # noqa: C416
+    return Market(site.stranger.application, labels, list(labels), sorted(set(labels.values())))
+
+
+def guessed(dice: random.Random, market: Market) -> tuple[str, str]:
+    """A number of the right shape, of a lot that is there or not."""
+    lot = dice.choice([*market.lots, new_lot_code()])
+    return lot, new_serial()
+
+
+def mutated(dice: random.Random, market: Market) -> tuple[str, str]:
+    """A real label with a letter or two that are not its own."""
+    serial = dice.choice(market.serials)
+    parts = [market.labels[serial], serial]
+    which = dice.randrange(2)
+    text = parts[which]
+    for _change in range(dice.randint(1, 2)):
+        at = dice.randrange(len(text))
+        match dice.randrange(5):
+            case 0:
+                text = text[:at] + dice.choice(ALPHABET) + text[at + 1 :]
+            case 1:
+                text = text[:at] + text[at + 1 :] + text[at]
+            case 2:
+                text = text[:at] + text[at] + text[at:]
+            case 3:
+                text = (text[:at] + text[at + 1 :]) or "A"
+            case _:
+                text = text[:at] + MISTAKEN.get(text[at], "0") + text[at + 1 :]
+    parts[which] = text
+    return parts[0], parts[1]
+
+
+def borrowed(dice: random.Random, market: Market) -> tuple[str, str]:
+    """A real number under a lot that is not its own."""
+    return dice.choice(market.lots), dice.choice(market.serials)
+
+
+def dressed_up(dice: random.Random, market: Market) -> tuple[str, str]:
+    """A real label as people type it."""
+    serial = dice.choice(market.serials)
+    typed = "-".join((serial[:3], serial[3:6], serial[6:]))
+    return market.labels[serial].lower(), dice.choice([serial.lower(), typed, f" {serial} "])
+
+
+def hostile(dice: random.Random, market: Market) -> tuple[str, str]:
+    """A text that wants to be something else."""
+    serial = dice.choice(market.serials)
+    text = dice.choice(HOSTILE)
+    return dice.choice(
+        [(text, serial), (market.labels[serial], text), (market.labels[serial], serial + text)]
+    )
+
+
+SORTS: tuple[Callable[[random.Random, Market], tuple[str, str]], ...] = (
+    guessed,
+    mutated,
+    borrowed,
+    dressed_up,
+    hostile,
+)
+
+
+def addressed(dice: random.Random, lot: str, serial: str) -> tuple[str, str]:
+    """The address of a label, and the GTIN that it names, if any."""
+    lot, serial = quote(lot, safe=""), quote(serial, safe="")
+    match dice.randrange(4):
+        case 0:
+            return f"/T/{lot}/{serial}", ""
+        case 1:
+            return f"/t/{lot}/{serial}?lang=en", ""
+        case 2:
+            return f"/01/{GTIN}/10/{lot}/21/{serial}", GTIN
+        case _:
+            return f"/01/{OTHER_GTIN}/10/{lot}/21/{serial}", OTHER_GTIN
+
+
+def ask(app: Flask, address: str) -> tuple[int, str]:
+    """The status and the text at exactly this address."""
+    path, _mark, query = address.partition("?")
+    environ = create_environ("/", query_string=query)
+    environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1")
+    environ["REQUEST_URI"] = address
+    environ["HTTP_ACCEPT"] = "text/html"
+    found: list[str] = []
+    body = app(environ, lambda status, _headers, _error=None: found.append(status))  # type: ignore[arg-type,return-value]
+    text = b"".join(body).decode()
+    getattr(body, "close", lambda: None)()
+    return int(found[0][:3]), text
+
+
+def judged(market: Market, address: str, label: tuple[str, str], gtin: str) -> tuple[int, str]:
+    """The status of an answer, and what is wrong with it; empty where nothing is."""
+    status, text = ask(market.app, address)
+    lot, serial = as_typed(label[0]), as_typed(label[1])
+    is_issued = market.labels.get(serial) == lot and gtin in ("", GTIN)
+    if status >= 500:
+        return status, "fell over"
+    if is_issued and status == 200 and (lot not in text or serial not in text):
+        return status, "shows something else"
+    # GS1 allows fewer letters in a number than people type: small letters yes, blanks no.
+    if is_issued != (status == 200) and not (is_issued and gtin and status in (400, 404)):
+        return status, "should be " + ("the pack's page" if is_issued else "refused")
+    if MARK in text:
+        return status, "tells of a person"
+    shown = text.upper()
+    if any(one in shown and one not in serial and one not in lot for one in market.serials):
+        return status, "tells another label's number"
+    return status, ""
+
+
+def main() -> int:
+    """Run; 1 if anything did not hold."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=20261122)
+    wish = parser.parse_args()
+    dice = random.Random(wish.seed)
+    found: Counter[str] = Counter()
+    wrong: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        market = open_market(open_site(open_farm(Path(folder))))
+        begun = time.monotonic()
+        for number in range(wish.count):
+            sort = SORTS[number % len(SORTS)]
+            label = sort(dice, market)
+            address, gtin = addressed(dice, *label)
+            status, why = judged(market, address, label, gtin)
+            found[f"{sort.__name__} {status}"] += 1
+            if why:
+                wrong.append(f"{sort.__name__}: {status} {why}: {address[:200]}")
+        seconds = time.monotonic() - begun
+    print(f"{wish.count} labels in {seconds:.0f} s, {wish.count / seconds:.0f} a second")
+    print("answers:", ", ".join(f"{what}: {count}" for what, count in sorted(found.items())))
+    for line in wrong[:20]:
+        print("WRONG", line)
+    print(f"{len(wrong)} wrong")
+    return bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
