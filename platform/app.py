@@ -58,6 +58,7 @@ ROOMS = (
     ("nongso.platform.traceability.season_pages", "blueprint"),
     ("nongso.platform.traceability.plot_diary", "blueprint"),
     ("nongso.platform.traceability.consumer", "blueprint"),
+    ("nongso.platform.traceability.shopfront.public_pages", "blueprint"),
     ("nongso.platform.traceability.shopper_reports_pages", "blueprint"),
     ("nongso.platform.traceability.resolver.described", "blueprint"),
     ("nongso.platform.traceability.api", "blueprint"),

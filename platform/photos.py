@@ -5,6 +5,7 @@ phone's picture holds the place, the phone's make and often a thumbnail of the w
 is left behind because only the pixels are written anew.
 """
 
+import functools
 import hashlib
 import io
 import warnings
@@ -47,6 +48,20 @@ def path_of(folder: Path, name: str) -> Path:
     if len(name) != 64 or set(name) - set("0123456789abcdef"):
         raise ValueError("not the name of a picture")
     return folder / name[:2] / f"{name}.jpg"
+
+
+def shown(folder: Path, name: str, longest_side: int) -> bytes | None:
+    """Return a kept picture as a page shows it; ``None`` where it is gone or cannot be read."""
+    file = path_of(folder, name)
+    try:
+        return _as_shown(file, longest_side) if file.is_file() else None
+    except (OSError, BadPhoto):
+        return None
+
+
+@functools.lru_cache(maxsize=64)
+def _as_shown(file: Path, longest_side: int) -> bytes:
+    return shrink(file.read_bytes(), longest_side)
 
 
 def shrink(data: bytes, longest_side: int = LONGEST_SIDE) -> bytes:

@@ -6,11 +6,9 @@ The page says who states what; it never says that the pack in the hand is the re
 """
 
 import datetime
-import functools
 import re
 import time
 import unicodedata
-from pathlib import Path
 
 from flask import (
     Blueprint,
@@ -66,12 +64,16 @@ from nongso.platform.traceability.resolver.names import (
 )
 from nongso.platform.traceability.resolver.records import ProductLink
 from nongso.platform.traceability.shelf import shelves
+from nongso.platform.traceability.shopfront import showing
+from nongso.platform.traceability.shopfront.sketch import Sketch, draw
+from nongso.platform.traceability.shopfront.words import telephone
 from nongso.platform.traceability.story import Story, tell
 
 blueprint = Blueprint("consumer", __name__)
 
 LOT_SECONDS = 300  # a cache may show a lot's page so long without asking; a recall is then seen
 PHOTO_PIXELS, PHOTO_SECONDS = 320, 86400  # about 15 kB
+MAKER_PIXELS = 240  # about 9 kB
 MAIN = '<main id="main" class="product">'  # in plain.html; a copy's date stands first in it
 MOST_LOTS = 50  # that a product's page lists
 KEY = "<any({}):key>".format(", ".join(f'"{key}"' for key in KEYS))
@@ -173,7 +175,8 @@ def product_page(key: str) -> Response:
 def product_photo(key: str) -> Response:
     """The picture of a product, small enough for a slow line."""
     product = records().get(Product, key)
-    file = _photo(product.photo) if product is not None and product.photo else None
+    name = "" if product is None else product.photo
+    file = photos.shown(_settings().folder / "photos", name, PHOTO_PIXELS) if name else None
     if file is None:
         abort(404)
     same_for_everybody()
@@ -186,17 +189,23 @@ def product_photo(key: str) -> Response:
     return answer
 
 
-def _photo(name: str) -> bytes | None:
-    file = photos.path_of(_settings().folder / "photos", name)
-    try:
-        return _small(file)
-    except (OSError, photos.BadPhoto):
-        return None
-
-
-@functools.lru_cache(maxsize=64)
-def _small(file: Path) -> bytes:
-    return photos.shrink(file.read_bytes(), PHOTO_PIXELS)
+@blueprint.get("/p/<key>/maker")
+@public_without_cookies
+def maker_photo(key: str) -> Response:
+    """The picture of who makes a product, while they agree; a cache keeps it for minutes only."""
+    session = records()
+    product = session.get(Product, key)
+    shown = showing.photo_of(session, product.producer_id) if product is not None else None
+    folder = _settings().folder / showing.MAKERS
+    file = None if shown is None else photos.shown(folder, shown.photo, MAKER_PIXELS)
+    if file is None:
+        abort(404)
+    same_for_everybody()
+    answer = Response(file, mimetype="image/jpeg")
+    answer.headers["Cache-Control"] = f"public, max-age={LOT_SECONDS}"
+    answer.add_etag()
+    answer.make_conditional(request)
+    return answer
 
 
 @blueprint.get(f"/{KEY}", strict_slashes=False)
@@ -279,7 +288,7 @@ def _page(lot: Lot, story: Story, label: LabelCode | None) -> Response:
         address=_address(lot, label.serial if label is not None else None),
         mass=mass,
         content=sentences.content,
-        telephone=_telephone,
+        telephone=telephone,
         missing=_missing,
         months=_months,
         storage=sentences.storage,
@@ -289,12 +298,20 @@ def _page(lot: Lot, story: Story, label: LabelCode | None) -> Response:
         links=_links(records(), story.product),
         is_past=day_of(time.time()) > story.best_before,
         recall=recall.of_lot(records(), lot.code),
+        maker=showing.photo_of(records(), story.product.producer_id),
+        sketch=_sketch(records(), lot, story),
     )
     if label is None:
         copies: Copies = current_app.extensions["nongso.copies"]
         code, words = lot.code, language()
         afterwards(lambda: copies.keep(code, words, page.encode()))
     return _kept(make_response(page), label is not None)
+
+
+def _sketch(session: Session, lot: Lot, story: Story) -> Sketch | None:
+    """Where it grew, as far as households agreed to show it, and where visitors may come."""
+    grown = showing.grown_points(session, story.growers, _("Nơi trồng (gần đúng)"))
+    return draw([*grown, *showing.open_points(session, lot.cooperative)][: showing.MOST_POINTS])
 
 
 def _note_scan(lot: str, serial: str) -> None:
@@ -371,6 +388,8 @@ def _product_page(product: Product) -> Response:
         lots=lots,
         links=_links(session, product),
         address=product_id(_settings().label_url, product.id),
+        storage=sentences.storage,
+        maker=showing.photo_of(session, product.producer_id),
         trial=growing.is_simulated(session, product.cooperative),
     )
     return _kept(make_response(page), False)
@@ -433,16 +452,6 @@ def _missing(days: list[str]) -> str:
     return ", ".join(
         date(first) if first == last else f"{date(first)}–{date(last)}" for first, last in spans
     )
-
-
-def _telephone(contact: str) -> Markup:
-    """The contact as it was written, with its first telephone number to be tapped."""
-    found = re.search(r"\+?\d(?:[ .]?\d){7,13}", contact)
-    if found is None:
-        return Markup.escape(contact)
-    number = re.sub("[ .]", "", found[0])
-    link = Markup('<a href="tel:{}">{}</a>').format(number, found[0])
-    return Markup("{}{}{}").format(contact[: found.start()], link, contact[found.end() :])
 
 
 def _not_found(lot: str, serial: str | None) -> Response:

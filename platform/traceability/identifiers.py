@@ -68,6 +68,11 @@ def printed_address(base: str, lot: str, serial: str | None, gtin: str | None) -
     return f"{_upper_host(base)}/T/{lot}" + (f"/{serial}" if serial else "")
 
 
+def printed_address_of_place(base: str, code: str) -> str:
+    """The address in the code of a place that visitors may come to."""
+    return f"{_upper_host(base)}/V/{code}"
+
+
 def opens_only_here(base: str) -> bool:
     """Say whether an address is of this machine or a private network: no shopper opens it."""
     host = urlsplit(base).hostname or ""

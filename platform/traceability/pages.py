@@ -24,6 +24,7 @@ from nongso.platform.traceability.desk import READERS, blueprint
 from nongso.platform.traceability.resolver import link_pages
 from nongso.platform.traceability.scans import pages as scans_pages
 from nongso.platform.traceability.scans.recorder import prepare
+from nongso.platform.traceability.shopfront import maker_pages, place_pages
 
 __all__ = [
     "NAVIGATION",
@@ -36,7 +37,9 @@ __all__ = [
     "labelling_roll_pages",
     "link_pages",
     "lot_pages",
+    "maker_pages",
     "making_pages",
+    "place_pages",
     "places_pages",
     "plots_pages",
     "prepare",

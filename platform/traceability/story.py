@@ -87,6 +87,7 @@ class Story:
     grown: tuple[Grown, ...]
     lain: tuple[Lain, ...]
     gathered: tuple[Gathered, ...]
+    growers: tuple[str, ...]  # ids of those whose harvests went in
     certificates: tuple[Certificate, ...]
     corrected: int
     reasons: tuple[Reason, ...]
@@ -139,6 +140,7 @@ def tell(session: Session, lot: Lot) -> Story | None:
             for one in places.of_lots(session, codes)
         ),
         gathered=tuple(_gathered(behind, events)),
+        growers=_growers(behind, gathered),
         certificates=tuple(certificates.claims_of_lot(session, lot, day_of(lot.at))),
         reasons=_reasons(events),
         corrected=_corrected(events) + field_events.corrections(recorded),
@@ -207,6 +209,12 @@ def _grown(
             )
         )
     return found
+
+
+def _growers(behind: Sequence[Lot], gathered: Sequence[Event]) -> tuple[str, ...]:
+    made = {lots.made_by(event.body) for event in gathered}
+    found = {one.producer_id for one in behind if one.code in made and one.producer_id}
+    return tuple(sorted(found))
 
 
 def _gathered(behind: Sequence[Lot], events: Sequence[Event]) -> list[Gathered]:

@@ -282,6 +282,7 @@ BY_HAND = {
     ),
     "records.end_right": ("clerk", f"/records/marks/{NOBODYS}/end", ("right",)),
     "records.answer_shopper": ("clerk", f"/records/shopper-reports/{NOBODYS}", ("id", "text")),
+    "records.withdraw_maker": ("clerk", f"/records/producers/{NOBODYS}/photo/withdraw", ()),
     "records.answer_rehearsal": ("clerk", f"/records/rehearsals/{NOBODYS}", ("id",)),
     "records.end_link": ("clerk", f"/records/products/{NOBODYS}/links/{NOBODYS}/end", ("id",)),
     "records.merge": ("clerk", "/records/merge?lot=ZZZZZZ", ("id", "take-ZZZZZZ", "day")),

@@ -32,6 +32,7 @@ from nongso.platform.traceability.proof.custody import Custody
 from nongso.platform.traceability.proof.signing import Signer
 from nongso.platform.traceability.recall_records import Rehearsal
 from nongso.platform.traceability.scans.records import ScanCase
+from nongso.platform.traceability.shopfront.records import OpenPlace
 
 TABLE = Path(__file__).parent / "who_may_what.txt"
 
@@ -171,6 +172,15 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
             "records.certificate:key": first("SELECT id FROM certificate LIMIT 1"),
         }
         own |= recalling(first)
+        texts = ("name", "story", "hours", "contact", "village", "commune", "province")
+        session.add(
+            OpenPlace(
+                id=str(uuid.UUID(int=2)), code="K7M4QR", cooperative="binh-lu", kind="stall",
+                latitude=22.379, longitude=103.59, closed=False, changed_at=1,
+                photo=first("SELECT photo FROM product WHERE photo <> '' LIMIT 1"),
+                **dict.fromkeys(texts, "x"),
+            )
+        )  # fmt: skip
         session.add(
             Rehearsal(
                 id=str(uuid.UUID(int=1)), cooperative="binh-lu", actor="demo",
@@ -247,6 +257,11 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     for paper in ("paper", "workbook", "table"):
         made.filled[f"season.plot_{paper}:key"] = own["records.plot:key"]
     made.filled["records.product_photo:key"] = own["records.product:key"]
+    for endpoint in ("maker", "keep_maker", "maker_picture", "withdraw_maker"):
+        made.filled[f"records.{endpoint}:key"] = own["records.producer:key"]
+    for endpoint in ("open_place", "keep_open_place", "open_place_label"):
+        made.filled[f"records.{endpoint}:key"] = str(uuid.UUID(int=2))
+    made.filled["visits:code"] = "K7M4QR"
     yield made
     place.close()
     people._hasher, commands.ANSWER_SECONDS = hasher, patience
