@@ -10,7 +10,14 @@ from flask.testing import FlaskClient
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-PICTURES = ("/static/", "/records/products/", "/greenhouses/", "/p/", "/v/", "/records/producers/")  # of ours
+PICTURES = (
+    "/static/",
+    "/records/products/",
+    "/greenhouses/",
+    "/p/",
+    "/v/",
+    "/records/producers/",
+)  # of ours
 MOST_ALIKE = 4  # pages whose addresses differ only in names of things
 
 NUMBERS = (

@@ -29,7 +29,8 @@ PLATFORM = Path(__file__).parents[2] / "platform"
 STATIC = PLATFORM / "static"
 ROLES = (None, "farmer", "clerk", "officer", "helper", "admin")
 STARTS = ("/", "/login", "/greenhouses", "/records/", "/nowhere", "/t/ZZZZZZ", "/t?code=ZZZZZZ")
-OURS = ("/static/", "/records/products/", "/records/producers/", "/p/", "/v/")  # files, and photos of products
+# Files, and photos of products, producers and places.
+OURS = ("/static/", "/records/products/", "/records/producers/", "/p/", "/v/")
 MOST_ALIKE = 8  # pages of one view that are opened in a walk
 FIRST_SCREEN_BYTES, CONSUMER_BYTES = 60_000, 50_000
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
