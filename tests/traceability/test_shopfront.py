@@ -6,7 +6,7 @@ import re
 
 import pytest
 from cooperative import COOP, TODAY, Farm
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from platform_site import Site
@@ -197,6 +197,7 @@ def test_a_place_that_cannot_be_read_is_asked_back(site: Site) -> None:
     assert "Không đọc được vị trí" in refused.text
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.floats(8, 23.4), st.floats(102.2, 109.4)).map(
