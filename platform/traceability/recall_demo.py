@@ -62,7 +62,7 @@ def lay_down(
         packed, LABORATORY, "TD-01", "Chì (Pb)", "0,41", "mg/kg", "0,2", False, today
     )
     do(testing.record, "held/test", failed)
-    advice = "Xin không ăn, giữ nguyên gói và gọi hợp tác xã theo số ghi bên dưới."
+    advice = "Xin không ăn, giữ nguyên gói và mang trả hoặc báo cho nơi bán."
     why = "Trình diễn: kết quả kiểm nghiệm chì vượt mức cho phép"
     do(recall.begin, "held/recall", recall.Call(Origin("lot", packed), why, advice, DESTROY))
     back = moving.Return(shop, (), (Amount(packed, 4),), today, "thu hồi")
