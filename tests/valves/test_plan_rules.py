@@ -9,9 +9,13 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from model_board import LEASE, MAIN, PUMP, ZONES, Rig
+from model_board import LEASE, LITRES_A_SECOND, MAIN, PUMP, ZONES, Rig
+
+from nongso.gateway.valves.plan import Care, Switches
 
 STEP = 0.05
+PUMP_REST, VALVE_REST = 2.0, 1.0
+USUAL = dict.fromkeys(ZONES, LITRES_A_SECOND * 60.0)
 CLOSE_TO = 0.25  # rounding of pulses to 0.1 s, and one turn of the loop
 
 
@@ -20,7 +24,9 @@ class Valves(RuleBasedStateMachine):
 
     @initialize(left_on=st.sets(st.integers(0, 7)))
     def begin(self, left_on: set[int]) -> None:
-        self.rig = Rig(left_on)
+        care = Care(0.5, PUMP_REST, VALVE_REST, flow_l_per_min=USUAL)
+        self.rig = Rig(left_on, care=care, switches=Switches(stop=0, hands={"k1": 1}))
+        self.calm_since_edge = 0  # nothing but the supervisor has moved a coil since
         self.left_on = dict.fromkeys(left_on, 0)  # on before the supervisor, since which edge
         self.tried: dict[str, float] = {}  # zone: when an order was refused by a silent bus
         self.orders: dict[str, tuple[str, float, float]] = {}  # id: zone, seconds, accepted at
@@ -44,12 +50,17 @@ class Valves(RuleBasedStateMachine):
         order = f"order {self.number}"
         was_known = order in self.orders
         began = self.rig.clock()
+        is_forbidden = zone in self.rig.plan.locked or self.rig.plan.is_emergency
+        is_by_hand = zone in self.rig.plan.hands
         answer = self.rig.ask(do="open", zone=zone, seconds=seconds, id=order)
         if answer["state"] == "refused":
             if answer["code"] == "bus_silent":  # the board may have taken the pulse all the same
                 self.tried[zone] = began
             return
         if not was_known:
+            assert not is_forbidden, "a locked zone opened, or one while the red button is in"
+            assert not is_by_hand
+            self.has_rested(ZONES[zone][0], began, VALVE_REST)
             assert 1 <= seconds <= ZONES[zone][1]
             assert self.rig.is_open(zone)
             self.orders[order] = (zone, seconds, self.rig.clock())
@@ -87,6 +98,23 @@ class Valves(RuleBasedStateMachine):
         unlocked = self.rig.ask(do="unlock", zone=zone)["unlocked"]
         assert unlocked or ZONES[zone][0] in self.rig.plan.coils.stuck
 
+    @rule(zone=st.sampled_from([*ZONES]), seconds=st.sampled_from([2, 30]))
+    @precondition(lambda self: self.gateway_lives and not self.rig.is_frozen)
+    def a_person_takes_the_hose(self, zone: str, seconds: float) -> None:
+        self.number += 1
+        edges = len(self.rig.board.edges)
+        self.rig.ask(do="hand", zone=zone, seconds=seconds, id=f"hose {self.number}")
+        assert not any(on for _, _, on in self.rig.board.edges[edges:]), "it opens nothing"
+
+    @rule(pressed=st.booleans(), hand=st.booleans())
+    def somebody_is_at_the_cabinet(self, pressed: bool, hand: bool) -> None:
+        self.rig.board.inputs[:2] = [not pressed, hand]
+
+    @rule(part=st.sampled_from([0.0, 0.2, 1.0, 1.0, 1.0, 2.5]), leak=st.sampled_from([0, 0, 0.1]))
+    def pipes_break_or_are_mended(self, part: float, leak: float) -> None:
+        self.rig.board.flow_l_per_s = part * LITRES_A_SECOND
+        self.rig.board.leaks_l_per_s = leak
+
     # --- the supervisor's own fate ---------------------------------------------------------
 
     @rule()
@@ -106,6 +134,7 @@ class Valves(RuleBasedStateMachine):
         edges = len(self.rig.board.edges)
         self.left_on |= {c: edges for c in range(8) if self.rig.board.on[c]}
         self.current.clear()
+        self.calm_since_edge = edges
         self.number += 1  # an id that only the old one knew is the gateway's to refuse
         self.note_trouble()
 
@@ -125,6 +154,7 @@ class Valves(RuleBasedStateMachine):
     @rule()
     def board_restarts(self) -> None:
         self.rig.board.restart()
+        self.calm_since_edge = len(self.rig.board.edges)
 
     @rule(coil=st.sampled_from([0, 1, MAIN, PUMP]))
     def contact_welds(self, coil: int) -> None:
@@ -163,6 +193,13 @@ class Valves(RuleBasedStateMachine):
             if all((c, on) != (coil, False) for _, c, on in edges[since:])
         }
 
+    def has_rested(self, coil: int, now: float, rest: float) -> None:
+        """What the supervisor itself has switched off stays off for its rest."""
+        edges = self.rig.board.edges[self.calm_since_edge :]
+        offs = [t for t, c, on in edges if c == coil and not on and t < now]
+        if offs and coil not in self.foreign:
+            assert now - offs[-1] >= rest - CLOSE_TO, f"coil {coil} was off for {now - offs[-1]} s"
+
     def note_trouble(self) -> None:
         """Note since when nobody can renew a pulse."""
         board = self.rig.board
@@ -173,6 +210,8 @@ class Valves(RuleBasedStateMachine):
             self.trouble_since = None
         elif self.trouble_since is None:
             self.trouble_since = self.rig.clock()
+        if in_trouble or self.rig.board.welded:
+            self.calm_since_edge = 1 << 30  # pulses lapse unseen
 
     def look(self, seconds: float) -> None:
         """Check the physical truth after each small step."""
@@ -197,6 +236,16 @@ class Valves(RuleBasedStateMachine):
         is_excused = board.welded or self.foreign
         if board.on[PUMP] and not is_excused:
             assert any(board.on[coil] for coil, _ in ZONES.values())
+
+    @invariant()
+    def the_pump_rests_between_two_starts(self) -> None:
+        starts = [
+            t
+            for t, c, on in self.rig.board.edges[self.calm_since_edge :]
+            if (c, on) == (PUMP, True)
+        ]
+        if starts:
+            self.has_rested(PUMP, starts[-1], PUMP_REST)
 
     @invariant()
     def ready_means_that_everything_was_closed(self) -> None:
