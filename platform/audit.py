@@ -48,6 +48,7 @@ DEEDS = (
     "token_made",
     "token_ended",
     "water",
+    "hand",
     "stop",
     "mode",
     "exported",

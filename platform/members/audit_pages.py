@@ -29,7 +29,7 @@ GROUPS = {
         later("Đăng nhập"),
         ("log_in", "log_in_failed", "log_in_held", "second_failed", "log_out", "log_in_ended"),
     ),
-    "water": (later("Tưới nước"), ("water", "stop", "mode", "pin_failed")),
+    "water": (later("Tưới nước"), ("water", "hand", "stop", "mode", "pin_failed")),
     "people": (
         later("Người dùng"),
         (
@@ -201,6 +201,7 @@ def sentence(deed: Deed, names: dict[str, str]) -> str:
         "token_made": _("Tạo khóa cho phần mềm khác."),
         "token_ended": _("Hủy khóa của phần mềm khác."),
         "water": _("Bấm tưới %(zone)s trong %(time)s.", zone=about, time=seconds),
+        "hand": _("Báo tưới %(zone)s bằng tay trong %(time)s.", zone=about, time=seconds),
         "stop": _("Bấm dừng tưới %(zone)s.", zone=about),
         "mode": _("Đổi cách tưới của %(zone)s.", zone=about),
         "exported": _("Tải về thông tin: %(what)s.", what=about or details.get("what", "")),

@@ -271,6 +271,16 @@ def test_a_button_pressed_twice_is_one_wish_and_another_button_another(farm: Pla
     assert sorted(json.loads(c["body"])["seconds"] for c in farm.poll()) == [300, 600]
 
 
+def test_a_person_who_takes_the_hose_reads_until_when_that_is_right(
+    farm: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with gateway(farm, monkeypatch, "running", "by_hand") as heard:
+        page = press(farm, "hand", zone="tan-binh-1-k1", minutes="60")
+    assert [(c["do"], c["zone"], c["seconds"]) for c in heard] == [("hand", "tan-binh-1-k1", 3600)]
+    assert "bằng tay" in said(page)
+    assert "tự tắt" not in said(page), "nothing of ours closes a hose"
+
+
 @pytest.mark.parametrize(
     ("minutes", "says"),
     [
