@@ -65,7 +65,7 @@ def reckoned(zone: Zone, known: Known) -> Zone:
     if balance is None:
         raise ValueError(f"zone {zone.id} has no plants to reckon with")
     now, bed = int(known.now), zone.bed
-    if bed is None:
+    if bed is None or (bed.is_guess and _moisture(known) is not None):
         return replace(zone, bed=_begun(balance, known))
     passed = now - bed.at
     if 0 <= passed < STEP_SECONDS and known.delivered_litres == bed.credited_litres:
@@ -125,14 +125,14 @@ def _seconds(zone: Zone, known: Known, wanted: float) -> int:
 
 def _begun(balance: Balance, known: Known) -> Bed:
     """The soil at the beginning: as the probe has it, else full, as after a good watering."""
-    moisture = newest_usable(known.moisture, known.now, OLDEST_MOISTURE_SECONDS)
+    moisture = _moisture(known)
     day = day_of(balance, known.now)
     missing = 0.0
     if moisture is not None:
         root_m = crop_of(balance).root_on(age_of(balance, day)) * balance.wetted_share
-        missing = missing_at(soil_of(balance), root_m, moisture.value / 100.0)
+        missing = missing_at(soil_of(balance), root_m, moisture / 100.0)
         missing = min(missing, store_on(balance, day, None).total_mm)
-    return Bed(int(known.now), known.delivered_litres, missing, day)
+    return Bed(int(known.now), known.delivered_litres, missing, moisture is None, day)
 
 
 def _stepped(area_m2: float, balance: Balance, bed: Bed, known: Known, passed: int) -> Bed:
@@ -172,7 +172,7 @@ def _next_day(bed: Bed, day: int) -> Bed:
     usual = bed.usual_mm
     if bed.measured_seconds >= WHOLE_DAY_SECONDS:
         usual = bed.reference_mm if usual is None else (2.0 * usual + bed.reference_mm) / 3.0
-    return Bed(bed.at, bed.credited_litres, bed.missing_mm, day, usual_mm=usual)
+    return Bed(bed.at, bed.credited_litres, bed.missing_mm, bed.is_guess, day, usual_mm=usual)
 
 
 def _inside(known: Known) -> HourInside | None:
@@ -196,5 +196,10 @@ def _lost(known: Known) -> str | None:
 
 def _is_full(balance: Balance, known: Known) -> bool:
     """Whether a probe reads the soil as wet as it can hold."""
-    moisture = newest_usable(known.moisture, known.now, OLDEST_MOISTURE_SECONDS)
-    return moisture is not None and moisture.value >= 100.0 * soil_of(balance).field_capacity
+    moisture = _moisture(known)
+    return moisture is not None and moisture >= 100.0 * soil_of(balance).field_capacity
+
+
+def _moisture(known: Known) -> float | None:
+    reading = newest_usable(known.moisture, known.now, OLDEST_MOISTURE_SECONDS)
+    return None if reading is None else float(reading.value)

@@ -69,6 +69,7 @@ class Bed:
     at: int
     credited_litres: float  # of all that was ever delivered, so much is in the reckoning
     missing_mm: float = 0.0  # below field capacity
+    is_guess: bool = False  # no probe has said yet how wet it was at the beginning
     day: int = 0  # the farm's day that the sums below belong to
     reference_mm: float = 0.0
     used_mm: float = 0.0

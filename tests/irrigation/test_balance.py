@@ -25,7 +25,7 @@ ALLOWED = plants.allowed_mm(STORE)
 
 
 def bed(missing_mm: float, **more: Any) -> Bed:
-    return replace(Bed(int(NOW), 0.0, missing_mm, DAY), **more)
+    return replace(Bed(int(NOW), 0.0, missing_mm, day=DAY), **more)
 
 
 ZONE = Zone("k1", LIMITS, "balance", balance=TOMATOES, area_m2=AREA, bed=bed(0.0))
@@ -127,6 +127,12 @@ def test_at_the_start_the_probe_says_how_much_is_missing() -> None:
     without = zones.look(new, seen()).zone.bed
     assert without is not None
     assert without.missing_mm == 0.0
+    # A station that wakes a minute after the gateway still has its say; later it only checks.
+    late = Reading("soil_moisture", NOW + 60, 42.0, 0)
+    heard = zones.look(replace(new, bed=without), seen(now=NOW + 60, moisture=(late,))).zone
+    assert heard.bed is not None
+    assert heard.bed.missing_mm == begun.missing_mm
+    assert zones.look(heard, seen(now=NOW + 90, moisture=(late,))).zone is heard
 
 
 def test_a_probe_that_reads_the_soil_as_full_overrules_the_reckoning() -> None:

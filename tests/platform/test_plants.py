@@ -66,7 +66,7 @@ def told(**more: Any) -> dict[str, Any]:
     planted = (day_of(now) - datetime.timedelta(days=40)).isoformat()
     balance = Balance("ca-chua", planted, "nhieu-mun", 80.0)
     today = day_of(now).toordinal() - EPOCH
-    bed = Bed(now - 60, 0.0, 3.0, today, used_mm=2.5, watered_mm=1.0)
+    bed = Bed(now - 60, 0.0, 3.0, day=today, used_mm=2.5, watered_mm=1.0)
     zone = Zone("tan-binh-1-k1", Limits(1800, 7200), "advice", balance=balance, bed=bed)
     soil = reckoning.told(zone)
     assert soil is not None
