@@ -35,3 +35,7 @@ def test_the_picture_follows_what_is_typed_and_says_what_is_wrong(
     until(page, f"{DRAWN} === 14")
     assert page.input_value("#rows") == "7", "what is typed is left alone"
     assert [said for said in complaints if "422" not in said] == []
+    page.fill("#title", "Tem chợ")
+    page.click("button[value=keep]")
+    page.wait_for_url("**/records/layouts")
+    assert "Tem chợ: 14 tem" in page.inner_text("main")
