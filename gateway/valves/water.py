@@ -13,7 +13,7 @@ from nongso.gateway.valves.flow import NO_FLOW_KNOWN, Flow, FlowWatch, Usual
 
 NO_FLOW_SECONDS = 15.0  # pump running and nothing counted for so long
 SETTLE_SECONDS = 10.0  # after the last valve closed, pipes may still empty themselves
-LEAK_WINDOW_SECONDS = 10.0
+LEAK_WINDOW_SECONDS = 9.0  # settling and three of them, the first half-filled, stay under 30 s
 LEAK_L_PER_MIN = 1.0  # raised after two windows above; a dripping joint stays below
 LEAK_OVER_L_PER_MIN = 0.2
 STALE_SECONDS = 15.0
