@@ -108,6 +108,7 @@ class Product(Base):
     def keeps_until(self, packed: datetime.date) -> datetime.date:
         """The last day that may be printed as its best-before, packed on that day."""
         days = min(max(self.shelf_life_days, 1), LONGEST_SHELF_DAYS)
+        days = min(days, (datetime.date.max - packed).days)  # any day at all can be typed
         return packed + datetime.timedelta(days=days)
 
 

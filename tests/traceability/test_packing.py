@@ -47,6 +47,11 @@ def test_best_before_keeps_to_the_shelf_life(farm: Farm) -> None:
             pack(farm, product, noodles, days)
 
 
+def test_a_packing_day_of_the_far_future_breaks_no_calendar() -> None:
+    typed = datetime.date(9999, 12, 1)
+    assert Product(shelf_life_days=365).keeps_until(typed) == datetime.date.max
+
+
 def test_the_form_opens_on_what_fits_the_lot(site: Site, farm: Farm) -> None:
     noodles = farm.noodles(5)
     melon, greens = farm.crop("Dưa lưới"), farm.crop("Rau cải")
