@@ -16,6 +16,7 @@ from nongso.platform.greenhouse.records import Gateway
 from nongso.platform.traceability import labelling, registry_demo
 from nongso.platform.traceability.labelling_account import Told, spoil
 from nongso.platform.traceability.records import LabelCode, Lot
+from nongso.platform.traceability.shopfront.words import telephone
 from nongso.platform.uplink import register_gateway
 
 ROOT = Path(__file__).parents[2]
@@ -229,19 +230,18 @@ def test_how_to_keep_goods_is_said_in_english_too(site: Site, farm: Farm, lot: s
     assert "Giữ lạnh 4–8°C." in site.stranger.get(f"/t/{lot}").text
 
 
-def test_a_telephone_number_can_be_tapped(site: Site) -> None:
-    from nongso.platform.traceability.consumer import _telephone
-
-    tapped = str(_telephone("Bà <b>Lò</b>: 0912 345.678 (Zalo)"))
+def test_a_telephone_number_can_be_tapped() -> None:
+    tapped = str(telephone("Bà <b>Lò</b>: 0912 345.678 (Zalo)"))
     assert tapped == 'Bà &lt;b&gt;Lò&lt;/b&gt;: <a href="tel:0912345678">0912 345.678</a> (Zalo)'
-    assert str(_telephone("chợ Tam Đường, 12/2026")) == "chợ Tam Đường, 12/2026"
+    assert str(telephone("chợ Tam Đường, 12/2026")) == "chợ Tam Đường, 12/2026"
 
 
 def test_a_lot_past_its_day_says_so(farm: Farm, site: Site, lot: str) -> None:
-    assert "quá hạn sử dụng" not in site.stranger.get(f"/t/{lot}").text
+    old = farm.packed(2).code
     with farm.records.transaction() as session:
-        session.get_one(Lot, lot).best_before = "2026-01-31"
-    assert "quá hạn sử dụng từ ngày 31/01/2026" in site.stranger.get(f"/t/{lot}").text
+        session.get_one(Lot, old).best_before = "2026-01-31"
+    assert "quá hạn sử dụng từ ngày 31/01/2026" in site.stranger.get(f"/t/{old}").text
+    assert "quá hạn sử dụng" not in site.stranger.get(f"/t/{lot}").text
 
 
 def test_the_picture_of_the_product_is_small_and_may_be_kept(
