@@ -41,6 +41,7 @@ from nongso.platform.telemetry import telemetry
 from nongso.platform.traceability import (
     growing,
     labelling_state,
+    pack_pages,
     recall,
     scans,
     sentences,
@@ -67,7 +68,8 @@ from nongso.platform.traceability.shelf import shelves
 from nongso.platform.traceability.shopfront import showing
 from nongso.platform.traceability.shopfront.sketch import Sketch, draw
 from nongso.platform.traceability.shopfront.words import telephone
-from nongso.platform.traceability.story import Story, tell
+from nongso.platform.traceability.story import Story
+from nongso.platform.traceability.told import Told, told_of
 
 blueprint = Blueprint("consumer", __name__)
 
@@ -80,9 +82,10 @@ KEY = "<any({}):key>".format(", ".join(f'"{key}"' for key in KEYS))
 
 
 def prepare(app: Flask) -> None:
-    """Keep copies of pages beside the database."""
+    """Keep copies of pages beside the database, and the pages of packs in memory."""
     settings: Settings = app.extensions["nongso.settings"]
     app.extensions["nongso.copies"] = Copies(settings.folder)
+    pack_pages.prepare(app)
 
 
 def make_ready(app: Flask) -> None:
@@ -243,8 +246,8 @@ def _of_link(link: Link) -> Response:
     if code is None:  # a serial alone names its lot: no two are the same
         label = session.get(LabelCode, ids.as_typed(serial or ""))
         code = label.lot if label is not None else ""
-    lot = session.get(Lot, ids.as_typed(code))
-    if lot is None or lot.product is None or gtin not in gtins_of(session, lot.product):
+    told = told_of(code)
+    if told is None or gtin not in told.gtins:
         return _not_found(code or serial or "", serial if code else None)
     return _answer(code, serial, gtin)
 
@@ -258,28 +261,45 @@ def open_to_other_origins(answer: Response) -> Response:
 
 
 def _answer(code: str, serial: str | None, gtin: str | None = None) -> Response:
-    session = records()
-    lot = session.get(Lot, ids.as_typed(code))
-    if lot is None and serial is None:  # a serial alone names its lot: no two are the same
-        label = session.get(LabelCode, ids.as_typed(code))
-        if label is not None:
-            lot, serial = session.get(Lot, label.lot), label.serial
-    story = _story(session, lot) if lot is not None else None
-    label = _label(session, lot, serial) if lot is not None and serial is not None else None
-    if lot is None or story is None or (serial is not None and label is None):
+    told = told_of(code)
+    if told is None and serial is None:  # a serial alone names its lot: no two are the same
+        alone = records().get(LabelCode, ids.as_typed(code))
+        if alone is not None:
+            told, serial = told_of(alone.lot), alone.serial
+    label = None
+    if told is not None and serial is not None:
+        label = pack_pages.find(records(), told.story.lot.code, ids.as_typed(serial))
+    if told is None or (serial is not None and label is None):
         return _not_found(code, serial)
-    known = (lot, story, label)  # not None from here on
-    named = Named(story.product, lot, label.serial if label is not None else None, gtin)
-    return answers.answer(named, lambda: _page(*known))
+    known, story = told, told.story  # not None from here on
+    named = Named(story.product, story.lot, None if label is None else label.serial, gtin)
+
+    def page() -> Response:
+        return _lot_page(story) if label is None else _pack_page(known, label)
+
+    return answers.answer(named, known.gtins, page)
 
 
-def _page(lot: Lot, story: Story, label: LabelCode | None) -> Response:
-    """The page of a lot, or of one pack."""
-    seen = None
-    if label is not None:
-        seen = scans.seen(label.serial)
-        _note_scan(lot.code, label.serial)
-    page = render_template(
+def _lot_page(story: Story) -> Response:
+    page = _made_page(story, None, Markup())
+    copies: Copies = current_app.extensions["nongso.copies"]
+    code, words = story.lot.code, language()
+    afterwards(lambda: copies.keep(code, words, page.encode()))
+    return _kept(make_response(page), False)
+
+
+def _pack_page(told: Told, label: pack_pages.Label) -> Response:
+    story, seen = told.story, scans.seen(label.serial)
+    _note_scan(story.lot.code, label.serial)
+    key = (story.lot.code, language(), told.as_of)
+    page = pack_pages.page(key, label, seen, lambda *alike: _made_page(story, *alike))
+    return _kept(make_response(page), True)
+
+
+def _made_page(story: Story, label: pack_pages.Label | None, seen: Markup) -> str:
+    """The page of a lot, or of a pack with this label, which says this of its scans."""
+    lot = story.lot
+    return render_template(
         "traceability/lot.html",
         story=story,
         lot=lot,
@@ -301,11 +321,6 @@ def _page(lot: Lot, story: Story, label: LabelCode | None) -> Response:
         maker=showing.photo_of(records(), story.product.producer_id),
         sketch=_sketch(records(), lot, story),
     )
-    if label is None:
-        copies: Copies = current_app.extensions["nongso.copies"]
-        code, words = lot.code, language()
-        afterwards(lambda: copies.keep(code, words, page.encode()))
-    return _kept(make_response(page), label is not None)
 
 
 def _sketch(session: Session, lot: Lot, story: Story) -> Sketch | None:
@@ -364,7 +379,8 @@ def _links(session: Session, product: Product) -> list[tuple[str, ProductLink]]:
 
 
 def _product(named: Named) -> Response:
-    return answers.answer(named, lambda: _product_page(named.product))
+    gtins = gtins_of(records(), named.product)
+    return answers.answer(named, gtins, lambda: _product_page(named.product))
 
 
 def _product_page(product: Product) -> Response:
@@ -406,29 +422,6 @@ def _kept(answer: Response, is_pack: bool) -> Response:
     answer.add_etag()
     answer.make_conditional(request)
     return answer
-
-
-_told: dict[str, tuple[int, Story | None]] = {}
-_MOST_TOLD = 1000
-
-
-def _story(session: Session, lot: Lot) -> Story | None:
-    """The story of a lot; kept in memory while nothing has been written that it could tell."""
-    news = kept_records().lately_news()
-    key = f"{kept_records().where}/{lot.code}"
-    kept = _told.get(key)
-    if kept is not None and kept[0] == news:
-        return kept[1]
-    story = tell(session, lot)
-    if len(_told) >= _MOST_TOLD:
-        _told.clear()
-    _told[key] = (news, story)
-    return story
-
-
-def _label(session: Session, lot: Lot, serial: str) -> LabelCode | None:
-    label = session.get(LabelCode, ids.as_typed(serial))
-    return label if label is not None and label.lot == lot.code else None
 
 
 def _address(lot: Lot, serial: str | None) -> str:

@@ -10,7 +10,7 @@ No cookie, readable from any origin; nothing here changes anything.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -40,10 +40,13 @@ OPEN = {
 }
 
 
-def answer(named: Named, page: Callable[[], Response]) -> Response:
-    """Answer for something that is ours. ``page`` makes the page of this address."""
+def answer(named: Named, gtins: Sequence[str], page: Callable[[], Response]) -> Response:
+    """Answer for something that is ours, whose product has these GTINs.
+
+    ``page`` makes the page of this address.
+    """
     settings: Settings = current_app.extensions["nongso.settings"]
-    known = chains(records(), settings.label_url, named)
+    known = chains(settings.label_url, named, gtins)
     made = _made(named, known, page)
     first, *others = (chain[0].address for chain in known)
     _add_links(

@@ -7,7 +7,7 @@ which a number became a second name stands in the stream as an event of its own.
 """
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -74,10 +74,13 @@ def gs1_names(base: str, named: Named, gtin: str) -> list[Name]:
     return names
 
 
-def chains(session: Session, base: str, named: Named) -> list[list[Name]]:
-    """All names, level by level: first those by which it was asked, then the others."""
+def chains(base: str, named: Named, gtins: Sequence[str]) -> list[list[Name]]:
+    """All names, level by level: first those by which it was asked, then the others.
+
+    ``gtins`` are all of the product's (``gtins_of``).
+    """
     own = own_names(base, named)
-    others = [gs1_names(base, named, gtin) for gtin in gtins_of(session, named.product)]
+    others = [gs1_names(base, named, gtin) for gtin in gtins]
     if named.gtin is None:
         return [own, *others]
     mine = gs1_names(base, named, named.gtin)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from flask import Flask, current_app
+from sqlalchemy import bindparam, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from nongso.platform.settings import Settings
@@ -41,6 +42,11 @@ class Seen(NamedTuple):
 
     first_at: int
     times: int
+
+
+# Made once, and of columns: every scan of a pack asks this.
+_columns = inspect(ScanSerial).local_table.c
+_SEEN = select(_columns.first_at, _columns.times).where(_columns.serial == bindparam("serial"))
 
 
 class Recorder:
@@ -139,8 +145,8 @@ def note(serial: str, address: str, user_agent: str, at: float, lot: str) -> Non
 
 def seen(serial: str) -> Seen | None:
     """Since when and how often a label was scanned before; ``None`` for the first time."""
-    found = records().get(ScanSerial, ids.as_typed(serial))
-    return None if found is None else Seen(found.first_at, found.times)
+    found = records().execute(_SEEN, {"serial": ids.as_typed(serial)}).first()
+    return None if found is None else Seen(*found)
 
 
 class Running:
