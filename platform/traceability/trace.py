@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from nongso.platform.traceability.records import Flow, Lot
@@ -100,13 +100,20 @@ def portions(codes: Sequence[str]) -> Iterable[Sequence[str]]:
     return (codes[at : at + _AT_ONCE] for at in range(0, len(codes), _AT_ONCE))
 
 
+# Made once: a walk asks this at each of its steps.
+_FLOWS = {
+    direction: select(Flow.number, Flow.source, Flow.target, Flow.grams).where(
+        column.in_(bindparam("codes", expanding=True))
+    )
+    for direction, column in (("back", Flow.target), ("forward", Flow.source))
+}
+
+
 def flows_at(session: Session, codes: Sequence[str], direction: str) -> list[Edge]:
     """What flowed into these lots (``back``) or out of them, in the order of the stream."""
-    column = Flow.target if direction == "back" else Flow.source
-    columns = (Flow.number, Flow.source, Flow.target, Flow.grams)
     found: list[Edge] = []
     for some in portions(codes):
-        rows = session.execute(select(*columns).where(column.in_(some)))
+        rows = session.execute(_FLOWS[direction], {"codes": some})
         found += map(Edge._make, rows)
     found.sort()
     return found

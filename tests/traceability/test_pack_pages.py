@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from platform_site import Site
 
+from nongso.platform import store
 from nongso.platform.traceability import consumer, labelling, labelling_account, pack_pages
 from nongso.platform.traceability.identifiers import ALPHABET
 from nongso.platform.traceability.pack_pages import SEEN_HERE, SERIAL_HERE, Label, seen_note
@@ -126,8 +127,15 @@ def test_what_becomes_of_a_label_is_seen_at_once(
     ],
 )
 def test_what_becomes_of_a_lot_in_another_process_is_seen_at_once(
-    site: Site, farm: Farm, lot: str, serials: list[str], state: str, said: str
+    site: Site,
+    farm: Farm,
+    lot: str,
+    serials: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    state: str,
+    said: str,
 ) -> None:
+    monkeypatch.setattr(store, "GLANCE_SECONDS", 3600.0)  # of other writing nobody hears
     address = f"/t/{lot}/{serials[0]}"
     for _time in range(2):
         assert said not in site.stranger.get(address).text
