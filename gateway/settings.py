@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 from nongso.gateway.errors import SettingsError
 from nongso.gateway.irrigation import planting
-from nongso.gateway.irrigation.facts import Balance, Slot
+from nongso.gateway.irrigation import sources as water_sources
+from nongso.gateway.irrigation.facts import Balance, Slot, Source
 from nongso.gateway.irrigation.schedule import check, read_schedule
 from nongso.wire.topics import TopicError, check_slug
 
@@ -208,6 +209,7 @@ class Zone:
     """A khu tưới: one coil of the relay board.
 
     ``flow_l_per_min`` is what its wet test measured; left out, it is learnt from its runs.
+    ``source`` is the id of the source that its water is from.
     """
 
     id: str
@@ -222,6 +224,7 @@ class Zone:
     balance: Balance | None = None
     flow_l_per_min: float | None = None
     hand_input: int | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +272,7 @@ class GatewaySettings:
     platform: Platform | None = None
     platforms: tuple[Platform, ...] = ()
     lines: tuple[Line, ...] = ()
+    sources: tuple[Source, ...] = ()
     simulated: bool = False
     store_megabytes: int = 512  # telemetry that was not sent is dropped beyond this
     folder: Path = Path()
@@ -446,6 +450,7 @@ def _check(settings: GatewaySettings) -> None:
     _check_greenhouses(settings, farms)
     _check_nodes(settings, farms)
     _check_sensors(settings)
+    _check_sources(settings)
 
 
 def _check_platforms(settings: GatewaySettings) -> None:
@@ -579,6 +584,43 @@ def _check_greenhouses(settings: GatewaySettings, farms: set[Any]) -> None:
             _need(0 <= zone.coil < COILS, inner + ".coil", f"must lie in 0 to {COILS - 1}")
             _once(coils, zone.coil, inner + ".coil")
             _check_zone(zone, inner)
+
+
+def _check_sources(settings: GatewaySettings) -> None:
+    """A quota needs a flow: only so is it known before a start what the run will take."""
+    stations = {settings.bus_node.eui64, *(node.eui64 for node in settings.nodes)}
+    ids: set[Any] = set()
+    for n, source in enumerate(settings.sources):
+        key = f"sources[{n}]"
+        _slug(source.id, f"{key}.id")
+        _once(ids, source.id, f"{key}.id")
+        try:
+            water_sources.check(source)
+        except ValueError as error:
+            raise SettingsError(f"{key}: {error}") from None
+        node = source.level_node
+        _need(
+            node is None or node in stations,
+            f"{key}.level_node",
+            f"is {node!r}, which is neither under nodes nor the bus_node",
+        )
+    by_id = {source.id: source for source in settings.sources}
+    for n, house in enumerate(settings.greenhouses):
+        for m, zone in enumerate(house.zones):
+            if zone.source is None:
+                continue
+            inner = f"greenhouses[{n}].zones[{m}]"
+            found = by_id.get(zone.source)
+            if found is None:
+                raise SettingsError(
+                    f"{inner}.source is {zone.source!r}, which is not under sources"
+                )
+            has_quota = (found.litres_per_day, found.litres_per_season) != (None, None)
+            _need(
+                zone.flow_l_per_min is not None or not has_quota,
+                f"{inner}.flow_l_per_min",
+                f"is needed: by it the quota of {found.id} is kept",
+            )
 
 
 def _check_area(area_m2: float, key: str) -> None:

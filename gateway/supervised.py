@@ -28,6 +28,7 @@ HOLD_SECONDS = 0.5  # between two renewals inside a slow piece of work
 SUPERVISOR_ALARM_SECONDS = 10.0
 PROGRESS_SECONDS = 2.0  # so much at most is forgotten when everything loses its power
 CLOSED_UNSEEN_SECONDS = 60.0  # no supervisor for so long: its runs have lapsed, close the book
+OF_FARM = frozenset({"water_test_due"})  # alarms that no supervisor knows of
 METER_BACK_SECONDS = 5.0  # so long a new supervisor may need to read the meter
 
 
@@ -245,6 +246,8 @@ class Supervised:
             self._heard.append(alarm["id"])
         standing = {alarm["id"] for alarm in alarms}
         for alarm in [a for a in known.values() if a["id"] not in standing]:
+            if alarm["code"] in OF_FARM:
+                continue
             records.alarm_cleared(alarm)
 
     def _lost(self, error: Exception) -> None:

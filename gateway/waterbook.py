@@ -13,8 +13,18 @@ from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import Any, Protocol
 
-from nongso.gateway.irrigation.facts import DAY_SECONDS, Balance, Band, Bed, Limits, Ran, Zone
+from nongso.gateway.irrigation.facts import (
+    DAY_SECONDS,
+    Balance,
+    Band,
+    Bed,
+    Limits,
+    Ran,
+    Source,
+    Zone,
+)
 from nongso.gateway.irrigation.schedule import read_schedule
+from nongso.gateway.irrigation.sources import Account, day_at, season_first_day
 from nongso.gateway.settings import GatewaySettings
 from nongso.gateway.settings import Zone as ZoneSettings
 
@@ -68,6 +78,9 @@ class WaterBook:
     def __init__(self, settings: GatewaySettings, store: StateStore) -> None:
         self._store = store
         self._settings = settings.zones()
+        self.sources = {source.id: source for source in settings.sources}
+        self._accounts = {source: self._account(source) for source in self.sources}
+        self._taken: dict[str, tuple[int, float, float]] = {}  # asked each second: day, its sums
         self.zones = {z.id: self._zone(z) for z in self._settings.values()}
         self.past = {zone: self._past(zone) for zone in self.zones}
         self._flows: dict[str, list[float]] = {
@@ -141,6 +154,7 @@ class WaterBook:
 
         Where no meter has counted, the flow that a person told stands for its water.
         """
+        self._draw(run_id, seconds, litres)
         zone = self.runs[run_id]["zone"]
         known = self.past.get(zone, [])
         if litres is None:
@@ -156,6 +170,62 @@ class WaterBook:
         """Return what the zone was ever given, as far as this book knows."""
         known = self.past.get(zone)
         return known[-1].delivered_litres if known else 0.0
+
+    # --- sources ---------------------------------------------------------------------------
+
+    def source_of(self, zone: str) -> Source | None:
+        """Where a zone's water is from, if it was told."""
+        settings = self._settings.get(zone)
+        return self.sources.get(settings.source or "") if settings else None
+
+    def flow_expected(self, zone: str) -> float:
+        """The most that flows into a zone in l/min, as told and as measured; 0 if unknown."""
+        told = self._settings[zone].flow_l_per_min
+        return max(told or 0.0, self.usual_flow(zone) or 0.0)
+
+    def drawn_litres(self, source: Source, now: float) -> tuple[float, float]:
+        """What was and will be taken of a source by the runs that were begun: day, season."""
+        today = day_at(source, now)
+        account = self._accounts[source.id]
+        open_ = sum(
+            self._most_litres(run)
+            for run in self.runs.values()
+            if self.source_of(run["zone"]) == source and run["id"] not in account.counted
+        )
+        taken = self._taken.get(source.id)
+        if taken is None or taken[0] != today:
+            season = account.litres(season_first_day(source, today), today)
+            taken = (today, account.litres(today, today), season)
+            self._taken[source.id] = taken
+        return taken[1] + open_, taken[2] + open_
+
+    def _most_litres(self, run: Body) -> float:
+        """What an open run will have brought at its end; of a hose, what it has brought."""
+        had = float(run["litres"] or 0.0)
+        if run["cause"] == "hand":
+            return had
+        minutes = float(run["ordered_seconds"]) / 60.0
+        return max(had, self.flow_expected(run["zone"]) * minutes)
+
+    def _draw(self, run_id: str, seconds: float, litres: float | None) -> None:
+        """Count a run's water with its source, once; without a meter, by the zone's flow."""
+        run = self.runs[run_id]
+        source = self.source_of(run["zone"])
+        if source is None:
+            return
+        if litres is None:
+            litres = self.flow_expected(run["zone"]) * seconds / 60.0
+        day = day_at(source, run["started_at"] + seconds)
+        self._accounts[source.id] = self._accounts[source.id].credited(run_id, day, litres)
+        self._taken.pop(source.id, None)
+        self._save(f"water.source.{source.id}", asdict(self._accounts[source.id]))
+
+    def _account(self, source: str) -> Account:
+        found = self._load(f"water.source.{source}", {"days": {}, "counted": []})
+        days = {int(day): litres for day, litres in found["days"].items()}
+        return Account(days, tuple(found["counted"]))
+
+    # --- failures and flows ----------------------------------------------------------------
 
     def note_failure(self, zone: str, now: Moment) -> None:
         """A start came to nothing: not to be tried again each second."""

@@ -20,10 +20,11 @@ from typing import Any, Protocol
 
 from nongso.gateway.irrigation import balance
 from nongso.gateway.irrigation import zone as zones
-from nongso.gateway.irrigation.facts import Band, Known, Reason, Zone
+from nongso.gateway.irrigation.facts import Band, Drawn, Known, Reason, Zone
 from nongso.gateway.irrigation.gate import Wish, refusal
 from nongso.gateway.irrigation.planting import read_balance
 from nongso.gateway.irrigation.schedule import read_schedule
+from nongso.gateway.irrigation.sources import day_at, is_test_old
 from nongso.gateway.remembering import Remembering, age_of
 from nongso.gateway.settings import GatewaySettings
 from nongso.gateway.stops import ONE, Given, Stops, number_of
@@ -268,6 +269,7 @@ class Watering:
             if self._run_in(zone.id) is None:
                 self._look(zone)
             self._tell(self._book.zones[zone.id])
+        self._tell_tests()
 
     def _look(self, zone: Zone) -> None:
         """Let the rules decide for a closed zone, and do it."""
@@ -303,7 +305,33 @@ class Watering:
             has_supervisor=self._supervised.is_there,
             has_bus=self._supervised.has_bus,
             has_auto_off=self._supervised.has_auto_off,
+            drawn=self._drawn(zone_id),
         )
+
+    def _drawn(self, zone_id: str) -> Drawn | None:
+        source = self._book.source_of(zone_id)
+        if source is None:
+            return None
+        node = source.level_node
+        level = self._latest.get(node, "tank_level") if node is not None else None
+        today, season = self._book.drawn_litres(source, self._clock())
+        return Drawn(source, level, today, season, self._book.flow_expected(zone_id))
+
+    def _tell_tests(self) -> None:
+        """Say once that a source's water should be tested again, and once that it was."""
+        for source in self._book.sources.values():
+            values = {"source": source.name}
+            standing = [
+                alarm
+                for alarm in self._book.alarms.values()
+                if alarm["code"] == "water_test_due" and alarm["values"] == values
+            ]
+            if is_test_old(source, day_at(source, self._clock())) == bool(standing):
+                continue
+            for alarm in standing:
+                self._records.alarm_cleared(alarm)
+            if not standing:
+                self._records.alarm_raised("water_test_due", None, values)
 
     def _newest(self, nodes: tuple[str, ...], name: str) -> tuple[Reading, ...]:
         found = (self._latest.get(eui64, name) for eui64 in nodes)

@@ -112,6 +112,59 @@ class Zone:
 
 
 @dataclass(frozen=True)
+class SunHours:
+    """When the panels give enough for the pump: from ``begin`` to before ``end``.
+
+    Times as a slot has them (``08:00``, ``sunrise+90``); ``place`` (latitude, longitude) where
+    they go by the sun.
+    """
+
+    begin: str
+    end: str
+    place: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where zones have their water from: a stream, a well, a tank, the network.
+
+    ``level_node`` is the station whose ``tank_level`` is this source's. Quotas count days and
+    seasons of the farm's time; each of ``season_begins`` (``10-01``: 1 October) opens a new
+    season, every year. ``tested_on`` is the day of the last test of the water: once it is older
+    than ``test_good_days``, people are told, and with ``needs_test`` nothing is watered.
+    """
+
+    id: str
+    name: str
+    kind: str
+    level_node: str | None = None
+    lowest_percent: float = NEEDED_TANK_PERCENT
+    litres_per_day: float | None = None
+    litres_per_season: float | None = None
+    season_begins: tuple[str, ...] = ("01-01",)
+    tested_on: str | None = None
+    test_good_days: int = 365
+    needs_test: bool = False
+    sun_hours: SunHours | None = None
+    utc_offset_minutes: int = 420
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The source of a zone as it is now.
+
+    Litres are what was delivered, and all that the open runs may still bring: two zones that
+    start together do not share what is left. ``l_per_min`` is what flows into this zone.
+    """
+
+    source: Source
+    level: Reading | None
+    litres_today: float
+    litres_season: float
+    l_per_min: float
+
+
+@dataclass(frozen=True)
 class Ran:
     """A past run of the zone. Ages instead of times: they hold when the wall clock jumps."""
 
@@ -136,6 +189,7 @@ class Known:
     humidity: tuple[Reading, ...] = ()
     light: tuple[Reading, ...] = ()
     delivered_litres: float = 0.0  # into the zone, since the book began
+    drawn: Drawn | None = None  # None where the zone names no source
 
     def age(self, reading: Reading) -> float:
         """Seconds since a reading was taken."""

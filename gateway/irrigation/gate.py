@@ -1,8 +1,9 @@
 """The one gate that every start goes through, in a fixed order; each refusal is a code.
 
-A wish of a person and the moisture band come through the same gate. Two checks hold for the band
-only: a person's stop, and a tank whose level is not known (a person can look into the tank; the
-supervisor stops a run without flow in any case).
+A wish of a person and the moisture band come through the same gate. Some checks hold for starts
+of the zone's own accord only: a person's stop, a tank or a source whose level is not known (a
+person can look into it; the supervisor stops a run without flow in any case), and the hours in
+which panels give power.
 
 What only the supervisor can know (a coil that does not answer, another zone's stuck valve) it
 refuses itself, with the same codes.
@@ -11,6 +12,7 @@ refuses itself, with the same codes.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from nongso.gateway.irrigation import sources
 from nongso.gateway.irrigation.facts import OLDEST_TANK_SECONDS, Known, Reason, Zone, is_usable
 
 AFTER_TROUBLE_SECONDS = 600.0  # after a run that went wrong, the band waits at least so long
@@ -68,6 +70,22 @@ def _tank(wish: Wish, zone: Zone, known: Known) -> Reason | None:
     return Reason("tank_low", {"tank_percent": known.tank.value, "needed_percent": needed})
 
 
+def _source_level(wish: Wish, zone: Zone, known: Known) -> Reason | None:
+    if known.drawn is None:
+        return None
+    return sources.level_refusal(known.drawn, known.now, wish.is_automatic)
+
+
+def _source_test(wish: Wish, zone: Zone, known: Known) -> Reason | None:
+    return None if known.drawn is None else sources.water_test_refusal(known.drawn, known.now)
+
+
+def _sun_hours(wish: Wish, zone: Zone, known: Known) -> Reason | None:
+    if known.drawn is None or not wish.is_automatic:
+        return None
+    return sources.sun_refusal(known.drawn, known.now)
+
+
 def _resting(wish: Wish, zone: Zone, known: Known) -> Reason | None:
     last = known.last_run()
     if last is None:
@@ -86,6 +104,10 @@ def _day(wish: Wish, zone: Zone, known: Known) -> Reason | None:
     return Reason("daily_limit", {"seconds_today": round(today), "max_seconds": most})
 
 
+def _quota(wish: Wish, zone: Zone, known: Known) -> Reason | None:
+    return None if known.drawn is None else sources.quota_refusal(known.drawn, wish.seconds)
+
+
 CHECKS: tuple[Callable[[Wish, Zone, Known], Reason | None], ...] = (
     _seconds,
     _off,
@@ -96,8 +118,12 @@ CHECKS: tuple[Callable[[Wish, Zone, Known], Reason | None], ...] = (
     _locked,
     _busy,
     _tank,
+    _source_level,
+    _source_test,
+    _sun_hours,
     _resting,
     _day,
+    _quota,
 )
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from nongso.agronomy.radiation import sunrise_and_sunset
+from nongso.gateway.irrigation.daytime import check_place, read_time, second_of_day
 from nongso.gateway.irrigation.decision import Decision
 from nongso.gateway.irrigation.facts import DAY_SECONDS, Known, Reason, Schedule, Slot, Zone
 from nongso.gateway.irrigation.gate import Wish, refusal
@@ -81,23 +81,9 @@ def _around(schedule: Schedule, today: int) -> tuple[Planned, ...]:
         for day in range(today - LOOK_BACK_DAYS, today + LOOK_AHEAD_DAYS + 1)
         for slot in schedule.slots
         if (day + THURSDAY) % 7 in slot.days
-        for second in [_second_of_day(schedule, slot, day)]
+        for second in [second_of_day(slot.at, day, schedule.utc_offset_minutes, schedule.place)]
     ]
     return tuple(sorted(found, key=lambda one: one.at))
-
-
-def _second_of_day(schedule: Schedule, slot: Slot, day: int) -> int:
-    word, minutes = read_time(slot.at)
-    if word == "clock":
-        return minutes * 60
-    if schedule.place is None:  # refused when it was set
-        raise ValueError(f"{slot.at} needs a place")
-    latitude, longitude = schedule.place
-    rises, sets = sunrise_and_sunset(
-        latitude, longitude, schedule.utc_offset_minutes / 4, day % 365.2425 + 1
-    )
-    hour = rises if word == "sunrise" else sets
-    return min(max(round(hour * 60) + minutes, 0), 1439) * 60
 
 
 def read_schedule(found: Any) -> Schedule:
@@ -127,25 +113,6 @@ def _text(value: Any) -> str:
     return value
 
 
-def read_time(text: str) -> tuple[str, int]:
-    """Read ``05:30``, ``sunrise+20`` or ``sunset-60``: a word, and minutes from it.
-
-    Raises ``ValueError`` with a sentence.
-    """
-    for word in ("sunrise", "sunset"):
-        if text.startswith(word):
-            rest = text.removeprefix(word) or "+0"
-            if rest[0] in "+-" and rest[1:].isascii() and rest[1:].isdigit() and len(rest) <= 4:
-                return word, int(rest)
-    hour, colon, minute = text.partition(":")
-    digits = (hour + minute).isascii() and hour.isdigit() and minute.isdigit()
-    if not (colon and digits and len(hour) <= 2 and len(minute) == 2):
-        raise ValueError(f"a time is like 05:30, sunrise+20 or sunset-60, not {text!r}")
-    if int(hour) > 23 or int(minute) > 59:
-        raise ValueError(f"a day has no {text!r}")
-    return "clock", int(hour) * 60 + int(minute)
-
-
 def check(schedule: Schedule, max_run_seconds: float) -> None:
     """See that a schedule can be kept. Raises ``ValueError`` with a sentence."""
     if len(schedule.slots) > MOST_SLOTS:
@@ -153,9 +120,7 @@ def check(schedule: Schedule, max_run_seconds: float) -> None:
     if not -720 <= schedule.utc_offset_minutes <= 840:
         raise ValueError("utc_offset_minutes must lie between -720 and 840")
     if schedule.place is not None:
-        latitude, longitude = schedule.place
-        if not (-66 <= latitude <= 66 and -180 <= longitude <= 180):
-            raise ValueError("place is latitude (-66 to 66) and longitude (-180 to 180)")
+        check_place(schedule.place)
     for slot in schedule.slots:
         word, _minutes = read_time(slot.at)
         if word != "clock" and schedule.place is None:

@@ -118,6 +118,7 @@ _COMMON = (
     _state("no_flow"),
     _state("low_flow"),
     _state("emergency_stop"),
+    _state("water_test_due", repeat=(7 * DAY,), escalate_seconds=None),
     _state("bus_silent", hold_seconds=MINUTE, clear_seconds=MINUTE),
     _state("supervisor_gone", hold_seconds=MINUTE, clear_seconds=MINUTE, second=TECHNICAL),
     _technical("message_conflict"),

@@ -335,6 +335,7 @@ def rule_word(code: str) -> str:
         "high_flow": _("Nước chảy quá mạnh"),
         "bus_silent": _("Thiết bị trong tủ không trả lời"),
         "supervisor_gone": _("Phần giữ an toàn cho van ngừng chạy"),
+        "water_test_due": _("Nước quá hạn kiểm nghiệm"),
         "message_conflict": _("Trạm đo gửi số trái nhau"),
         "store_damaged": _("Tệp lưu số đo bị hỏng"),
         "telemetry_dropped": _("Mất số đo cũ"),

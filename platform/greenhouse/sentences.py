@@ -132,6 +132,43 @@ REFUSED: dict[str, _Sentence] = {
     "tank_unknown": lambda w: _(
         "Chưa tưới: không biết bể còn bao nhiêu nước. Xin xem bể và cảm biến mức nước."
     ),
+    "source_low": lambda w: _(
+        "Chưa tưới: %(source)s chỉ còn %(left)s nước, cần ít nhất %(lowest)s. "
+        "Xin chờ nước lên rồi bấm tưới lại.",
+        source=w.text("source"),
+        left=w.below("level_percent", "lowest_percent"),
+        lowest=w.percent("lowest_percent"),
+    ),
+    "source_level_unknown": lambda w: _(
+        "Chưa tưới: không biết %(source)s còn bao nhiêu nước. "
+        "Xin xem nguồn nước và cảm biến mức nước.",
+        source=w.text("source"),
+    ),
+    "source_not_tested": lambda w: _(
+        "Chưa tưới: nước của %(source)s đã quá hạn kiểm nghiệm. "
+        "Xin lấy mẫu nước đi kiểm nghiệm, rồi báo người phụ trách máy ghi ngày mới.",
+        source=w.text("source"),
+    ),
+    "outside_sun_hours": lambda w: _(
+        "Chưa tự tưới: %(source)s bơm bằng điện mặt trời, đến %(at)s mới đủ nắng. "
+        "Nếu cần tưới ngay, xin bấm Tưới.",
+        source=w.text("source"),
+        at=w.since("at"),
+    ),
+    "source_day_quota": lambda w: _(
+        "Chưa tưới: hôm nay %(source)s đã lấy %(used)s, mỗi ngày chỉ được lấy %(most)s. "
+        "Xin tưới ít phút hơn, hoặc chờ đến ngày mai.",
+        source=w.text("source"),
+        used=w.water("litres_used"),
+        most=w.water("litres_most"),
+    ),
+    "source_season_quota": lambda w: _(
+        "Chưa tưới: vụ này %(source)s đã lấy %(used)s, cả vụ chỉ được lấy %(most)s. "
+        "Xin tưới ít phút hơn, hoặc hỏi hợp tác xã về phần nước còn lại.",
+        source=w.text("source"),
+        used=w.water("litres_used"),
+        most=w.water("litres_most"),
+    ),
     "resting": lambda w: _(
         "Chưa tưới: khu này vừa tưới xong, cần nghỉ thêm %(left)s cho nước thấm. "
         "Xin chờ rồi bấm lại.",
@@ -368,6 +405,10 @@ ALARMS: dict[str, _Sentence] = {
             "Tủ điều khiển hết chỗ nên đã bỏ %(count)s số đo cũ. Xin báo người phụ trách máy.",
             count=w.count("count"),
         )
+    ),
+    "water_test_due": lambda w: _(
+        "Nước của %(source)s đã quá hạn kiểm nghiệm. Xin lấy mẫu nước đi kiểm nghiệm.",
+        source=w.text("source"),
     ),
     "rows_refused": lambda w: _(
         "Máy chủ không nhận %(count)s dòng của tủ điều khiển (mã %(code)s). "

@@ -52,6 +52,42 @@ def test_a_zone_can_have_plants(file: Path) -> None:
     assert (balance.flow_l_per_min, balance.fallback) == (80.0, "nothing")
 
 
+STREAM = {"id": "suoi", "name": "Suối Nậm Pé", "kind": "stream", "litres_per_day": 4000}
+
+
+def draws(found: dict[str, Any], flow: float | None = 40.0, **more: Any) -> None:
+    found["sources"] = [STREAM | more]
+    zone(found).update(source="suoi", flow_l_per_min=flow)
+
+
+def test_a_zone_can_have_its_water_from_a_source(file: Path) -> None:
+    sun = {"begin": "sunrise+90", "end": "sunset-90", "place": [22.4, 103.6]}
+    change(file, lambda f: draws(f, tested_on="2026-09-01", sun_hours=sun))
+    settings = load(file)
+    assert settings.zones()["tan-binh-1-k1"].source == "suoi"
+    (source,) = settings.sources
+    assert (source.litres_per_day, source.needs_test) == (4000.0, False)
+    assert source.sun_hours is not None
+    assert source.sun_hours.place == (22.4, 103.6)
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        (lambda f: draws(f, kind="sea"), r"sources\[0\]: kind must be one of"),
+        (lambda f: draws(f, id="no slug"), r"sources\[0\].id"),
+        (lambda f: draws(f, level_node="ff" * 8), r"sources\[0\].level_node"),
+        (lambda f: (draws(f), f["sources"].append(STREAM)), "stands twice"),
+        (lambda f: (draws(f), zone(f).update(source="gieng")), "which is not under sources"),
+        (lambda f: draws(f, flow=None), "flow_l_per_min is needed: by it the quota of suoi"),
+    ],
+)
+def test_a_source_that_cannot_be_meant_is_refused(file: Path, how: Change, says: str) -> None:
+    change(file, how)
+    with pytest.raises(SettingsError, match=says):
+        load(file)
+
+
 @pytest.mark.parametrize(
     ("how", "says"),
     [

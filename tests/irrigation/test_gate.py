@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nongso.gateway.irrigation.facts import Band, Known, Limits, Ran, Reason, Zone, is_usable
+from nongso.gateway.irrigation.facts import (
+    Band,
+    Drawn,
+    Known,
+    Limits,
+    Ran,
+    Reason,
+    Source,
+    SunHours,
+    Zone,
+    is_usable,
+)
 from nongso.gateway.irrigation.gate import CHECKS, Wish, refusal
 from nongso.wire import marks, reasons
 from nongso.wire.payload import Reading
@@ -20,6 +31,13 @@ GOOD = Known(NOW, tank=TANK)
 
 def tank(value: float | None, age: float = 5, mark: int = 0) -> Known:
     return replace(GOOD, tank=Reading("tank_level", NOW - age, value, mark))
+
+
+def source_is(known: Known, **changes: Any) -> Known:
+    assert known.drawn is not None
+    return replace(
+        known, drawn=replace(known.drawn, source=replace(known.drawn.source, **changes))
+    )
 
 
 def test_nothing_in_the_way() -> None:
@@ -65,7 +83,16 @@ def test_what_is_in_the_way_of_a_wish(
 def test_the_order_is_fixed() -> None:
     """With everything in the way at once, the refusals come off one by one, in this order."""
     zone = Zone("z", Limits(1800, 7200, rest_seconds=60), "off", is_stopped=True, is_locked=True)
-    known = Known(NOW, None, None, (Ran(1, 7200, True),), True, False, False, False)  # type: ignore[arg-type]
+    well = Source(
+        *("gieng", "Giếng", "well", "aaaaaaaaaaaaaaaa", 10.0, 100.0),
+        tested_on="2020-01-01",
+        needs_test=True,
+        sun_hours=SunHours("00:00", "00:01"),
+    )
+    known = Known(
+        *(NOW, None, None, (Ran(1, 7200, True),), True, False, False, False),  # type: ignore[arg-type]
+        drawn=Drawn(well, None, 0.0, 0.0, 40.0),
+    )
     wish = Wish(99999, is_automatic=True)
     seen = []
     cures: list[Any] = [
@@ -78,8 +105,12 @@ def test_the_order_is_fixed() -> None:
         lambda z, k, w: (replace(z, is_locked=False), k, w),
         lambda z, k, w: (z, replace(k, is_running=False), w),
         lambda z, k, w: (z, replace(k, tank=TANK), w),
+        lambda z, k, w: (z, replace(k, drawn=replace(k.drawn, level=TANK)), w),
+        lambda z, k, w: (z, source_is(k, needs_test=False), w),
+        lambda z, k, w: (z, source_is(k, sun_hours=None), w),
         lambda z, k, w: (z, replace(k, ran=(Ran(3600, 7200),)), w),
         lambda z, k, w: (z, replace(k, ran=()), w),
+        lambda z, k, w: (z, source_is(k, litres_per_day=None), w),
     ]
     for cure in cures:
         reason = refusal(wish, zone, known)
@@ -97,8 +128,12 @@ def test_the_order_is_fixed() -> None:
         "zone_locked",
         "zone_busy",
         "tank_unknown",
+        "source_level_unknown",
+        "source_not_tested",
+        "outside_sun_hours",
         "resting",
         "daily_limit",
+        "source_day_quota",
     ]
     assert len(CHECKS) == len(seen)
 
