@@ -31,6 +31,7 @@ class Crop:
     kc: tuple[float, float, float]
     root_m: float
     easy_share: float
+    salt_ds_m: float | None = None  # of the saturation extract; None where no table has it
 
     def coefficient(self, day: int) -> float:
         """Kc on a day after planting; after the last stage it stays as at its end."""
@@ -72,6 +73,7 @@ def crops() -> Mapping[str, Crop]:
             kc=tuple(one["kc"]),
             root_m=one["root_m"],
             easy_share=one["easy_share"],
+            salt_ds_m=one.get("salt_ds_m"),
         )
         for word, one in _table("crops.toml").items()
     }

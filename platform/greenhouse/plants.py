@@ -12,12 +12,12 @@ from flask import Blueprint, abort, render_template
 from sqlalchemy.orm import Session
 
 from nongso.agronomy import air
-from nongso.agronomy.crops import crops
+from nongso.agronomy.crops import Crop, crops
 from nongso.agronomy.disease import Hour
 from nongso.platform.accounts import allow, owns
 from nongso.platform.greenhouse.favour import BASE_C, Favour, diseases, ends, warmth
 from nongso.platform.greenhouse.favour import DAYS as FAVOUR_DAYS
-from nongso.platform.greenhouse.now import STALE_SECONDS, HouseNow, gather
+from nongso.platform.greenhouse.now import STALE_SECONDS, HouseNow, Value, gather
 from nongso.platform.greenhouse.records import Greenhouse, Zone
 from nongso.platform.languages import ZONE, day_of, language
 from nongso.platform.store import records
@@ -28,6 +28,7 @@ blueprint = Blueprint("plants", __name__)
 READERS = ("farmer", "clerk", "helper", "officer", "admin")
 LONGEST_DAYS = 400
 OLDEST_BED_SECONDS = 2 * HOUR  # the gateway tells it each hour
+IN_SOIL = ("soil_ec", "soil_ph", "soil_nitrogen", "soil_phosphorus", "soil_potassium")
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,22 @@ class Bed:
     warm_days: int
 
 
+@dataclass(frozen=True)
+class Ground:
+    """What probes read in the soil of a zone, and how much salt its crop bears.
+
+    A probe reads the moist soil as a whole, which conducts less than the extract that tables are
+    made by: too salty for it is too salty, and what it calls good is not yet proven to be so. For
+    acidity and nutrients no table is given, as what such a probe tells is no laboratory's.
+    """
+
+    zone: Zone
+    values: tuple[Value, ...]
+    crop: str | None
+    most_ds_m: float | None
+    ds_m: float | None  # None where no good one is fresh
+
+
 @blueprint.get("/greenhouses/<slug>/plants")
 @allow(*READERS)
 def page(slug: str) -> str:
@@ -75,6 +92,7 @@ def page(slug: str) -> str:
         house=house,
         air=_air(found),
         beds=_beds(records(), telemetry(), found),
+        grounds=_grounds(found),
         favour=_favour(telemetry(), slug, now),
         base=BASE_C,
         now=now,
@@ -91,6 +109,38 @@ def _air(house: HouseNow) -> Air | None:
     return Air(
         at, air.deficit_kpa(warm.value, humid.value), air.dew_point_c(warm.value, humid.value)
     )
+
+
+def _grounds(house: HouseNow) -> list[Ground]:
+    found = []
+    for one in house.zones:
+        own = [v for v in house.values if v.zone == one.zone.id and v.metric.name in IN_SOIL]
+        if not own:
+            continue
+        own.sort(key=lambda v: (IN_SOIL.index(v.metric.name), v.name))
+        crop = crops().get((one.zone.balance or {}).get("crop", ""))
+        salts = [
+            v.value
+            for v in own
+            if v.metric.name == "soil_ec"
+            and v.value is not None
+            and v.is_good
+            and house.at - v.at <= STALE_SECONDS
+        ]
+        found.append(
+            Ground(
+                zone=one.zone,
+                values=tuple(own),
+                crop=_called(crop) if crop else None,
+                most_ds_m=crop.salt_ds_m if crop else None,
+                ds_m=max(salts, default=None),
+            )
+        )
+    return found
+
+
+def _called(crop: Crop) -> str:
+    return crop.vi if language() == "vi" else crop.en
 
 
 def _beds(session: Session, readings: Telemetry, house: HouseNow) -> list[Bed]:
@@ -116,7 +166,7 @@ def _bed(
     measured = _temperatures(readings, zone.greenhouse, _midnight(planted), now, days)
     is_todays = told["day"] == today.toordinal() - datetime.date(1970, 1, 1).toordinal()
     crop = crops().get(balance["crop"])
-    name = balance["crop"] if crop is None else crop.vi if language() == "vi" else crop.en
+    name = balance["crop"] if crop is None else _called(crop)
     allowed = max(told["allowed_mm"], 0.1)
     return Bed(
         zone=zone,

@@ -4,6 +4,7 @@ import datetime
 import time
 from typing import Any
 
+import pytest
 from office import NODE_1, Place
 
 from nongso.agronomy.disease import Hour
@@ -11,6 +12,7 @@ from nongso.gateway.irrigation import balance as reckoning
 from nongso.gateway.irrigation.facts import Balance, Bed, Limits, Zone
 from nongso.platform.greenhouse.favour import diseases, ends, warmth
 from nongso.platform.languages import ZONE, day_of
+from nongso.wire import marks
 
 PAGE = "/greenhouses/tan-binh-1/plants"
 SINCE = int(datetime.datetime(2026, 11, 1, tzinfo=ZONE).timestamp())
@@ -97,6 +99,42 @@ def test_the_page_says_what_the_gateway_has_reckoned(farm: Place) -> None:
     assert "720\u00a0lít" in page  # missing
     assert "Số này đã cũ" not in page
     assert len(page) < 30_000
+
+
+def soil(farm: Place, *readings: list[Any]) -> str:
+    """The page after a probe of the first zone has told of its soil."""
+    assert farm.bring(farm.readings(NODE_1, *readings)).json["refused"] == []  # type: ignore[index]
+    return farm.client("farmer").get(PAGE).text
+
+
+@pytest.mark.parametrize(("ds_m", "is_salty"), [(2.4, False), (2.6, True)])
+def test_a_soil_too_salty_for_tomatoes_is_said_with_its_limit_and_source(
+    farm: Place, ds_m: float, is_salty: bool
+) -> None:
+    bring(farm, told())
+    now = int(time.time())
+    page = soil(farm, ["soil_ec", now - 30, ds_m, 0], ["soil_ph", now - 30, 6.8, 0])
+    assert ("Đất mặn quá cho cà chua: trên 2,5\u00a0mS/cm" in page) == is_salty
+    assert ("Chưa thấy mặn quá mức cà chua chịu được" in page) != is_salty
+    assert "Theo Maas 1990." in page
+    assert "6,8" in page
+    assert "đừng bón phân chỉ theo số này" in page
+
+
+@pytest.mark.parametrize(("age", "mark"), [(3600, 0), (30, marks.IMPOSSIBLE)])
+def test_an_old_or_doubtful_number_advises_nothing(farm: Place, age: int, mark: int) -> None:
+    bring(farm, told())
+    page = soil(farm, ["soil_ec", int(time.time()) - age, 9.0, mark])
+    assert "mS/cm" in page
+    assert "Đất mặn quá" not in page
+    assert "Theo Maas" not in page
+
+
+def test_without_a_crop_the_soil_is_shown_and_nothing_is_judged(farm: Place) -> None:
+    page = soil(farm, ["soil_nitrogen", int(time.time()) - 30, 55.0, 0])
+    assert "trong đất (N)" in page
+    assert "xin chọn cây" in page
+    assert "Theo Maas" not in page
 
 
 def test_a_reckoning_of_yesterday_is_not_shown_as_todays(farm: Place) -> None:
