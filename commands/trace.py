@@ -133,20 +133,51 @@ def _show_key(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> int:
     from nongso.platform import migrations, settings
+    from nongso.platform.traceability import recounting
     from nongso.platform.traceability.proof import checking, keeping
 
     with migrations.current(settings.load(args.settings)) as records, records.session() as session:
-        found = 0
+        found = accounts = 0
         for line in checking.check(session):
             print(line)
             found += 1
+            accounts += recounting.is_of_an_account(line)
         size = keeping.size_of(session)
     if found:
         print(f"{found} things do not belong together in a log of {size} entries.")
+        if accounts:
+            print("Accounts of packs are put right by events, with your reason in each of them:")
+            print("  nongso trace recount --why '…' --settings platform.json")
         return 1
     print(f"All {size} entries match their events, their hashes and every signed checkpoint;")
     print("the tables of lots are what the events make of them.")
     return 0
+
+
+def _recount(args: argparse.Namespace) -> int:
+    from nongso.platform import migrations, settings
+    from nongso.platform.traceability import recounting
+
+    loaded = settings.load(args.settings)
+    if not args.why.strip():
+        raise CommandError("Give the reason that shall stand in the event: --why '…'")
+    with migrations.current(loaded) as records, records.transaction() as session:
+        found = recounting.set_right(session, loaded.label_url, _now(), args.why.strip())
+    for one in found:
+        print(f"Lot {one.lot}: {_RECOUNTED[one.refused]}")
+    left = sum(bool(one.refused) for one in found)
+    if not found:
+        print("Every account of packs is what the events make of it.")
+    return 1 if left else 0
+
+
+_RECOUNTED = {
+    "": "its account of packs is what the events make of it again.",
+    "lot_differs": "not put right, the lot itself is not what the events make of it. "
+    "Its rows were changed by hand: compare them with a backup.",
+    "below_zero": "not put right, more of its packs are in cartons or away than there are. Open a "
+    "carton or correct the number of packs (the lot's page), then come again.",
+}
 
 
 def add(rooms: "argparse._SubParsersAction[Parser]", settings: Parser) -> None:
@@ -189,6 +220,12 @@ def add(rooms: "argparse._SubParsersAction[Parser]", settings: Parser) -> None:
     kinds.add(trace, "signer", _signer, "sign the log; nongso platform run starts it", settings)
     kinds.add(trace, "key", _show_key, "print the log's public key", settings)
     kinds.add(trace, "check", _check, "check the whole log against all events", settings)
+    recount = kinds.add(
+        trace, "recount", _recount, "put right the accounts of packs that check names", settings
+    )
+    recount.add_argument(
+        "--why", required=True, metavar="REASON", help="stands in each event, as long as the log"
+    )
     trust = kinds.add(trace, "trust", _trust, "take cosignatures of a witness", settings)
     trust.add_argument("key", metavar="KEY", help="the witness's public key")
     trust.add_argument("--name", help="its name for people")

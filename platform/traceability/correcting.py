@@ -22,6 +22,7 @@ from nongso.platform.events import Event
 from nongso.platform.traceability import (
     lots,
     making_book,
+    moving_book,
     reckoning,
     shaping,
     withholding,
@@ -64,7 +65,13 @@ MAKING = (
     lots.PACKED,
     *making_book.REGROUPING,
 )
-_SILENT = (making_book.DECLARED, making_book.CORRECTED, lots.WITHDRAWN, making_book.UNDONE)
+_SILENT = (
+    making_book.DECLARED,
+    making_book.CORRECTED,
+    lots.WITHDRAWN,
+    making_book.UNDONE,
+    moving_book.SET_RIGHT,
+)
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,8 @@ RETURNED = "goods.returned"
 VOIDED = "goods.shipping_voided"
 SOLD = "goods.sold"
 GONE = "goods.destroyed"
+SET_RIGHT = "lot.account_set_right"  # the operator's word, see ``recounting``
+PLACES = ("packs", "loose", "cartoned", "shipped", "sold", "sampled", "destroyed", "lost")
 
 
 def last_part(identifier: str) -> str:
@@ -288,6 +290,13 @@ def _gone(book: Book, event: Event) -> None:
     _take(book, event.body, "destroyed", lots.DESTROYED)
 
 
+def _set_right(book: Book, event: Event) -> None:
+    """Where the packs are by the stream: nothing new to it, news to a table that was wrong."""
+    found = account(book, book.lot(lots.lot_in(event.body)))
+    for place in PLACES:
+        setattr(found, place, event.body["nongso:account"][place])
+
+
 APPLIES = {
     CARTONED: _cartoned,
     UNPACKED: _unpacked,
@@ -297,5 +306,6 @@ APPLIES = {
     RETURNED: _returned,
     SOLD: _sold,
     GONE: _gone,
+    SET_RIGHT: _set_right,
 }
 TABLES = (Carton, CartonLot, PackAccount, Holding, Dispatch, DispatchLine)

@@ -92,3 +92,13 @@ def movement(
         **_papers(papers),
         **more,
     }
+
+
+def counting(event_id: str, at: int, lot: Body, more: Body) -> Body:
+    """The packs of a lot were counted again, on paper: nothing moved."""
+    return {
+        **head("ObjectEvent", event_id, at, "stock_taking", "active"),
+        "action": "OBSERVE",
+        "quantityList": [lot],
+        **more,
+    }

@@ -6,7 +6,7 @@ steps; this module gathers what they are made of.
 """
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,9 +32,12 @@ class Grown:
     """One harvest from a greenhouse with what the sensors measured until then.
 
     ``record`` is what was sealed into the harvest's event, ``None`` when nothing was measured.
+    A later harvest's record has the water of the earlier ones too: ``is_last`` of its planting.
     """
 
     lot: str
+    planting: str
+    is_last: bool
     crop: str
     greenhouse: str
     planted: datetime.date
@@ -127,13 +130,14 @@ def tell(session: Session, lot: Lot) -> Story | None:
     last = max((day_of(e.at) for e in gathered if e.body.get("nongso:grownFrom")), default=None)
     born = {event.number: event for event in events}
     grown = tuple(_grown(behind, plantings, born))
+    standing = _until(field, last)
     return Story(
         lot=lot,
         product=lot.product,
         producer=producer_on(session, lot.product.producer, day_of(lot.at)),
         packed_on=day_of(lot.at),
         best_before=datetime.date.fromisoformat(lot.best_before),
-        steps=tuple(_sealed(way.steps(behind, events, _until(field, last)), grown, plantings)),
+        steps=tuple(_sealed(way.steps(behind, events, standing), grown, standing)),
         grown=grown,
         lain=tuple(
             Lain(one["nongso:kind"], one[places.RECORD]["name"], one[places.RECORD])
@@ -152,22 +156,28 @@ def tell(session: Session, lot: Lot) -> Story | None:
 
 
 def _sealed(
-    steps: Sequence[way.Step], grown: Sequence[Grown], plantings: Mapping[str, Lot]
+    steps: Sequence[way.Step], grown: Sequence[Grown], field: Sequence[Event]
 ) -> list[way.Step]:
-    """The watering of one planting as it was sealed at its last harvest.
+    """The watering of each planting once, as it was sealed at its last harvest.
 
     The gateway's days are taken when they are over, the record to the hour of the harvest: told
-    both, a page would have two sums of the same water.
+    both, a page would have two sums of the same water. A planting without a record is told by
+    its days.
     """
-    records = [one.record for one in sorted(grown, key=lambda one: one.harvested)]
-    if len(plantings) != 1 or not records or (record := records[-1]) is None:
+    sealed = {one.planting: one.record for one in grown if one.is_last and one.record is not None}
+    if not sealed:
         return list(steps)
-    told = {
-        "times": record["waterings"],
-        "litres": record["litres"],
-        "unmetered": record.get("unmetered", 0),
-    }
-    return [replace(one, **told) if one.what == "watered" else one for one in steps]
+    told = [way.Water.of_record(record) for record in sealed.values()]
+    rest = [event for event in way.by_gateway(field) if lots.lot_in(event.body) not in sealed]
+    if rest:
+        told.append(way.Water.of_events(rest))
+    water = way.Water.together(told)
+    return [
+        replace(one, times=water.times, litres=water.litres, unmetered=water.unmetered)
+        if one.what == "watered"
+        else one
+        for one in steps
+    ]
 
 
 def _until(field: list[Event], last: datetime.date | None) -> list[Event]:
@@ -190,7 +200,7 @@ def _grown(
     behind: Sequence[Lot], plantings: dict[str, Lot], born: dict[int, Event]
 ) -> list[Grown]:
     """Harvests that came from a planting in a greenhouse, and from nothing else."""
-    found = []
+    found: list[Grown] = []
     for crop in behind:
         event = born.get(crop.born_number)
         if crop.kind != CROP or event is None:
@@ -201,6 +211,8 @@ def _grown(
         found.append(
             Grown(
                 lot=crop.code,
+                planting=planting.code,
+                is_last=False,
                 crop=crop.name,
                 greenhouse=planting.place.name,
                 planted=day_of(planting.at),
@@ -208,7 +220,8 @@ def _grown(
                 record=event.body.get("nongso:growingRecord"),
             )
         )
-    return found
+    last = {one.planting: one.lot for one in sorted(found, key=lambda one: one.harvested)}
+    return [replace(one, is_last=one.lot == last[one.planting]) for one in found]
 
 
 def _growers(behind: Sequence[Lot], gathered: Sequence[Event]) -> tuple[str, ...]:

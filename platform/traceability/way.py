@@ -6,7 +6,7 @@ that is what people ask about.
 """
 
 import datetime
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,10 +166,10 @@ def _field(field: Sequence[Event]) -> list[Step]:
     """Work in the field and watering, as the diary and the gateway have it."""
     found = [_spraying(event.body, _day(event)) for event in _of(field, "field.sprayed")]
     watered = _of(field, "field.watered")
-    by_gateway = [event for event in watered if "nongso:waterings" in event.body]
-    by_hand = [event for event in watered if "nongso:waterings" not in event.body]
-    if by_gateway:
-        found.append(_watering(by_gateway))
+    measured = by_gateway(field)
+    by_hand = [event for event in watered if event not in measured]
+    if measured:
+        found.append(_watering(measured))
     if by_hand:
         found.append(Step("hand_watered", *_span(by_hand), GROWER, times=len(by_hand)))
     found += _grouped("fertilised", _of(field, "field.fertilised"), _name)
@@ -210,16 +210,56 @@ def _spraying(body: dict[str, Any], day: datetime.date) -> Step:
     )
 
 
+def by_gateway(field: Sequence[Event]) -> list[Event]:
+    """The days on which the gateway watered, as it told them itself."""
+    return [one for one in _of(field, "field.watered") if "nongso:waterings" in one.body]
+
+
+@dataclass(frozen=True)
+class Water:
+    """How often was watered, with how much; ``unmetered`` of those times nobody measured it."""
+
+    times: int
+    litres: float | None
+    unmetered: int
+
+    @classmethod
+    def of_events(cls, events: Sequence[Event]) -> "Water":
+        """The days of the gateway together."""
+        bodies = [event.body for event in events]
+        metered = [body["nongso:litres"] for body in bodies if "nongso:litres" in body]
+        return cls(
+            sum(body["nongso:waterings"] for body in bodies),
+            round(sum(metered), 1) if metered else None,
+            sum(body["nongso:unmeteredWaterings"] for body in bodies),
+        )
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> "Water":
+        """What a growing record sealed."""
+        times, litres = record["waterings"], record["litres"]
+        return cls(times, litres, times if litres is None else record.get("unmetered", 0))
+
+    @classmethod
+    def together(cls, some: Sequence["Water"]) -> "Water":
+        """The water of several plantings."""
+        metered = [one.litres for one in some if one.litres is not None]
+        return cls(
+            sum(one.times for one in some),
+            round(sum(metered), 1) if metered else None,
+            sum(one.unmetered for one in some),
+        )
+
+
 def _watering(events: Sequence[Event]) -> Step:
-    bodies = [event.body for event in events]
-    metered = [body["nongso:litres"] for body in bodies if "nongso:litres" in body]
+    water = Water.of_events(events)
     return Step(
         "watered",
         *_span(events),
-        SIMULATED if any(body.get("nongso:simulated") for body in bodies) else SENSOR,
-        times=sum(body["nongso:waterings"] for body in bodies),
-        litres=round(sum(metered), 1) if metered else None,
-        unmetered=sum(body["nongso:unmeteredWaterings"] for body in bodies),
+        SIMULATED if any(event.body.get("nongso:simulated") for event in events) else SENSOR,
+        times=water.times,
+        litres=water.litres,
+        unmetered=water.unmetered,
     )
 
 

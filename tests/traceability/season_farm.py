@@ -27,11 +27,34 @@ def write(farm: Farm, entry: Entry) -> str:
     return id_
 
 
-def water(farm: Farm, ago: int, litres: float | None) -> None:
+def zone(house: str, coil: int = 0) -> Zone:
+    return Zone(
+        id=f"{house}-k1",
+        name="Khu 1",
+        greenhouse=house,
+        gateway="bl",
+        coil=coil,
+        mode="manual",
+        max_run_seconds=1800,
+        max_day_seconds=7200,
+    )
+
+
+def gather(farm: Farm, planting: Lot, grams: int, day: datetime.date = TODAY) -> Lot:
+    """Harvest with what was measured until then."""
+    wish = ops.Harvest(planting.code, grams, day)
+    store = open_telemetry(farm.settings)
+    with farm.records.session() as session:
+        grown = growing.measured(session, store, wish, NOW)
+    store.close()
+    return farm.do(ops.harvest, wish, grown)
+
+
+def water(farm: Farm, ago: int, litres: float | None, house: str = HOUSE) -> None:
     at = midnight(days_ago(ago)) + 6 * HOUR
     run = Run(
         id=new_id(),
-        zone=f"{HOUSE}-k1",
+        zone=f"{house}-k1",
         gateway="bl",
         cause="band",
         state="done",
@@ -67,18 +90,7 @@ def grow(farm: Farm) -> tuple[Lot, Lot, Lot]:
         register_gateway(session, "bl", "Tủ Bình Lư", COOP, "k" * 40)
         session.get_one(Greenhouse, HOUSE).gateway = "bl"
         session.flush()
-        session.add(
-            Zone(
-                id=f"{HOUSE}-k1",
-                name="Khu 1",
-                greenhouse=HOUSE,
-                gateway="bl",
-                coil=0,
-                mode="manual",
-                max_run_seconds=1800,
-                max_day_seconds=7200,
-            )
-        )
+        session.add(zone(HOUSE))
     grower = farm.producer("HTX", "cooperative")
     wish = ops.Planting(HOUSE, "Nhà màng Tân Bình 1", grower, "Rau cải", days_ago(DAYS - 1))
     planting = farm.do(ops.plant, wish)
@@ -98,12 +110,7 @@ def grow(farm: Farm) -> tuple[Lot, Lot, Lot]:
     for ago in (10, 9, 8):
         water(farm, ago, 60.5)
     water(farm, 7, None)
-    wish = ops.Harvest(planting.code, 46_500, TODAY)
-    store = open_telemetry(farm.settings)
-    with farm.records.session() as session:
-        grown = growing.measured(session, store, wish, NOW)
-    store.close()
-    crop = farm.do(ops.harvest, wish, grown)
+    crop = gather(farm, planting, 46_500)
     with farm.records.transaction() as session:
         field_events.bring_up(session, farm.settings.label_url, HOUSE, NOW)
     with farm.records.transaction() as session:

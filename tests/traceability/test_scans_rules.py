@@ -54,6 +54,7 @@ def test_an_unknown_province_is_no_place() -> None:
         (labelling_state.SPOILED, "not_activated"),
         (labelling_state.RETURNED, "not_activated"),
         (labelling_state.RECALLED, "after_end"),
+        (labelling_state.HELD_BACK, "after_end"),
         (labelling_state.WITHDRAWN, "after_end"),
         (signs.DESTROYED, "after_end"),
     ],

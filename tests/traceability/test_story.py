@@ -1,15 +1,18 @@
 """A lot's page tells its whole way, each step on somebody's word, and names what is missing."""
 
+import datetime
 import re
 from pathlib import Path
 
 import pytest
-from cooperative import Farm, days_ago
+from cooperative import COOP, NOW, TODAY, Farm, days_ago
 from platform_site import Site
-from season_farm import DAYS, grow, lay_down
+from season_farm import DAYS, gather, grow, lay_down, water, zone
 from selling import pack
 
-from nongso.platform.traceability import lateness
+from nongso.platform.greenhouse.records import Greenhouse
+from nongso.platform.traceability import field_events, lateness
+from nongso.platform.traceability import operations as ops
 from nongso.platform.traceability.records import Lot
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +57,35 @@ def test_missing_days_are_named_and_drawn_as_gaps(site: Site, lot: Lot) -> None:
     assert "23 ngày có số đo, 7 ngày thiếu" in page
     assert "Nhiệt độ trong khoảng 6–35°C: 543 trong 543 giờ đo được." in page
     assert "Tổng kết từ 543 số đo, trong 543 của 711 giờ." in page
+
+
+def test_packs_of_several_plantings_tell_the_water_of_each_once(farm: Farm, site: Site) -> None:
+    planting, crop, packs = grow(farm)
+    house = "tan-binh-2"
+    with farm.records.transaction() as session:
+        beside = Greenhouse(slug=house, name="Nhà màng 2", cooperative=COOP, gateway="bl")
+        session.add(beside)
+        session.flush()
+        session.add(zone(house, 1))
+    wish = ops.Planting(house, "Nhà màng 2", planting.producer_id, "Rau cải", days_ago(20))
+    other = farm.do(ops.plant, wish)
+    water(farm, 9, 20.5, house)
+    early = gather(farm, other, 2_000, days_ago(4))
+    water(farm, 2, 10, house)
+    water(farm, 0, 40, house)  # today's day is not over: the harvest's record alone has it
+    late = gather(farm, other, 3_000)
+    with farm.records.transaction() as session:
+        field_events.bring_up(session, farm.settings.label_url, house, NOW)
+    takes = tuple(ops.Take(one.code, 1_000) for one in (crop, early, late))
+    day = TODAY + datetime.timedelta(days=5)
+    wish = ops.Packing(packs.product_id, takes, 6, 500, TODAY, day)
+    mixed = farm.do(ops.pack, wish)
+    page = site.stranger.get(f"/t/{mixed.code}").text.replace("\u00a0", " ")
+    assert re.findall("Tưới [^<]*", page) == ["Tưới 7 lần, 252 lít"]
+    assert re.findall("Lượng nước đã tưới: ([^.]*)", page) == [
+        "182 lít, 4 lần tưới",
+        "71 lít, 3 lần tưới",
+    ]
 
 
 def test_what_comes_late_is_told_and_the_sealed_figures_stay(

@@ -11,9 +11,10 @@ from nongso.platform.app import create_app
 from nongso.platform.diary import entries as diary
 from nongso.platform.diary.entries import Entry
 from nongso.platform.greenhouse.records import Greenhouse
+from nongso.platform.traceability import labelling, labelling_account, labelling_state, sentences
 from nongso.platform.traceability import operations as ops
-from nongso.platform.traceability import sentences
 from nongso.platform.traceability.errors import HeldBack
+from nongso.platform.traceability.labeltext import texts_of
 from nongso.platform.traceability.records import Lot
 from nongso.platform.traceability.withholding import Binding, refuse_held_back, withholding
 
@@ -149,3 +150,26 @@ def test_held_back_exactly_on_the_days_between(ago: int, interval: int, later: i
     assert free is not None
     day = sprayed + datetime.timedelta(days=later)
     assert (day < free[0]) == (sprayed <= day <= sprayed + datetime.timedelta(days=interval))
+
+
+def test_a_scanned_label_says_that_its_pack_is_held_back_by_a_spraying_told_late(
+    farm: Farm, planting: Lot
+) -> None:
+    crop = gather(farm, planting, days_ago(3))
+    packs = pack(farm, crop)
+    made = farm.do(labelling.issue, labelling.Wish(packs.code, 2), texts_of(farm.lot(packs.code)))
+    with farm.records.session() as session:
+        serial = labelling.codes_of(session, made.id)[0]
+    farm.do(labelling_account.apply, labelling_account.Told(packs.code, (serial,)))
+
+    def state() -> str:
+        with farm.records.session() as session:
+            return labelling_state.standing(session, serial, NOW).state
+
+    assert state() == labelling_state.ACTIVE
+    line = spray(farm, days_ago(6), 5)  # it waited on the phone
+    assert state() == labelling_state.HELD_BACK
+    with farm.records.transaction() as session:
+        found = diary.line(session, HOUSE, line)
+        diary.correct(session, new_id(), found, HOUSE, COOP, "farmer", None, "Nhầm nhà màng", NOW)
+    assert state() == labelling_state.ACTIVE

@@ -103,6 +103,7 @@ _TYPES = {
     "lot.undone": ("a step undone", "bỏ một bước ghi sai"),
     "lot.declared_wrong": ("declared wrong", "báo là ghi sai"),
     "lot.corrected": ("recorded again, corrected", "ghi lại cho đúng"),
+    "lot.account_set_right": ("account of packs put right", "sửa sổ gói cho khớp"),
     "lot.sampled": ("sample taken", "lấy mẫu"),
     "lot.sample_used": ("sample used up", "dùng hết mẫu"),
     "lot.tested": ("tested", "kiểm nghiệm"),

@@ -56,6 +56,9 @@ def _by_books(state: str) -> str:
         labelling_state.RETURNED: _("Tem này đã trả lại, nhưng vẫn có người quét."),
         labelling_state.RECALLED: _("Lô này đã thu hồi, nhưng vẫn có người quét."),
         labelling_state.FAILED: _("Lô này kiểm nghiệm không đạt, nhưng vẫn có người quét."),
+        labelling_state.HELD_BACK: _(
+            "Lô này thu hoạch khi chưa hết thời gian cách ly, nhưng vẫn có người quét."
+        ),
         labelling_state.WITHDRAWN: _("Bản ghi của lô này đã hủy, nhưng vẫn có người quét."),
         signs.DESTROYED: _("Cả lô này đã tiêu hủy, nhưng vẫn có người quét."),
     }[state]

@@ -12,6 +12,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 import pytest
 from cooperative import NOW
 from platform_site import Site
+from selling import cartons
 from sqlalchemy import text
 
 from nongso.commands.__main__ import main
@@ -201,6 +202,24 @@ def test_the_operator_checks_the_whole_log(
         session.execute(text("UPDATE lot SET best_before = '2099-01-01' WHERE kind = 'packs'"))
     assert main(check) == 1
     assert "best_before is '2099-01-01', the stream says" in capsys.readouterr().out
+
+
+def test_the_operator_puts_a_wrong_account_of_packs_right(
+    site: Site, signing: Signer, settings_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lot, more = site.farm.packed(30).code, ["--settings", str(settings_file)]
+    cartons(site.farm, lot, 10)
+    with site.farm.records.transaction() as session:
+        session.execute(text("UPDATE pack_account SET packs = 35, loose = 25"))
+    assert main(["trace", "check", *more]) == 1
+    assert "nongso trace recount --why" in capsys.readouterr().out
+    assert main(["trace", "recount", "--why", " ", *more]) == 1
+    assert main(["trace", "recount", "--why", "old versions", *more]) == 0
+    assert f"Lot {lot}: its account of packs is what the events make" in capsys.readouterr().out
+    signing.sign_now(NOW)
+    assert main(["trace", "check", *more]) == 0
+    assert main(["trace", "recount", "--why", "old versions", *more]) == 0
+    assert "Every account of packs is" in capsys.readouterr().out
 
 
 @pytest.mark.walk
