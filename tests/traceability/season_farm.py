@@ -70,10 +70,10 @@ def water(farm: Farm, ago: int, litres: float | None, house: str = HOUSE) -> Non
         session.add(run)
 
 
-def lay_down(farm: Farm, days: range) -> None:
+def lay_down(farm: Farm, days: range, series: Series = AIR) -> None:
     store = open_telemetry(farm.settings)
     rows = [
-        Row(AIR, midnight(days_ago(ago)) + hour * HOUR, 18.0 + hour % 12, marks.GOOD)
+        Row(series, midnight(days_ago(ago)) + hour * HOUR, 18.0 + hour % 12, marks.GOOD)
         for ago in days
         for hour in range(24)
     ]
