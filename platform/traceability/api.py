@@ -111,7 +111,7 @@ def trace_goods() -> Response:
     if direction not in DIRECTIONS:
         raise Problem(400, "bad_direction", _("Hướng truy là back hoặc forward."))
     asked = "".join(filter(str.isprintable, request.args.get("of", ""))).strip()
-    if not 0 < len(asked) <= MOST:
+    if len(asked) > MOST or not request.args.get("of"):
         raise Problem(400, "bad_of", _("of phải có từ 1 đến %(most)s ký tự.", most=MOST))
     session, base = records(), settings().label_url
     home = None if somebody().sees_all else somebody().cooperative

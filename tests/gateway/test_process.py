@@ -89,8 +89,8 @@ def test_nothing_acknowledged_is_lost_when_the_gateway_is_killed(
     for slug, speaker in nodes.items():  # nodes send again what they were not told of
         for _, seq in sorted(everything - speaker.told):
             speaker.send(message(seq, node=slug))
-    until(lambda: all(s.told >= everything for s in nodes.values()), "all are told", 30)
-    until(lambda: len(office.messages()) == 2 * sent, "all are in the office", 30)
+    until(lambda: all(s.told >= everything for s in nodes.values()), "all are told", 120)
+    until(lambda: len(office.messages()) == 2 * sent, "all are in the office", 120)
     assert process.ask_to_end() == 0
     assert len(office.of_kind("readings")) == 2 * sent  # and none of them twice
     store = Store(box.settings.store_file)
