@@ -23,14 +23,15 @@ from nongso.platform.traceability.epcis.front import (
 )
 from nongso.platform.traceability.epcis.model import EVENT_TYPES
 from nongso.platform.traceability.epcis.question import Among, Column, Question
+from nongso.platform.traceability.epcis.records import EPC_NAMES, PUBLIC_COLUMNS
 from nongso.platform.traceability.epcis.same_name import same_form
-from nongso.platform.traceability.epcis.terms import CLASSES, EPCS, whole_word
+from nongso.platform.traceability.epcis.terms import THINGS, whole_word
 from nongso.platform.traceability.epcis.vocabulary import words
 
 # The things that events have, how they are listed: a column, or fields of the index.
 _THINGS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "eventTypes": ("kind", (), ""),
-    "epcs": ("", (*EPCS, *CLASSES), ""),
+    "epcs": ("", THINGS, ""),
     "bizSteps": ("biz_step", (), "business_steps"),
     "bizLocations": ("biz_location", (), ""),
     "readPoints": ("read_point", (), ""),
@@ -72,7 +73,7 @@ def _list_of(thing: str) -> Response:
         {n: v for n, v in request.args.items() if n in ("perPage", "nextPageToken")}, {}
     )
     column, fields, list_ = _THINGS[thing]
-    if asker is None and column and column not in publicly.COLUMNS:
+    if asker is None and column and column not in PUBLIC_COLUMNS:
         return collection([])  # where things are, strangers are not told
     limit, after = question.per_page, question.token
     if "\0" in after:
@@ -89,11 +90,11 @@ def _list_of(thing: str) -> Response:
 def _values(
     column: str, fields: tuple[str, ...], asker: Identity | None, after: str, limit: int
 ) -> list[str]:
+    if asker is None:
+        return finding.public_names(session_now(), column or EPC_NAMES, after, limit)
     scope = scope_of(asker)
     if column:
         return finding.values_of(session_now(), column, scope, after, limit)
-    if asker is None:
-        return finding.names_within(session_now(), fields, scope, after, limit)
     return finding.names_of(session_now(), fields, scope, after, limit)
 
 

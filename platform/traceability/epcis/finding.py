@@ -29,7 +29,7 @@ from nongso.platform.traceability.epcis.question import (
     Question,
     Range,
 )
-from nongso.platform.traceability.epcis.records import Indexed, Received, Term
+from nongso.platform.traceability.epcis.records import Indexed, PublicName, Received, Term
 
 # Who may see what: everything, a cooperative's events, or what ``public`` selects.
 Scope = ColumnElement[bool] | None
@@ -145,19 +145,10 @@ def names_of(
     return sorted(found)[:limit]
 
 
-def names_within(
-    session: Session, fields: Sequence[str], scope: Scope, after: str, limit: int
-) -> list[str]:
-    """Return the same where the scope is small: beginning with the events, not with the values."""
-    assert scope is not None
-    numbers = session.scalars(select(Indexed.number).where(scope)).all()
-    found: set[str] = set()
-    for at in range(0, len(numbers), _ASKED_AT_ONCE):
-        wanted = select(Term.value).where(
-            Term.number.in_(numbers[at : at + _ASKED_AT_ONCE]), Term.field.in_(fields)
-        )
-        found.update(value for value in session.scalars(wanted) if value > after)
-    return sorted(found)[:limit]
+def public_names(session: Session, thing: str, after: str, limit: int) -> list[str]:
+    """Return what strangers may be told there is, in order."""
+    wanted = select(PublicName.value).where(PublicName.thing == thing, PublicName.value > after)
+    return list(session.scalars(wanted.order_by(PublicName.value).limit(limit)))
 
 
 def _where(

@@ -14,13 +14,11 @@ from functools import partial
 from urllib.parse import quote
 
 from flask import Blueprint, Response, current_app, request
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from nongso.platform import accounts
 from nongso.platform.accounts import Identity, somebody, who
-from nongso.platform.events import EventSubject
 from nongso.platform.store import kept_records, records
 from nongso.platform.traceability.epcis import (
     answering,
@@ -39,7 +37,6 @@ from nongso.platform.traceability.epcis.namespaces import Prefixes, with_standar
 from nongso.platform.traceability.epcis.question import Question
 from nongso.platform.traceability.epcis.records import Indexed
 from nongso.platform.traceability.epcis.terms import LONGEST_VALUE
-from nongso.platform.traceability.records import PACKS, Lot
 
 blueprint = Blueprint("epcis", __name__, url_prefix="/epcis")
 
@@ -65,12 +62,7 @@ def asker_now() -> Identity | None:
 
 def scope_of(asker: Identity | None) -> finding.Scope:
     if asker is None:
-        packed = (
-            select(EventSubject.number)
-            .join(Lot, EventSubject.subject == "lot:" + Lot.code)
-            .where(Lot.kind == PACKS)
-        )
-        return Indexed.is_foreign.is_(False) & Indexed.number.in_(packed)
+        return Indexed.is_public
     return None if asker.sees_all else Indexed.cooperative == asker.cooperative
 
 

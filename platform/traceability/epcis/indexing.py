@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.orm import Session, aliased
 
-from nongso.platform.events import Event
+from nongso.platform.events import Event, EventSubject
 from nongso.platform.store import Records
 from nongso.platform.traceability.epcis import flows
 from nongso.platform.traceability.epcis.event_hash import event_hash
@@ -29,16 +29,20 @@ from nongso.platform.traceability.epcis.namespaces import Prefixes, expand
 from nongso.platform.traceability.epcis.records import (
     CAPTURED,
     DIGEST,
+    EPC_NAMES,
+    PUBLIC_COLUMNS,
     Flow,
     Indexed,
+    PublicName,
     Reached,
     Received,
     Term,
     table,
 )
 from nongso.platform.traceability.epcis.same_name import same_form
+from nongso.platform.traceability.epcis.terms import THINGS, head_of, known_prefixes, rows_of
 from nongso.platform.traceability.epcis.terms import Row as TermRow
-from nongso.platform.traceability.epcis.terms import head_of, known_prefixes, rows_of
+from nongso.platform.traceability.records import PACKS, Lot
 from nongso.platform.traceability.shaping import CONTEXT
 
 log = logging.getLogger(__name__)
@@ -101,7 +105,7 @@ def catch_up(records: Records) -> int:
 
 def remake(session: Session) -> int:
     """Throw the index away and make it again from the stream, inside ``transaction()``."""
-    for rows in (Flow, Term, Indexed, Reached):
+    for rows in (Flow, Term, PublicName, Indexed, Reached):
         session.execute(delete(rows))
     return index_new(session)
 
@@ -138,6 +142,9 @@ def _enter(session: Session, found: Sequence[Row[Any]], hashes: Mapping[int, str
         return
     there = _under_these_names(session, new)
     _set_names_apart(there, new)
+    public = _public(session, [one.number for one in new if not one.is_foreign])
+    for one in new:
+        one.head["is_public"] = one.number in public
     session.execute(insert(table(Indexed)), [one.head for one in new])
     terms = [
         {"number": one.number, "place": place, "field": field, "value": value, "amount": amount}
@@ -146,8 +153,47 @@ def _enter(session: Session, found: Sequence[Row[Any]], hashes: Mapping[int, str
     ]
     if terms:
         session.execute(insert(table(Term)), terms)
+    _name_publicly(session, [one for one in new if one.number in public])
     wrong = _declared_wrong(session, there, new)
     _write(session, _edges(session, new, wrong), {one.number: one for one in new})
+
+
+def _public(session: Session, numbers: Sequence[int]) -> set[int]:
+    """Which of these events of our own are about a packed lot; that never changes."""
+    found: set[int] = set()
+    for at in range(0, len(numbers), _ASKED_AT_ONCE):
+        of = EventSubject.number.in_(numbers[at : at + _ASKED_AT_ONCE])
+        told = select(EventSubject.number, EventSubject.subject)
+        lots: dict[str, list[int]] = {}
+        for number, subject in session.execute(told.where(of, EventSubject.subject.like("lot:%"))):
+            lots.setdefault(subject.removeprefix("lot:"), []).append(number)
+        codes = list(lots)
+        for begin in range(0, len(codes), _ASKED_AT_ONCE):
+            part = Lot.code.in_(codes[begin : begin + _ASKED_AT_ONCE])
+            for code in session.scalars(select(Lot.code).where(Lot.kind == PACKS, part)):
+                found.update(lots[code])
+    return found
+
+
+def _name_publicly(session: Session, new: Sequence[_New]) -> None:
+    """Add what new public events have to the lists of strangers, where it is not there yet."""
+    names: dict[str, set[str]] = {}
+    for one in new:
+        for column in PUBLIC_COLUMNS:
+            names.setdefault(column, set()).add(one.head[column])
+        things = names.setdefault(EPC_NAMES, set())
+        things.update(value for field, value, _amount in one.terms if field in THINGS)
+    for thing, said in names.items():
+        values = sorted(said - {None})
+        for at in range(0, len(values), _ASKED_AT_ONCE):
+            part = values[at : at + _ASKED_AT_ONCE]
+            known = select(PublicName.value).where(
+                PublicName.thing == thing, PublicName.value.in_(part)
+            )
+            missing = sorted(set(part) - set(session.scalars(known)))
+            if missing:
+                rows = [{"thing": thing, "value": value} for value in missing]
+                session.execute(insert(table(PublicName)), rows)
 
 
 def _read(row: Row[Any], context: Any, known_hash: str) -> _New | None:

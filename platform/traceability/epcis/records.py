@@ -17,6 +17,9 @@ from nongso.platform.store import Base
 CAPTURED = "epcis.captured"  # type in the stream of an event that another system sent
 DIGEST = "nongso:receivedSha256"  # in the stream beside a captured event: of its text as sent
 
+EPC_NAMES = "epcs"  # things and classes of things, among the public names
+PUBLIC_COLUMNS = ("kind", "biz_step", "disposition")
+
 
 def table(of: type[Base]) -> Table:
     """Return the bare table: many rows go in five times as fast as through the mapper."""
@@ -41,6 +44,7 @@ class Indexed(Base):
     ``event_id`` is the event's name, for an own event too. ``content`` is the event hash: what it
     says, whatever it is called. ``error_name`` is empty, or tells apart the declarations that
     the event was wrong; such a declaration is the same event again, under the same name.
+    ``is_public`` is an event of our own about a packed lot: strangers may be told of it.
     """
 
     __tablename__ = "epcis_event"
@@ -50,6 +54,8 @@ class Indexed(Base):
         Index("ix_epcis_event_recorded", "cooperative", "recorded_ms", "event_id"),
         Index("ix_epcis_event_event_id", "event_id"),
         Index("ix_epcis_event_content", "content"),
+        Index("ix_epcis_event_public_at", "is_public", "at_ms", "event_id"),
+        Index("ix_epcis_event_public_recorded", "is_public", "recorded_ms", "event_id"),
         Index("ix_epcis_event_biz_step", "biz_step", "at_ms"),
         Index("ix_epcis_event_read_point", "read_point"),
         Index("ix_epcis_event_biz_location", "biz_location"),
@@ -63,6 +69,7 @@ class Indexed(Base):
     error_name: Mapped[str]
     content: Mapped[str]
     is_foreign: Mapped[bool]
+    is_public: Mapped[bool]
     kind: Mapped[str]
     at_ms: Mapped[int]
     recorded_ms: Mapped[int]
@@ -88,6 +95,18 @@ class Term(Base):
     field: Mapped[str]
     value: Mapped[str]
     amount: Mapped[float | None]
+
+
+class PublicName(Base):
+    """What stands in public events: the lists of strangers, each value once, however often.
+
+    ``thing`` is a column of the index (``kind``, ``biz_step``, ``disposition``) or ``EPC_NAMES``.
+    """
+
+    __tablename__ = "epcis_public_name"
+
+    thing: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str] = mapped_column(primary_key=True)
 
 
 class Flow(Base):

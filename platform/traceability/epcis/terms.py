@@ -36,6 +36,7 @@ CLASSES = {
     "inClass": ("inputQuantityList",),
     "outClass": ("outputQuantityList",),
 }
+THINGS = (*EPCS, *CLASSES)  # the fields that name a thing, or a class of things
 LISTS = {
     "bizTransaction": ("bizTransactionList", "transaction_types"),
     "source": ("sourceList", "party_types"),
