@@ -62,7 +62,7 @@ def asker_now() -> Identity | None:
 
 def scope_of(asker: Identity | None) -> finding.Scope:
     if asker is None:
-        return Indexed.is_public
+        return Indexed.is_public.is_(True)
     return None if asker.sees_all else Indexed.cooperative == asker.cooperative
 
 
