@@ -24,6 +24,7 @@ from nongso.platform.traceability.desk import READERS, blueprint
 from nongso.platform.traceability.resolver import link_pages
 from nongso.platform.traceability.scans import pages as scans_pages
 from nongso.platform.traceability.scans.recorder import prepare
+from nongso.platform.traceability.selling import pages as selling_pages
 from nongso.platform.traceability.shopfront import maker_pages, place_pages
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "registry",
     "registry_products",
     "scans_pages",
+    "selling_pages",
     "shopper_reports_pages",
     "spreadsheets_pages",
     "steps",

@@ -85,6 +85,7 @@ class Product(Base):
     storage: Mapped[str]
     gtin: Mapped[str | None] = mapped_column(index=True)
     pack_sizes: Mapped[list[int]] = mapped_column(JSON, default=list)  # others, in net.uom
+    prices: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)  # dong a pack, by its size
     photo: Mapped[str] = mapped_column(default="")  # SHA-256, under which platform.photos has it
     standard: Mapped[str] = mapped_column(default="")  # TCVN, TCCS …: what it is made by
     origin: Mapped[str] = mapped_column(default="Việt Nam")
@@ -92,12 +93,24 @@ class Product(Base):
     directions: Mapped[str] = mapped_column(default="")
     warnings: Mapped[str] = mapped_column(default="")
     model: Mapped[str] = mapped_column(default="")
+    about: Mapped[str] = mapped_column(default="")  # what a seller tells of it
+    about_en: Mapped[str] = mapped_column(default="")  # the same in English
     compulsory: Mapped[bool] = mapped_column(default=False)  # the law asks for its trace
 
     @property
     def net(self) -> Net:
         """What one pack of it holds."""
         return Net(self.pack_grams, self.pack_ml, self.grams_per_litre)
+
+    @property
+    def packs(self) -> list[Net]:
+        """Every size in which it is sold, the usual one first."""
+        density = self.grams_per_litre
+        others = (
+            Net(size) if self.pack_ml is None or density is None else Net.volume(size, density)
+            for size in self.pack_sizes
+        )
+        return [self.net, *(one for one in others if one.size != self.net.size)]
 
     def takes(self, lot: "Lot") -> bool:
         """Say whether it may be packed of that lot: noodles of noodles, melon of melon."""

@@ -6,12 +6,12 @@ One way for page and sheet. What only one of them has (a plot's unit, a paper's 
 from nongso.platform.traceability.moving_records import Holder
 from nongso.platform.traceability.plots import Plot
 from nongso.platform.traceability.records import Producer, Product
-from nongso.platform.traceability.registry_forms import PRODUCT_TEXTS
+from nongso.platform.traceability.registry_forms import PRODUCT_ABOUT, PRODUCT_TEXTS
 from nongso.platform.traceability.registry_records import Certificate
 
 _PRODUCER = ("code", "kind", "name", "village", "commune", "province", "contact")
 _HOLDER = ("name", "kind", "address", "contact")
-_PRODUCT = ("name", "kind", "crop", "producer_id", "brand", "storage", *PRODUCT_TEXTS)
+_PRODUCT = ("name", "kind", "crop", "producer_id", "brand", "storage")
 
 
 def producer_fields(one: Producer) -> dict[str, str]:
@@ -42,11 +42,13 @@ def plot_fields(one: Plot) -> dict[str, str]:
 
 def product_fields(one: Product) -> dict[str, str]:
     """A product, without its picture."""
-    return {name: getattr(one, name) for name in _PRODUCT} | {
+    texts = (*_PRODUCT, *PRODUCT_TEXTS, *PRODUCT_ABOUT)
+    return {name: getattr(one, name) for name in texts} | {
         "pack_grams": str(one.pack_grams),
         "pack_ml": "" if one.pack_ml is None else str(one.pack_ml),
         "grams_per_litre": "" if one.grams_per_litre is None else str(one.grams_per_litre),
         "pack_sizes": " ".join(str(grams) for grams in one.pack_sizes),
+        "prices": "; ".join(f"{size}: {dong}" for size, dong in one.prices.items()),
         "shelf_life_days": str(one.shelf_life_days),
         "gtin": one.gtin or "",
         "compulsory": "1" if one.compulsory else "",

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import Any
 
 from nongso.platform.forms import Form
-from nongso.platform.languages import _
+from nongso.platform.languages import _, number
 from nongso.platform.traceability import sentences
 from nongso.platform.traceability.errors import BadGtin
 from nongso.platform.traceability.identifiers import gtin14
@@ -35,7 +35,10 @@ FIRST_PLOT_DAY = datetime.date(1950, 1, 1)
 FIRST_PAPER_DAY = datetime.date(2000, 1, 1)
 # Viet Nam with its islands; a point outside of it has its numbers the wrong way round.
 SOUTH, NORTH, WEST, EAST = 6.0, 24.0, 102.0, 118.0
+MOST_DONG = 100_000_000  # a pack's price
+LONGEST_ABOUT = 1000
 PRODUCT_TEXTS = ("standard", "origin", "ingredients", "directions", "warnings", "model")
+PRODUCT_ABOUT = ("about", "about_en")
 
 
 def read_producer(form: Form) -> dict[str, Any]:
@@ -155,6 +158,9 @@ def read_product(form: Form, makers: Collection[str]) -> dict[str, Any]:
         "gtin": _gtin(form),
         "compulsory": form["compulsory"] == "1",
     }
+    usual = values["pack_grams"] if values["pack_ml"] is None else values["pack_ml"]
+    values["prices"] = _prices(form, usual, values["pack_sizes"])
+    values |= {name: form.text(name, LONGEST_ABOUT, needed=False) for name in PRODUCT_ABOUT}
     return values | {name: form.text(name, 200, needed=False) for name in PRODUCT_TEXTS}
 
 
@@ -181,6 +187,32 @@ def _sizes(form: Form) -> list[int]:
         form.wrong("pack_sizes", _("Xin ghi số gam của mỗi cỡ gói, cách nhau, ví dụ 250 1000."))
         return []
     return sorted(found)
+
+
+def _prices(form: Form, usual: int, others: list[int]) -> dict[str, int]:
+    """What a pack costs in dong, by its size; a price alone is that of the usual size."""
+    found: dict[int, int] = {}
+    for part in filter(None, map(str.strip, form["prices"][:400].split(";"))):
+        size, _sep, price = part.replace("=", ":").rpartition(":")
+        try:
+            of, dong = read_whole(size) if size else usual, read_whole(_bare_dong(price))
+        except Unreadable:
+            of, dong = 0, 0
+        if not 1 <= dong <= MOST_DONG or of in found:
+            form.wrong(
+                "prices", _("Xin ghi cỡ gói, dấu hai chấm, giá: 500: 60.000; 1000: 115.000.")
+            )
+            return {}
+        if of != usual and of not in others:
+            form.wrong("prices", _("Sản phẩm không có cỡ gói %(size)s.", size=number(of)))
+            return {}
+        found[of] = dong
+    return {str(size): found[size] for size in sorted(found)}
+
+
+def _bare_dong(text: str) -> str:
+    bare = text.strip().lower()
+    return bare.removesuffix("đồng").removesuffix("đ").strip()
 
 
 def _gtin(form: Form) -> str | None:

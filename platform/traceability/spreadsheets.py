@@ -58,19 +58,37 @@ class Table:
     name: str
     rows: tuple[tuple[Cell, ...], ...]
     cut: bool = False  # it has more rows than are read
+    sign: str = ","  # what stands between its cells in a CSV file
 
 
-def read(data: bytes) -> list[Table]:
+@dataclass(frozen=True)
+class Extent:
+    """How much of a file is read; ``exact`` leaves texts as they stand, with spaces and lines."""
+
+    rows: int
+    columns: int
+    exact: bool = False
+
+
+WHOLE = Extent(MOST_ROWS, MOST_COLUMNS)
+
+
+def is_xlsx(data: bytes) -> bool:
+    """Say whether a file is read as a workbook, and not as CSV."""
+    return data.startswith(b"PK")
+
+
+def read(data: bytes, extent: Extent = WHOLE) -> list[Table]:
     """Read a file, whatever its name is. Raises ``BadFile``."""
     if len(data) > MOST_FILE_BYTES:
         raise BadFile("large")
-    if data.startswith(b"PK"):
+    if is_xlsx(data):
         look_through(data)
         with _one_at_a_time:
-            return _xlsx(data)
+            return _xlsx(data, extent)
     if data.startswith(b"\xd0\xcf\x11\xe0"):  # the old .xls, or one locked with a password
         raise BadFile("unknown")
-    return [_csv(data)]
+    return [_csv(data, extent)]
 
 
 def column_letter(number: int) -> str:
@@ -78,7 +96,7 @@ def column_letter(number: int) -> str:
     return str(get_column_letter(number))
 
 
-def _xlsx(data: bytes) -> list[Table]:
+def _xlsx(data: bytes, extent: Extent) -> list[Table]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what openpyxl does not know of styles and extensions
         try:
@@ -98,7 +116,7 @@ def _xlsx(data: bytes) -> list[Table]:
         ) as error:
             raise BadFile("damaged") from error
         try:
-            return [_sheet(sheet) for sheet in book.worksheets[:MOST_SHEETS]]
+            return [_sheet(sheet, extent) for sheet in book.worksheets[:MOST_SHEETS]]
         except (
             KeyError,
             ValueError,
@@ -113,13 +131,13 @@ def _xlsx(data: bytes) -> list[Table]:
             book.close()
 
 
-def _sheet(sheet: Any) -> Table:
+def _sheet(sheet: Any, extent: Extent) -> Table:
     sheet.reset_dimensions()  # what it claims to be is not believed
     rows: list[tuple[Cell, ...]] = []
     empty = 0
-    found: Iterator[Any] = sheet.iter_rows(max_row=MOST_ROWS + 1, max_col=MOST_COLUMNS)
+    found: Iterator[Any] = sheet.iter_rows(max_row=extent.rows + 1, max_col=extent.columns)
     for row in found:
-        cells = tuple(_of_cell(cell) for cell in row)
+        cells = tuple(_of_cell(cell, extent) for cell in row)
         while cells and cells[-1] == "":
             cells = cells[:-1]
         if not cells:
@@ -128,10 +146,10 @@ def _sheet(sheet: Any) -> Table:
         rows += [()] * empty  # rows keep their numbers
         empty = 0
         rows.append(cells)
-    return Table(str(sheet.title), tuple(rows[:MOST_ROWS]), cut=len(rows) > MOST_ROWS)
+    return Table(str(sheet.title), tuple(rows[: extent.rows]), cut=len(rows) > extent.rows)
 
 
-def _of_cell(cell: Any) -> Cell:
+def _of_cell(cell: Any, extent: Extent) -> Cell:
     value = cell.value
     if getattr(cell, "data_type", "") == "f":
         return Formula(str(value)[:80])
@@ -145,7 +163,7 @@ def _of_cell(cell: Any) -> Cell:
         return value.isoformat()
     if isinstance(value, (int, float)):
         return _typed(value)
-    return _clean(str(value))
+    return _clean(str(value), extent)
 
 
 def _typed(value: float) -> str:
@@ -158,25 +176,26 @@ def _typed(value: float) -> str:
     return text + "0" if len(text.rpartition(",")[2]) == 3 else text  # 1,125 would be two numbers
 
 
-def _clean(text: str) -> str:
-    return unicodedata.normalize("NFC", text[: LONGEST_CELL + 1]).strip()
+def _clean(text: str, extent: Extent) -> str:
+    short = text[: LONGEST_CELL + 1]
+    return short if extent.exact else unicodedata.normalize("NFC", short).strip()
 
 
-def _csv(data: bytes) -> Table:
+def _csv(data: bytes, extent: Extent) -> Table:
     try:
         text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadFile("unknown") from error
     if "\0" in text:
         raise BadFile("unknown")
-    head = text.partition("\n")[0]
-    sign = max(";", "\t", ",", key=head.count)
+    head = text.split("\n", extent.rows)[: extent.rows if extent.exact else 1]  # words may precede
+    sign = max(";", "\t", ",", key=lambda one: max(line.count(one) for line in head))
     rows: list[tuple[Cell, ...]] = []
     try:
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=sign, strict=True):
-            if len(rows) > MOST_ROWS:
+            if len(rows) > extent.rows:
                 break
-            cells = [_unquoted(_clean(cell)) for cell in row[:MOST_COLUMNS]]
+            cells = [_unquoted(_clean(cell, extent)) for cell in row[: extent.columns]]
             while cells and cells[-1] == "":
                 cells.pop()
             rows.append(tuple(cells))
@@ -184,7 +203,7 @@ def _csv(data: bytes) -> Table:
         raise BadFile("damaged") from error
     while rows and not rows[-1]:
         rows.pop()
-    return Table("", tuple(rows[:MOST_ROWS]), cut=len(rows) > MOST_ROWS)
+    return Table("", tuple(rows[: extent.rows]), len(rows) > extent.rows, sign)
 
 
 def _unquoted(text: str) -> str:
@@ -221,7 +240,7 @@ def to_xlsx(tables: Sequence[Table]) -> bytes:
 def to_csv(table: Table) -> bytes:
     """Write one table as CSV: UTF-8 with its mark, so that Excel reads Vietnamese letters."""
     out = io.StringIO(newline="")
-    writer = csv.writer(out)
+    writer = csv.writer(out, delimiter=table.sign)
     for row in table.rows:
         writer.writerow([_quoted(_letters(text)) for text in row])
     return ("\ufeff" + out.getvalue()).encode()
@@ -230,7 +249,9 @@ def to_csv(table: Table) -> bytes:
 def _letters(cell: Cell) -> str:
     """A text without what XML cannot hold."""
     text = cell.text if isinstance(cell, Formula) else cell
-    return "".join(sign for sign in text if sign >= " " and sign not in "\ufffe\uffff")
+    return "".join(
+        sign for sign in text if (sign >= " " or sign in "\t\n\r") and sign not in "\ufffe\uffff"
+    )
 
 
 def _quoted(text: str) -> str:

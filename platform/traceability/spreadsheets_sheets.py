@@ -169,6 +169,7 @@ def _product_columns() -> tuple[Column, ...]:
         Column("Mỗi gói (ml), nếu là hàng lỏng", "pack_ml"),
         Column("Một lít nặng (g)", "grams_per_litre"),
         Column("Cỡ gói khác (g)", "pack_sizes"),
+        Column("Giá bán mỗi gói (đ)", "prices"),
         Column("Hạn sử dụng (ngày)", "shelf_life_days", needed=True),
         Column("Cách bảo quản", "storage"),
         Column("Tiêu chuẩn áp dụng", "standard"),
@@ -177,6 +178,8 @@ def _product_columns() -> tuple[Column, ...]:
         Column("Hướng dẫn sử dụng", "directions"),
         Column("Lưu ý khi dùng", "warnings"),
         Column("Ký hiệu, kiểu loại", "model"),
+        Column("Giới thiệu", "about"),
+        Column("Giới thiệu bằng tiếng Anh", "about_en"),
         Column("GTIN", "gtin"),
         Column("Bắt buộc truy xuất", "compulsory", words=YES_WORDS),
     )

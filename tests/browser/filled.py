@@ -22,6 +22,8 @@ from nongso.platform.traceability.operations import Desk
 from nongso.platform.traceability.proof.custody import Custody
 from nongso.platform.traceability.proof.signing import Signer
 from nongso.platform.traceability.recall_records import Rehearsal
+from nongso.platform.traceability.selling import meanings as selling_meanings
+from nongso.platform.traceability.selling.records import MarketSample
 from nongso.platform.voices.texts import key_of, sentences
 
 HOUSE = "tan-binh-1"
@@ -220,6 +222,9 @@ class Filled:
                 "records.carton:key": one("SELECT code FROM carton LIMIT 1"),
                 "records.dispatch:key": one("SELECT id FROM dispatch LIMIT 1"),
                 "records.mark:key": self._mark(),
+                "records.seller_file:key": one("SELECT id FROM product LIMIT 1"),
+                "records.market:key": (sample := self._sample()),
+                "records.market_table:key": sample,
                 "records.label_layout:key": (kept := self._layout()),
                 "records.layout_file:key": kept,
                 "records.roll:key": (roll := self._roll()),
@@ -251,6 +256,20 @@ class Filled:
                 )
             )  # fmt: skip
         return played
+
+    def _sample(self) -> str:
+        """The sample of a market, with a column that nobody understands."""
+        id_ = str(uuid.uuid4())
+        titles = ["Tên sản phẩm *", "Mô tả", "Giá bán (đ)", "Ảnh bìa", "Mã ngành 3"]
+        with self.place.records.transaction() as session:
+            session.add(
+                MarketSample(
+                    id=id_, cooperative="binh-lu", name="Sàn tỉnh, nông sản khô", sort="xlsx",
+                    sheet="Mẫu", sign=",", rows=[["Mẫu nhập hàng"], titles], header=2, first=3,
+                    columns=selling_meanings.propose(titles), changed_at=1, changed_by="demo",
+                )
+            )  # fmt: skip
+        return id_
 
     def _mark(self) -> str:
         """A collective mark with somebody who may use it."""

@@ -280,6 +280,12 @@ BY_HAND = {
         f"/records/marks/{NOBODYS}",
         ("id", "producer", "paper", "since", "until"),
     ),
+    "records.map_columns": (
+        "clerk",
+        f"/records/markets/{NOBODYS}",
+        ("header", "first", "column_0", "column_1"),
+    ),
+    "records.remove_market": ("clerk", f"/records/markets/{NOBODYS}/remove", ()),
     "records.end_right": ("clerk", f"/records/marks/{NOBODYS}/end", ("right",)),
     "records.answer_shopper": ("clerk", f"/records/shopper-reports/{NOBODYS}", ("id", "text")),
     "records.withdraw_maker": ("clerk", f"/records/producers/{NOBODYS}/photo/withdraw", ()),

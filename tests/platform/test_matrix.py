@@ -32,6 +32,7 @@ from nongso.platform.traceability.proof.custody import Custody
 from nongso.platform.traceability.proof.signing import Signer
 from nongso.platform.traceability.recall_records import Rehearsal
 from nongso.platform.traceability.scans.records import ScanCase
+from nongso.platform.traceability.selling.records import MarketSample
 from nongso.platform.traceability.shopfront.records import OpenPlace
 
 TABLE = Path(__file__).parent / "who_may_what.txt"
@@ -196,6 +197,13 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
             )
         )  # fmt: skip
         session.add(
+            MarketSample(
+                id=str(uuid.UUID(int=1)), cooperative="binh-lu", name="Market", sort="csv",
+                sheet="", sign=",", rows=[["Tên", "Giá"]], header=1, first=2,
+                columns=["name", "price"], changed_at=1, changed_by="demo",
+            )
+        )  # fmt: skip
+        session.add(
             CollectiveMark(
                 id=str(uuid.UUID(int=1)), cooperative="binh-lu", name="Mark", number="1",
                 owner="HTX", at=1, actor="demo",
@@ -257,6 +265,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     for paper in ("paper", "workbook", "table"):
         made.filled[f"season.plot_{paper}:key"] = own["records.plot:key"]
     made.filled["records.product_photo:key"] = own["records.product:key"]
+    made.filled["records.seller_file:key"] = own["records.product:key"]
     for endpoint in ("maker", "keep_maker", "maker_picture", "withdraw_maker"):
         made.filled[f"records.{endpoint}:key"] = own["records.producer:key"]
     for endpoint in ("open_place", "keep_open_place", "open_place_label"):
@@ -289,6 +298,7 @@ def recalling(first: Callable[[str], str]) -> dict[str, str]:
         "mark",
         "entitle",
         "end_right",
+        *("market", "map_columns", "market_table", "remove_market"),
     )
     for endpoint in ("rehearsal", "answer_rehearsal", "scan_case", "note_scan_case", *own):
         found[f"records.{endpoint}:key"] = str(uuid.UUID(int=1))
