@@ -196,13 +196,14 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
                 lot=first("SELECT lot FROM recall_lot LIMIT 1"), last_at=1, note="",
             )
         )  # fmt: skip
-        session.add(
-            MarketSample(
-                id=str(uuid.UUID(int=1)), cooperative="binh-lu", name="Market", sort="csv",
-                sheet="", sign=",", rows=[["Tên", "Giá"]], header=1, first=2,
-                columns=["name", "price"], changed_at=1, changed_by="demo",
-            )
-        )  # fmt: skip
+        for number in (1, 3):  # one to be removed
+            session.add(
+                MarketSample(
+                    id=str(uuid.UUID(int=number)), cooperative="binh-lu", name=f"Market {number}",
+                    sort="csv", sheet="", sign=",", rows=[["Tên", "Giá"]], header=1, first=2,
+                    columns=["name", "price"], changed_at=1, changed_by="demo",
+                )
+            )  # fmt: skip
         session.add(
             CollectiveMark(
                 id=str(uuid.UUID(int=1)), cooperative="binh-lu", name="Mark", number="1",
@@ -270,6 +271,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         made.filled[f"records.{endpoint}:key"] = own["records.producer:key"]
     for endpoint in ("open_place", "keep_open_place", "open_place_label"):
         made.filled[f"records.{endpoint}:key"] = str(uuid.UUID(int=2))
+    made.filled["records.remove_market:key"] = str(uuid.UUID(int=3))
     made.filled["visits:code"] = "K7M4QR"
     yield made
     place.close()
@@ -298,7 +300,7 @@ def recalling(first: Callable[[str], str]) -> dict[str, str]:
         "mark",
         "entitle",
         "end_right",
-        *("market", "map_columns", "market_table", "remove_market"),
+        *("market", "map_columns", "market_table"),
     )
     for endpoint in ("rehearsal", "answer_rehearsal", "scan_case", "note_scan_case", *own):
         found[f"records.{endpoint}:key"] = str(uuid.UUID(int=1))
