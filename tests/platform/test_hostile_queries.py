@@ -164,7 +164,7 @@ def test_no_text_at_all_makes_an_address_stumble(
 @pytest.mark.parametrize("limit", ["-1", "x", "99999999999999999999", "1.5", "٣"])
 def test_a_limit_that_is_none_is_explained(office: Office, limit: str) -> None:  # noqa: F811
     who = next(one for one in WHO if one[0] == "clerk")
-    path = f"/api/v1/zones/tan-binh-1-k1/runs?limit={quote(limit)}"
+    path = f"/api/v1/zones/tan-binh-1-k1/runs?limit={quote(limit)}&lang=vi"
     answer = office.client(who).get(path)
     assert answer.status_code == 400
     detail = answer.json["detail"]
