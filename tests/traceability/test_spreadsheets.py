@@ -17,7 +17,7 @@ from nongso.platform.traceability.spreadsheets_guard import BadFile
 
 LETTERS = st.characters(min_codepoint=32, max_codepoint=0x1EFF, exclude_categories=["C", "Z"])
 WORDS = st.text(st.one_of(LETTERS, st.sampled_from("=+-@'\",; ")), max_size=12).map(
-    lambda text: spreadsheets._clean(text)
+    lambda text: spreadsheets._clean(text, spreadsheets.WHOLE)
 )
 
 
