@@ -56,7 +56,10 @@ def _checked(connection: sqlite3.Connection, file: Path) -> str:
     except UnicodeDecodeError as error:  # SQLite names a spoilt table in its own complaint
         return f"the description of its tables cannot be read ({error.reason})"
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+        code = getattr(error, "sqlite_errorcode", None)
+        if code is None:  # not SQLite's but Python's: a text that is no UTF-8
+            return f"the description of its tables cannot be read ({error})"
+        if code != sqlite3.SQLITE_INTERRUPT:
             raise
         log.warning(
             "%s is too large to be checked in %d s; used unchecked", file, int(CHECK_SECONDS)
