@@ -131,24 +131,25 @@ def refused(address: str) -> bool:
     return False
 
 
-def status_of(app: Flask, address: str) -> int:
-    """The status of a request that carries exactly this address."""
-    path, _, query = address.partition("#")[0].partition("?")
+def ask(app: Flask, address: str, **headers: str) -> tuple[int, bytes]:
+    """Status and body of a request for exactly this address; ``headers`` as WSGI has them."""
+    path, _mark, query = address.partition("?")
     environ = create_environ("/", query_string=query)
     environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1")
-    environ["REQUEST_URI"] = address.partition("#")[0]
+    environ["REQUEST_URI"] = address
+    environ.update(headers)
     found: list[str] = []
     body = app(environ, lambda status, _headers, _error=None: found.append(status))  # type: ignore[arg-type,return-value]
-    b"".join(body)
+    whole = b"".join(body)
     getattr(body, "close", lambda: None)()
-    return int(found[0][:3])
+    return int(found[0][:3]), whole
 
 
 def judged(app: Flask, address: str) -> tuple[int, bool]:
     """The status of an address, and whether it is a wrong one."""
     asked = address.partition("#")[0]
     no = refused(asked)
-    status = status_of(app, address)
+    status, _body = ask(app, asked)
     key = asked[1:].partition("?")[0].partition("/")[0]
     path = unquote_to_bytes(asked.partition("?")[0])
     # Two slashes in a row are first made one, with a redirect; a line end opens no page at all.

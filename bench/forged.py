@@ -18,17 +18,17 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote
 
 from flask import Flask
 from sqlalchemy import select
-from werkzeug.test import create_environ
 
 from nongso.platform.traceability import labelling, labelling_account
 from nongso.platform.traceability.identifiers import ALPHABET, as_typed, new_lot_code, new_serial
 from nongso.platform.traceability.records import LabelCode
 
-sys.path.append(str(Path(__file__).parents[1] / "tests" / "traceability"))
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "tests/traceability")]
+from addresses import ask
 from cooperative import open_farm
 from platform_site import Site, open_site
 from public_farm import MARK, fill
@@ -159,23 +159,10 @@ def addressed(dice: random.Random, lot: str, serial: str) -> tuple[str, str]:
             return f"/01/{OTHER_GTIN}/10/{lot}/21/{serial}", OTHER_GTIN
 
 
-def ask(app: Flask, address: str) -> tuple[int, str]:
-    """The status and the text at exactly this address."""
-    path, _mark, query = address.partition("?")
-    environ = create_environ("/", query_string=query)
-    environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1")
-    environ["REQUEST_URI"] = address
-    environ["HTTP_ACCEPT"] = "text/html"
-    found: list[str] = []
-    body = app(environ, lambda status, _headers, _error=None: found.append(status))  # type: ignore[arg-type,return-value]
-    text = b"".join(body).decode()
-    getattr(body, "close", lambda: None)()
-    return int(found[0][:3]), text
-
-
 def judged(market: Market, address: str, label: tuple[str, str], gtin: str) -> tuple[int, str]:
     """The status of an answer, and what is wrong with it; empty where nothing is."""
-    status, text = ask(market.app, address)
+    status, body = ask(market.app, address, HTTP_ACCEPT="text/html")
+    text = body.decode()
     lot, serial = as_typed(label[0]), as_typed(label[1])
     is_issued = market.labels.get(serial) == lot and gtin in ("", GTIN)
     if status >= 500:

@@ -9,8 +9,10 @@ import functools
 import hashlib
 import io
 import warnings
+from contextlib import closing
 from pathlib import Path
 from threading import Lock
+from typing import IO
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -41,6 +43,17 @@ def keep(folder: Path, data: bytes, longest_side: int = LONGEST_SIDE) -> str:
     if not file.exists():
         write_whole(file, small)
     return name
+
+
+def keep_sent(
+    folder: Path, sent: IO[bytes], most_bytes: int, longest_side: int = LONGEST_SIDE
+) -> str:
+    """Keep a picture as a form brings it; reads no more than it may be large. As ``keep``."""
+    with closing(sent):
+        data = sent.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise BadPhoto("huge")
+    return keep(folder, data, longest_side)
 
 
 def path_of(folder: Path, name: str) -> Path:

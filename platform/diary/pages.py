@@ -13,7 +13,6 @@ import logging
 import time
 import uuid
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 
 from flask import (
@@ -436,12 +435,8 @@ def _photo(form: Form) -> str:
     sent = request.files.get("photo")
     if sent is None or not sent.filename:
         return ""
-    with closing(sent):
-        data = sent.stream.read(MOST_PHOTO_BYTES + 1)
     try:
-        if len(data) > MOST_PHOTO_BYTES:
-            raise photos.BadPhoto("huge")
-        return photos.keep(_photo_folder(), data)
+        return photos.keep_sent(_photo_folder(), sent.stream, MOST_PHOTO_BYTES)
     except NotKept:
         form.wrong(
             "photo",

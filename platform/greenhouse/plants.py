@@ -8,17 +8,18 @@ import datetime
 import time
 from dataclasses import dataclass
 
-from flask import Blueprint, abort, render_template
+from flask import Blueprint, render_template
 from sqlalchemy.orm import Session
 
 from nongso.agronomy import air
 from nongso.agronomy.crops import Crop, crops
 from nongso.agronomy.disease import Hour
-from nongso.platform.accounts import allow, owns
+from nongso.platform.accounts import allow
 from nongso.platform.greenhouse.favour import BASE_C, Favour, diseases, ends, warmth
 from nongso.platform.greenhouse.favour import DAYS as FAVOUR_DAYS
 from nongso.platform.greenhouse.now import STALE_SECONDS, HouseNow, Value, gather
-from nongso.platform.greenhouse.records import Greenhouse, Zone
+from nongso.platform.greenhouse.pages import asked_greenhouse
+from nongso.platform.greenhouse.records import Zone
 from nongso.platform.languages import ZONE, day_of, language
 from nongso.platform.store import records
 from nongso.platform.telemetry import DAY, HOUR, Summary, Telemetry, telemetry
@@ -82,9 +83,7 @@ class Ground:
 @allow(*READERS)
 def page(slug: str) -> str:
     """Show what plants need here."""
-    house = records().get(Greenhouse, slug)
-    if house is None or not owns(house.cooperative):
-        abort(404)
+    house = asked_greenhouse(slug)
     now = int(time.time())
     (found,) = gather(records(), telemetry(), [house], now)
     return render_template(

@@ -7,13 +7,14 @@ worst first: silent ones, then those with a sensor at fault, then a low battery.
 import time
 from dataclasses import dataclass
 
-from flask import Blueprint, abort, render_template
+from flask import Blueprint, render_template
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from nongso.platform.accounts import allow, owns
+from nongso.platform.accounts import allow
 from nongso.platform.greenhouse import sentences
 from nongso.platform.greenhouse.now import STALE_SECONDS, Value, values_of
+from nongso.platform.greenhouse.pages import asked_greenhouse
 from nongso.platform.greenhouse.records import Greenhouse, Node, Zone
 from nongso.platform.languages import _, age
 from nongso.platform.store import records
@@ -102,9 +103,7 @@ def sentence(one: Station, now: int) -> str:
 @allow(*READERS)
 def page(slug: str) -> str:
     """The stations of a greenhouse."""
-    house = records().get(Greenhouse, slug)
-    if house is None or not owns(house.cooperative):
-        abort(404)
+    house = asked_greenhouse(slug)
     now = int(time.time())
     return render_template(
         "greenhouse/stations.html",

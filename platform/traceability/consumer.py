@@ -182,14 +182,8 @@ def product_photo(key: str) -> Response:
     file = photos.shown(_settings().folder / "photos", name, PHOTO_PIXELS) if name else None
     if file is None:
         abort(404)
-    same_for_everybody()
     answer = Response(file, mimetype="image/jpeg")
-    answer.headers["Cache-Control"] = (
-        f"public, max-age={PHOTO_SECONDS}"  # its address has its name
-    )
-    answer.add_etag()
-    answer.make_conditional(request)
-    return answer
+    return answers.for_caches(answer, PHOTO_SECONDS)  # its address has its name
 
 
 @blueprint.get("/p/<key>/maker")
@@ -203,12 +197,7 @@ def maker_photo(key: str) -> Response:
     file = None if shown is None else photos.shown(folder, shown.photo, MAKER_PIXELS)
     if file is None:
         abort(404)
-    same_for_everybody()
-    answer = Response(file, mimetype="image/jpeg")
-    answer.headers["Cache-Control"] = f"public, max-age={LOT_SECONDS}"
-    answer.add_etag()
-    answer.make_conditional(request)
-    return answer
+    return answers.for_caches(Response(file, mimetype="image/jpeg"), LOT_SECONDS)
 
 
 @blueprint.get(f"/{KEY}", strict_slashes=False)
@@ -417,11 +406,7 @@ def _kept(answer: Response, is_pack: bool) -> Response:
     if is_pack:
         answer.headers["Cache-Control"] = "no-store"
         return answer
-    same_for_everybody()
-    answer.headers["Cache-Control"] = f"public, max-age={LOT_SECONDS}"
-    answer.add_etag()
-    answer.make_conditional(request)
-    return answer
+    return answers.for_caches(answer, LOT_SECONDS)
 
 
 def _address(lot: Lot, serial: str | None) -> str:

@@ -20,7 +20,7 @@ from nongso.platform.traceability.identifiers import ALPHABET, printed_address
 from nongso.platform.traceability.labelling_layouts import Offered
 from nongso.platform.traceability.labeltext import numbered, texts_of, texts_of_roll
 from nongso.platform.traceability.records import PACKS, Lot, Product
-from nongso.platform.traceability.registry_products import photo_folder
+from nongso.platform.traceability.registry_photos import photo_folder
 
 # GS1's own example: a bar code is shown where it will stand before any product has a number.
 EXAMPLE_GTIN = "09524000059109"

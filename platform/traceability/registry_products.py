@@ -2,8 +2,6 @@
 
 import time
 import uuid
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 from flask import Response, abort, redirect, request, url_for
@@ -28,12 +26,11 @@ from nongso.platform.traceability.desk import producers as all_producers
 from nongso.platform.traceability.records import Product, product_kinds
 from nongso.platform.traceability.registry_fields import product_fields
 from nongso.platform.traceability.registry_forms import read_product
+from nongso.platform.traceability.registry_photos import photo_folder, read_photo
 from nongso.platform.traceability.registry_words import kind_of_certificate
 from nongso.platform.traceability.resolver.names import note_gtin
-from nongso.platform.wholefile import NotKept
 
 Answer = str | tuple[str, int] | Response
-MOST_PHOTO_BYTES = 8 * 1024 * 1024
 
 
 @blueprint.get("/products")
@@ -78,7 +75,7 @@ def keep_product(key: str = "") -> Answer:
     form = Form(request.form)
     id_ = key or form.id()
     values = read_product(form, {one.id for one in all_producers()})
-    photo = _photo(form) if form.ok else ""
+    photo = read_photo(form, photo_folder()) if form.ok else ""
     if photo:
         values["photo"] = photo
     if form.ok:
@@ -105,33 +102,6 @@ def _keep(key: str, values: dict[str, Any]) -> None:
             setattr(kept, name, value)
         session.flush()
         note_gtin(session, kept, somebody().id, int(time.time()), settings().label_url)
-
-
-def photo_folder() -> Path:
-    """Where pictures of products lie: with those of the diary, under their contents' names."""
-    return settings().folder / "photos"
-
-
-def _photo(form: Form) -> str:
-    sent = request.files.get("photo")
-    if sent is None or not sent.filename:
-        return ""
-    with closing(sent):
-        data = sent.stream.read(MOST_PHOTO_BYTES + 1)
-    try:
-        if len(data) > MOST_PHOTO_BYTES:
-            raise photos.BadPhoto("huge")
-        return photos.keep(photo_folder(), data)
-    except NotKept:
-        form.wrong("photo", _("Máy chủ không giữ được tệp này. Xin báo người phụ trách máy."))
-    except photos.BadPhoto as error:
-        form.wrong(
-            "photo",
-            _("Ảnh to quá. Xin chụp lại với cỡ nhỏ hơn.")
-            if error.code == "huge"
-            else _("Tệp này không phải là ảnh, hoặc ảnh đã hỏng."),
-        )
-    return ""
 
 
 @blueprint.get("/products/<key>/photo")

@@ -144,8 +144,13 @@ def _kept(made: Response, named: Named) -> Response:
     if named.serial:
         made.headers["Cache-Control"] = "no-store"
         return made
+    return for_caches(made, KEPT_SECONDS)
+
+
+def for_caches(made: Response, seconds: int) -> Response:
+    """Let any cache keep what everybody gets alike, and ask again by its ETag."""
     same_for_everybody()
-    made.headers["Cache-Control"] = f"public, max-age={KEPT_SECONDS}"
+    made.headers["Cache-Control"] = f"public, max-age={seconds}"
     made.add_etag()
     made.make_conditional(request)
     return made

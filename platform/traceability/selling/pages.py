@@ -15,7 +15,8 @@ from nongso.platform.store import records, transaction
 from nongso.platform.traceability.certificates_pages import folder as paper_folder
 from nongso.platform.traceability.desk import blueprint, new_form, page, products, settings, today
 from nongso.platform.traceability.records import Product
-from nongso.platform.traceability.registry_products import own_product, photo_folder
+from nongso.platform.traceability.registry_photos import photo_folder
+from nongso.platform.traceability.registry_products import own_product
 from nongso.platform.traceability.selling import archive, facts, samples
 from nongso.platform.traceability.selling.meanings import MEANINGS, propose, words_of
 from nongso.platform.traceability.selling.records import XLSX, MarketSample

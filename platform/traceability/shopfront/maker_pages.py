@@ -1,8 +1,6 @@
 """The clerk's page for a producer's picture: shown only as agreed, gone when the consent is."""
 
 import time
-from contextlib import closing
-from pathlib import Path
 
 from flask import Response, abort, redirect, request, url_for
 
@@ -13,12 +11,11 @@ from nongso.platform.languages import _
 from nongso.platform.store import records, transaction
 from nongso.platform.traceability.desk import blueprint, new_form, page, settings, today
 from nongso.platform.traceability.records import Producer
+from nongso.platform.traceability.registry_photos import read_photo
 from nongso.platform.traceability.shopfront import showing
 from nongso.platform.traceability.shopfront.records import HOWS, SAID, SIGNED, ProducerPhoto
-from nongso.platform.wholefile import NotKept
 
 Answer = str | tuple[str, int] | Response
-MOST_PHOTO_BYTES = 8 * 1024 * 1024
 LONGEST_SIDE = 640  # more than a page ever shows of a face
 
 
@@ -45,7 +42,7 @@ def keep_maker(key: str) -> Answer:
     agreed_on = form.day("day", latest=today())
     if form["agreed"] != "1":
         form.wrong("agreed", _("Người trong ảnh chưa đồng ý thì không đăng ảnh."))
-    name = read_photo(form, settings().folder / showing.MAKERS) if form.ok else ""
+    name = read_photo(form, settings().folder / showing.MAKERS, LONGEST_SIDE) if form.ok else ""
     if form.ok and not name:
         form.wrong("photo", _("Xin chọn một ảnh."))
     if not form.ok:
@@ -81,29 +78,6 @@ def withdraw_maker(key: str) -> Answer:
         gone = showing.withdraw(session, who.id, int(time.time()))
     showing.delete(settings().folder, gone)
     return redirect(url_for("records.maker", key=who.id), 303)  # type: ignore[return-value]
-
-
-def read_photo(form: Form, folder: Path, longest_side: int = LONGEST_SIDE) -> str:
-    """Keep the picture that was sent, small and without its place; its name, empty for none."""
-    sent = request.files.get("photo")
-    if sent is None or not sent.filename:
-        return ""
-    with closing(sent):
-        data = sent.stream.read(MOST_PHOTO_BYTES + 1)
-    try:
-        if len(data) > MOST_PHOTO_BYTES:
-            raise photos.BadPhoto("huge")
-        return photos.keep(folder, data, longest_side)
-    except NotKept:
-        form.wrong("photo", _("Máy chủ không giữ được tệp này. Xin báo người phụ trách máy."))
-    except photos.BadPhoto as error:
-        form.wrong(
-            "photo",
-            _("Ảnh to quá. Xin chụp lại với cỡ nhỏ hơn.")
-            if error.code == "huge"
-            else _("Tệp này không phải là ảnh, hoặc ảnh đã hỏng."),
-        )
-    return ""
 
 
 def _own(key: str) -> Producer:

@@ -9,7 +9,6 @@ from sqlalchemy import select
 from nongso.labels import layout as layouts
 from nongso.labels.operations import print_sheet
 from nongso.labels.sheet import Label
-from nongso.platform import photos
 from nongso.platform.accounts import allow, scoped, somebody
 from nongso.platform.forms import Form
 from nongso.platform.languages import _
@@ -18,7 +17,7 @@ from nongso.platform.traceability.desk import READERS, blueprint, new_form, page
 from nongso.platform.traceability.identifiers import new_lot_code, printed_address_of_place
 from nongso.platform.traceability.labelling_pages import pdf_answer
 from nongso.platform.traceability.registry_forms import read_point
-from nongso.platform.traceability.shopfront.maker_pages import read_photo
+from nongso.platform.traceability.registry_photos import photo_folder, read_photo
 from nongso.platform.traceability.shopfront.records import KINDS, OpenPlace
 from nongso.platform.traceability.shopfront.words import kind_of_place
 
@@ -62,7 +61,7 @@ def keep_open_place(key: str = "") -> Answer:
     there, form = _own(key) if key else None, Form(request.form)
     id_ = key or form.id()
     values = _read(form)
-    photo = read_photo(form, settings().folder / "photos", photos.LONGEST_SIDE) if form.ok else ""
+    photo = read_photo(form, photo_folder()) if form.ok else ""
     if photo:
         values["photo"] = photo
     if not form.ok:

@@ -7,11 +7,11 @@ from sqlalchemy import select
 
 from nongso.platform import photos
 from nongso.platform.accounts import public_without_cookies
-from nongso.platform.kept_pages import same_for_everybody
 from nongso.platform.settings import Settings
 from nongso.platform.store import records
 from nongso.platform.traceability import sentences
 from nongso.platform.traceability.identifiers import as_typed
+from nongso.platform.traceability.resolver.answers import for_caches
 from nongso.platform.traceability.shopfront import showing
 from nongso.platform.traceability.shopfront.records import OpenPlace
 from nongso.platform.traceability.shopfront.sketch import draw
@@ -59,11 +59,7 @@ def place(code: str) -> Response:
         )
         made = make_response(page)
     made.headers["Vary"] = "Accept, Cookie"
-    made.headers["Cache-Control"] = f"public, max-age={KEPT_SECONDS}"
-    same_for_everybody()
-    made.add_etag()
-    made.make_conditional(request)
-    return made
+    return for_caches(made, KEPT_SECONDS)
 
 
 @blueprint.get("/v/<code>/photo")
@@ -75,12 +71,8 @@ def place_photo(code: str) -> Response:
     picture = photos.shown(folder, found.photo, PHOTO_PIXELS) if found.photo else None
     if picture is None:
         abort(404)
-    same_for_everybody()
     made = Response(picture, mimetype="image/jpeg")
-    made.headers["Cache-Control"] = f"public, max-age={PHOTO_SECONDS}"  # its address has its name
-    made.add_etag()
-    made.make_conditional(request)
-    return made
+    return for_caches(made, PHOTO_SECONDS)  # its address has its name
 
 
 def _data(place: OpenPlace, address: str) -> dict[str, object]:
