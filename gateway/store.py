@@ -157,8 +157,7 @@ class Store:
 
         def work(file: StoreFile) -> None:
             file.put(kind, text, kind in PROTECTED)
-            for key, value in state.items():
-                file.set_state(key, value)
+            _write_states(file, state)
 
         self._queue(_Job(work, lambda _: self.on_rows(kind in PROTECTED), rows=1))
 
@@ -202,10 +201,16 @@ class Store:
 
     def set_state(self, key: str, value: str) -> None:
         """Set an entry of the small durable state. After the commit."""
-        if is_own(key):
-            raise ValueError(f"{key} belongs to the store")
-        self._state[key] = value
-        self._wait_for(_Job(lambda file: file.set_state(key, value), rows=1))
+        self.set_states({key: value})
+
+    def set_states(self, entries: dict[str, str]) -> None:
+        """Set entries of the small durable state, all of them or none. After the commit."""
+        for key in entries:
+            if is_own(key):
+                raise ValueError(f"{key} belongs to the store")
+        self._state.update(entries)
+
+        self._wait_for(_Job(lambda file: _write_states(file, entries), rows=1))
 
     # what the inbox calls
 
@@ -599,6 +604,11 @@ class Store:
                     message.eui64,
                     *message.key[1:],
                 )
+
+
+def _write_states(file: StoreFile, entries: dict[str, str]) -> None:
+    for key, value in entries.items():
+        file.set_state(key, value)
 
 
 def _damage(replaced: Replaced | None) -> dict[str, Any] | None:

@@ -43,6 +43,8 @@ class StateStore(Protocol):
 
     def set_state(self, key: str, value: str) -> None: ...
 
+    def set_states(self, entries: dict[str, str]) -> None: ...
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -152,9 +154,11 @@ class WaterBook:
     ) -> None:
         """The run is over, and its record is in the outbox.
 
-        Where no meter has counted, the flow that a person told stands for its water.
+        It leaves the open runs in the same commit in which its seconds and litres are counted:
+        a crash in between would count it again when its end is told again. Where no meter has
+        counted, the flow that a person told stands for its water.
         """
-        self._draw(run_id, seconds, litres)
+        counted = self._draw(run_id, seconds, litres)
         zone = self.runs[run_id]["zone"]
         known = self.past.get(zone, [])
         if litres is None:
@@ -163,8 +167,9 @@ class WaterBook:
         day = [p for p in known if p.ended.seconds_until(ended) < DAY_SECONDS]
         past = PastRun(ended, seconds, went_wrong, self.delivered_litres(zone) + litres)
         self.past[zone] = [*day, past][-MOST_PAST_RUNS:]
-        self._save(f"water.past.{zone}", [asdict(p) for p in self.past[zone]])
-        self.drop(run_id)
+        del self.runs[run_id]
+        counted |= {f"water.past.{zone}": [asdict(p) for p in self.past[zone]]}
+        self._save_all(counted | {"water.runs": self.runs})
 
     def delivered_litres(self, zone: str) -> float:
         """Return what the zone was ever given, as far as this book knows."""
@@ -207,18 +212,21 @@ class WaterBook:
         minutes = float(run["ordered_seconds"]) / 60.0
         return max(had, self.flow_expected(run["zone"]) * minutes)
 
-    def _draw(self, run_id: str, seconds: float, litres: float | None) -> None:
-        """Count a run's water with its source, once; without a meter, by the zone's flow."""
+    def _draw(self, run_id: str, seconds: float, litres: float | None) -> Body:
+        """Count a run's water with its source, once; without a meter, by the zone's flow.
+
+        Returns what is to be kept.
+        """
         run = self.runs[run_id]
         source = self.source_of(run["zone"])
         if source is None:
-            return
+            return {}
         if litres is None:
             litres = self.flow_expected(run["zone"]) * seconds / 60.0
         day = day_at(source, run["started_at"] + seconds)
         self._accounts[source.id] = self._accounts[source.id].credited(run_id, day, litres)
         self._taken.pop(source.id, None)
-        self._save(f"water.source.{source.id}", asdict(self._accounts[source.id]))
+        return {f"water.source.{source.id}": asdict(self._accounts[source.id])}
 
     def _account(self, source: str) -> Account:
         found = self._load(f"water.source.{source}", {"days": {}, "counted": []})
@@ -278,7 +286,15 @@ class WaterBook:
         return default if text is None else json.loads(text)
 
     def _save(self, key: str, found: Any) -> None:
-        self._store.set_state(key, json.dumps(found, ensure_ascii=False, allow_nan=False))
+        self._save_all({key: found})
+
+    def _save_all(self, entries: Body) -> None:
+        self._store.set_states(
+            {
+                key: json.dumps(found, ensure_ascii=False, allow_nan=False)
+                for key, found in entries.items()
+            }
+        )
 
 
 class Held:
@@ -306,6 +322,10 @@ class Held:
 
     def set_state(self, key: str, value: str) -> None:
         self._store.set_state(key, value)
+        self._hold()
+
+    def set_states(self, entries: dict[str, str]) -> None:
+        self._store.set_states(entries)
         self._hold()
 
 

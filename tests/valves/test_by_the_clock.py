@@ -119,4 +119,4 @@ def test_killed_at_any_step_of_a_slot_it_waters_at_most_once(
             break
     else:
         pytest.fail("a slot has more steps than expected")
-    assert {"before open", "after open", "before set_state", "after set_state"} <= set(struck)
+    assert {"before open", "after open", "before set_states", "after set_states"} <= set(struck)

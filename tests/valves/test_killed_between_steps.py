@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from watered_farm import Farm
 
+from nongso.gateway.waterbook import WaterBook
 from nongso.gateway.watering import Watering
 
-STORE_STEPS = ("seen_command", "set_state", "record")
+STORE_STEPS = ("seen_command", "set_state", "set_states", "record")
 VALVE_STEPS = ("open", "stop", "renew")
 LONGEST = 400  # more steps than a wish has
 
@@ -148,6 +149,10 @@ def test_a_gateway_killed_at_any_step_of_a_wish_waters_once(
         if row["ended_at"] is not None:
             ends.setdefault(row["id"], set()).add((row["code"], row["seconds"]))
     assert ends
+    counted = [past.seconds for past in WaterBook(farm.settings, farm.store).past["k1"]]
+    told_once = [seconds for told in ends.values() for _, seconds in told]
+    assert len(counted) == len(told_once), "no run is counted twice, and none is forgotten"
+    assert sum(counted) == pytest.approx(sum(told_once))
     assert all(len(told) == 1 for told in ends.values()), "what is told twice is the same"
 
 

@@ -15,7 +15,7 @@ from nongso.gateway.waterbook import WaterBook
 from nongso.gateway.watering import Watering
 
 L_PER_MIN = 40.0
-STEPS = ("set_state", "record")  # what is written down; all others are walked elsewhere
+STEPS = ("set_states", "record")  # what is written down; all others are walked elsewhere
 WELL = Source("gieng", "Giếng", "well", litres_per_day=100.0, season_begins=("01-01", "07-01"))
 
 
@@ -162,7 +162,7 @@ def test_killed_at_any_step_the_water_of_a_wish_is_counted_once(
             break
     else:
         pytest.fail("a wish has more steps than expected")
-    assert {"before set_state", "after set_state", "after record"} <= set(struck)
+    assert {"before set_states", "after set_states", "after record"} <= set(struck)
 
 
 def test_a_well_that_is_too_low_gives_nothing(at_the_well: Callable[..., Farm]) -> None:

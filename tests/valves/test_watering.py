@@ -435,7 +435,7 @@ def test_a_jump_of_the_wall_clock_neither_stops_nor_lengthens_nor_opens_the_days
 
 def test_a_disk_that_hangs_neither_stops_nor_lengthens_a_run(farm: Farm) -> None:
     """Each step of the store takes a second, as it does while a disk hangs."""
-    record, set_state = farm.store.record, farm.store.set_state
+    record, set_states = farm.store.record, farm.store.set_states
 
     def slow(step: Callable[..., Any]) -> Callable[..., Any]:
         def slowly(*args: Any) -> Any:
@@ -445,7 +445,7 @@ def test_a_disk_that_hangs_neither_stops_nor_lengthens_a_run(farm: Farm) -> None
         return slowly
 
     farm.store.record = slow(record)  # type: ignore[method-assign]
-    farm.store.set_state = slow(set_state)  # type: ignore[method-assign]
+    farm.store.set_states = slow(set_states)  # type: ignore[method-assign]
     farm.start()
     farm.order(do="water", zone="k1", seconds=40)
     farm.order(do="water", zone="k2", seconds=30)
