@@ -3,10 +3,10 @@
 The table is a CSV file in UTF-8 with a heading line, separated by commas or, as spreadsheets
 set to Vietnamese write it, by semicolons. Column ``url`` is the address in the code, column
 ``text`` the lines beside it (line breaks in the cell), any further column what the layout
-prints in one of its blocks; ``gtin`` where it has a place for a bar code. A layout of goods
-labels also takes ``kind``, the kind of goods, and asks for the columns that the law does. Rows
-are counted as the spreadsheet shows them: the heading is row 1. A table with one bad cell
-prints nothing.
+prints in one of its blocks; ``gtin`` and ``scratch`` where it has a place for a bar code and for
+a scratch code. A layout of goods labels also takes ``kind``, the kind of goods, and asks for the
+columns that the law does. Rows are counted as the spreadsheet shows them: the heading is row 1. A
+table with one bad cell prints nothing.
 """
 
 import csv
@@ -38,6 +38,7 @@ from nongso.labels.sheet import Label
 
 MOST_BYTES = 64 << 20  # far above any sheet; /dev/zero has no end
 GTIN = "gtin"  # column of a layout with a place for a bar code
+SCRATCH = "scratch"  # column of a layout with a place for a scratch code
 MOST_CELL = 2000  # characters; more is a broken quotation mark, not a label
 
 
@@ -75,6 +76,7 @@ def _columns(cells: list[str], layout: layouts.Layout) -> list[str]:
         raise BadTable("the heading has no column url", 1)
     known = ("url", *layout.columns_of_table, *((goods.KIND,) if layout.goods else ()))
     known += (GTIN,) if layout.bars else ()
+    known += (SCRATCH,) if layout.scratch else ()
     for name in names:
         if name not in known:
             raise BadTable(f"unknown column {name!r}; {layout.name} has {', '.join(known)}", 1)
@@ -89,7 +91,10 @@ def _label(address: str, cells: dict[str, str], layout: layouts.Layout, row: int
         raise BadTable(why, row, column)
     texts = {block.name: block.text(cells) for block in layout.blocks}
     gtin = cells.get(GTIN, "").replace(" ", "")
-    return Label(address, {name: text for name, text in texts.items() if text}, gtin)
+    scratch = cells.get(SCRATCH, "").strip()
+    return Label(
+        address, {name: text for name, text in texts.items() if text}, gtin, scratch=scratch
+    )
 
 
 def read(content: str, layout: layouts.Layout) -> list[tuple[int, Label]]:
@@ -133,6 +138,8 @@ def _where(
     match refused.cause:
         case ModuleTooSmall() | TextNotEncodable() | TextTooLong():
             column = "url"
+        case TextDoesNotFit(block=name) if name == SCRATCH:
+            column = SCRATCH
         case TextDoesNotFit(block=name):
             block = next(block for block in layout.blocks if block.name == name)
             column = block.columns[0].name if len(block.columns) == 1 else None

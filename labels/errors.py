@@ -193,6 +193,14 @@ class BadLogo(LabelError):
     """A picture that cannot be printed in a label."""
 
 
+class NoRoomForScratch(LabelError):
+    """A scratch code for a layout that has no place for one."""
+
+    def __init__(self, layout: str) -> None:
+        super().__init__(f"{layout} has no place for a scratch code: leave it out")
+        self.layout = layout
+
+
 class NoRoomForLogo(LabelError):
     """A picture for a layout that has no place for one."""
 

@@ -35,6 +35,8 @@ MOST_MM = 2000.0
 MOST_CELLS = 1000
 MOST_PT = 200.0
 LEAST_LEADING, MOST_LEADING = 0.8, 3.0
+SCRATCH_PT, SCRATCH_EDGE_MM = (14.0, 8.0), 0.8
+LEAST_SCRATCH_MM = (25.0, 6.0)  # a code of eight letters, and a sticker that covers it
 LEAST_LOGO_MM = 5.0  # below it nobody knows what a picture of black and white dots shows
 MOST_OF_CODE = 0.25  # of the code's side that a picture in it may cover, at level H
 
@@ -131,11 +133,24 @@ class Layout:
     goods: bool = False
     bars: Box | None = None  # for the bar code of goods that have a GTIN, digits below it
     logo: Box | None = None  # for a picture, which at level H may lie in the middle of the code
+    scratch: Box | None = None  # a frame for a code that a sticker will cover
 
     @property
     def columns_of_table(self) -> tuple[str, ...]:
         """The columns that a table may have beside the address."""
         return tuple(column.name for block in self.blocks for column in block.columns)
+
+    @property
+    def scratch_block(self) -> Block | None:
+        """The place of a scratch code as a block of one line, in large letters."""
+        if self.scratch is None:
+            return None
+        name, box = "scratch", self.scratch
+        edge = SCRATCH_EDGE_MM
+        inner = Box(
+            box.x_mm + edge, box.y_mm + edge, box.width_mm - 2 * edge, box.height_mm - 2 * edge
+        )
+        return Block(name, inner, *SCRATCH_PT, 1.0, True, False, (Column(name),))
 
     @property
     def is_plain(self) -> bool:
@@ -201,6 +216,7 @@ def _checked(layout: Layout) -> Layout:
 
     boxes = {"qr": layout.qr} | ({"bars": layout.bars} if layout.bars else {})
     boxes |= {"logo": layout.logo} if layout.logo else {}
+    boxes |= {"scratch": layout.scratch} if layout.scratch else {}
     boxes |= {block.name: block.box for block in layout.blocks}
     for name, value in _lengths(layout, boxes):
         if type(value) not in (int, float) or not abs(value) <= MOST_MM:
@@ -232,6 +248,12 @@ def _checked(layout: Layout) -> Layout:
             raise bad(f"{name} reaches over the edge of the label", "over_edge", name)
     if layout.logo and min(layout.logo.width_mm, layout.logo.height_mm) < LEAST_LOGO_MM:
         raise bad(f"the logo is smaller than {LEAST_LOGO_MM:g} mm", "small_logo", "logo")
+    if layout.scratch and (
+        layout.scratch.width_mm < LEAST_SCRATCH_MM[0]
+        or layout.scratch.height_mm < LEAST_SCRATCH_MM[1]
+    ):
+        least = " × ".join(f"{side:g}" for side in LEAST_SCRATCH_MM)
+        raise bad(f"the place of the scratch code is below {least} mm", "small_scratch", "scratch")
     for (one, a), (other, b) in combinations(boxes.items(), 2):
         if a.overlaps(b) and {one, other} == {"qr", "logo"}:
             if not _is_spared(layout.qr, boxes["logo"], layout.level):
@@ -318,6 +340,7 @@ def read(name: str, toml: str) -> Layout:
             goods=body.get("goods", False),
             bars=Box(**body["bars"]) if "bars" in body else None,
             logo=Box(**body["logo"]) if "logo" in body else None,
+            scratch=Box(**body["scratch"]) if "scratch" in body else None,
         )
         return _checked(layout)
     except (tomllib.TOMLDecodeError, TypeError, AttributeError) as e:

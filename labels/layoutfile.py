@@ -61,4 +61,6 @@ def write(layout: Layout) -> str:
         parts.append(f"[bars]\n{_box(layout.bars)}")
     if layout.logo is not None:
         parts.append(f"[logo]\n{_box(layout.logo)}")
+    if layout.scratch is not None:
+        parts.append(f"[scratch]\n{_box(layout.scratch)}")
     return "\n".join([*parts, *("".join(_block(block)) for block in layout.blocks)])

@@ -20,6 +20,7 @@ from nongso.labels.errors import (
     LabelError,
     LabelRefused,
     NoRoomForLogo,
+    NoRoomForScratch,
     NothingToPrint,
     UnknownBlock,
 )
@@ -30,6 +31,9 @@ from nongso.labels.raster import Picture
 from nongso.labels.symbol import Symbol
 
 DIGITS_PT = 7.0  # of the digits below a bar code
+CAPITALS = 0.7  # height of a capital, of the letter size
+FRAME_PT = 0.5  # width of the line around a scratch code
+DASH_MM = 1.0
 DIGITS_LEADING = 1.35  # room for them and above them, of their size
 
 
@@ -39,13 +43,15 @@ class Label:
 
     The block ``address``, where the layout has one, prints the address in letters unless
     ``texts`` says something else. Goods with a ``gtin`` also carry its bar code, and a ``logo``
-    stands in its place as dots.
+    stands in its place as dots. A ``scratch`` code is printed in its frame, on which somebody
+    sticks what can be scratched off.
     """
 
     url: str
     texts: Mapping[str, str] = field(default_factory=dict)
     gtin: str = ""
     logo: Picture | None = None
+    scratch: str = ""
 
     @property
     def codes(self) -> str:
@@ -63,6 +69,7 @@ class Made:
     bars: Bars | None = None
     bar_dots: int = 0
     logo: Picture | None = None
+    scratch: Fitted | None = None
 
 
 def logo_box(logo: Picture, layout: Layout) -> Box:
@@ -121,14 +128,34 @@ def stream(labels: Iterable[Label], layout: Layout) -> Iterator[Made]:
             blocks = tuple(fitting.label(label))
             if label.logo and not layout.logo:
                 raise NoRoomForLogo(layout.name)
+            scratch = _scratched(label, layout)
             if label.gtin:
                 made = bars.of_gtin(label.gtin)
                 bar_dots = layout.bar_dots(made.width, made.least_mm)
-                yield Made(symbol, dots, blocks, made, bar_dots, label.logo)
+                yield Made(symbol, dots, blocks, made, bar_dots, label.logo, scratch)
             else:
-                yield Made(symbol, dots, blocks, logo=label.logo)
+                yield Made(symbol, dots, blocks, logo=label.logo, scratch=scratch)
         except LabelError as e:
             raise LabelRefused(number, e) from e
+
+
+def _scratched(label: Label, layout: Layout) -> Fitted | None:
+    if not label.scratch:
+        return None
+    block = layout.scratch_block
+    if block is None:
+        raise NoRoomForScratch(layout.name)
+    return fit("\u00a0".join(label.scratch.split()), block)  # one line, whatever it holds
+
+
+def scratch_corner(line: Fitted, box: Box) -> tuple[float, float]:
+    """Where a scratch code begins on its label: left end and base line, in the frame's middle."""
+    size_mm = line.size_pt / PT_PER_MM
+    width_mm = font.width_em(line.lines[0].text, font.BOLD) * size_mm
+    return (
+        box.x_mm + (box.width_mm - width_mm) / 2,
+        box.y_mm + (box.height_mm + CAPITALS * size_mm) / 2,
+    )
 
 
 def make(labels: Iterable[Label], layout: Layout) -> list[Made]:
@@ -228,11 +255,30 @@ class _Drawing:
             f"q {width:.4f} 0 0 {height:.4f} {x:.4f} {-y - height:.4f} cm {name} Do Q\n"
         ).encode("ascii")
 
+    def _scratch(self, line: Fitted) -> str:
+        """A code in its frame, seen from the upper left corner of its label."""
+        box, dash = self.layout.scratch, DASH_MM * PT_PER_MM
+        assert box is not None, "a label with a scratch code was made for a layout without"
+        left, base = (side * PT_PER_MM for side in scratch_corner(line, box))
+        x, y, width, height = (
+            side * PT_PER_MM for side in (box.x_mm, box.y_mm, box.width_mm, box.height_mm)
+        )
+        name = self.file.font(font.BOLD)
+        shown = self.file.shown(line.lines[0].text, font.BOLD)
+        return (
+            f"q {FRAME_PT:g} w [{dash:.3f}] 0 d {x:.4f} {-y - height:.4f}"
+            f" {width:.4f} {height:.4f} re S Q\n"
+            f"BT {name} {line.size_pt:g} Tf {left:.4f} {-base:.4f} Td {shown} ET"
+        )
+
     def label(self, made: Made, cell: int) -> bytes:
         """One label in its cell."""
         symbol = made.symbol
         x, y = self.origins[cell - 1]
-        texts = "\n".join([self._text(block, fitted) for block, fitted in made.blocks])
+        parts = [self._text(block, fitted) for block, fitted in made.blocks]
+        if made.scratch:
+            parts.append(self._scratch(made.scratch))
+        texts = "\n".join(parts)
         logo = self.logo(made.logo) if made.logo else b""
         return b"%b%b\nEI Q\n%bq 1 0 0 1 %.4f %.4f cm\n%b%b\nQ\n" % (
             self.code_start(cell, symbol.side, made.module_dots),

@@ -15,7 +15,17 @@ from nongso.labels import font, outlines, raster
 from nongso.labels.fitting import PT_PER_MM, Fitted, Line
 from nongso.labels.layout import MM_PER_INCH, Block, Box, Layout
 from nongso.labels.raster import Picture
-from nongso.labels.sheet import DIGITS_LEADING, DIGITS_PT, Label, Made, logo_box, make
+from nongso.labels.sheet import (
+    DASH_MM,
+    DIGITS_LEADING,
+    DIGITS_PT,
+    FRAME_PT,
+    Label,
+    Made,
+    logo_box,
+    make,
+    scratch_corner,
+)
 from nongso.labels.symbol import Symbol
 
 
@@ -102,6 +112,20 @@ def _bars(made: Made, cell: Box, layout: Layout, letters: dict[str, str]) -> str
     )
 
 
+def _scratch(line: Fitted | None, cell: Box, layout: Layout, letters: dict[str, str]) -> str:
+    """The scratch code of a label that has one, in its frame."""
+    box = layout.scratch
+    if line is None or box is None:
+        return ""
+    left, base = scratch_corner(line, box)
+    return (
+        f'<rect x="{cell.x_mm + box.x_mm:.3f}" y="{cell.y_mm + box.y_mm:.3f}"'
+        f' width="{box.width_mm:g}" height="{box.height_mm:g}" fill="none" stroke="#000"'
+        f' stroke-width="{FRAME_PT / PT_PER_MM:.3f}" stroke-dasharray="{DASH_MM:g}"/>'
+        + _line(line.lines[0], line.size_pt, cell.x_mm + left, cell.y_mm + base, letters)
+    )
+
+
 def _logo(logo: Picture, name: str, dpi: int) -> str:
     """A picture for all labels of a page, white where it is not black; its unit is a dot."""
     data = b64encode(raster.png(logo, dpi)).decode("ascii")
@@ -131,6 +155,7 @@ def pages(labels: Sequence[Label], layout: Layout, start_cell: int = 1) -> Itera
             out += _code(made.symbol, made.module_dots, cell, layout)
             out += "".join(_text(block, fitted, cell, letters) for block, fitted in made.blocks)
             out += _bars(made, cell, layout, letters)
+            out += _scratch(made.scratch, cell, layout, letters)
             if made.logo is not None:
                 logos.setdefault(made.logo, f"p{len(logos)}")
                 box = logo_box(made.logo, layout)
