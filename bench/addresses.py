@@ -21,8 +21,8 @@ from werkzeug.test import create_environ
 
 from nongso.platform.app import create_app
 from nongso.platform.traceability import digital_link as dl
-from nongso.platform.traceability import labelling
 from nongso.platform.traceability.digital_link.catalogue import KEYS
+from nongso.platform.traceability.labelling import issuing as labelling
 from nongso.platform.traceability.records import LabelCode
 from nongso.platform.traceability.resolver.asked_address import sent_link
 

@@ -23,8 +23,9 @@ from urllib.parse import quote
 from flask import Flask
 from sqlalchemy import select
 
-from nongso.platform.traceability import labelling, labelling_account
 from nongso.platform.traceability.identifiers import ALPHABET, as_typed, new_lot_code, new_serial
+from nongso.platform.traceability.labelling import account as labelling_account
+from nongso.platform.traceability.labelling import issuing as labelling
 from nongso.platform.traceability.records import LabelCode
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "tests/traceability")]

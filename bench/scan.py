@@ -64,7 +64,7 @@ def pack_lots(file: Path, count: int) -> tuple[list[str], str]:
 
     from nongso.platform import settings as settings_of
     from nongso.platform.store import Records
-    from nongso.platform.traceability import labelling
+    from nongso.platform.traceability.labelling import issuing as labelling
 
     settings = settings_of.load(file)
     farm = cooperative.Farm(settings, Records.of(settings))

@@ -28,8 +28,9 @@ sys.path.insert(0, str(ROOT / "tests" / "traceability"))
 from cooperative import NOW, Farm, open_farm  # noqa: E402
 from sqlalchemy import select  # noqa: E402
 
-from nongso.platform.traceability import labelling, labelling_account  # noqa: E402
 from nongso.platform.traceability.identifiers import new_serial  # noqa: E402
+from nongso.platform.traceability.labelling import account as labelling_account  # noqa: E402
+from nongso.platform.traceability.labelling import issuing as labelling  # noqa: E402
 from nongso.platform.traceability.records import LabelCode, Lot  # noqa: E402
 from nongso.platform.traceability.scans import cases, signs  # noqa: E402
 from nongso.platform.traceability.scans.recorder import Recorder  # noqa: E402

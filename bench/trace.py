@@ -21,8 +21,10 @@ from nongso.platform.events import Event
 from nongso.platform.people import Cooperative
 from nongso.platform.settings import Settings
 from nongso.platform.store import Records
-from nongso.platform.traceability import recall_reach, trace, trace_wide
+from nongso.platform.traceability.recall import reach as recall_reach
 from nongso.platform.traceability.records import Flow, Lot
+from nongso.platform.traceability.tracing import trace
+from nongso.platform.traceability.tracing import wide as trace_wide
 
 BASE = "https://htx.example"
 MOST_SECONDS = 1.0

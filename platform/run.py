@@ -26,8 +26,9 @@ from nongso.platform.migrations import SchemaError
 from nongso.platform.settings import Settings, SettingsError
 from nongso.platform.store import Records
 from nongso.platform.telemetry import TelemetryError
-from nongso.platform.traceability import consumer, scans
+from nongso.platform.traceability import scans
 from nongso.platform.traceability.proof.signer import Beside
+from nongso.platform.traceability.shopper import page as consumer
 
 log = logging.getLogger(__name__)
 

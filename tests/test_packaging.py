@@ -1,10 +1,12 @@
 """The list of packages in pyproject.toml is the tree on disk, and platform is still Python's."""
 
+import ast
 import platform
 import subprocess
 import sys
 import tomllib
 import zipfile
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,24 @@ def test_every_package_on_disk_is_packaged():
         for init in base.rglob("__init__.py"):
             on_disk.add(".".join((name, *init.parent.relative_to(base).parts)))
     assert set(SETUPTOOLS["packages"]) == on_disk
+
+
+def test_no_module_of_traceability_imports_itself_by_way_of_others():
+    room = ROOT / "platform" / "traceability"
+    names = {
+        file: ".".join(file.relative_to(room).with_suffix("").parts) for file in room.rglob("*.py")
+    }
+    leans_on = {}
+    for file, name in names.items():
+        imports = [
+            n for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.ImportFrom)
+        ]
+        asked = {f"{one.module}.{a.name}" for one in imports for a in one.names}
+        asked |= {str(one.module) for one in imports}
+        leans_on[name] = {one.removeprefix("nongso.platform.traceability.") for one in asked}
+        leans_on[name] &= set(names.values())
+    assert len(leans_on["lots"]) > 2
+    list(TopologicalSorter(leans_on).static_order())  # raises CycleError with the way round
 
 
 def test_platform_folder_does_not_hide_the_standard_library():

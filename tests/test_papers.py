@@ -79,7 +79,8 @@ def sayings() -> list[re.Pattern[str]]:
         parts = re.split(r"%\(\w+\)s", plain(said if isinstance(said, str) else said[0]))
         if len(parts) == 1 or sum(map(len, parts)) >= 3:  # else it would be like anything
             found.add(r"[^.“”]{1,40}?".join(re.escape(p.replace("%%", "%")) for p in parts))
-    for recipe in (ROOT / "platform/traceability/recipes").glob("*.toml"):  # words that are data
+    recipes = ROOT / "platform/traceability/making/recipes"
+    for recipe in recipes.glob("*.toml"):  # words that are data
         said = re.findall(r'^\w+_vi = "(.+)"$', recipe.read_text(), re.MULTILINE)
         found |= {re.escape(plain(one)) for one in said}
     return [re.compile(pattern) for pattern in found]

@@ -13,9 +13,10 @@ from nongso.platform.errors import Problem, unreadable
 from nongso.platform.languages import _
 from nongso.platform.openapi import one_of, one_of_these, operation, text_of, whole
 from nongso.platform.store import records
-from nongso.platform.traceability import holding, legal_facts, shaping, trace_wide
+from nongso.platform.traceability import shaping
 from nongso.platform.traceability.desk import READERS, settings
 from nongso.platform.traceability.identifiers import lot_id
+from nongso.platform.traceability.legal import facts as legal_facts
 from nongso.platform.traceability.records import PACKS, Flow, Lot, lot_kinds
 from nongso.platform.traceability.shapes import (
     FlowAnswer,
@@ -26,7 +27,9 @@ from nongso.platform.traceability.shapes import (
     TraceAnswer,
     WideTraceAnswer,
 )
-from nongso.platform.traceability.trace import DIRECTIONS, trace
+from nongso.platform.traceability.testing import holding
+from nongso.platform.traceability.tracing import wide as trace_wide
+from nongso.platform.traceability.tracing.trace import DIRECTIONS, trace
 
 blueprint = Blueprint("lots_api", __name__, url_prefix="/api/v1")
 

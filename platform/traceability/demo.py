@@ -20,23 +20,19 @@ from nongso.platform.people import Cooperative
 from nongso.platform.settings import Settings
 from nongso.platform.store import Records
 from nongso.platform.telemetry import Telemetry, open_telemetry
-from nongso.platform.traceability import (
-    correcting,
-    growing,
-    labelling,
-    labelling_account,
-    leaving,
-    recall_demo,
-    registry_demo,
-    regrouping,
-    shaping,
-)
-from nongso.platform.traceability import operations as ops
-from nongso.platform.traceability.correcting import Correction
-from nongso.platform.traceability.labeltext import texts_of
-from nongso.platform.traceability.leaving import HandBack
+from nongso.platform.traceability import shaping
+from nongso.platform.traceability.labelling import account as labelling_account
+from nongso.platform.traceability.labelling import issuing as labelling
+from nongso.platform.traceability.labelling.text import texts_of
+from nongso.platform.traceability.making import correcting, leaving, regrouping
+from nongso.platform.traceability.making import operations as ops
+from nongso.platform.traceability.making.correcting import Correction
+from nongso.platform.traceability.making.leaving import HandBack
+from nongso.platform.traceability.making.regrouping import FEE, TakeOver
+from nongso.platform.traceability.recall import demo as recall_demo
 from nongso.platform.traceability.records import UNIT, Lot, Producer, Product
-from nongso.platform.traceability.regrouping import FEE, TakeOver
+from nongso.platform.traceability.registry import demo as registry_demo
+from nongso.platform.traceability.seasons import growing
 
 GREENHOUSE = "tan-binh-1"
 GROWN_DAYS = 28

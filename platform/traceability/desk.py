@@ -16,10 +16,11 @@ from nongso.platform.forms import Form
 from nongso.platform.languages import day_of
 from nongso.platform.settings import Settings
 from nongso.platform.store import records
-from nongso.platform.traceability import growing, sentences, withholding
+from nongso.platform.traceability import sentences
 from nongso.platform.traceability.errors import Refused
-from nongso.platform.traceability.operations import Desk
+from nongso.platform.traceability.making.operations import Desk
 from nongso.platform.traceability.records import PLANTING, Lot, Producer, Product
+from nongso.platform.traceability.seasons import growing, withholding
 
 blueprint = Blueprint("records", __name__, url_prefix="/records")
 

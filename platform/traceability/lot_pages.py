@@ -11,14 +11,6 @@ from nongso.platform.events import Event
 from nongso.platform.forms import Form
 from nongso.platform.languages import _
 from nongso.platform.store import records
-from nongso.platform.traceability import (
-    certificates,
-    labelling_account,
-    legal_facts,
-    recall_rehearsal,
-    telling,
-    telling_making,
-)
 from nongso.platform.traceability.desk import (
     READERS,
     blueprint,
@@ -29,9 +21,12 @@ from nongso.platform.traceability.desk import (
     today,
 )
 from nongso.platform.traceability.identifiers import as_typed
-from nongso.platform.traceability.making_pages import deeds_of
-from nongso.platform.traceability.moving_desk import done
-from nongso.platform.traceability.recipe_book import recipes
+from nongso.platform.traceability.labelling import account as labelling_account
+from nongso.platform.traceability.legal import facts as legal_facts
+from nongso.platform.traceability.making.pages import deeds_of
+from nongso.platform.traceability.making.recipe_book import recipes
+from nongso.platform.traceability.moving.desk import done
+from nongso.platform.traceability.recall import rehearsal as recall_rehearsal
 from nongso.platform.traceability.records import (
     CROP,
     PACKS,
@@ -41,7 +36,9 @@ from nongso.platform.traceability.records import (
     lot_kinds,
     product_kinds,
 )
-from nongso.platform.traceability.trace import trace
+from nongso.platform.traceability.registry import certificates
+from nongso.platform.traceability.shopper import telling, telling_making
+from nongso.platform.traceability.tracing.trace import trace
 from nongso.platform.traceability.withdrawal import made_of, withdraw
 
 Answer = str | tuple[str, int] | Response

@@ -40,7 +40,7 @@ from nongso.platform.traceability import book as books
 from nongso.platform.traceability import shaping
 from nongso.platform.traceability.book import Book, Memory, Tables
 from nongso.platform.traceability.identifiers import lot_of
-from nongso.platform.traceability.net import MILLILITRE
+from nongso.platform.traceability.making.net import MILLILITRE
 from nongso.platform.traceability.records import (
     CROP,
     PACKS,
@@ -67,10 +67,10 @@ TYPES = (PLANTED, HARVESTED, RECEIVED, TRANSFORMED, PACKED, LABELLED, SPOILED, W
 # Modules with event types of their own, each with ``APPLIES`` and, if it wants, ``TABLES``.
 # Named, not imported: they stand on this module.
 PLUGGED: tuple[str, ...] = (
-    "nongso.platform.traceability.labelling_book",
-    "nongso.platform.traceability.making_book",
-    "nongso.platform.traceability.moving_book",
-    "nongso.platform.traceability.testing_book",
+    "nongso.platform.traceability.labelling.book",
+    "nongso.platform.traceability.making.book",
+    "nongso.platform.traceability.moving.book",
+    "nongso.platform.traceability.testing.book",
 )
 
 Apply = Callable[[Book, events.Event], None]

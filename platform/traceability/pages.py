@@ -2,30 +2,28 @@
 
 from nongso.platform.accounts import Link
 from nongso.platform.languages import later
-from nongso.platform.traceability import (
-    certificates_pages,
-    labelling_layout_pages,
-    labelling_mark_pages,
-    labelling_pages,
-    labelling_roll_pages,
-    lot_pages,
-    making_pages,
-    places_pages,
-    plots_pages,
-    recall_room,
-    registry,
-    registry_products,
-    shopper_reports_pages,
-    spreadsheets_pages,
-    steps,
-)
+from nongso.platform.traceability import lot_pages
 from nongso.platform.traceability.bridges import pages as bridges
 from nongso.platform.traceability.desk import READERS, blueprint
+from nongso.platform.traceability.labelling import layout_pages as labelling_layout_pages
+from nongso.platform.traceability.labelling import mark_pages as labelling_mark_pages
+from nongso.platform.traceability.labelling import pages as labelling_pages
+from nongso.platform.traceability.labelling import roll_pages as labelling_roll_pages
+from nongso.platform.traceability.making import pages as making_pages
+from nongso.platform.traceability.making import steps
+from nongso.platform.traceability.recall import room as recall_room
+from nongso.platform.traceability.registry import certificate_pages as certificates_pages
+from nongso.platform.traceability.registry import place_pages as places_pages
+from nongso.platform.traceability.registry import plot_pages as plots_pages
+from nongso.platform.traceability.registry import producer_pages as registry
+from nongso.platform.traceability.registry import product_pages as registry_products
 from nongso.platform.traceability.resolver import link_pages
 from nongso.platform.traceability.scans import pages as scans_pages
 from nongso.platform.traceability.scans.recorder import prepare
 from nongso.platform.traceability.selling import pages as selling_pages
 from nongso.platform.traceability.shopfront import maker_pages, place_pages
+from nongso.platform.traceability.shopper import report_pages as shopper_reports_pages
+from nongso.platform.traceability.spreadsheets import pages as spreadsheets_pages
 
 __all__ = [
     "NAVIGATION",

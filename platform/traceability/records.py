@@ -16,8 +16,8 @@ from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, Un
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from nongso.platform.store import Base
-from nongso.platform.traceability.net import Net
-from nongso.platform.traceability.recipe_book import recipes
+from nongso.platform.traceability.making.net import Net
+from nongso.platform.traceability.making.recipe_book import recipes
 
 # Kinds of lots that no recipe declares, and those of the recipe that came first.
 PLANTING, CROP, PACKS = "planting", "crop", "packs"

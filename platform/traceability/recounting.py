@@ -19,11 +19,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform.traceability import book as books
-from nongso.platform.traceability import lots, moving_book, moving_shapes, shaping
+from nongso.platform.traceability import lots, shaping
 from nongso.platform.traceability.book import Memory
 from nongso.platform.traceability.identifiers import lot_id
-from nongso.platform.traceability.moving_records import PackAccount
-from nongso.platform.traceability.operations import Desk, append
+from nongso.platform.traceability.making.operations import Desk, append
+from nongso.platform.traceability.moving import book as moving_book
+from nongso.platform.traceability.moving import shapes as moving_shapes
+from nongso.platform.traceability.moving.records import PackAccount
 from nongso.platform.traceability.records import Lot
 
 ACTOR = "operator"

@@ -14,8 +14,8 @@ from nongso.labels.errors import (
 from nongso.platform.forms import mass
 from nongso.platform.languages import _, date, language, number, quantity
 from nongso.platform.traceability import errors, records
-from nongso.platform.traceability.net import Net
-from nongso.platform.traceability.recipe_book import recipes
+from nongso.platform.traceability.making.net import Net
+from nongso.platform.traceability.making.recipe_book import recipes
 
 
 def kind_of_lot(kind: str) -> str:

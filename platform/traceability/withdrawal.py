@@ -13,18 +13,19 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform.events import Event
-from nongso.platform.traceability import holding, lots, shaping
-from nongso.platform.traceability.correcting import made_by
+from nongso.platform.traceability import lots, shaping
 from nongso.platform.traceability.errors import (
     AlreadyRecorded,
     UsedAlready,
     Withdrawn,
 )
 from nongso.platform.traceability.identifiers import lot_of
-from nongso.platform.traceability.making_errors import Contradicted
-from nongso.platform.traceability.moving_errors import StillOut
-from nongso.platform.traceability.operations import Desk, append, known_lot
+from nongso.platform.traceability.making.correcting import made_by
+from nongso.platform.traceability.making.errors import Contradicted
+from nongso.platform.traceability.making.operations import Desk, append, known_lot
+from nongso.platform.traceability.moving.errors import StillOut
 from nongso.platform.traceability.records import Flow, Lot
+from nongso.platform.traceability.testing import holding
 
 
 def withdraw(desk: Desk, id_: str, code: str, why: str) -> Lot:

@@ -17,13 +17,16 @@ from nongso.labels import layout
 from nongso.platform import consent, people
 from nongso.platform.alerts.watch import Watch
 from nongso.platform.people import LogIn
-from nongso.platform.traceability import demo, labelling_layouts, labelling_marks, spreadsheets
-from nongso.platform.traceability.operations import Desk
+from nongso.platform.traceability import demo
+from nongso.platform.traceability.labelling import layouts as labelling_layouts
+from nongso.platform.traceability.labelling import marks as labelling_marks
+from nongso.platform.traceability.making.operations import Desk
 from nongso.platform.traceability.proof.custody import Custody
 from nongso.platform.traceability.proof.signing import Signer
-from nongso.platform.traceability.recall_records import Rehearsal
+from nongso.platform.traceability.recall.records import Rehearsal
 from nongso.platform.traceability.selling import meanings as selling_meanings
 from nongso.platform.traceability.selling.records import MarketSample
+from nongso.platform.traceability.spreadsheets import tables as spreadsheets
 from nongso.platform.voices.texts import key_of, sentences
 
 HOUSE = "tan-binh-1"

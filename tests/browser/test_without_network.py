@@ -11,11 +11,13 @@ from sqlalchemy import select
 
 from nongso.platform import accounts, csrf
 from nongso.platform.diary import entries as diary
-from nongso.platform.traceability import demo, labelling_rolls, labelling_state
-from nongso.platform.traceability.labeltext import texts_of_roll
-from nongso.platform.traceability.operations import Desk
-from nongso.platform.traceability.plots import Plot
+from nongso.platform.traceability import demo
+from nongso.platform.traceability.labelling import rolls as labelling_rolls
+from nongso.platform.traceability.labelling import state as labelling_state
+from nongso.platform.traceability.labelling.text import texts_of_roll
+from nongso.platform.traceability.making.operations import Desk
 from nongso.platform.traceability.records import Lot
+from nongso.platform.traceability.registry.plots import Plot
 
 
 def lines(place: Place) -> list[diary.Line]:

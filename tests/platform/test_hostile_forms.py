@@ -25,9 +25,11 @@ from nongso.platform import events, guesses, migrations, people, uplink
 from nongso.platform.greenhouse import commands
 from nongso.platform.settings import Settings
 from nongso.platform.store import Base
-from nongso.platform.traceability import demo, labelling, leaving, lots
-from nongso.platform.traceability import operations as ops
-from nongso.platform.traceability.labeltext import texts_of
+from nongso.platform.traceability import demo, lots
+from nongso.platform.traceability.labelling import issuing as labelling
+from nongso.platform.traceability.labelling.text import texts_of
+from nongso.platform.traceability.making import leaving
+from nongso.platform.traceability.making import operations as ops
 from nongso.platform.traceability.records import LabelCode, LabelIssue, Lot, Producer, Product
 
 Changes = dict[str, str | None]

@@ -27,10 +27,10 @@ from nongso.platform.greenhouse import commands
 from nongso.platform.people import LogIn, Person
 from nongso.platform.settings import Settings
 from nongso.platform.traceability import demo
-from nongso.platform.traceability.labelling_records import CollectiveMark, LabelLayout
+from nongso.platform.traceability.labelling.records import CollectiveMark, LabelLayout
 from nongso.platform.traceability.proof.custody import Custody
 from nongso.platform.traceability.proof.signing import Signer
-from nongso.platform.traceability.recall_records import Rehearsal
+from nongso.platform.traceability.recall.records import Rehearsal
 from nongso.platform.traceability.scans.records import ScanCase
 from nongso.platform.traceability.selling.records import MarketSample
 from nongso.platform.traceability.shopfront.records import OpenPlace

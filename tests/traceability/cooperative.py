@@ -9,7 +9,7 @@ from nongso.platform import migrations
 from nongso.platform.people import Cooperative
 from nongso.platform.settings import Settings
 from nongso.platform.store import Records
-from nongso.platform.traceability import operations as ops
+from nongso.platform.traceability.making import operations as ops
 from nongso.platform.traceability.records import Lot, Producer, Product
 
 COOP = "binh-lu"

@@ -21,15 +21,17 @@ from nongso.platform.diary import entries as diary
 from nongso.platform.diary.entries import Entry
 from nongso.platform.events import Event
 from nongso.platform.people import Person
-from nongso.platform.traceability import field_events, labelling, testing
-from nongso.platform.traceability import operations as ops
-from nongso.platform.traceability.moving import Amount
-from nongso.platform.traceability.moving_records import Holder
-from nongso.platform.traceability.plots import Plot
+from nongso.platform.traceability.labelling import issuing as labelling
+from nongso.platform.traceability.making import operations as ops
+from nongso.platform.traceability.moving.goods import Amount
+from nongso.platform.traceability.moving.records import Holder
 from nongso.platform.traceability.proof.custody import Custody
 from nongso.platform.traceability.proof.signing import Signer
 from nongso.platform.traceability.records import LabelCode, Lot, Producer, Product
-from nongso.platform.traceability.registry_records import Certificate, CertificateSubject, Past
+from nongso.platform.traceability.registry.plots import Plot
+from nongso.platform.traceability.registry.records import Certificate, CertificateSubject, Past
+from nongso.platform.traceability.seasons import field_events
+from nongso.platform.traceability.testing import laboratory as testing
 
 MARK = "DAUVET"
 ACCEPTS = ("text/html", "application/linkset+json", "application/ld+json")

@@ -9,9 +9,9 @@ from nongso.platform.diary.entries import Entry
 from nongso.platform.diary.watering import midnight
 from nongso.platform.greenhouse.records import Greenhouse, Run, Zone
 from nongso.platform.telemetry import HOUR, Row, Series, open_telemetry
-from nongso.platform.traceability import field_events, growing
-from nongso.platform.traceability import operations as ops
+from nongso.platform.traceability.making import operations as ops
 from nongso.platform.traceability.records import Lot
+from nongso.platform.traceability.seasons import field_events, growing
 from nongso.platform.uplink import register_gateway
 from nongso.wire import marks
 

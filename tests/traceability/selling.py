@@ -5,10 +5,11 @@ import datetime
 from cooperative import COOP, NOW, TODAY, Farm, new_id
 from sqlalchemy import select
 
-from nongso.platform.traceability import lots, moving
-from nongso.platform.traceability import operations as ops
-from nongso.platform.traceability.moving import Amount
-from nongso.platform.traceability.moving_records import Carton, Holder, Holding, PackAccount
+from nongso.platform.traceability import lots
+from nongso.platform.traceability.making import operations as ops
+from nongso.platform.traceability.moving import goods as moving
+from nongso.platform.traceability.moving.goods import Amount
+from nongso.platform.traceability.moving.records import Carton, Holder, Holding, PackAccount
 from nongso.platform.traceability.records import Lot
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nongso.platform.traceability import administrative_units as units
+from nongso.platform.traceability.registry import units
 
 OLD, NEW = datetime.date(2025, 6, 30), datetime.date(2025, 7, 1)
 UNIT = """[[unit]]

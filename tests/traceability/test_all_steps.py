@@ -14,22 +14,17 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from nongso.platform.traceability import (
-    correcting,
-    leaving,
-    lots,
-    making_book,
-    reckoning,
-    regrouping,
-    season_balance,
-)
-from nongso.platform.traceability import operations as ops
-from nongso.platform.traceability.correcting import Correction
+from nongso.platform.traceability import lots
 from nongso.platform.traceability.errors import Refused
-from nongso.platform.traceability.leaving import HandBack, HandOver, Loss, Undoing
-from nongso.platform.traceability.recipe_book import recipes
+from nongso.platform.traceability.making import book as making_book
+from nongso.platform.traceability.making import correcting, leaving, reckoning, regrouping
+from nongso.platform.traceability.making import operations as ops
+from nongso.platform.traceability.making.correcting import Correction
+from nongso.platform.traceability.making.leaving import HandBack, HandOver, Loss, Undoing
+from nongso.platform.traceability.making.recipe_book import recipes
+from nongso.platform.traceability.making.regrouping import Merge, Split, TakeOver
 from nongso.platform.traceability.records import PACKS, Flow, Lot
-from nongso.platform.traceability.regrouping import Merge, Split, TakeOver
+from nongso.platform.traceability.seasons import balance as season_balance
 from nongso.platform.traceability.withdrawal import withdraw
 
 which = st.integers(0, 30)

@@ -14,12 +14,12 @@ from platform_site import Site
 from sqlalchemy import select
 
 from nongso.platform.events import Event
-from nongso.platform.traceability import labelling
-from nongso.platform.traceability import operations as ops
 from nongso.platform.traceability.bridges import buyers, facts
 from nongso.platform.traceability.bridges.columns import BRIDGES, layout
-from nongso.platform.traceability.plots import Plot
+from nongso.platform.traceability.labelling import issuing as labelling
+from nongso.platform.traceability.making import operations as ops
 from nongso.platform.traceability.records import Lot, Producer, Product
+from nongso.platform.traceability.registry.plots import Plot
 
 SCHEMA = (
     Path(__file__).parents[3]

@@ -13,7 +13,8 @@ from werkzeug.test import TestResponse
 from nongso.labels import check, layout
 from nongso.platform import people
 from nongso.platform.languages import NO_BREAK, day_of
-from nongso.platform.traceability import labelling, lots
+from nongso.platform.traceability import lots
+from nongso.platform.traceability.labelling import issuing as labelling
 from nongso.platform.traceability.records import LabelCode, LabelIssue, Lot, Producer, Product
 
 PAGES = (

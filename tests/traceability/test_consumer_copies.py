@@ -9,8 +9,8 @@ from platform_site import Site
 
 from nongso.platform.storage import StorageError, Trouble
 from nongso.platform.store import Records
-from nongso.platform.traceability import consumer_copies
-from nongso.platform.traceability.consumer_copies import Copies
+from nongso.platform.traceability.shopper import copies as consumer_copies
+from nongso.platform.traceability.shopper.copies import Copies
 
 SAID = "Đây là trang đã lưu lúc"
 

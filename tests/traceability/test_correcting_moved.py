@@ -6,13 +6,15 @@ import pytest
 from cooperative import TODAY, Farm, days_ago, new_id
 from selling import account, agree, cartons, holder, ship
 
-from nongso.platform.traceability import correcting, labelling, moving
-from nongso.platform.traceability import operations as ops
-from nongso.platform.traceability.correcting import Correction
 from nongso.platform.traceability.errors import BeforeItsSource
-from nongso.platform.traceability.making_errors import Contradicted, MoreDryOutThanIn
-from nongso.platform.traceability.moving import Amount
-from nongso.platform.traceability.moving_errors import NotEnoughPacks, TooEarly
+from nongso.platform.traceability.labelling import issuing as labelling
+from nongso.platform.traceability.making import correcting
+from nongso.platform.traceability.making import operations as ops
+from nongso.platform.traceability.making.correcting import Correction
+from nongso.platform.traceability.making.errors import Contradicted, MoreDryOutThanIn
+from nongso.platform.traceability.moving import goods as moving
+from nongso.platform.traceability.moving.errors import NotEnoughPacks, TooEarly
+from nongso.platform.traceability.moving.goods import Amount
 
 
 def test_packs_counted_again_after_a_dispatch_are_what_the_store_has(farm: Farm) -> None:

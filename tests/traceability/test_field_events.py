@@ -13,10 +13,10 @@ from nongso.platform.diary import entries as diary
 from nongso.platform.diary.entries import Entry
 from nongso.platform.events import Event
 from nongso.platform.greenhouse.records import Greenhouse, Run, Zone
-from nongso.platform.traceability import field_events as field
-from nongso.platform.traceability import operations as ops
 from nongso.platform.traceability.identifiers import lot_of
+from nongso.platform.traceability.making import operations as ops
 from nongso.platform.traceability.records import Lot
+from nongso.platform.traceability.seasons import field_events as field
 from nongso.platform.uplink import register_gateway
 
 HOUSE, ZONE = "tan-binh-1", "tan-binh-1-k1"

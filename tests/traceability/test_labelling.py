@@ -8,7 +8,7 @@ from cooperative import COOP, NOW, Farm, new_id
 
 from nongso.labels import check, layout
 from nongso.labels.errors import SheetNotReadable
-from nongso.platform.traceability import labelling, labelling_sheets, lots
+from nongso.platform.traceability import lots
 from nongso.platform.traceability.errors import (
     AlreadyRecorded,
     LabelNotPrintable,
@@ -17,7 +17,9 @@ from nongso.platform.traceability.errors import (
     SerialUnknown,
     TooManyLabels,
 )
-from nongso.platform.traceability.labelling_account import Told, spoil
+from nongso.platform.traceability.labelling import issuing as labelling
+from nongso.platform.traceability.labelling import sheets as labelling_sheets
+from nongso.platform.traceability.labelling.account import Told, spoil
 from nongso.platform.traceability.records import LabelCode, LabelIssue
 from nongso.platform.traceability.sentences import refusal
 

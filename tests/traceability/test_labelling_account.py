@@ -16,9 +16,11 @@ from nongso.labels import check, layout
 from nongso.platform import migrations
 from nongso.platform.events import Event
 from nongso.platform.migrations import _config
-from nongso.platform.traceability import labelling, labelling_state, lots
+from nongso.platform.traceability import lots
 from nongso.platform.traceability.errors import AlreadyRecorded, SerialUnknown, TooManyLabels
-from nongso.platform.traceability.labelling_account import (
+from nongso.platform.traceability.labelling import issuing as labelling
+from nongso.platform.traceability.labelling import state as labelling_state
+from nongso.platform.traceability.labelling.account import (
     Told,
     account_of,
     apply,
@@ -27,8 +29,8 @@ from nongso.platform.traceability.labelling_account import (
     split_names,
     spoil,
 )
-from nongso.platform.traceability.labelling_errors import LabelsTwice, NothingInHand, NotInHand
-from nongso.platform.traceability.labeltext import texts_of
+from nongso.platform.traceability.labelling.errors import LabelsTwice, NothingInHand, NotInHand
+from nongso.platform.traceability.labelling.text import texts_of
 from nongso.platform.traceability.proof.records import LogEntry
 from nongso.platform.traceability.records import LOT, LabelCode, LabelIssue
 

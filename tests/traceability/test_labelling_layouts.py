@@ -15,9 +15,10 @@ from werkzeug.test import TestResponse
 from nongso.commands.__main__ import main
 from nongso.labels import check, layout
 from nongso.platform import migrations, photos
-from nongso.platform.traceability import labelling, labelling_layouts
 from nongso.platform.traceability.errors import LabelNotPrintable
-from nongso.platform.traceability.labelling_records import LabelLayout
+from nongso.platform.traceability.labelling import issuing as labelling
+from nongso.platform.traceability.labelling import layouts as labelling_layouts
+from nongso.platform.traceability.labelling.records import LabelLayout
 from nongso.platform.traceability.records import LabelIssue, Product
 
 NEW = "/records/layouts/new?begin=a4-2x7"

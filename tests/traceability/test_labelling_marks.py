@@ -10,11 +10,12 @@ from platform_site import Site
 from sqlalchemy import inspect, select
 
 from nongso.platform import migrations
-from nongso.platform.traceability import labelling, labelling_marks
 from nongso.platform.traceability.errors import AlreadyRecorded, PlaceUnknown
-from nongso.platform.traceability.labelling_errors import MarkNamed, NotEntitled, RightTwice
-from nongso.platform.traceability.labelling_records import RollCode
-from nongso.platform.traceability.labelling_rolls import Binding, RollWish, bind, make_roll
+from nongso.platform.traceability.labelling import issuing as labelling
+from nongso.platform.traceability.labelling import marks as labelling_marks
+from nongso.platform.traceability.labelling.errors import MarkNamed, NotEntitled, RightTwice
+from nongso.platform.traceability.labelling.records import RollCode
+from nongso.platform.traceability.labelling.rolls import Binding, RollWish, bind, make_roll
 from nongso.platform.traceability.records import LabelIssue, Product
 from nongso.platform.traceability.sentences import refusal
 

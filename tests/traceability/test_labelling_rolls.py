@@ -9,17 +9,18 @@ from sqlalchemy import inspect, select
 from nongso.labels import check, layout
 from nongso.platform import migrations
 from nongso.platform.events import Event
-from nongso.platform.traceability import labelling_state, lots
+from nongso.platform.traceability import lots
 from nongso.platform.traceability.errors import AlreadyRecorded, PlaceUnknown, TooManyLabels
-from nongso.platform.traceability.labelling_account import Told, account_of, spoil
-from nongso.platform.traceability.labelling_errors import (
+from nongso.platform.traceability.labelling import state as labelling_state
+from nongso.platform.traceability.labelling.account import Told, account_of, spoil
+from nongso.platform.traceability.labelling.errors import (
     NotOfARoll,
     OtherProduct,
     OtherRoll,
     RollUsed,
 )
-from nongso.platform.traceability.labelling_records import LabelRoll, RollCode
-from nongso.platform.traceability.labelling_rolls import (
+from nongso.platform.traceability.labelling.records import LabelRoll, RollCode
+from nongso.platform.traceability.labelling.rolls import (
     ROLLED,
     Binding,
     RollWish,
@@ -28,8 +29,8 @@ from nongso.platform.traceability.labelling_rolls import (
     file_of_roll,
     make_roll,
 )
-from nongso.platform.traceability.labeltext import texts_of_roll
-from nongso.platform.traceability.moving_errors import Held
+from nongso.platform.traceability.labelling.text import texts_of_roll
+from nongso.platform.traceability.moving.errors import Held
 from nongso.platform.traceability.records import Lot, Product
 
 

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from platform_site import Site
 from sqlalchemy import select
 
-from nongso.platform.traceability import labelling, legal, legal_facts
-from nongso.platform.traceability.labeltext import texts_of
+from nongso.platform.traceability.labelling import issuing as labelling
+from nongso.platform.traceability.labelling.text import texts_of
+from nongso.platform.traceability.legal import asked as legal
+from nongso.platform.traceability.legal import facts as legal_facts
 from nongso.platform.traceability.records import Lot, Product
-from nongso.platform.traceability.registry_records import Certificate, CertificateSubject
+from nongso.platform.traceability.registry.records import Certificate, CertificateSubject
 
 ALL = dict.fromkeys(legal.FACTS, True)
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from nongso.platform import events
 from nongso.platform.storage import StorageError
 from nongso.platform.traceability import lots
-from nongso.platform.traceability import operations as ops
 from nongso.platform.traceability.errors import (
     AlreadyRecorded,
     BeforeItsSource,
@@ -22,9 +21,10 @@ from nongso.platform.traceability.errors import (
     PlaceUnknown,
     WrongKind,
 )
-from nongso.platform.traceability.making_errors import MoreDryOutThanIn
+from nongso.platform.traceability.making import operations as ops
+from nongso.platform.traceability.making.errors import MoreDryOutThanIn
 from nongso.platform.traceability.records import Flow, Lot
-from nongso.platform.traceability.trace import trace
+from nongso.platform.traceability.tracing.trace import trace
 
 
 def test_dong_of_six_households_becomes_180_packs(farm: Farm) -> None:

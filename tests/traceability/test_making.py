@@ -15,12 +15,12 @@ from nongso.platform.greenhouse.records import Greenhouse
 from nongso.platform.settings import Settings
 from nongso.platform.storage import StorageError
 from nongso.platform.store import Records
-from nongso.platform.traceability import correcting, leaving, lots, reckoning, regrouping
-from nongso.platform.traceability import operations as ops
-from nongso.platform.traceability.correcting import Correction
+from nongso.platform.traceability import lots
 from nongso.platform.traceability.errors import BeforeItsSource, HeldBack, NotEnough, UsedAlready
-from nongso.platform.traceability.leaving import HandBack, HandOver, Loss, Undoing
-from nongso.platform.traceability.making_errors import (
+from nongso.platform.traceability.making import correcting, leaving, reckoning, regrouping
+from nongso.platform.traceability.making import operations as ops
+from nongso.platform.traceability.making.correcting import Correction
+from nongso.platform.traceability.making.errors import (
     BeyondLand,
     Contradicted,
     HoldersDiffer,
@@ -32,10 +32,11 @@ from nongso.platform.traceability.making_errors import (
     Unusable,
     UnusualYield,
 )
-from nongso.platform.traceability.moving_errors import Held
-from nongso.platform.traceability.plots import Plot
+from nongso.platform.traceability.making.leaving import HandBack, HandOver, Loss, Undoing
+from nongso.platform.traceability.making.regrouping import Merge, Split, TakeOver
+from nongso.platform.traceability.moving.errors import Held
 from nongso.platform.traceability.records import Lot
-from nongso.platform.traceability.regrouping import Merge, Split, TakeOver
+from nongso.platform.traceability.registry.plots import Plot
 from nongso.platform.traceability.withdrawal import withdraw
 
 
@@ -433,7 +434,7 @@ def test_a_lot_that_was_split_is_not_withdrawn_before_its_part(farm: Farm) -> No
 
 @pytest.mark.parametrize("chain", ["plums", "tea-leaves", "raw-honey", "paddy", "cinnamon-leaves"])
 def test_another_recipe_needs_no_code(farm: Farm, chain: str) -> None:
-    from nongso.platform.traceability.recipe_book import recipes
+    from nongso.platform.traceability.making.recipe_book import recipes
 
     wish = ops.Intake(farm.producer(new_id()), 100_000, days_ago(3), days_ago(3), kind=chain)
     raw = farm.do(ops.take_in, wish)

@@ -9,8 +9,8 @@ from platform_site import Site
 
 from nongso.platform.languages import day_of
 from nongso.platform.traceability import lots
-from nongso.platform.traceability.plots import Plot
 from nongso.platform.traceability.records import Lot
+from nongso.platform.traceability.registry.plots import Plot
 
 
 def ago(days: int) -> str:

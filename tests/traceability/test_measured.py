@@ -16,8 +16,8 @@ from nongso.platform.diary.watering import midnight
 from nongso.platform.greenhouse.records import Greenhouse, Run, Zone
 from nongso.platform.settings import Settings
 from nongso.platform.telemetry import HOUR, Row, Series, Telemetry, open_telemetry
-from nongso.platform.traceability import growing
-from nongso.platform.traceability import operations as ops
+from nongso.platform.traceability.making import operations as ops
+from nongso.platform.traceability.seasons import growing
 from nongso.platform.uplink import register_gateway
 from nongso.wire import marks
 

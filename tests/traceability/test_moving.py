@@ -7,13 +7,13 @@ from cooperative import COOP, TODAY, Farm, days_ago, new_id
 from selling import account, agree, carton, cartons, held_by, holder, ship
 
 from nongso.platform import events
-from nongso.platform.traceability import moving, moving_book
-from nongso.platform.traceability import operations as ops
 from nongso.platform.traceability.digital_link import check_digit
 from nongso.platform.traceability.errors import AlreadyRecorded, LotUnknown, NotEnough, WrongKind
-from nongso.platform.traceability.making_errors import NotOurs
-from nongso.platform.traceability.moving import Amount
-from nongso.platform.traceability.moving_errors import (
+from nongso.platform.traceability.making import operations as ops
+from nongso.platform.traceability.making.errors import NotOurs
+from nongso.platform.traceability.moving import book as moving_book
+from nongso.platform.traceability.moving import goods as moving
+from nongso.platform.traceability.moving.errors import (
     CartonNotThere,
     CartonUnknown,
     DispatchClosed,
@@ -26,7 +26,8 @@ from nongso.platform.traceability.moving_errors import (
     NothingMoved,
     TooEarly,
 )
-from nongso.platform.traceability.moving_records import CartonNumbers
+from nongso.platform.traceability.moving.goods import Amount
+from nongso.platform.traceability.moving.records import CartonNumbers
 
 
 def bodies(farm: Farm, type_: str) -> list[dict]:

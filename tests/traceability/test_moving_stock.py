@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 from selling import agree, holder
 from sqlalchemy import select
 
-from nongso.platform.traceability import moving, testing
 from nongso.platform.traceability.errors import Refused
-from nongso.platform.traceability.moving import Amount
-from nongso.platform.traceability.moving_records import Carton, Dispatch, Holding, PackAccount
+from nongso.platform.traceability.moving import goods as moving
+from nongso.platform.traceability.moving.goods import Amount
+from nongso.platform.traceability.moving.records import Carton, Dispatch, Holding, PackAccount
+from nongso.platform.traceability.testing import laboratory as testing
 
 PACKS = 30
 DEEDS = st.tuples(

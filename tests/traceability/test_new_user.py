@@ -11,14 +11,11 @@ from sqlalchemy import select
 from nongso.platform.diary import together
 from nongso.platform.diary.entries import Entry
 from nongso.platform.diary.together import Lots, Planted
-from nongso.platform.traceability import (
-    correcting,
-    field_events,
-    regrouping,
-    story,
-)
-from nongso.platform.traceability import operations as ops
+from nongso.platform.traceability.making import correcting, regrouping
+from nongso.platform.traceability.making import operations as ops
 from nongso.platform.traceability.records import Lot, Producer
+from nongso.platform.traceability.seasons import field_events
+from nongso.platform.traceability.shopper import story
 
 
 def told(farm: Farm, lot: Lot) -> story.Story:

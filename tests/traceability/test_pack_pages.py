@@ -11,12 +11,20 @@ from hypothesis import strategies as st
 from platform_site import Site
 
 from nongso.platform import store
-from nongso.platform.traceability import consumer, labelling, labelling_account, pack_pages
 from nongso.platform.traceability.identifiers import ALPHABET
-from nongso.platform.traceability.pack_pages import SEEN_HERE, SERIAL_HERE, Label, seen_note
+from nongso.platform.traceability.labelling import account as labelling_account
+from nongso.platform.traceability.labelling import issuing as labelling
 from nongso.platform.traceability.records import LabelCode, Lot
 from nongso.platform.traceability.scans import Seen
-from nongso.platform.traceability.told import told_of
+from nongso.platform.traceability.shopper import pack_pages
+from nongso.platform.traceability.shopper import page as consumer
+from nongso.platform.traceability.shopper.pack_pages import (
+    SEEN_HERE,
+    SERIAL_HERE,
+    Label,
+    seen_note,
+)
+from nongso.platform.traceability.shopper.told import told_of
 
 DAYS = st.none() | st.dates(datetime.date(2026, 1, 1), datetime.date(2028, 1, 1))
 LABELS = st.builds(

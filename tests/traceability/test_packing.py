@@ -9,14 +9,14 @@ from platform_site import Site, measure
 
 from nongso.platform import migrations
 from nongso.platform.languages import ZONE
-from nongso.platform.traceability import growing
-from nongso.platform.traceability import operations as ops
 from nongso.platform.traceability.errors import (
     BestBeforeTooEarly,
     BestBeforeTooLate,
     WrongCrop,
 )
+from nongso.platform.traceability.making import operations as ops
 from nongso.platform.traceability.records import Lot, Product
+from nongso.platform.traceability.seasons import growing
 
 
 def pack(farm: Farm, product: str, lot: Lot, days: int = 5) -> Lot:

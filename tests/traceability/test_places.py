@@ -10,8 +10,8 @@ from nongso.platform.diary.watering import midnight
 from nongso.platform.greenhouse.records import Node
 from nongso.platform.languages import day_of
 from nongso.platform.telemetry import HOUR, Row, Series, open_telemetry
-from nongso.platform.traceability import places
-from nongso.platform.traceability.places import Standing
+from nongso.platform.traceability.registry import places
+from nongso.platform.traceability.registry.places import Standing
 from nongso.platform.uplink import register_gateway
 from nongso.wire import marks
 

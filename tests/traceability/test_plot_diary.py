@@ -13,13 +13,16 @@ from selling import cartons, holder, ship
 
 from nongso.platform.diary import entries as diary
 from nongso.platform.diary.entries import Entry
-from nongso.platform.traceability import field_events, moving, recall_reach, story
-from nongso.platform.traceability import operations as ops
 from nongso.platform.traceability.errors import HeldBack, PlaceUnknown, WhichPlot
-from nongso.platform.traceability.plots import Plot
-from nongso.platform.traceability.recall_reach import Origin
+from nongso.platform.traceability.making import operations as ops
+from nongso.platform.traceability.moving import goods as moving
+from nongso.platform.traceability.recall import reach as recall_reach
+from nongso.platform.traceability.recall.reach import Origin
 from nongso.platform.traceability.records import Lot
-from nongso.platform.traceability.withholding import withholding
+from nongso.platform.traceability.registry.plots import Plot
+from nongso.platform.traceability.seasons import field_events
+from nongso.platform.traceability.seasons.withholding import withholding
+from nongso.platform.traceability.shopper import story
 
 TODAY = days_ago(0)
 

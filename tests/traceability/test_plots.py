@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from nongso.platform.traceability.plots import UNITS, BadArea, Plot, area_of, read_area
+from nongso.platform.traceability.registry.plots import UNITS, BadArea, Plot, area_of, read_area
 
 
 def plot(farm: Farm, producer: str, m2: int, crop: str = "dong riềng", **more: object) -> None:

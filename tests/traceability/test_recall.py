@@ -6,17 +6,11 @@ from selling import account, agree, cartons, holder, pack, ship
 
 from nongso.platform import events
 from nongso.platform.diary import entries as diary
-from nongso.platform.traceability import (
-    labelling,
-    moving,
-    recall,
-    recall_reach,
-    testing_book,
-    withdrawal,
-)
-from nongso.platform.traceability import operations as ops
-from nongso.platform.traceability.moving import Amount
-from nongso.platform.traceability.moving_errors import (
+from nongso.platform.traceability import withdrawal
+from nongso.platform.traceability.labelling import issuing as labelling
+from nongso.platform.traceability.making import operations as ops
+from nongso.platform.traceability.moving import goods as moving
+from nongso.platform.traceability.moving.errors import (
     Held,
     HitChanged,
     NothingHit,
@@ -25,9 +19,13 @@ from nongso.platform.traceability.moving_errors import (
     StillInStore,
     StillOut,
 )
-from nongso.platform.traceability.recall import Call, Ending
-from nongso.platform.traceability.recall_reach import Origin
-from nongso.platform.traceability.recall_records import CORRECT, DESTROY
+from nongso.platform.traceability.moving.goods import Amount
+from nongso.platform.traceability.recall import reach as recall_reach
+from nongso.platform.traceability.recall import recalling as recall
+from nongso.platform.traceability.recall.reach import Origin
+from nongso.platform.traceability.recall.recalling import Call, Ending
+from nongso.platform.traceability.recall.records import CORRECT, DESTROY
+from nongso.platform.traceability.testing import book as testing_book
 
 WHY, ADVICE = "chì vượt mức", "Giữ nguyên gói và gọi hợp tác xã."
 

@@ -6,7 +6,7 @@ from cooperative import Farm
 from platform_site import Site
 from selling import account, agree, cartons, holder, ship
 
-from nongso.platform.traceability.moving import Amount
+from nongso.platform.traceability.moving.goods import Amount
 
 
 def test_a_program_looks_recalls_and_ends(site: Site, farm: Farm) -> None:

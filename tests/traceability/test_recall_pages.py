@@ -9,9 +9,9 @@ from platform_site import Site
 from selling import account, agree, cartons, holder, ship
 from sqlalchemy import select
 
-from nongso.platform.traceability.moving import Amount
-from nongso.platform.traceability.moving_records import Carton, Holder
-from nongso.platform.traceability.recall_records import Rehearsal
+from nongso.platform.traceability.moving.goods import Amount
+from nongso.platform.traceability.moving.records import Carton, Holder
+from nongso.platform.traceability.recall.records import Rehearsal
 
 
 def real_packs(farm: Farm, packs: int = 40) -> str:

@@ -6,9 +6,9 @@ from selling import agree, cartons, holder, ship
 from sqlalchemy import inspect
 
 from nongso.platform import migrations
-from nongso.platform.traceability import recall
-from nongso.platform.traceability.moving import Amount
-from nongso.platform.traceability.recall_reach import Origin
+from nongso.platform.traceability.moving.goods import Amount
+from nongso.platform.traceability.recall import recalling as recall
+from nongso.platform.traceability.recall.reach import Origin
 
 
 def test_the_tables_go_and_come_back_with_data(farm: Farm) -> None:

@@ -6,12 +6,15 @@ from selling import account, agree, cartons, holder, ship
 from sqlalchemy import select, text, update
 
 from nongso.platform.events import Event
-from nongso.platform.traceability import correcting, lots, moving, moving_book, recounting
-from nongso.platform.traceability.correcting import Correction
+from nongso.platform.traceability import lots, recounting
 from nongso.platform.traceability.epcis.model import check_event
-from nongso.platform.traceability.moving import Amount
-from nongso.platform.traceability.moving_errors import NotEnoughPacks
-from nongso.platform.traceability.moving_records import PackAccount
+from nongso.platform.traceability.making import correcting
+from nongso.platform.traceability.making.correcting import Correction
+from nongso.platform.traceability.moving import book as moving_book
+from nongso.platform.traceability.moving import goods as moving
+from nongso.platform.traceability.moving.errors import NotEnoughPacks
+from nongso.platform.traceability.moving.goods import Amount
+from nongso.platform.traceability.moving.records import PackAccount
 from nongso.platform.traceability.recounting import Wrong
 
 WHY = "Bản cũ không trừ gói khi sửa số"

@@ -15,12 +15,14 @@ from sqlalchemy import select
 from test_clerk import keep_producer, said
 
 from nongso.platform.languages import day_of
-from nongso.platform.traceability import certificates, certificates_files, registry_history
-from nongso.platform.traceability.certificates_files import BadPaper
-from nongso.platform.traceability.plots import Plot
 from nongso.platform.traceability.records import Place, Producer, Product
-from nongso.platform.traceability.registry_forms import read_point
-from nongso.platform.traceability.registry_records import (
+from nongso.platform.traceability.registry import certificate_files as certificates_files
+from nongso.platform.traceability.registry import certificates
+from nongso.platform.traceability.registry import history as registry_history
+from nongso.platform.traceability.registry.certificate_files import BadPaper
+from nongso.platform.traceability.registry.forms import read_point
+from nongso.platform.traceability.registry.plots import Plot
+from nongso.platform.traceability.registry.records import (
     Certificate,
     CertificateSubject,
 )

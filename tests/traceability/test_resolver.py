@@ -26,8 +26,8 @@ from werkzeug.test import TestResponse
 
 from nongso.platform import events, migrations
 from nongso.platform.app import create_app
-from nongso.platform.traceability import labelling
 from nongso.platform.traceability.epcis.model import check_document
+from nongso.platform.traceability.labelling import issuing as labelling
 from nongso.platform.traceability.records import LabelCode, Lot, Product
 from nongso.platform.traceability.resolver import names, offers
 from nongso.platform.traceability.resolver.answers import with_query

@@ -7,10 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nongso.platform.traceability import recipe_book, rules_area, rules_use, rules_yield
-from nongso.platform.traceability.recipe_book import BadRecipe, Band, ComesIn, Moisture, Words
-from nongso.platform.traceability.rules_use import Standing
-from nongso.platform.traceability.rules_yield import Weighed
+from nongso.platform.traceability.making import area as rules_area
+from nongso.platform.traceability.making import recipe_book
+from nongso.platform.traceability.making import use as rules_use
+from nongso.platform.traceability.making import yields as rules_yield
+from nongso.platform.traceability.making.recipe_book import (
+    BadRecipe,
+    Band,
+    ComesIn,
+    Moisture,
+    Words,
+)
+from nongso.platform.traceability.making.use import Standing
+from nongso.platform.traceability.making.yields import Weighed
 
 DAY = datetime.date(2026, 11, 21)
 WATER = Moisture(80, 600, 140, asked=True)

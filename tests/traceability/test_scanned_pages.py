@@ -16,7 +16,7 @@ from nongso.platform import listening, serving
 from nongso.platform.app import own_headers
 from nongso.platform.run import kept_pages_of
 from nongso.platform.store import Records
-from nongso.platform.traceability import labelling
+from nongso.platform.traceability.labelling import issuing as labelling
 from nongso.platform.traceability.records import LabelCode, Lot
 
 GTIN = "09524000059109"

@@ -9,7 +9,8 @@ from platform_site import Site
 from sqlalchemy import func, select, text
 
 from nongso.platform.storage import StorageError, Trouble
-from nongso.platform.traceability import labelling, labelling_account
+from nongso.platform.traceability.labelling import account as labelling_account
+from nongso.platform.traceability.labelling import issuing as labelling
 from nongso.platform.traceability.records import LabelCode, Lot
 from nongso.platform.traceability.scans import cases, keeping, learning, signs, usual
 from nongso.platform.traceability.scans import recorder as recorders

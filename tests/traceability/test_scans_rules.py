@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nongso.platform.languages import day_of
-from nongso.platform.traceability import labelling_state
+from nongso.platform.traceability.labelling import state as labelling_state
 from nongso.platform.traceability.scans import learning, networks, ranking, signs
 from nongso.platform.traceability.scans.signs import Seen, Usual
 

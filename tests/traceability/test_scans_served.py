@@ -16,7 +16,8 @@ from cooperative import COOP, Farm
 from sqlalchemy import select
 
 from nongso.platform import people
-from nongso.platform.traceability import labelling, labelling_account
+from nongso.platform.traceability.labelling import account as labelling_account
+from nongso.platform.traceability.labelling import issuing as labelling
 from nongso.platform.traceability.records import LabelCode
 from nongso.platform.traceability.scans.records import ScanSerial
 

@@ -10,8 +10,8 @@ from platform_site import Site
 from season_farm import grow, write
 
 from nongso.platform.diary.entries import Entry
-from nongso.platform.traceability import spreadsheets
 from nongso.platform.traceability.records import Lot
+from nongso.platform.traceability.spreadsheets import tables as spreadsheets
 
 
 @pytest.fixture

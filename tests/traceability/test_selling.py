@@ -18,13 +18,14 @@ from test_clerk import said
 from test_registry import GPS, PDF, noodles, only, picture
 
 from nongso.platform import migrations
-from nongso.platform.traceability import certificates_files, spreadsheets_plan
 from nongso.platform.traceability.records import Lot, Product
-from nongso.platform.traceability.registry_records import Certificate, CertificateSubject
+from nongso.platform.traceability.registry import certificate_files as certificates_files
+from nongso.platform.traceability.registry.records import Certificate, CertificateSubject
 from nongso.platform.traceability.selling import archive, facts, meanings, samples
 from nongso.platform.traceability.selling.records import MarketSample
 from nongso.platform.traceability.selling.samples import BadSample
-from nongso.platform.traceability.spreadsheets_guard import BadFile
+from nongso.platform.traceability.spreadsheets import plan as spreadsheets_plan
+from nongso.platform.traceability.spreadsheets.guard import BadFile
 
 SAMPLE = (
     "Mẫu nhập sản phẩm, bản 3, không xóa dòng này\r\n"

@@ -14,8 +14,8 @@ from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from nongso.labels import check, layout
-from nongso.platform.traceability.plots import Plot
 from nongso.platform.traceability.records import Producer, Product
+from nongso.platform.traceability.registry.plots import Plot
 from nongso.platform.traceability.shopfront import sketch
 from nongso.platform.traceability.shopfront.records import OpenPlace, ProducerPhoto
 from nongso.platform.traceability.shopfront.sketch import Point

@@ -13,9 +13,10 @@ from platform_site import Site
 
 from nongso.platform import photos
 from nongso.platform.greenhouse.records import Gateway
-from nongso.platform.traceability import labelling, registry_demo
-from nongso.platform.traceability.labelling_account import Told, spoil
+from nongso.platform.traceability.labelling import issuing as labelling
+from nongso.platform.traceability.labelling.account import Told, spoil
 from nongso.platform.traceability.records import LabelCode, Lot
+from nongso.platform.traceability.registry import demo as registry_demo
 from nongso.platform.traceability.shopfront.words import telephone
 from nongso.platform.uplink import register_gateway
 

@@ -12,9 +12,10 @@ from werkzeug.test import TestResponse
 
 from nongso.platform.alerts.records import Notice, Way
 from nongso.platform.people import Person
-from nongso.platform.traceability import labelling, shopper_reports
+from nongso.platform.traceability.labelling import issuing as labelling
 from nongso.platform.traceability.records import LabelCode
-from nongso.platform.traceability.shopper_reports import DAY, ShopperReport, Wish
+from nongso.platform.traceability.shopper import reports as shopper_reports
+from nongso.platform.traceability.shopper.reports import DAY, ShopperReport, Wish
 
 SAID = "Trong gói có mốc xanh ở hai góc."
 

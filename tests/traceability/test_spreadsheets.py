@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nongso.platform.traceability import spreadsheets, spreadsheets_guard
-from nongso.platform.traceability.spreadsheets import Formula, Table
-from nongso.platform.traceability.spreadsheets_guard import BadFile
+from nongso.platform.traceability.spreadsheets import guard as spreadsheets_guard
+from nongso.platform.traceability.spreadsheets import tables as spreadsheets
+from nongso.platform.traceability.spreadsheets.guard import BadFile
+from nongso.platform.traceability.spreadsheets.tables import Formula, Table
 
 LETTERS = st.characters(min_codepoint=32, max_codepoint=0x1EFF, exclude_categories=["C", "Z"])
 WORDS = st.text(st.one_of(LETTERS, st.sampled_from("=+-@'\",; ")), max_size=12).map(

@@ -13,18 +13,16 @@ from platform_site import Site
 from sqlalchemy import func, select
 from test_clerk import said
 
-from nongso.platform.traceability import (
-    registry_history,
-    spreadsheets,
-    spreadsheets_pages,
-    spreadsheets_plan,
-)
-from nongso.platform.traceability.moving_records import Holder, HolderChange
-from nongso.platform.traceability.plots import Plot
+from nongso.platform.traceability.moving.records import Holder, HolderChange
 from nongso.platform.traceability.records import Producer, Product
-from nongso.platform.traceability.registry_records import Certificate
-from nongso.platform.traceability.spreadsheets import Formula, Table
-from nongso.platform.traceability.spreadsheets_plan import Plan
+from nongso.platform.traceability.registry import history as registry_history
+from nongso.platform.traceability.registry.plots import Plot
+from nongso.platform.traceability.registry.records import Certificate
+from nongso.platform.traceability.spreadsheets import pages as spreadsheets_pages
+from nongso.platform.traceability.spreadsheets import plan as spreadsheets_plan
+from nongso.platform.traceability.spreadsheets import tables as spreadsheets
+from nongso.platform.traceability.spreadsheets.plan import Plan
+from nongso.platform.traceability.spreadsheets.tables import Formula, Table
 
 PRODUCERS = Table(
     "Nơi sản xuất",

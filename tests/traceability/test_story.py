@@ -12,9 +12,9 @@ from selling import pack
 
 from nongso.platform.greenhouse.records import Greenhouse
 from nongso.platform.telemetry import Series
-from nongso.platform.traceability import field_events, lateness
-from nongso.platform.traceability import operations as ops
+from nongso.platform.traceability.making import operations as ops
 from nongso.platform.traceability.records import Lot
+from nongso.platform.traceability.seasons import field_events, lateness
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,17 +8,19 @@ from PIL import Image
 from selling import account, agree, cartons, holder, ship
 
 from nongso.platform import events
-from nongso.platform.traceability import moving, testing, testing_book
-from nongso.platform.traceability.certificates_files import BadPaper
 from nongso.platform.traceability.errors import NotEnough
-from nongso.platform.traceability.moving import Amount
-from nongso.platform.traceability.moving_errors import (
+from nongso.platform.traceability.moving import goods as moving
+from nongso.platform.traceability.moving.errors import (
     Held,
     NotEnoughPacks,
     NothingMoved,
     TooEarly,
     WhyLifted,
 )
+from nongso.platform.traceability.moving.goods import Amount
+from nongso.platform.traceability.registry.certificate_files import BadPaper
+from nongso.platform.traceability.testing import book as testing_book
+from nongso.platform.traceability.testing import laboratory as testing
 
 
 def taking(lot: str, packs: int = 0, grams: int = 0) -> testing.Taking:

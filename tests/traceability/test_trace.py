@@ -14,11 +14,13 @@ from platform_site import Site
 from selling import agree, cartons, holder, ship
 
 from nongso.platform import events
-from nongso.platform.traceability import recall_reach, trace, trace_wide
 from nongso.platform.traceability.epcis import capture, reading
 from nongso.platform.traceability.identifiers import new_lot_code
-from nongso.platform.traceability.moving import Amount
+from nongso.platform.traceability.moving.goods import Amount
+from nongso.platform.traceability.recall import reach as recall_reach
 from nongso.platform.traceability.records import Flow, Lot
+from nongso.platform.traceability.tracing import trace
+from nongso.platform.traceability.tracing import wide as trace_wide
 
 CONTEXT = "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"
 

@@ -10,7 +10,7 @@ from platform_site import Site
 from nongso.platform.diary import entries as diary
 from nongso.platform.diary.entries import Entry
 from nongso.platform.languages import day_of
-from nongso.platform.traceability import field_events
+from nongso.platform.traceability.seasons import field_events
 
 HOUSE = "tan-binh-1"
 BOOK = f"/greenhouses/{HOUSE}/diary"

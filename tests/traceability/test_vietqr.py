@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nongso.platform.traceability import vietqr
-from nongso.platform.traceability.vietqr import BadPayment, Payment
+from nongso.platform.traceability.selling import vietqr
+from nongso.platform.traceability.selling.vietqr import BadPayment, Payment
 
 FILE = Path(__file__).parents[3] / "shared/vectors/traceability/vietqr/vietqr.json"
 

@@ -11,11 +11,12 @@ from platform_site import Site
 from nongso.platform import migrations
 from nongso.platform.events import Event
 from nongso.platform.migrations import _config
-from nongso.platform.traceability import labeltext, lots
-from nongso.platform.traceability import operations as ops
+from nongso.platform.traceability import lots
 from nongso.platform.traceability.bridges import facts
 from nongso.platform.traceability.epcis.model import check_event
-from nongso.platform.traceability.net import Net
+from nongso.platform.traceability.labelling import text as labeltext
+from nongso.platform.traceability.making import operations as ops
+from nongso.platform.traceability.making.net import Net
 from nongso.platform.traceability.records import Lot, Product
 
 OIL = {"kind": "cinnamon-oil", "name": "Tinh dầu quế", "shelf_life_days": "700"}

@@ -8,8 +8,7 @@ from cooperative import COOP, TODAY, Farm, new_id
 from platform_site import Site
 
 from nongso.platform import events
-from nongso.platform.traceability import labelling, lots
-from nongso.platform.traceability import operations as ops
+from nongso.platform.traceability import lots
 from nongso.platform.traceability.errors import (
     AlreadyRecorded,
     LotUnknown,
@@ -17,6 +16,8 @@ from nongso.platform.traceability.errors import (
     UsedAlready,
     Withdrawn,
 )
+from nongso.platform.traceability.labelling import issuing as labelling
+from nongso.platform.traceability.making import operations as ops
 from nongso.platform.traceability.records import LabelCode
 from nongso.platform.traceability.withdrawal import withdraw
 

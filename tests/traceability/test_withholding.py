@@ -11,12 +11,15 @@ from nongso.platform.app import create_app
 from nongso.platform.diary import entries as diary
 from nongso.platform.diary.entries import Entry
 from nongso.platform.greenhouse.records import Greenhouse
-from nongso.platform.traceability import labelling, labelling_account, labelling_state, sentences
-from nongso.platform.traceability import operations as ops
+from nongso.platform.traceability import sentences
 from nongso.platform.traceability.errors import HeldBack
-from nongso.platform.traceability.labeltext import texts_of
+from nongso.platform.traceability.labelling import account as labelling_account
+from nongso.platform.traceability.labelling import issuing as labelling
+from nongso.platform.traceability.labelling import state as labelling_state
+from nongso.platform.traceability.labelling.text import texts_of
+from nongso.platform.traceability.making import operations as ops
 from nongso.platform.traceability.records import Lot
-from nongso.platform.traceability.withholding import Binding, refuse_held_back, withholding
+from nongso.platform.traceability.seasons.withholding import Binding, refuse_held_back, withholding
 
 HOUSE = "tan-binh-1"
 

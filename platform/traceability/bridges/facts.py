@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from nongso.platform.traceability import certificates
 from nongso.platform.traceability.bridges.lineage import lineage, sources
 from nongso.platform.traceability.identifiers import lot_id, lot_of
-from nongso.platform.traceability.plots import Plot
 from nongso.platform.traceability.records import CROP, PLANTING, ROOTS, Lot, Product
+from nongso.platform.traceability.registry import certificates
+from nongso.platform.traceability.registry.plots import Plot
 from nongso.platform.traceability.resolver.names import product_id
 from nongso.platform.traceability.shaping import day_of
 

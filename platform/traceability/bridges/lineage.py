@@ -14,7 +14,7 @@ from nongso.platform.events import Event, EventSubject
 from nongso.platform.traceability import lots
 from nongso.platform.traceability.epcis.indexing import event_of
 from nongso.platform.traceability.records import Lot
-from nongso.platform.traceability.trace import trace
+from nongso.platform.traceability.tracing.trace import trace
 
 _AT_ONCE = 500
 CAME_IN = (lots.RECEIVED, lots.HARVESTED)

@@ -23,7 +23,7 @@ from nongso.platform.traceability.proof.records import (
 )
 from nongso.platform.traceability.proof.signing import CLOCK_KEY, LOG_KEY
 from nongso.platform.traceability.records import Lot
-from nongso.platform.traceability.trace import reach
+from nongso.platform.traceability.tracing.trace import reach
 
 _AT_ONCE = 500
 

@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 
 from nongso.platform import events
 from nongso.platform.events import EventSubject
-from nongso.platform.traceability import lots, testing_book
+from nongso.platform.traceability import lots
 from nongso.platform.traceability.identifiers import lot_of
 from nongso.platform.traceability.records import LabelCode, Lot
+from nongso.platform.traceability.testing import book as testing_book
 
 _QUANTITIES = ("quantityList", "childQuantityList", "inputQuantityList", "outputQuantityList")
 _AT_ONCE = 500

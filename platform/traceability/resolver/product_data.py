@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from nongso.platform.traceability.epcis import answering, finding
-from nongso.platform.traceability.net import GRAM
+from nongso.platform.traceability.making.net import GRAM
 from nongso.platform.traceability.proof.lotfile import events_behind
 from nongso.platform.traceability.records import Lot
 from nongso.platform.traceability.resolver.names import Named

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from nongso.platform.traceability.labelling_state import UNKNOWN
+from nongso.platform.traceability.labelling.state import UNKNOWN
 from nongso.platform.traceability.records import Lot
 from nongso.platform.traceability.scans import ranking, signs
 from nongso.platform.traceability.scans.records import ScanArea, ScanCase, ScanSign

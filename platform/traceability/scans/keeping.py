@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from nongso.platform.languages import day_of
 from nongso.platform.store import Records
-from nongso.platform.traceability.labelling_state import UNKNOWN
+from nongso.platform.traceability.labelling.state import UNKNOWN
 from nongso.platform.traceability.scans import cases, signs, states, usual
 from nongso.platform.traceability.scans.records import Scan, ScanSalt, ScanSerial
 

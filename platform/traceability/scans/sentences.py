@@ -1,7 +1,7 @@
 """Why a number is on the list, said to the clerk."""
 
 from nongso.platform.languages import _, number
-from nongso.platform.traceability import labelling_state
+from nongso.platform.traceability.labelling import state as labelling_state
 from nongso.platform.traceability.scans import signs
 from nongso.platform.traceability.scans.records import ScanSign
 from nongso.platform.traceability.scans.usual import COPIED, EXPLAINED, UNCLEAR

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nongso.platform.traceability import labelling_state
+from nongso.platform.traceability.labelling import state as labelling_state
 
 DESTROYED = "destroyed"  # the whole lot; what else may be the matter says ``labelling_state``
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform.traceability import identifiers as ids
-from nongso.platform.traceability import labelling_state
+from nongso.platform.traceability.labelling import state as labelling_state
 from nongso.platform.traceability.records import PACKS, LabelCode, LabelIssue, Lot
 from nongso.platform.traceability.scans import signs
 

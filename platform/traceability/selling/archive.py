@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session
 
 from nongso.platform import photos
 from nongso.platform.csvtable import csv_text
-from nongso.platform.traceability import certificates_files
 from nongso.platform.traceability.records import Product
-from nongso.platform.traceability.registry_records import Certificate
+from nongso.platform.traceability.registry import certificate_files as certificates_files
+from nongso.platform.traceability.registry.records import Certificate
 from nongso.platform.traceability.selling import facts
-from nongso.platform.traceability.shelf import folded
+from nongso.platform.traceability.shopper.shelf import folded
 
 MOST_BYTES = 40 * 1024 * 1024
 MOST_PAPERS = 30

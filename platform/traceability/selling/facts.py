@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from nongso.platform.traceability import certificates
 from nongso.platform.traceability.identifiers import lot_id
-from nongso.platform.traceability.net import Net
+from nongso.platform.traceability.making.net import Net
 from nongso.platform.traceability.records import PACKS, Lot, Product
-from nongso.platform.traceability.registry_records import (
+from nongso.platform.traceability.registry import certificates
+from nongso.platform.traceability.registry.records import (
     LOT,
     OCOP,
     PRODUCER,
@@ -23,7 +23,7 @@ from nongso.platform.traceability.registry_records import (
     Certificate,
 )
 from nongso.platform.traceability.resolver.names import product_id
-from nongso.platform.traceability.spreadsheets_sheets import CERTIFICATE_WORDS, product_words
+from nongso.platform.traceability.spreadsheets.sheets import CERTIFICATE_WORDS, product_words
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from nongso.platform.languages import _
-from nongso.platform.traceability.shelf import folded
+from nongso.platform.traceability.shopper.shelf import folded
 
 # Words are folded: lower case, without marks, single spaces.
 _WORDS: dict[str, tuple[str, ...]] = {

@@ -12,19 +12,19 @@ from nongso.platform.accounts import allow, scoped, somebody
 from nongso.platform.forms import Form
 from nongso.platform.languages import _, number
 from nongso.platform.store import records, transaction
-from nongso.platform.traceability.certificates_pages import folder as paper_folder
 from nongso.platform.traceability.desk import blueprint, new_form, page, products, settings, today
 from nongso.platform.traceability.records import Product
-from nongso.platform.traceability.registry_photos import photo_folder
-from nongso.platform.traceability.registry_products import own_product
+from nongso.platform.traceability.registry.certificate_pages import folder as paper_folder
+from nongso.platform.traceability.registry.photos import photo_folder
+from nongso.platform.traceability.registry.product_pages import own_product
 from nongso.platform.traceability.selling import archive, facts, samples
 from nongso.platform.traceability.selling.meanings import MEANINGS, propose, words_of
 from nongso.platform.traceability.selling.records import XLSX, MarketSample
 from nongso.platform.traceability.selling.samples import BadSample, Sample
-from nongso.platform.traceability.spreadsheets import XLSX as XLSX_TYPE
-from nongso.platform.traceability.spreadsheets import column_letter
-from nongso.platform.traceability.spreadsheets_guard import MOST_FILE_BYTES, BadFile
-from nongso.platform.traceability.spreadsheets_pages import refusal as file_refusal
+from nongso.platform.traceability.spreadsheets.guard import MOST_FILE_BYTES, BadFile
+from nongso.platform.traceability.spreadsheets.pages import refusal as file_refusal
+from nongso.platform.traceability.spreadsheets.tables import XLSX as XLSX_TYPE
+from nongso.platform.traceability.spreadsheets.tables import column_letter
 
 Answer = str | tuple[str, int] | Response
 MOST_SAMPLES = 30  # of a cooperative

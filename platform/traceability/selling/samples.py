@@ -11,10 +11,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from nongso.platform.traceability import spreadsheets
 from nongso.platform.traceability.selling.meanings import propose
 from nongso.platform.traceability.selling.records import CSV, XLSX, MarketSample
-from nongso.platform.traceability.spreadsheets import Cell, Extent, Formula, Table
+from nongso.platform.traceability.spreadsheets import tables as spreadsheets
+from nongso.platform.traceability.spreadsheets.tables import Cell, Extent, Formula, Table
 
 MOST_LINES = 20  # of a sample's head that are kept
 MOST_COLUMNS = 200

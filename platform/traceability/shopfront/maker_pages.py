@@ -11,7 +11,7 @@ from nongso.platform.languages import _
 from nongso.platform.store import records, transaction
 from nongso.platform.traceability.desk import blueprint, new_form, page, settings, today
 from nongso.platform.traceability.records import Producer
-from nongso.platform.traceability.registry_photos import read_photo
+from nongso.platform.traceability.registry.photos import read_photo
 from nongso.platform.traceability.shopfront import showing
 from nongso.platform.traceability.shopfront.records import HOWS, SAID, SIGNED, ProducerPhoto
 

@@ -15,9 +15,9 @@ from nongso.platform.languages import _
 from nongso.platform.store import records, transaction
 from nongso.platform.traceability.desk import READERS, blueprint, new_form, page, settings
 from nongso.platform.traceability.identifiers import new_lot_code, printed_address_of_place
-from nongso.platform.traceability.labelling_pages import pdf_answer
-from nongso.platform.traceability.registry_forms import read_point
-from nongso.platform.traceability.registry_photos import photo_folder, read_photo
+from nongso.platform.traceability.labelling.pages import pdf_answer
+from nongso.platform.traceability.registry.forms import read_point
+from nongso.platform.traceability.registry.photos import photo_folder, read_photo
 from nongso.platform.traceability.shopfront.records import KINDS, OpenPlace
 from nongso.platform.traceability.shopfront.words import kind_of_place
 

@@ -8,8 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform import photos
-from nongso.platform.traceability.plots import Plot
 from nongso.platform.traceability.records import Producer, Product
+from nongso.platform.traceability.registry.plots import Plot
 from nongso.platform.traceability.shopfront.records import OpenPlace, ProducerPhoto
 from nongso.platform.traceability.shopfront.sketch import Point
 

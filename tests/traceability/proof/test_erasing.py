@@ -9,8 +9,8 @@ from sqlalchemy import select, text
 
 from nongso.platform import people
 from nongso.platform.members import leaving
-from nongso.platform.traceability import labelling
-from nongso.platform.traceability.operations import Desk
+from nongso.platform.traceability.labelling import issuing as labelling
+from nongso.platform.traceability.making.operations import Desk
 from nongso.platform.traceability.proof import entries, lotfile, standing
 from nongso.platform.traceability.proof.custody import Custody
 from nongso.platform.traceability.proof.lotproof import Refused, judge

@@ -12,8 +12,8 @@ from cooperative import BASE, COOP, NOW, TODAY, Farm, new_id
 from sqlalchemy import select, text
 
 from nongso.platform.events import Event
-from nongso.platform.traceability import field_events, labelling, places, testing
-from nongso.platform.traceability.operations import Desk
+from nongso.platform.traceability.labelling import issuing as labelling
+from nongso.platform.traceability.making.operations import Desk
 from nongso.platform.traceability.proof import (
     checking,
     lotfile,
@@ -27,6 +27,9 @@ from nongso.platform.traceability.proof.lotproof import Refused, judge
 from nongso.platform.traceability.proof.notes import PrivateKey
 from nongso.platform.traceability.proof.signing import Signer
 from nongso.platform.traceability.records import Lot
+from nongso.platform.traceability.registry import places
+from nongso.platform.traceability.seasons import field_events
+from nongso.platform.traceability.testing import laboratory as testing
 
 ORIGIN = "127.0.0.1:8080/log"
 

@@ -1,0 +1,209 @@
+"""Why something about labels is not recorded. Each error says its own sentence."""
+
+import datetime
+
+from nongso.platform.languages import _, date, number
+from nongso.platform.traceability.moving.errors import Told
+
+
+class NothingInHand(Told):
+    """Every label of the lot is accounted for."""
+
+    code = "nothing_in_hand"
+    field = "names"
+
+    def __init__(self, lot: str) -> None:
+        super().__init__(f"no label of lot {lot} is in hand")
+        self.lot = lot
+
+    def sentence(self) -> str:
+        """Say that there is nothing to do."""
+        return _("Không còn tem nào của lô %(lot)s chưa ghi.", lot=self.lot)
+
+
+class LabelsTwice(Told):
+    """One label was named twice, by its number and by its serial."""
+
+    code = "labels_twice"
+    field = "names"
+
+    def __init__(self) -> None:
+        super().__init__("a label was named twice")
+
+    def sentence(self) -> str:
+        """Say to look again."""
+        return _("Chưa ghi: có tem được ghi hai lần. Xin xem lại các số.")
+
+
+class NotInHand(Told):
+    """Labels that are not waiting to be stuck on a pack."""
+
+    code = "not_in_hand"
+    field = "names"
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(", ".join(names))
+        self.names = names
+
+    def sentence(self) -> str:
+        """Say which."""
+        if not self.names:
+            return _("Chưa ghi: ô này còn trống. Xin nhập số tem.")
+        return _(
+            "Chưa ghi: tem %(names)s không có, hoặc đã được ghi là đã dán, hỏng hay trả lại.",
+            names=", ".join(name[:20] for name in self.names[:5]),
+        )
+
+
+class NotOfARoll(Told):
+    """A number that no label of a roll of this cooperative has."""
+
+    code = "not_of_a_roll"
+    field = "first"
+
+    def __init__(self, serial: str) -> None:
+        super().__init__(f"{serial} is of no roll")
+        self.serial = serial
+
+    def sentence(self) -> str:
+        """Say which."""
+        return _(
+            "Chưa gắn: số %(serial)s không có trong cuộn tem in sẵn nào. Xin quét lại tem.",
+            serial=self.serial[:20],
+        )
+
+
+class OtherRoll(Told):
+    """First and last label are of different rolls."""
+
+    code = "other_roll"
+    field = "last"
+
+    def __init__(self) -> None:
+        super().__init__("first and last are of different rolls")
+
+    def sentence(self) -> str:
+        """Say what to do."""
+        return _("Chưa gắn: tem đầu và tem cuối ở hai cuộn khác nhau. Xin gắn từng cuộn một.")
+
+
+class RollUsed(Told):
+    """A label of the stretch is bound already."""
+
+    code = "roll_used"
+    field = "first"
+
+    def __init__(self, serial: str, lot: str) -> None:
+        super().__init__(f"{serial} is bound to {lot}")
+        self.serial, self.lot = serial, lot
+
+    def sentence(self) -> str:
+        """Say which, and where it is."""
+        return _(
+            "Chưa gắn: tem %(serial)s trong đoạn này đã gắn với lô %(lot)s.",
+            serial=self.serial,
+            lot=self.lot,
+        )
+
+
+class OtherProduct(Told):
+    """The roll was printed for another product."""
+
+    code = "other_product"
+    field = "lot"
+
+    def __init__(self, product: str) -> None:
+        super().__init__(f"the roll was printed for {product}")
+        self.product = product
+
+    def sentence(self) -> str:
+        """Say for which."""
+        return _(
+            "Chưa gắn: cuộn tem này in cho %(product)s, lô này là hàng khác.",
+            product=self.product,
+        )
+
+
+class LayoutNamed(Told):
+    """Another layout of the cooperative has that name."""
+
+    code = "layout_named"
+    field = "title"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is a layout {name!r}")
+        self.name = name
+
+    def sentence(self) -> str:
+        """Say to take another name."""
+        return _("Đã có mẫu tem mang tên này. Xin chọn tên khác.")
+
+
+class TooManyLayouts(Told):
+    """A cooperative keeps as many layouts as it may."""
+
+    code = "too_many_layouts"
+    field = "title"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"at most {most} layouts")
+        self.most = most
+
+    def sentence(self) -> str:
+        """Say what to do."""
+        return _(
+            "Chưa ghi: đã có %(most)s mẫu tem. Xin bỏ bớt mẫu không dùng.", most=number(self.most)
+        )
+
+
+class MarkNamed(Told):
+    """Another mark has that name."""
+
+    code = "mark_named"
+    field = "name"
+
+    def __init__(self) -> None:
+        super().__init__("there is a mark of that name")
+
+    def sentence(self) -> str:
+        """Say so."""
+        return _("Nhãn hiệu này đã có trong sổ.")
+
+
+class RightTwice(Told):
+    """A producer has a right to the mark in these days already."""
+
+    code = "right_twice"
+    field = "producer"
+
+    def __init__(self, producer: str) -> None:
+        super().__init__(f"{producer} has a right already")
+        self.producer = producer
+
+    def sentence(self) -> str:
+        """Say what to do."""
+        return _(
+            "%(producer)s đã có quyền trong thời gian này. Xin ghi ngày cuối cho quyền cũ trước.",
+            producer=self.producer,
+        )
+
+
+class NotEntitled(Told):
+    """A collective mark for a producer who may not use it on that day."""
+
+    code = "not_entitled"
+    field = "mark"
+
+    def __init__(self, mark: str, producer: str, day: str) -> None:
+        super().__init__(f"{producer} may not use {mark} on {day}")
+        self.mark, self.producer, self.day = mark, producer, day
+
+    def sentence(self) -> str:
+        """Say who, which mark and when."""
+        return _(
+            "Không in tem mang nhãn hiệu tập thể %(mark)s: ngày %(day)s %(producer)s không có "
+            "quyền dùng. Xin ghi giấy cho phép trước, hoặc in tem không mang nhãn hiệu.",
+            mark=self.mark,
+            day=date(datetime.date.fromisoformat(self.day)),
+            producer=self.producer or _("nơi sản xuất"),
+        )

@@ -1,0 +1,144 @@
+"""The sheet of labels: tried out before anything is issued, drawn once, the same ever after.
+
+Labels of a lot and labels of a roll are printed alike: the print shop is asked with one label
+first; what the file is made of is committed (``records.Printed``); then the file is made of it,
+read back, and kept. So a stop in between loses nothing.
+"""
+
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy.orm import Session
+
+from nongso.labels import layout as layouts
+from nongso.labels import raster
+from nongso.labels import sheet as sheets
+from nongso.labels.errors import LabelError, StartCellOutside, UnknownLayout
+from nongso.labels.layout import Layout
+from nongso.labels.operations import print_sheet
+from nongso.labels.raster import Picture
+from nongso.labels.sheet import Label
+from nongso.platform.traceability.errors import AlreadyRecorded, LabelNotPrintable
+from nongso.platform.traceability.labelling import layouts as labelling_layouts
+from nongso.platform.traceability.labelling import marks as labelling_marks
+from nongso.platform.traceability.labelling.records import CollectiveMark, LabelRoll
+from nongso.platform.traceability.labelling.text import numbered
+from nongso.platform.traceability.making.operations import Desk
+from nongso.platform.traceability.records import LabelIssue, Printed
+
+_Sheet = TypeVar("_Sheet", LabelIssue, LabelRoll)
+
+
+def there(session: Session, table: type[_Sheet], id_: str, **asked: Any) -> _Sheet | None:
+    """What the same form made before. Raises ``AlreadyRecorded`` if it asked for other things."""
+    found = session.get(table, id_)
+    if found is not None and any(getattr(found, name) != value for name, value in asked.items()):
+        raise AlreadyRecorded
+    return found
+
+
+def tried(
+    desk: Desk,
+    layout: str,
+    start_cell: int,
+    address: str,
+    texts: Mapping[str, str],
+    gtin: str | None,
+    last: int,
+    photo: bytes | None = None,
+    mark: CollectiveMark | None = None,
+) -> dict[str, Any]:
+    """Ask the print shop: would such a label come out? Returns the columns of ``Printed``.
+
+    ``address`` is as long as the longest, ``last`` the highest number that will stand on one;
+    ``photo`` is printed where the layout has a place for a picture, and ``mark`` named in the last
+    line of the text. Raises ``LabelNotPrintable``.
+    """
+    if mark is not None:
+        texts = {**texts, "text": f"{texts['text']}\n{labelling_marks.line(mark)}"}
+    try:
+        chosen = labelling_layouts.find(desk.session, desk.cooperative, layout)
+        list(chosen.layout.places(1, start_cell))
+        logo = logo_of(chosen.layout, photo)
+        sample = label(chosen.layout, address, numbered(texts, last), gtin, logo)
+        sheets.make([sample], chosen.layout)
+    except (UnknownLayout, StartCellOutside) as e:
+        field = "start_cell" if isinstance(e, StartCellOutside) else "layout"
+        raise LabelNotPrintable(field) from e
+    except LabelError as e:
+        raise LabelNotPrintable from e
+    return {
+        "layout": layout,
+        "layout_file": chosen.file,
+        "start_cell": start_cell,
+        "base": desk.base,
+        "gtin": gtin,
+        "texts": dict(texts),
+        "logo": None if logo is None else raster.png(logo, chosen.layout.dpi),
+        "mark": None if mark is None else mark.id,
+    }
+
+
+def columns(made: Printed) -> dict[str, Any]:
+    """The columns of ``Printed``, for what is printed on the same paper."""
+    names = ("layout", "layout_file", "start_cell", "base", "gtin", "texts", "logo", "mark")
+    return {name: getattr(made, name) for name in names}
+
+
+def layout_of(made: Printed) -> Layout:
+    """The layout on which something was printed, as it was then. Raises ``LabelError``."""
+    if made.layout_file is not None:
+        return layouts.read(made.layout, made.layout_file)
+    return layouts.find(made.layout)
+
+
+def logo_of(layout: Layout, photo: bytes | None) -> Picture | None:
+    """A product's picture as dots, where the layout has a place for it. Raises ``BadLogo``."""
+    if photo is None or layout.logo is None:
+        return None
+    return raster.dithered(photo, layout.logo, layout.dpi)
+
+
+def label(
+    layout: Layout,
+    address: str,
+    texts: Mapping[str, str],
+    gtin: str | None,
+    logo: Picture | None = None,
+) -> Label:
+    """One label; it carries the bar code of its GTIN where the layout has a place for it."""
+    return Label(address, texts, gtin if gtin and layout.bars is not None else "", logo)
+
+
+def file_of(
+    made: LabelIssue | LabelRoll, addresses: Sequence[str], first: int, title: str, files: Path
+) -> Path:
+    """The checked PDF of what was committed; made at the first call, the same file afterwards.
+
+    Call it outside of a transaction: printing takes longer than writers should wait. Raises
+    ``LabelError`` when the sheet does not read back; then there is no file.
+    """
+    file = files / "labels" / f"{made.id}.pdf"
+    if file.exists():
+        return file
+    layout = layout_of(made)
+    logo = None if made.logo is None else raster.from_png(made.logo)
+    labels = [
+        label(layout, address, numbered(made.texts, number), made.gtin, logo)
+        for number, address in enumerate(addresses, first)
+    ]
+    sheet = print_sheet(labels, layout, made.start_cell, title)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f"{file.name}.{uuid.uuid4().hex}.part")
+    try:
+        with part.open("wb") as out:
+            out.write(sheet.pdf)
+            out.flush()
+            os.fsync(out.fileno())  # a name without its bytes would be served for ever
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+    return file

@@ -1,0 +1,1 @@
+"""What the law asks to be told about goods, and which of it is known."""

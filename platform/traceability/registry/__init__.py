@@ -1,0 +1,1 @@
+"""Who makes what, where, and with which papers: producers, plots, products, places."""

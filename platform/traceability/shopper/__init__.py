@@ -1,0 +1,1 @@
+"""What a shopper reads of a packed lot, and says about it."""

@@ -1,0 +1,1 @@
+"""Samples and laboratory tests, and what holds a lot back."""

@@ -1,0 +1,1 @@
+"""Where a lot comes from and where it went, as values, as a drawing and as a page."""
