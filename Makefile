@@ -1,10 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo setup links check lint types test test-postgresql api-check quick bench lock pictures
+.PHONY: help demo setup links check lint types test test-postgresql api-check quick bench lock pictures faults-ci faults-long
 
 DATA ?= nongso-data
 PORT ?= 8080
 SPEED ?= 1
 EXAMPLES ?= 1000
+STATE ?= nongso-faults
 bin := .venv/bin
 
 help: ## this list
@@ -29,6 +30,12 @@ quick: setup ## the tests that take seconds
 
 test-postgresql: setup ## tests of platform and traceability with the records in PostgreSQL
 	RECORDS=postgresql $(bin)/python -m pytest -n auto --dist loadfile tests/platform tests/traceability
+
+faults-ci: setup ## kills, partitions, power cuts, failing disks: minutes, the same seeds each time
+	$(bin)/python tests/faults/run.py --tier ci
+
+faults-long: setup ## the same for hours; may be ended and goes on (STATE=folder that remembers)
+	$(bin)/python tests/faults/run.py --tier long --state "$(STATE)"
 
 api-check: setup ## very many requests made from the API's own description (EXAMPLES=1000 of each call)
 	API_EXAMPLES=$(EXAMPLES) API_SECONDS=86400 $(bin)/python -m pytest -s -k foreign tests/browser/test_api_contract.py

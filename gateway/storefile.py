@@ -4,6 +4,7 @@ Tables and checksums are in ``nongso.gateway.storeschema``, opening and replacin
 ``nongso.gateway.storeopening``; threads, waiting and retrying in ``nongso.gateway.store``.
 """
 
+import logging
 import shutil
 import tempfile
 import time
@@ -18,6 +19,8 @@ from nongso.gateway.deliveries import CLASSES, NOTHING_NAMED, Cursor, Cursors, a
 from nongso.gateway.errors import StoreUnwritable
 from nongso.gateway.storeopening import named, open_store, store_id
 from nongso.gateway.storeschema import SENT_STATE, TABLES, is_own, outbox_sum, row_sum
+
+log = logging.getLogger(__name__)
 
 MOST_REFUSED = 1000  # raw messages kept
 MOST_RAW_BYTES = 4096  # kept of each
@@ -111,10 +114,13 @@ class StoreFile:
         return bool(self._db.readonly("main"))
 
     def close(self) -> None:
-        """Close the file; the log is folded into it."""
-        if self._reading is not None:
-            self._reading.close()
-        self._db.close()
+        """Close the file; the log is folded into it, or stays beside it if the disk fails."""
+        for connection in (self._reading, self._db):
+            try:
+                if connection is not None:
+                    connection.close()
+            except apsw.Error as error:
+                log.warning("%s was closed with its log beside it: %s", self.path, error)
 
     def begin(self) -> None:
         """Open the transaction that everything waiting goes into."""

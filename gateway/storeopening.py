@@ -98,14 +98,14 @@ def open_store(path: Path, suspect: str | None = None) -> tuple[apsw.Connection,
     ``suspect`` is what went wrong with a file that its checks find sound: it is replaced too.
     Raises ``StoreUnwritable``.
     """
-    fresh = path.with_name(path.name + ".new")
+    fresh = _beside(path, ".new")
     with named(path):
         if not path.exists():
             if any(Path(f"{path}{end}").exists() for end in _LOGS):
                 _set_aside(path, "damaged")  # a log without its file must never meet a new file
-            if fresh.exists():  # the power went while the old one was being replaced
-                os.rename(fresh, path)
-                _sync_folder(path.parent)
+            # There is a new one if the power went while the old one was being replaced.
+            os.rename(fresh if fresh.exists() else _begun(path), path)
+            _sync_folder(path.parent)
         try:
             if suspect is not None:
                 raise StoreDamaged(suspect)
@@ -226,9 +226,7 @@ def _check(db: apsw.Connection, path: Path) -> None:
 def _replace(path: Path, fresh: Path, why: StoreDamaged) -> Replaced:
     """Make a new file of what the old one gives, and put it in its place."""
     _refuse_a_failing_disk(path)
-    for end in ("", "-journal", *_LOGS):
-        with suppress(FileNotFoundError):
-            os.remove(f"{fresh}{end}")
+    _remove(fresh)
     new = _open(fresh)
     try:
         salvage = take_over(path, new)
@@ -240,6 +238,26 @@ def _replace(path: Path, fresh: Path, why: StoreDamaged) -> Replaced:
     os.rename(fresh, path)
     _sync_folder(path.parent)
     return Replaced(aside.name, str(why), is_older, salvage)
+
+
+def _begun(path: Path) -> Path:
+    """Make the first store under another name, so that one that is half made is never opened."""
+    begun = _beside(path, ".begun")
+    _remove(begun)
+    _open(begun).close()  # folds its log into it
+    _sync_file(begun)
+    return begun
+
+
+def _beside(path: Path, end: str) -> Path:
+    return path.with_name(path.name + end)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file that never became the store, with what SQLite keeps beside it."""
+    for end in ("", "-journal", *_LOGS):
+        with suppress(FileNotFoundError):
+            os.remove(f"{path}{end}")
 
 
 def _refuse_a_failing_disk(path: Path) -> None:

@@ -17,7 +17,7 @@ Reading takes no transaction: each query stands alone and holds no lock afterwar
 rollback journal a reader that lingers (a phone waiting for its gateway) would otherwise keep
 every writer from committing. What must agree with each other is read inside ``transaction()``.
 
-SQLite runs with foreign keys on and ``synchronous=FULL``. The write-ahead log is used only
+SQLite runs with foreign keys on and ``synchronous=EXTRA``. The write-ahead log is used only
 where the library has no WAL-reset bug (https://sqlite.org/wal.html#walresetbug: databases
 written by two connections could be corrupted; fixed in 3.51.3, back-ported to 3.44.6 and
 3.50.7); Debian 12's 3.40.1 has it, so there the rollback journal is used.
@@ -113,7 +113,9 @@ def prepare_connection(connection: sqlite3.Connection) -> None:
     """Set what every connection to a SQLite file of the platform must have."""
     connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
     connection.execute(f"PRAGMA journal_mode = {journal_mode()}")
-    connection.execute("PRAGMA synchronous = FULL")
+    # FULL, and the folder too once the journal is deleted: if a power cut brings the journal
+    # back, the next start takes back the last commit.
+    connection.execute("PRAGMA synchronous = EXTRA")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA temp_store = MEMORY")  # pages are read although the disk is full
     connection.execute("PRAGMA trusted_schema = OFF")

@@ -68,7 +68,7 @@ def test_the_write_ahead_log_is_used_only_where_it_is_repaired(
 
 def test_the_database_is_opened_as_promised(place: Place) -> None:
     with place.records.session() as session:
-        assert session.scalar(text("PRAGMA synchronous")) == 2
+        assert session.scalar(text("PRAGMA synchronous")) == 3  # EXTRA
         assert session.scalar(text("PRAGMA foreign_keys")) == 1
         assert session.scalar(text("PRAGMA journal_mode")) == store.journal_mode()
 

@@ -1,0 +1,181 @@
+"""The fault rig by hand: ``tests/faults/run.py --tier ci``, or one seed again as a failure says.
+
+Each campaign is played seed after seed until it has as many faults as the tier wishes. What was
+done stands in the state folder, a line a seed, so that a long run may be ended at any moment and
+goes on where it was; ``--report`` writes what the state holds as a text.
+"""
+
+import argparse
+import faulthandler
+import json
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import conftest  # noqa: F401  (lays the other rooms' parts on the path)
+import gateway_store
+import platform_store
+
+MOST_SECONDS_A_SEED = 900
+MEMORY = Path("/dev/shm")
+
+
+class Campaign(NamedTuple):
+    """What is played, which of its counts is the number of faults, and how many each tier has."""
+
+    play: Callable[[int, Path], Counter[str]]
+    unit: str
+    ci: int
+    long: int
+    about: str
+
+
+CAMPAIGNS = {
+    "gateway-cuts": Campaign(
+        gateway_store.power_cuts, "cuts", 300, 10_000, "power cuts of the gateway's store"
+    ),
+    "gateway-refusals": Campaign(
+        gateway_store.refusals, "refused calls", 1, 600, "its disk full or broken at each call"
+    ),
+    "platform-cuts": Campaign(
+        platform_store.power_cuts, "cuts", 300, 10_000, "power cuts of the platform's databases"
+    ),
+    "platform-refusals": Campaign(
+        platform_store.refusals, "refused calls", 60, 300, "their disk full or broken at each call"
+    ),
+}
+
+
+def play(campaign: str, seed: int) -> tuple[Counter[str], str | None]:
+    """Play one seed; returns its counts, and the failure if there was one."""
+    where = MEMORY if os.access(MEMORY, os.W_OK) else None
+    folder = Path(tempfile.mkdtemp(prefix=f"faults-{campaign}-", dir=where))
+    faulthandler.dump_traceback_later(MOST_SECONDS_A_SEED, exit=True)
+    try:
+        return CAMPAIGNS[campaign].play(seed, folder), None
+    except Exception:
+        return Counter(), traceback.format_exc()
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class State:
+    """What has been played so far, a line a seed; in memory only without a folder."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self._file = folder / "played.jsonl" if folder else None
+        if folder and self._file:
+            folder.mkdir(parents=True, exist_ok=True)
+            if self._file.exists():
+                self.lines = [json.loads(line) for line in self._file.read_text().splitlines()]
+
+    def add(self, line: dict[str, Any]) -> None:
+        self.lines.append(line)
+        if self._file:
+            with open(self._file, "a") as file:
+                file.write(json.dumps(line) + "\n")
+
+    def of(self, campaign: str) -> list[dict[str, Any]]:
+        return [line for line in self.lines if line["campaign"] == campaign]
+
+    def count(self, campaign: str) -> Counter[str]:
+        total: Counter[str] = Counter()
+        for line in self.of(campaign):
+            total.update(line["count"])
+        return total
+
+    def next_seed(self, campaign: str) -> int:
+        return max((line["seed"] for line in self.of(campaign)), default=0) + 1
+
+
+def replay(campaign: str, seed: int) -> str:
+    return f".venv/bin/python tests/faults/run.py --only {campaign} --seed {seed}"
+
+
+def play_all(tier: str, names: list[str], state: State, end: float) -> None:
+    """Play each campaign in turn, a seed each, until all have enough or the time is over."""
+    waiting = list(names)
+    while waiting and time.monotonic() < end:
+        for name in list(waiting):
+            if state.count(name)[CAMPAIGNS[name].unit] >= getattr(CAMPAIGNS[name], tier):
+                waiting.remove(name)
+                continue
+            seed, began = state.next_seed(name), time.monotonic()
+            count, failure = play(name, seed)
+            seconds = round(time.monotonic() - began, 1)
+            state.add(
+                {
+                    "campaign": name,
+                    "seed": seed,
+                    "count": count,
+                    "seconds": seconds,
+                    "at": int(time.time()),
+                    "failure": failure,
+                }
+            )
+            if failure:
+                print(f"{failure}\nAgain: {replay(name, seed)}", flush=True)
+                if len([line for line in state.of(name) if line["failure"]]) >= 20:
+                    waiting.remove(name)
+            else:
+                print(f"{name} {seed}: {dict(count)}, {seconds} s", flush=True)
+            if time.monotonic() > end:
+                return
+
+
+def report(tier: str, names: list[str], state: State) -> str:
+    """Say what was played and what came of it."""
+    out = []
+    for name in names:
+        campaign, count = CAMPAIGNS[name], state.count(name)
+        failed = [line["seed"] for line in state.of(name) if line["failure"]]
+        hours = sum(line["seconds"] for line in state.of(name)) / 3600
+        out += [
+            f"{name}: {campaign.about}",
+            f"  {count[campaign.unit]} of {getattr(campaign, tier)} {campaign.unit}, "
+            f"{len(state.of(name))} seeds, {hours:.2f} h, "
+            + (f"FAILED: seeds {failed}" if failed else "nothing lost, nothing twice"),
+            *(f"  {what}: {many}" for what, many in sorted(count.items())),
+        ]
+    return "\n".join(out) + "\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tier", choices=("ci", "long"), default="ci")
+    parser.add_argument("--only", action="append", choices=CAMPAIGNS, help="these campaigns only")
+    parser.add_argument("--seed", type=int, help="play this seed, once")
+    parser.add_argument("--state", type=Path, help="folder that remembers what was played")
+    parser.add_argument("--seconds", type=float, default=1e9, help="end after so many")
+    parser.add_argument("--report", action="store_true", help="only say what the state holds")
+    asked = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    names = asked.only or list(CAMPAIGNS)
+    state = State(asked.state)
+    if asked.seed is not None:
+        for name in names:
+            count, failure = play(name, asked.seed)
+            state.add({"campaign": name, "seed": asked.seed, "count": count, "seconds": 0.0})
+            state.lines[-1]["failure"] = failure
+            print(failure or dict(count))
+    elif not asked.report:
+        play_all(asked.tier, names, state, time.monotonic() + asked.seconds)
+    if asked.seed is None:
+        print(report(asked.tier, names, state), end="")
+    return int(any(line["failure"] for line in state.lines))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
