@@ -1,9 +1,10 @@
 """The board under the node: the only file that knows platforms.
 
-``open_board`` gives a bus, analogue pins, network, wall clock, a folder for files and the
-watchdog (``nongso.node.hardware.Board``), on an ESP32, on a Pico W, or simulated: then
-the same drivers talk over TCP to the chips of the simulated farm. What runs on a real board
-differs from the simulated one in this file only.
+``open_board`` gives buses, pins, network, wall clock, a folder for files and the watchdog
+(``nongso.node.hardware.Board``), on an ESP32, an ESP32-C3, a Pico W, or simulated: then the same
+drivers talk over TCP to the chips of the simulated farm. What runs on a real board differs from
+the simulated one in this file only. ``PINS`` says what is soldered where (``docs/node.md``
+draws it); the settings' ``board`` and each sensor may name other pins.
 """
 
 import os
@@ -15,6 +16,53 @@ from nongso.node.settings import SettingsError, number
 
 _EARLIEST = 1704067200  # 2024-01-01: a clock before it was never set
 _EPOCH = 946684800 if time.gmtime(0)[0] == 2000 else 0  # ESP32 counts from 2000
+# The pins of each board. "analogue" are those that can measure while the radio is on;
+# "weak" have no resistor inside that could pull them up.
+PINS = {
+    "esp32": {
+        "scl": 22,
+        "sda": 21,
+        "one_wire": 4,
+        "soil": (34, 35),
+        "battery": 33,
+        "flow": 27,
+        "level": (25, 26),
+        "door": 14,
+        "power": 13,
+        "led": 2,
+        "analogue": (32, 33, 34, 35, 36, 39),
+        "weak": (34, 35, 36, 39),
+    },
+    "esp32c3": {
+        "scl": 7,
+        "sda": 6,
+        "one_wire": 10,
+        "soil": (0, 1),
+        "battery": 3,
+        "flow": 4,
+        "level": (20, 21),
+        "door": 5,
+        "power": None,
+        "led": 8,
+        "analogue": (0, 1, 2, 3, 4),
+        "weak": (),
+    },
+    "pico_w": {
+        "scl": 5,
+        "sda": 4,
+        "one_wire": 22,
+        "soil": (26, 27),
+        "battery": 28,
+        "flow": 15,
+        "level": (16, 17),
+        "door": 14,
+        "power": 18,
+        "led": "LED",
+        "analogue": (26, 27, 28),
+        "weak": (),
+    },
+}
+_FULL_MV = {"esp32": 3050, "esp32c3": 2800, "pico_w": 3290}  # where the converter's scale ends
 _WIFI_PATIENCE_MS = 20000
 _WATCHDOG_MS = 8000  # the RP2's longest is 8388
 
@@ -49,6 +97,7 @@ class SimulatedBoard(_Board):
         import machine
 
         where = settings.board["simulated"]
+        self.pins = PINS["esp32"]
         host, colon, port = str(where).rpartition(":")
         if not (host and colon and port.isdigit()):
             raise SettingsError("config.json: board.simulated must be HOST:PORT, not %r" % where)
@@ -59,6 +108,13 @@ class SimulatedBoard(_Board):
     def adc(self, pin):
         """An analogue input."""
         return self._machine.ADC(self._machine.Pin(pin))
+
+    def __getattr__(self, what):
+        if what in ("input", "one_wire", "full_mv"):
+            raise SettingsError(
+                "config.json: a simulated farm has the chips sht4x, bh1750 and soil only"
+            )
+        raise AttributeError(what)
 
     async def join_network(self):
         """The machine is in its network."""
@@ -74,9 +130,10 @@ class SimulatedBoard(_Board):
 
 
 class RealBoard(_Board):
-    """An ESP32 or a Pico W.
+    """An ESP32, an ESP32-C3 or a Pico W.
 
-    ``board``: ``scl``, ``sda`` (pins), ``watchdog`` (true or false). ``wifi``: ``ssid``,
+    ``board``: ``model`` (a key of ``PINS``, where the board is mistaken about itself), ``scl``,
+    ``sda``, ``power`` (other pins than usual), ``watchdog`` (true or false). ``wifi``: ``ssid``,
     ``password``, ``ntp`` (time server).
     """
 
@@ -86,9 +143,22 @@ class RealBoard(_Board):
         import machine
 
         self._machine = machine
-        scl = number(settings.board, "scl", 0, 48)
-        sda = number(settings.board, "sda", 0, 48)
+        self.model = settings.board.get("model") or _model()
+        if self.model not in PINS:
+            raise SettingsError(
+                "config.json: board.model must be one of %s" % ", ".join(sorted(PINS))
+            )
+        self.pins = pins = PINS[self.model]
+        scl = number(settings.board, "scl", 0, 48, pins["scl"])
+        sda = number(settings.board, "sda", 0, 48, pins["sda"])
         self.i2c = machine.I2C(0, scl=machine.Pin(scl), sda=machine.Pin(sda), freq=100000)
+        self.full_mv = _FULL_MV[self.model]
+        self._wires = {}
+        self._rail = None
+        rail = settings.board.get("power", pins["power"])
+        if rail is not None:
+            self._rail = machine.Pin(number({"power": rail}, "power", 0, 48), machine.Pin.OUT)
+            self._rail.value(1)
         self._wifi = settings.wifi
         if not isinstance(self._wifi.get("ssid"), str):
             raise SettingsError("config.json: wifi.ssid is missing")
@@ -99,10 +169,31 @@ class RealBoard(_Board):
             self._dog = machine.WDT(timeout=_WATCHDOG_MS)
 
     def adc(self, pin):
-        """An analogue input over the whole range of the supply."""
+        """An analogue input over the whole range of the supply. Raises ``SettingsError``."""
+        if pin not in self.pins["analogue"]:
+            raise SettingsError(
+                "config.json: pin %s of this board measures no voltage; these do: %s"
+                % (pin, ", ".join(str(p) for p in self.pins["analogue"]))
+            )
         if sys.platform == "esp32":
             return self._machine.ADC(self._machine.Pin(pin), atten=self._machine.ADC.ATTN_11DB)
-        return self._machine.ADC(self._machine.Pin(pin))
+        return _Microvolts(self._machine.ADC(self._machine.Pin(pin)))
+
+    def input(self, pin):
+        """A pin with a switch to ground. Raises ``SettingsError``."""
+        if pin in self.pins["weak"]:
+            raise SettingsError(
+                "config.json: pin %d has no pull-up resistor: take another for a switch" % pin
+            )
+        return self._machine.Pin(pin, self._machine.Pin.IN, self._machine.Pin.PULL_UP)
+
+    def one_wire(self, pin):
+        """The 1-Wire bus at a pin, the same one each time."""
+        if pin not in self._wires:
+            import onewire
+
+            self._wires[pin] = onewire.OneWire(self._machine.Pin(pin))
+        return self._wires[pin]
 
     async def join_network(self):
         """Join the Wi-Fi and set the clock. Raises ``OSError`` after a while without success."""
@@ -148,46 +239,21 @@ class RealBoard(_Board):
             await sleep_ms(3600000)
 
 
-def fit_sensors(settings, board):
-    """Make the drivers of the sensors that the settings name: pairs of driver and channel ending.
+class _Microvolts:
+    """An RP2040's analogue input: its scale is the supply."""
 
-    Raises ``SettingsError``.
-    """
-    made = []
-    names = set()
-    for found in settings.sensors:
-        chip = found["chip"]
-        if chip == "sht4x":
-            from drivers.sht4x import SHT4x
+    def __init__(self, adc):
+        self.read_u16 = adc.read_u16
 
-            sensor = SHT4x(board.i2c, number(found, "address", 8, 119, 0x44))
-        elif chip == "bh1750":
-            from drivers.bh1750 import BH1750
+    def read_uv(self):
+        """Microvolts at the pin, as an ESP32 gives them."""
+        return self.read_u16() * 3300000 // 65535
 
-            sensor = BH1750(board.i2c, number(found, "address", 8, 119, 0x23))
-        elif chip == "soil":
-            from drivers.soil import Soil
 
-            dry, wet = number(found, "dry", 0, 4095), number(found, "wet", 0, 4095)
-            try:
-                sensor = Soil(board.adc(number(found, "pin", 0, 48)), dry, wet)
-            except ValueError as e:
-                raise SettingsError("config.json: sensor soil: %s" % e)
-        else:
-            raise SettingsError(
-                "config.json: no driver for the chip %r (sht4x, bh1750, soil)" % chip
-            )
-        channel = number(found, "channel", 1, 99, 1)
-        ending = "" if channel == 1 else ".%d" % channel
-        for series in sensor.series:
-            if series + ending in names:
-                raise SettingsError(
-                    "config.json: two sensors measure %s: give one of them another "
-                    '"channel" (2 to 99)' % (series + ending)
-                )
-            names.add(series + ending)
-        made.append((sensor, ending))
-    return made
+def _model():
+    if sys.platform == "rp2":
+        return "pico_w"
+    return "esp32c3" if "C3" in os.uname().machine else "esp32"
 
 
 def restart():

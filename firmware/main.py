@@ -9,6 +9,7 @@ import asyncio
 import sys
 
 import board
+import fitting
 
 from nongso.node import settings as node_settings
 from nongso.node.log import say
@@ -21,7 +22,7 @@ def main():
     try:
         settings = node_settings.parse(board.read_config())
         this_board = board.open_board(settings)
-        sampler = Sampler(board.fit_sensors(settings, this_board))
+        sampler = Sampler(fitting.fit_sensors(settings, this_board))
         station = Station(settings, this_board, sampler)
     except (node_settings.SettingsError, OSError) as e:
         say("The node cannot start. %s" % e)

@@ -41,6 +41,7 @@ _METRIC_WORDS = {
     "wind_direction": "Hướng gió",
     "rain_total": "Lượng mưa đã rơi",
     "tank_level": "Bể nước",
+    "door_open": "Cửa mở",
     "water_flow": "Nước chảy",
     "water_total": "Lượng nước đã tưới",
     "battery": "Pin",

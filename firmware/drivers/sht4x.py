@@ -7,6 +7,8 @@ does not answer (NACK). Both words come with a CRC-8.
 from micropython import const
 
 from drivers.crc8 import crc8
+from drivers.frozen import Frozen
+from nongso.node.interpreter import ticks_ms
 from nongso.node.sensors import SensorFault
 
 _MEASURE_HIGH_PRECISION = const(0xFD)
@@ -19,11 +21,12 @@ class SHT4x:
     name = "sht4x"
     series = ("air_temperature", "air_humidity")
 
-    def __init__(self, i2c, address=0x44):
+    def __init__(self, i2c, address=0x44, ticks=ticks_ms):
         self._i2c = i2c
         self._address = address
         self._command = bytes([_MEASURE_HIGH_PRECISION])
         self._answer = bytearray(6)
+        self._frozen = Frozen(ticks)
 
     def start(self):
         """Start a measurement; return the milliseconds it takes."""
@@ -42,6 +45,7 @@ class SHT4x:
             raise SensorFault("failed", "took the command but gave no measurement")
         if crc8(answer, 0, 2) != answer[2] or crc8(answer, 3, 5) != answer[5]:
             raise SensorFault("crc_error", "checksum does not fit")
+        self._frozen.check(bytes(answer))
         temperature = answer[0] << 8 | answer[1]
         humidity = answer[3] << 8 | answer[4]
         # Section 4.6, rounded to the nearest; humidity beyond 0..100 % is cut as it advises.

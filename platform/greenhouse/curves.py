@@ -18,7 +18,7 @@ FIRST = ("air_temperature", "soil_moisture", "air_humidity", "light")
 # Counters only rise, and what the mains do is for the technician.
 NEVER = (
     *("water_total", "water_flow", "tank_level", "battery", "rain_total", "wind_direction"),
-    *("voltage", "current", "power", "energy_total", "frequency", "power_factor"),
+    *("door_open", "voltage", "current", "power", "energy_total", "frequency", "power_factor"),
 )
 ONE_A_ZONE = (
     *("soil_moisture", "soil_temperature", "soil_ec", "soil_ph"),

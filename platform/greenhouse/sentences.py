@@ -528,6 +528,7 @@ METRICS = {
     "vapour_deficit": later("độ thiếu hụt ẩm"),
     "dew_point": later("điểm sương"),
     "tank_level": later("mức nước trong bể"),
+    "door_open": later("cửa mở"),
     "water_flow": later("nước chảy"),
     "water_total": later("lượng nước đã chảy"),
     "battery": later("pin"),

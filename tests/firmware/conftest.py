@@ -26,6 +26,7 @@ from nongso.wire import ack, payload
 ROOT = Path(__file__).parents[2]
 # What drivers import on CPython is in the simulated board's folder.
 sys.path.append(str(ROOT / "gateway" / "simulated" / "board"))
+sys.path.append(str(ROOT / "tests" / "firmware"))  # chip_models
 
 FARM, NODE, EUI64 = "tan-binh", "tb-01", "02a1b2c3d4e5f601"
 OLD_BOOT = 77

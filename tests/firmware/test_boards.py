@@ -5,8 +5,10 @@ import json
 import sys
 import types
 from pathlib import Path
+from typing import Any
 
 import board
+import fitting
 import machine
 import network
 import pytest
@@ -51,19 +53,114 @@ def test_a_folder_without_configuration_is_an_error_at_once(tmp_path: Path) -> N
         boards.launch_plan(tmp_path)
 
 
-def real_board() -> board.RealBoard:
+def real_board(**more: Any) -> board.RealBoard:
     example = boards.firmware_folder() / "config.example.json"
     config = json.loads(example.read_text())
     config["wifi"]["ssid"] = "farm"
-    config["board"]["watchdog"] = False
+    config["board"] = {"watchdog": False, **more}
     return board.RealBoard(settings.parse(json.dumps(config)))
+
+
+def fitted(made: board.RealBoard, *sensors: dict[str, Any]) -> list[Any]:
+    example = json.loads((boards.firmware_folder() / "config.example.json").read_text())
+    found = settings.parse(json.dumps({**example, "sensors": sensors}))
+    return [sensor for sensor, _ in fitting.fit_sensors(found, made)]
 
 
 def test_the_example_configuration_fits_a_real_board() -> None:
     example = settings.parse((boards.firmware_folder() / "config.example.json").read_text())
     machine.plug_in("127.0.0.1", 9, "tb-01")
-    fitted = board.fit_sensors(example, real_board())
-    assert [sensor.name for sensor, _ in fitted] == ["sht4x", "bh1750", "soil"]
+    found = fitting.fit_sensors(example, real_board())
+    assert [sensor.name for sensor, _ in found] == ["sht4x", "bh1750", "soil"]
+
+
+@pytest.fixture
+def wires(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What hangs on the 1-Wire bus."""
+    roms = [bytes.fromhex("28010203040506a0")]
+
+    class OneWire:
+        def __init__(self, pin: machine.Pin) -> None:
+            self.pin = pin
+
+        def scan(self) -> list[bytes]:
+            return roms
+
+    onewire = types.ModuleType("onewire")
+    onewire.OneWire = OneWire  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "onewire", onewire)
+    return roms
+
+
+@pytest.mark.parametrize("model", sorted(board.PINS))
+def test_every_chip_has_its_usual_place_on_every_board(
+    model: str, wires: list[bytes], tmp_path: Path
+) -> None:
+    made = real_board(model=model)
+    made.folder = str(tmp_path)
+    sensors = fitted(
+        made,
+        *({"chip": chip} for chip in ("sht3x", "scd4x", "bh1750", "ds18b20", "level", "door")),
+        {"chip": "soil", "dry": 2900, "wet": 1200},
+        {"chip": "soil", "dry": 2900, "wet": 1200, "channel": 2},
+        {"chip": "battery"},
+        {"chip": "flow", "pulses": 450},
+    )
+    assert len({series for sensor in sensors for series in sensor.series}) == 11
+
+
+@pytest.mark.parametrize("model", sorted(board.PINS))
+def test_no_two_things_share_a_pin(model: str) -> None:
+    used: list[Any] = []
+    for what, pins in board.PINS[model].items():
+        if what not in ("analogue", "weak") and pins is not None:
+            used += pins if isinstance(pins, tuple) else (pins,)
+    assert len(used) == len(set(used))
+    pins = board.PINS[model]
+    assert {*pins["soil"], pins["battery"]} <= set(pins["analogue"])
+    assert not {pins["flow"], pins["door"], *pins["level"]} & set(pins["weak"])
+
+
+@pytest.mark.parametrize(
+    ("sensor", "sentence"),
+    [
+        ({"chip": "soil", "dry": 1, "wet": 900, "pin": 25}, "pin 25 of this board measures no"),
+        ({"chip": "soil", "dry": 1, "wet": 900, "channel": 3}, "sensor soil: pin is missing"),
+        ({"chip": "door", "pin": 34}, "pin 34 has no pull-up resistor"),
+        ({"chip": "flow"}, "sensor flow: pulses is missing"),
+        ({"chip": "level", "pins": 25}, "pins must be a list"),
+        ({"chip": "level", "closed_is": "full"}, "closed_is must be wet or dry"),
+        ({"chip": "ds18b20", "rom": "28ff"}, "rom must be 16 hex digits"),
+        ({"chip": "dht22"}, "no driver for the chip 'dht22' .*sht4x"),
+    ],
+)
+def test_a_sensor_that_cannot_be_is_refused_in_a_sentence(
+    sensor: dict[str, Any], sentence: str, wires: list[bytes]
+) -> None:
+    with pytest.raises(settings.SettingsError, match=sentence):
+        fitted(real_board(), sensor)
+
+
+def test_several_thermometers_on_one_wire_are_told_by_name(
+    wires: list[bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    wires.append(bytes.fromhex("28ff020304050611"))
+    fitted(real_board(), {"chip": "ds18b20"})
+    assert "28010203040506a0, 28ff020304050611" in capsys.readouterr().out
+
+
+def test_a_board_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(settings.SettingsError, match="esp32, esp32c3, pico_w"):
+        real_board(model="esp8266")
+
+
+def test_a_simulated_farm_says_which_chips_it_has() -> None:
+    example = (boards.firmware_folder() / "config.example.json").read_text()
+    config = {**json.loads(example), "board": {"simulated": "127.0.0.1:9"}}
+    config["sensors"] = [{"chip": "door"}]
+    found = settings.parse(json.dumps(config))
+    with pytest.raises(settings.SettingsError, match="sht4x, bh1750 and soil only"):
+        fitting.fit_sensors(found, board.open_board(found))
 
 
 def test_a_real_board_joins_its_wifi_and_sets_its_clock(monkeypatch: pytest.MonkeyPatch) -> None:

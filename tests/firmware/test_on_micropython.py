@@ -18,6 +18,8 @@ ON_BOTH = [
     "firmware/test_window.py",
     "firmware/test_packets.py",
     "firmware/test_settings.py",
+    "firmware/test_kept.py",
+    "firmware/test_chips_at_registers.py",
 ]
 
 
@@ -26,7 +28,7 @@ def run_on_micropython(
 ) -> subprocess.CompletedProcess[str]:
     if not boards.has_micropython():
         pytest.skip("MicroPython has no package for this Python")
-    paths = [*map(str, boards.module_paths()), ".frozen"]
+    paths = [*map(str, boards.module_paths()), str(TESTS / "firmware"), ".frozen"]
     return subprocess.run(
         [*boards.micropython_command(), "-X", f"heapsize={heap}", *arguments],
         cwd=folder,

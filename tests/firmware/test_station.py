@@ -194,3 +194,13 @@ def test_a_ring_that_was_full_tells_the_gateway_how_much_it_gave_up(
     hand.start()
     pack = until(lambda: packs(gateway, hand.boot), "a sample")[0]
     assert payload.lost(pack) == 41
+
+
+def test_a_number_that_the_quantity_cannot_have_is_a_word() -> None:
+    sensor = Thermometer()
+    sampler = Sampler([(sensor, ".2")])
+    found = []
+    for shows in (-2000, 7000, -2001, 7001):
+        sensor.shows = shows
+        found += asyncio.run(sampler.sample())
+    assert found == [-2000, 7000, "out_of_range", "out_of_range"]

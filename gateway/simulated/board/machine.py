@@ -90,13 +90,26 @@ def plug_in(host: str, port: int, node: str) -> None:
 
 
 class Pin:
-    """A pin by its number."""
+    """A pin by its number. Nothing but analogue probes is wired to it: pulled up, it is high."""
 
     IN = 0
     OUT = 1
+    PULL_UP = 1
+    IRQ_FALLING = 2
 
-    def __init__(self, number: int, mode: int = -1) -> None:
+    def __init__(self, number: int, mode: int = -1, pull: int = -1) -> None:
         self.number = number
+        self._level = 1 if pull == self.PULL_UP else 0
+
+    def value(self, level: int | None = None) -> int | None:
+        """Set the level, or return it."""
+        if level is None:
+            return self._level
+        self._level = level
+        return None
+
+    def irq(self, handler: object = None, trigger: int = IRQ_FALLING, hard: bool = False) -> None:
+        """Nothing ever pulls the pin down."""
 
 
 class I2C:

@@ -26,6 +26,7 @@ if IS_MICROPYTHON:
     ticks_add = time.ticks_add  # type: ignore[attr-defined]
     ticks_diff = time.ticks_diff  # type: ignore[attr-defined]
     ticks_ms = time.ticks_ms  # type: ignore[attr-defined]
+    pause_ms = time.sleep_ms  # type: ignore[attr-defined]
     sleep_ms = asyncio.sleep_ms  # type: ignore[attr-defined]
     wait_ms = asyncio.wait_for_ms  # type: ignore[attr-defined]
 
@@ -34,7 +35,7 @@ if IS_MICROPYTHON:
         file.flush()  # on boards littlefs commits, on the PC's port this is fsync
 
 else:
-    from time import monotonic
+    from time import monotonic, sleep
 
     def ticks_ms() -> int:
         """Milliseconds since some moment."""
@@ -47,6 +48,10 @@ else:
     def ticks_diff(later: int, earlier: int) -> int:
         """Milliseconds from ``earlier`` to ``later``."""
         return later - earlier
+
+    def pause_ms(ms: int) -> None:
+        """Stand still for some milliseconds, the other tasks too: for a chip's short waits."""
+        sleep(ms / 1000)
 
     async def sleep_ms(ms: int) -> None:
         """Let the other tasks run for some milliseconds."""

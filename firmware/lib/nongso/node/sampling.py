@@ -1,12 +1,14 @@
 """One sample of all sensors of a node: conversions start together and are then collected.
 
-A sensor that gives no number leaves its status word in the place of the number. Each
-sensor's first failure and its recovery are said, not each failure between.
+A sensor that gives no number leaves its status word in the place of the number, and so does
+a number that the quantity cannot have (``nongso.wire.metrics``). Each sensor's first failure and
+its recovery are said, not each failure between.
 """
 
 from nongso.node.interpreter import TYPE_CHECKING, sleep_ms
 from nongso.node.log import Trouble
 from nongso.node.sensors import SensorFault
+from nongso.wire.metrics import metric_of
 
 if TYPE_CHECKING:
     from nongso.node.hardware import Sensor
@@ -39,9 +41,21 @@ class Sampler:
                 fault = faults[i]
                 if fault is not None:
                     raise fault
-                values.extend(sensor.read())
+                numbers = sensor.read()
+                for series, number in zip(sensor.series, numbers):  # noqa: B905 (boards: no strict)
+                    _check(series, number)
+                values.extend(numbers)
                 self._troubles[i].well("gives numbers again")
             except SensorFault as e:
                 values.extend([e.status] * len(sensor.series))
                 self._troubles[i].failed("%s (%s), no number is sent" % (e.status, e))
         return values
+
+
+def _check(series: str, number: int) -> None:
+    """Raise ``SensorFault`` for a number that the quantity cannot have."""
+    metric = metric_of(series)
+    if metric is not None:
+        scale = 10**metric.decimals
+        if not metric.low * scale <= number <= metric.high * scale:
+            raise SensorFault("out_of_range", "%s %d/%d" % (series, number, scale))

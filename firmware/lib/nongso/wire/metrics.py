@@ -40,6 +40,7 @@ _CATALOGUE = (
     Metric("vapour_deficit", "g/m³", "kg/m3", 1000, 2, 0.0, 150.0),
     Metric("dew_point", "°C", "Cel", 1, 2, -40.0, 70.0),
     Metric("tank_level", "%", "/", 100, 1, 0.0, 100.0),
+    Metric("door_open", "", "/", 1, 0, 0.0, 1.0),
     Metric("water_flow", "l/min", "l/s", 60, 2, 0.0, 1000.0),
     Metric("water_total", "l", "l", 1, 1, 0.0, 1e9),
     Metric("battery", "V", "V", 1, 2, 0.0, 30.0),
