@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nongso.commands import arguments as kinds
-from nongso.commands import devices, labels_room, platform_room, trace
+from nongso.commands import care, devices, labels_room, platform_room, trace
 from nongso.commands.arguments import Command, Parser
 from nongso.commands.errors import CommandError
 
@@ -314,6 +314,7 @@ def parser() -> Parser:
         )
 
     labels_room.add(rooms)
+    care.add(rooms)
     return top
 
 

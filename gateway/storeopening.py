@@ -128,6 +128,13 @@ def store_id(db: apsw.Connection) -> str:
     raise StoreDamaged("the store has no id")
 
 
+def check_store(path: Path) -> None:
+    """Raise ``StoreDamaged`` unless the file is a sound store of this version. Changes nothing."""
+    if not path.exists():
+        raise StoreDamaged(f"{path.name} is not there")
+    _open(path).close()
+
+
 def _open(path: Path) -> apsw.Connection:
     """Open a sound file, or make one. Raises ``StoreDamaged`` and leaves the file as it is."""
     with named(path):

@@ -28,6 +28,7 @@ from nongso.gateway.irrigation.sources import day_at, is_test_old
 from nongso.gateway.remembering import Remembering, age_of
 from nongso.gateway.settings import GatewaySettings
 from nongso.gateway.stops import ONE, Given, Stops, number_of
+from nongso.gateway.storecopy import TAKEN_UP
 from nongso.gateway.supervised import BY_HAND, Supervised, ValvesLike
 from nongso.gateway.valves.clock import boot_id, boottime
 from nongso.gateway.waterbook import Body, Held, Moment, WaterBook
@@ -73,11 +74,23 @@ class Watering:
         self._stops = Stops(self._store, steady, self._boot)
         self._remembering = Remembering(self._store, store.report()["store"], self._moment)
         self._records = WaterRecords(self._book, self._store, self._moment)
+        self._heed_taking_up(store)
         # Outcomes of an earlier life, which may have ended before their rows were written.
         self._maybe_untold = set(self._book.outcomes)
         self._reasons: dict[str, Reason] = {}  # why each closed zone is closed
         self._lock = threading.RLock()
         self._is_ending = False
+
+    def _heed_taking_up(self, store: Any) -> None:
+        """After a backup or another machine was taken up, zones wait for a person.
+
+        What people have switched off or stopped since the copy was made is not known here.
+        """
+        if not store.state(TAKEN_UP):
+            return
+        for zone in list(self._book.zones.values()):
+            self._book.keep_zone(zones.stopped(zone))
+        store.alarm_soon("taken_up", {}, {TAKEN_UP: ""})
 
     # --- from outside ----------------------------------------------------------------------
 

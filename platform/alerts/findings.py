@@ -30,7 +30,9 @@ from nongso.wire import marks, reasons
 # so after a quarter of an hour, and after an outage it may still be sending what lies behind it.
 LONG_SILENT_SECONDS = 1800
 ONCE_SECONDS = 86400  # the gateway never takes these back; they end after a day without a new one
-ONCE = frozenset({"message_conflict", "store_damaged", "telemetry_dropped", "rows_refused"})
+ONCE = frozenset(
+    {"message_conflict", "store_damaged", "taken_up", "telemetry_dropped", "rows_refused"}
+)
 
 # Volts below which a battery should be charged, by what it must be: a lithium cell, 12 V, 24 V.
 BATTERIES = ((6.0, 3.5), (15.0, 11.8), (30.0, 23.6))

@@ -123,6 +123,7 @@ _COMMON = (
     _state("supervisor_gone", hold_seconds=MINUTE, clear_seconds=MINUTE, second=TECHNICAL),
     _technical("message_conflict"),
     _technical("store_damaged"),
+    _state("taken_up", hold_seconds=0, repeat=(DAY,), escalate_seconds=None),
     _technical("telemetry_dropped"),
     _technical("rows_refused"),
     _state("gateway_alarm"),  # a code of a newer gateway

@@ -338,6 +338,7 @@ def rule_word(code: str) -> str:
         "water_test_due": _("Nước quá hạn kiểm nghiệm"),
         "message_conflict": _("Trạm đo gửi số trái nhau"),
         "store_damaged": _("Tệp lưu số đo bị hỏng"),
+        "taken_up": _("Tủ điều khiển mới được thay hoặc khôi phục"),
         "telemetry_dropped": _("Mất số đo cũ"),
         "rows_refused": _("Máy chủ không nhận số liệu"),
         "gateway_alarm": _("Sự cố khác của tủ điều khiển"),

@@ -393,6 +393,10 @@ ALARMS: dict[str, _Sentence] = {
         "Tệp lưu số đo của tủ điều khiển bị hỏng và đã được cất riêng. "
         "Xin báo người phụ trách máy."
     ),
+    "taken_up": lambda w: _(
+        "Tủ điều khiển vừa được thay hoặc lấy lại từ bản sao lưu, nên chưa khu nào tự tưới. "
+        "Xin xem từng khu, rồi bấm tưới hoặc chọn lại cách tưới."
+    ),
     "telemetry_dropped": lambda w: (
         _(
             "Tủ điều khiển hết chỗ nên đã bỏ %(count)s số đo cũ chưa gửi được đến máy chủ "

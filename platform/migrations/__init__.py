@@ -47,6 +47,13 @@ def heads() -> frozenset[str]:
     return frozenset(ScriptDirectory.from_config(_config()).get_heads())
 
 
+@functools.cache
+def known() -> frozenset[str]:
+    """Return every revision that this version of the program has heard of."""
+    scripts = ScriptDirectory.from_config(_config()).walk_revisions()
+    return frozenset(script.revision for script in scripts)
+
+
 def found(connection: Connection) -> frozenset[str]:
     """Return the revisions that the database is at; empty for a new file."""
     return frozenset(MigrationContext.configure(connection).get_current_heads())
@@ -135,8 +142,7 @@ def check(settings: Settings, records: Records) -> None:
         raise _unusable(settings, error) from error
     if at == heads():
         return
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if at - known:
+    if at - known():
         raise _newer(settings)
     raise SchemaError(
         f"The database {settings.records_name} is "

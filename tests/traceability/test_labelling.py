@@ -8,6 +8,7 @@ from cooperative import COOP, NOW, Farm, new_id
 
 from nongso.labels import check, layout
 from nongso.labels.errors import SheetNotReadable
+from nongso.platform import restored
 from nongso.platform.traceability import lots
 from nongso.platform.traceability.errors import (
     AlreadyRecorded,
@@ -196,3 +197,13 @@ def test_a_carton_number_does_not_fit_the_bar_code_of_a_pack(farm: Farm) -> None
     with pytest.raises(LabelNotPrintable) as refused:
         issue(farm, farm.packed(3, product=product).code, 3, layout="a4-2x7-ean")
     assert "mã vạch" in refusal(refused.value)
+
+
+def test_after_a_backup_was_put_back_no_number_on_paper_is_given_again(farm: Farm) -> None:
+    lot = farm.packed(180).code
+    assert issue(farm, lot, 24).last == 24
+    # Here the backup was made; of what was printed after it nothing is known.
+    restored.note(farm.settings, NOW)
+    assert issue(farm, lot, 10).first == 1001
+    with farm.records.session() as session:
+        assert lots.differences(session) == []

@@ -18,6 +18,8 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from nongso.platform import restored
+from nongso.platform.events import EventSubject
 from nongso.platform.languages import day_of
 from nongso.platform.traceability import lots, shaping
 from nongso.platform.traceability.errors import (
@@ -151,9 +153,27 @@ def mark_of(desk: Desk, lot: Lot, mark: str | None) -> CollectiveMark | None:
 
 
 def next_number(session: Session, lot: Lot) -> int:
-    """The number in the lot that its next label gets."""
+    """The number in the lot that its next label gets.
+
+    Labels printed between a backup and its coming back are on paper and in no record: the first
+    number after it lies behind all that the lot's packs can have been given.
+    """
     last = session.scalar(select(func.max(LabelCode.running)).where(LabelCode.lot == lot.code))
-    return (last or 0) + 1
+    if not _may_have_unknown_labels(session, lot):
+        return (last or 0) + 1
+    return (max(last or 0, 2 * lot.packs) // 1000 + 1) * 1000 + 1
+
+
+def _may_have_unknown_labels(session: Session, lot: Lot) -> bool:
+    """Whether records were put back from a backup since the lot's last labels were issued."""
+    back = restored.last(session, lot.cooperative)
+    if back is None:
+        return False
+    begun = session.scalar(
+        select(func.min(EventSubject.number)).where(EventSubject.subject == f"lot:{lot.code}")
+    )
+    issued_at = session.scalar(select(func.max(LabelIssue.at)).where(LabelIssue.lot == lot.code))
+    return (begun or 0) < back.number and (issued_at or 0) <= back.recorded_at
 
 
 def keep(

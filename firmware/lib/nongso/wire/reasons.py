@@ -96,6 +96,7 @@ ALARMS = {
     "message_conflict": ("node", "boot", "seq"),
     "store_damaged": ("file", "count"),
     "telemetry_dropped": ("count",),
+    "taken_up": (),
     "pump_not_stopped": (),
     "emergency_stop": (),
     "supervisor_gone": (),

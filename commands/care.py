@@ -1,0 +1,79 @@
+"""``nongso backup`` and ``restore``: what the IT person does for the machines."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from nongso.commands import arguments as kinds
+from nongso.commands.arguments import Parser
+
+HOUSE = Path("nongso-data")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _backup(args: argparse.Namespace) -> int:
+    from nongso.commands import backup
+
+    data = args.data
+    if data is None and args.platform is None and args.gateway is None:
+        data = HOUSE
+    elif data is not None and (args.platform or args.gateway):
+        args.parser.error("--data is a whole house; name either it or settings files")
+    print(backup.run(backup.Wanted(args.to, data, args.platform, args.gateway), _say))
+    return 0
+
+
+def _restore(args: argparse.Namespace) -> int:
+    from nongso.commands import restore
+
+    if args.check:
+        restore.check(args.file, _say)
+    elif args.data is None:
+        args.parser.error("name the empty folder with --data, or only look with --check")
+    else:
+        restore.run(args.file, args.data, _say)
+    return 0
+
+
+def add(rooms: "argparse._SubParsersAction[Parser]") -> None:
+    """Add the commands."""
+    backup = kinds.add(
+        rooms, "backup", _backup, "copy everything into one file, while all goes on"
+    )
+    backup.add_argument(
+        "--to",
+        type=kinds.path,
+        required=True,
+        metavar="FILE",
+        help="the new file, or a folder in which it gets a dated name; never overwritten",
+    )
+    _add_places(backup)
+    restore = kinds.add(
+        rooms,
+        "restore",
+        _restore,
+        "put a backup into an empty folder, or look whether it is whole",
+    )
+    restore.add_argument("file", type=kinds.path, metavar="FILE", help="the backup")
+    restore.add_argument(
+        "--data", type=kinds.path, metavar="DIR", help="the folder: new, or empty"
+    )
+    restore.add_argument(
+        "--check", action="store_true", help="only read all of it and say whether it is whole"
+    )
+
+
+def _add_places(command: Parser) -> None:
+    command.add_argument(
+        "--data",
+        type=kinds.path,
+        metavar="DIR",
+        help=f"data folder of nongso up (default: {HOUSE}, where no settings are named)",
+    )
+    for room in ("platform", "gateway"):
+        command.add_argument(
+            f"--{room}", type=kinds.path, metavar="FILE", help=f"settings: {room}.json"
+        )
