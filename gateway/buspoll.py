@@ -1,4 +1,4 @@
-"""Meter and tank as readings of a node of their own, like any trạm đo's.
+"""Water meter, tank and mains as readings of a node of their own, like any trạm đo's.
 
 The supervisor is the bus's only master, so this asks it for what it last read; other sensors on
 the bus have nodes of their own, and what they said goes to ``hear`` (``sensornodes.py``). A device
@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 10.0
 _METER = (("water_total", "total"), ("water_flow", "flow"))
 _TANK = (("tank_level", "tank"),)
+_MAINS = ("voltage", "power", "energy_total")
+_MORE_PHASES = ("voltage.2", "voltage.3")
 
 
 class ReadLike(Protocol):
@@ -45,6 +47,7 @@ class BusPoll:
     ) -> None:
         self._origin = marks.SIMULATED if settings.simulated else 0
         meter = _METER if settings.bus.meter is not None else ()
+        self._has_mains = settings.bus.mains is not None
         self._series = (*meter, *(_TANK if settings.bus.tank is not None else ()))
         self._running: frozenset[str] = frozenset()
         self._valves, self._accept = valves, accept
@@ -65,7 +68,7 @@ class BusPoll:
 
     def poll(self) -> None:
         """Ask the supervisor now and hand the readings on, of what is installed."""
-        if not self._series and self._hear is None:
+        if not self._series and not self._has_mains and self._hear is None:
             return
         try:
             found = self._valves.read()
@@ -77,15 +80,19 @@ class BusPoll:
         self._is_gone = False
         if self._hear is not None:
             self._hear(found.get("sensors", {}))
-        if not self._series:
-            return
         at = int(self._clock())
-        self._accept([self._reading(name, at, found[key]) for name, key in self._series])
+        readings = [self._reading(name, at, found[key]) for name, key in self._series]
+        if self._has_mains:
+            mains = found["mains"]
+            phases = [name for name in _MORE_PHASES if name in mains]
+            readings += [self._reading(name, at, mains.get(name)) for name in (*_MAINS, *phases)]
+        if readings:
+            self._accept(readings)
 
     def _reading(self, name: str, at: int, value: float | None) -> Reading:
         mark = marks.GOOD if at >= EARLIEST else marks.UNTIMED
         if value is None:
             mark = marks.FAILED
-        elif not is_possible(METRICS[name], value):
+        elif not is_possible(METRICS[name.partition(".")[0]], value):
             mark = marks.IMPOSSIBLE
         return Reading(name, at, value, mark | self._origin)

@@ -41,6 +41,7 @@ FRAMINGS = {"tcp": FramerType.SOCKET, "rtu": FramerType.RTU}
 LONGEST_REST_SECONDS = 30.0
 
 _ON_WIRE_OFF = 0x0000
+_FINAL = (1, 2, 3, 4)
 _SILENT = (10, 11)  # exceptions by which a converter says that a unit does not answer it
 _PARITY = {"none": "N", "even": "E", "odd": "O"}
 
@@ -103,6 +104,11 @@ class UnitRefused(BusError):
         super().__init__(f"Unit {unit} refused (exception {exception}): {advice}.")
         self.unit = unit
         self.exception = exception
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the unit itself answered so, and will again; not: it is busy."""
+        return self.exception in _FINAL
 
 
 class UnitResting(BusError):

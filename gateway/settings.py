@@ -18,7 +18,13 @@ from urllib.parse import urlsplit
 from nongso.gateway.errors import SettingsError
 from nongso.gateway.irrigation import planting
 from nongso.gateway.irrigation import sources as water_sources
-from nongso.gateway.irrigation.facts import Balance, Slot, Source
+from nongso.gateway.irrigation.facts import (
+    NEEDED_TANK_PERCENT,
+    Balance,
+    Slot,
+    Source,
+    Window,
+)
 from nongso.gateway.irrigation.schedule import check, read_schedule
 from nongso.wire.topics import TopicError, check_slug
 
@@ -34,6 +40,9 @@ LONGEST_TEXT = 500
 MOST_NUMBER = 1e12
 DAY = 86400
 LONGEST_REST_SECONDS = 600
+LONGEST_BACK_SECONDS = 3600
+PHASES = 3
+LONGEST_WINDOW_HOURS = 24 * 31
 MOST_AREA_M2 = 1e6
 MOST_PLATFORMS = 2
 
@@ -130,6 +139,24 @@ class Sensor:
 
 
 @dataclass(frozen=True, slots=True)
+class Mains:
+    """What power the pump may run on, and the meters that see it: one, or one for each phase.
+
+    Each metric ``voltage``, ``voltage.2``, … of a meter is a phase. Outside of ``low_volts`` to
+    ``high_volts``, or with phases that lie further apart than ``most_apart_percent`` of their
+    mean, nothing starts and what runs is stopped, until the power was good for ``back_seconds``.
+    ``silence_is_outage``: the meter is fed by what it measures; its silence means no power.
+    """
+
+    meters: tuple[Device, ...]
+    low_volts: float = 195.0
+    high_volts: float = 250.0
+    most_apart_percent: float = 10.0
+    back_seconds: float = 60.0
+    silence_is_outage: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Bus:
     """The fieldbus of the valves. It is at ``host`` and ``port``, or on ``serial``.
 
@@ -142,7 +169,8 @@ class Bus:
     ``valve_rest_seconds``. ``pump_l_per_min`` is the most that the pump gives: known, it can be
     seen also when several zones are open that one of them stays dry. ``siren_coil`` is a spare
     relay with a horn or a lamp; ``switches`` the cabinet's buttons, which a zone's ``hand_input``
-    counts on too.
+    counts on too. ``zones_at_once`` is for how many open zones the pump and its pipe are enough:
+    others wait their turn. Below ``tank_lowest_percent`` a run is stopped in its middle.
     """
 
     lease_seconds: float
@@ -161,6 +189,9 @@ class Bus:
     pump_rest_seconds: float = 5.0
     valve_rest_seconds: float = 3.0
     pump_l_per_min: float | None = None
+    zones_at_once: int | None = None
+    tank_lowest_percent: float = 5.0
+    mains: Mains | None = None
 
     @property
     def where(self) -> str:
@@ -209,7 +240,8 @@ class Zone:
     """A khu tưới: one coil of the relay board.
 
     ``flow_l_per_min`` is what its wet test measured; left out, it is learnt from its runs.
-    ``source`` is the id of the source that its water is from.
+    ``source`` is the id of the source that its water is from. ``windows`` are limits beyond the
+    day's: in any so many hours at most so many seconds.
     """
 
     id: str
@@ -225,6 +257,7 @@ class Zone:
     flow_l_per_min: float | None = None
     hand_input: int | None = None
     source: str | None = None
+    windows: tuple[Window, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -513,7 +546,8 @@ def _check_place(at: Bus | Line, key: str) -> None:
 def _check_sensors(settings: GatewaySettings) -> None:
     """Each unit number is one device on its line."""
     used: dict[str, set[Any]] = {"bus": set()}
-    for installed in (settings.bus.relay, settings.bus.meter, settings.bus.tank):
+    mains = () if settings.bus.mains is None else settings.bus.mains.meters
+    for installed in (settings.bus.relay, settings.bus.meter, settings.bus.tank, *mains):
         if installed is not None:
             used["bus"].add(installed.unit)
     for n, line in enumerate(settings.lines):
@@ -562,6 +596,38 @@ def _check_bus(bus: Bus) -> None:
         _need(good, f"bus.{name}", f"must lie between 0 and {LONGEST_REST_SECONDS} seconds")
     most = bus.pump_l_per_min
     _need(most is None or most > 0, "bus.pump_l_per_min", "must be more than 0")
+    at_once = bus.zones_at_once
+    _need(at_once is None or at_once >= 1, "bus.zones_at_once", "must be 1 or more")
+    _need(
+        0 <= bus.tank_lowest_percent < NEEDED_TANK_PERCENT,
+        "bus.tank_lowest_percent",
+        f"must lie below the {NEEDED_TANK_PERCENT:g} % that a start needs",
+    )
+    if bus.mains is not None:
+        _check_mains(bus.mains, units)
+
+
+def _check_mains(mains: Mains, units: set[Any]) -> None:
+    _need(1 <= len(mains.meters) <= PHASES, "bus.mains.meters", f"must be 1 to {PHASES} meters")
+    for n, meter in enumerate(mains.meters):
+        key = f"bus.mains.meters[{n}].unit"
+        _need(1 <= meter.unit <= 247, key, "must be a Modbus unit from 1 to 247")
+        _once(units, meter.unit, key)
+    _need(
+        0 < mains.low_volts < mains.high_volts,
+        "bus.mains.low_volts",
+        "must be more than 0 and less than high_volts",
+    )
+    _need(
+        0 < mains.most_apart_percent <= 100,
+        "bus.mains.most_apart_percent",
+        "must be more than 0 and at most 100",
+    )
+    _need(
+        0 <= mains.back_seconds <= LONGEST_BACK_SECONDS,
+        "bus.mains.back_seconds",
+        f"must lie between 0 and {LONGEST_BACK_SECONDS} seconds",
+    )
 
 
 def _check_greenhouses(settings: GatewaySettings, farms: set[Any]) -> None:
@@ -646,6 +712,18 @@ def _check_zone(zone: Zone, key: str) -> None:
     )
     flow = zone.flow_l_per_min
     _need(flow is None or flow > 0, key + ".flow_l_per_min", "must be more than 0")
+    for n, window in enumerate(zone.windows):
+        inner = f"{key}.windows[{n}]"
+        _need(
+            24 < window.hours <= LONGEST_WINDOW_HOURS,
+            inner + ".hours",
+            f"must be more than 24 (that is max_day_seconds) and at most {LONGEST_WINDOW_HOURS}",
+        )
+        _need(
+            window.seconds >= zone.max_run_seconds,
+            inner + ".seconds",
+            "must be at least max_run_seconds",
+        )
     band = zone.band
     _need(band is not None or zone.mode != "band", key + ".band", "is needed in mode band")
     if band is not None:

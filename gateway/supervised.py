@@ -73,6 +73,11 @@ class Supervised:
         return bool(self._answer.get("bus") == "ok")
 
     @property
+    def has_emergency(self) -> bool:
+        """Whether somebody has pressed the red button and not pulled it out."""
+        return bool(self._answer.get("emergency"))
+
+    @property
     def has_auto_off(self) -> bool:
         """Whether the relay board closes by itself."""
         return bool(self._answer.get("auto_off", True))
@@ -166,7 +171,10 @@ class Supervised:
             if ended["id"] in book.runs:
                 if ended["code"] == "done" and ended.get("flow") is not None:
                     book.flowed(book.runs[ended["id"]]["zone"], ended["flow"])
-                records.run_ended(ended["id"], ended["code"], ended["seconds"], ended["litres"])
+                records.run_ended(
+                    *(ended["id"], ended["code"], ended["seconds"], ended["litres"]),
+                    ended["values"],
+                )
             self._heard.append(ended["id"])
         if ends:
             try:

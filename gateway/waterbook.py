@@ -89,6 +89,7 @@ class WaterBook:
             zone: self._load(f"water.flow.{zone}", []) for zone in self.zones
         }
         self.runs: dict[str, Body] = self._load("water.runs", {})
+        self.waiting: dict[str, Body] = self._load("water.waiting", {})  # wishes, until their turn
         self.outcomes: dict[str, Body] = self._load("water.outcomes", {})
         self.alarms: dict[str, Body] = self._load("water.alarms", {})
 
@@ -106,7 +107,11 @@ class WaterBook:
 
     def _zone(self, settings: ZoneSettings) -> Zone:
         """A zone as remembered; where the settings file was edited since, the file wins."""
-        limits = Limits(float(settings.max_run_seconds), float(settings.max_day_seconds))
+        limits = Limits(
+            float(settings.max_run_seconds),
+            float(settings.max_day_seconds),
+            windows=settings.windows,
+        )
         band = Band(**asdict(settings.band)) if settings.band else None
         schedule = read_schedule(asdict(settings.schedule)) if settings.schedule else None
         zone = Zone(
@@ -136,9 +141,23 @@ class WaterBook:
     # --- runs ------------------------------------------------------------------------------
 
     def begin(self, run: Body) -> None:
-        """Remember a run before its valve is asked to open."""
+        """Remember a run before its valve is asked to open; it waits no more."""
         self.runs[run["id"]] = run
-        self.keep_runs()
+        waited = self.waiting.pop(run["id"], None)
+        entries: Body = {"water.runs": self.runs}
+        self._save_all(entries if waited is None else entries | {"water.waiting": self.waiting})
+
+    def keep_waiting(self, wish: Body) -> None:
+        """Remember a wish that waits for its turn, behind those that wait for longer."""
+        self.waiting[wish["id"]] = wish
+        in_order = sorted(self.waiting.values(), key=lambda one: one["since"]["boottime"])
+        self.waiting = {one["id"]: one for one in in_order}
+        self._save("water.waiting", self.waiting)
+
+    def give_up_waiting(self, wish_id: str) -> None:
+        """This wish waits no more."""
+        if self.waiting.pop(wish_id, None) is not None:
+            self._save("water.waiting", self.waiting)
 
     def keep_runs(self) -> None:
         """Remember how far the runs are."""
@@ -164,9 +183,11 @@ class WaterBook:
         if litres is None:
             balance = self.zones[zone].balance if zone in self.zones else None
             litres = balance.flow_l_per_min * seconds / 60.0 if balance else 0.0
-        day = [p for p in known if p.ended.seconds_until(ended) < DAY_SECONDS]
+        windows = self.zones[zone].limits.windows if zone in self.zones else ()
+        longest = max([DAY_SECONDS, *(window.hours * 3600.0 for window in windows)])
+        late = [p for p in known if p.ended.seconds_until(ended) < longest]
         past = PastRun(ended, seconds, went_wrong, self.delivered_litres(zone) + litres)
-        self.past[zone] = [*day, past][-MOST_PAST_RUNS:]
+        self.past[zone] = _summed([*late, past])
         del self.runs[run_id]
         counted |= {f"water.past.{zone}": [asdict(p) for p in self.past[zone]]}
         self._save_all(counted | {"water.runs": self.runs})
@@ -327,6 +348,17 @@ class Held:
     def set_states(self, entries: dict[str, str]) -> None:
         self._store.set_states(entries)
         self._hold()
+
+
+def _summed(past: list[PastRun]) -> list[PastRun]:
+    """At most so many runs: the oldest two become one that ended with the later of them.
+
+    So a limit of many days is kept to with a little too much counted, never too little.
+    """
+    while len(past) > MOST_PAST_RUNS:
+        first, second, *others = past
+        past = [replace(second, seconds=first.seconds + second.seconds), *others]
+    return past
 
 
 def _from_file(settings: ZoneSettings) -> Body:

@@ -30,6 +30,7 @@ from nongso.gateway.settings import GatewaySettings
 from nongso.gateway.stops import ONE, Given, Stops, number_of
 from nongso.gateway.storecopy import TAKEN_UP
 from nongso.gateway.supervised import BY_HAND, Supervised, ValvesLike
+from nongso.gateway.turns import NOT_YET, Turns, is_too_old
 from nongso.gateway.valves.clock import boot_id, boottime
 from nongso.gateway.waterbook import Body, Held, Moment, WaterBook
 from nongso.gateway.waterrecords import WaterRecords
@@ -72,6 +73,7 @@ class Watering:
         self._store = Held(store, self._supervised.hold)
         self._book = WaterBook(settings, self._store)
         self._stops = Stops(self._store, steady, self._boot)
+        self._turns = Turns(self._book, settings.bus.zones_at_once)
         self._remembering = Remembering(self._store, store.report()["store"], self._moment)
         self._records = WaterRecords(self._book, self._store, self._moment)
         self._heed_taking_up(store)
@@ -104,6 +106,8 @@ class Watering:
                     self._maybe_untold.discard(command_id)
                     self._records.tell_again(known)
                 return known
+            if command_id in self._book.waiting:  # this process died before it could say so
+                return self._records.outcome(command_id, "queued", self._waiting(command_id))
             is_stop = command.get("do") == "stop"  # to do it twice harms nobody
             if not is_stop and self._store.seen_command(command_id):
                 return self._records.outcome(command_id, "refused", Reason("interrupted"))
@@ -198,18 +202,69 @@ class Watering:
     ) -> tuple[str, Reason]:
         if not self._supervised.is_there:
             self._supervised.hear(self._records)  # it may have come back this second
+        if self._turns.wish_of(zone_id) is not None:
+            return "refused", Reason("already_waiting")
         zone = self._book.zones[zone_id]
-        refused = refusal(Wish(seconds), zone, self._known(zone_id))
-        if refused is None and not self._store.has_on_disk(command_id):
+        refused = refusal(Wish(seconds), zone, self._known(zone_id, command_id))
+        may_open = refused is None or refused.code == "waits_for_pump"
+        if may_open and not self._store.has_on_disk(command_id):
             refused = Reason("cannot_record")
-        if refused is None and not self._remembering.reaches(age):
+        elif may_open and not self._remembering.reaches(age):
             refused = Reason("interrupted")
         if refused is None:
             refused = self._open(command_id, zone_id, seconds, "wished", Reason("wished"), by)
-        if refused is not None:
+        if refused is not None and refused.code == "waits_for_pump":
+            since = asdict(self._moment())
+            wish = {"id": command_id, "zone": zone_id, "seconds": seconds, "by": by}
+            self._book.keep_waiting(wish | {"since": since})
+        elif refused is not None:
             return "refused", refused
         self._book.keep_zone(zones.wished(zone))
-        return "running", Reason("wished")
+        return ("running", Reason("wished")) if refused is None else ("queued", refused)
+
+    def _serve_the_waiting(self) -> None:
+        """Open for the wishes whose turn it is; say of others why they wait no more."""
+        for wish in list(self._book.waiting.values()):
+            refused = self._next(wish)
+            if refused is not None and refused.code in NOT_YET:
+                continue
+            self._book.give_up_waiting(wish["id"])
+            if refused is None:
+                self._records.outcome(wish["id"], "running", Reason("wished"))
+            else:
+                self._records.outcome(wish["id"], "refused", refused)
+
+    def _next(self, wish: Body) -> Reason | None:
+        """Open for a wish that has waited. Returns why not."""
+        moment = self._moment()
+        if self._supervised.has_emergency:
+            return Reason("emergency_stop")
+        if is_too_old(wish, moment):
+            return Reason("waited_too_long")
+        if not self._store.has_on_disk(wish["id"]):
+            return Reason("cannot_record")
+        known = self._known(wish["zone"], wish["id"])
+        refused = refusal(Wish(wish["seconds"]), self._book.zones[wish["zone"]], known)
+        if refused is not None:
+            return refused
+        refused = self._open(
+            *(wish["id"], wish["zone"], wish["seconds"], "wished", Reason("wished"), wish["by"])
+        )
+        if refused is not None and refused.code in NOT_YET:
+            self._book.keep_waiting(wish)  # what was closed just now still counts there
+        return refused
+
+    def _give_up_waiting(self, zone_id: str | None) -> None:
+        """Somebody has stopped a zone, or all: what waits there is not wanted any more."""
+        for wish in list(self._book.waiting.values()):
+            if zone_id in (None, wish["zone"]):
+                self._book.give_up_waiting(wish["id"])
+                self._records.outcome(wish["id"], "refused", Reason("stopped_meanwhile"))
+
+    def _waiting(self, wish_id: str) -> Reason:
+        """Why a wish waits."""
+        zone = self._book.waiting[wish_id]["zone"]
+        return Reason("waits_for_pump", {"zone": self._turns.ahead(zone, wish_id) or zone})
 
     def _by_hand(
         self, command_id: str, zone_id: str, seconds: int, by: str | None
@@ -228,6 +283,7 @@ class Watering:
         except ValueError:  # no reason not to stop
             number = None
         self._stops.note(zone_id, number, given)
+        self._give_up_waiting(zone_id)
         if is_closed:
             self._supervised.hear(self._records)
         for zone in list(self._book.zones.values()):
@@ -257,6 +313,8 @@ class Watering:
             if not self._supervised.stop(zone_id):
                 return "refused", Reason("supervisor_gone")
             self._supervised.hear(self._records)
+        if mode == "off":
+            self._give_up_waiting(zone_id)
         self._book.keep_zone(after)
         return "done", Reason("mode_set", {"mode": mode})
 
@@ -278,6 +336,7 @@ class Watering:
         return next((r for r in self._book.runs.values() if r["zone"] == zone_id), None)
 
     def _look_and_tell(self) -> None:
+        self._serve_the_waiting()
         for zone in list(self._book.zones.values()):
             if self._run_in(zone.id) is None:
                 self._look(zone)
@@ -288,6 +347,7 @@ class Watering:
         """Let the rules decide for a closed zone, and do it."""
         decision = zones.look(zone, self._known(zone.id))
         self._reasons[zone.id] = decision.reason
+        self._turns.wants(zone.id, decision.reason.code == "waits_for_pump")
         # Kept before anything opens: a crash in between must not begin the same slot twice.
         self._book.keep_zone(decision.zone)
         if decision.run_seconds is None:
@@ -299,11 +359,12 @@ class Watering:
         if refused is None:
             return
         self._reasons[zone.id] = refused
+        self._turns.wants(zone.id, refused.code == "waits_for_pump")
         self._book.keep_zone(zone)
         if refused.code in _BAD_STARTS:  # not to be tried again each second
             self._book.note_failure(zone.id, self._moment())
 
-    def _known(self, zone_id: str) -> Known:
+    def _known(self, zone_id: str, wish_id: str | None = None) -> Known:
         inside = self._inside[zone_id] if self._book.zones[zone_id].balance else ()
         return Known(
             now=self._clock(),
@@ -319,6 +380,7 @@ class Watering:
             has_bus=self._supervised.has_bus,
             has_auto_off=self._supervised.has_auto_off,
             drawn=self._drawn(zone_id),
+            ahead=self._turns.ahead(zone_id, wish_id),
         )
 
     def _drawn(self, zone_id: str) -> Drawn | None:
@@ -352,9 +414,11 @@ class Watering:
 
     def _tell(self, zone: Zone) -> None:
         """Record the zone if its mode, what it waters by, state or reason has changed."""
-        run = self._run_in(zone.id)
+        run, wish = self._run_in(zone.id), self._turns.wish_of(zone.id)
         if run is not None:
             reason = Reason(run["code"], run["values"])
+        elif wish is not None:
+            reason = self._waiting(wish["id"])
         else:
             reason = self._reasons.get(zone.id, Reason("mode_manual"))
         row = {
@@ -363,7 +427,7 @@ class Watering:
             "band": asdict(zone.band) if zone.band else None,
             "schedule": asdict(zone.schedule) if zone.schedule else None,
             "balance": asdict(zone.balance) if zone.balance else None,
-            "state": zones.state(zone, run is not None),
+            "state": zones.state(zone, run is not None, self._turns.waits(zone.id)),
             "code": reason.code,
         }
         self._records.zone(row, reason.values, balance.told(zone))

@@ -18,6 +18,7 @@ _BAD_ENDS = (
     "valve_not_opened",
     "valve_not_closed",
     "bus_lost",
+    "pump_not_started",
 )
 
 
@@ -66,13 +67,21 @@ class WaterRecords:
         """Water runs."""
         self._outbox.record("run", run)
 
-    def run_ended(self, run_id: str, code: str, seconds: float, litres: float | None) -> None:
+    def run_ended(
+        self,
+        run_id: str,
+        code: str,
+        seconds: float,
+        litres: float | None,
+        told: Body | None = None,
+    ) -> None:
         """The run is over; the command that wished for it is done.
 
-        ``litres`` is ``None`` where no meter has counted: unknown, which is not nothing.
+        ``litres`` is ``None`` where no meter has counted: unknown, which is not nothing. ``told``
+        is what else belongs to the code.
         """
         run = self.book.runs[run_id]
-        values = {"seconds": seconds, "litres": litres} if code == "done" else {}
+        values = {"seconds": seconds, "litres": litres} if code == "done" else told or {}
         ended = run | {
             "state": "done",
             "code": code,

@@ -81,13 +81,25 @@ class Bed:
 
 
 @dataclass(frozen=True)
+class Window:
+    """In any so many hours at most so many seconds."""
+
+    hours: float
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Limits:
-    """What no start may exceed. A day is any 24 hours, so that midnight opens no new account."""
+    """What no start may exceed. A day is any 24 hours, so that midnight opens no new account.
+
+    ``windows`` are the same for longer times.
+    """
 
     max_run_seconds: float
     max_day_seconds: float
     rest_seconds: float = 0.0
     needed_tank_percent: float = NEEDED_TANK_PERCENT
+    windows: tuple[Window, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,6 +115,7 @@ class Zone:
     area_m2: float = 1.0
     bed: Bed | None = None
     slots_until: int | None = None  # Unix time up to which slots are over, done or given up
+    slot_waits: int | None = None  # Unix time of the slot that waits for the pump
     returns_to: str | None = None  # the way that goes on when watering by hand is over
     by_hand_seconds: int = 0  # how long it lasts then
     by_hand_since: int | None = None  # Unix time
@@ -190,14 +203,19 @@ class Known:
     light: tuple[Reading, ...] = ()
     delivered_litres: float = 0.0  # into the zone, since the book began
     drawn: Drawn | None = None  # None where the zone names no source
+    ahead: str | None = None  # the zone that has the pump now, or has it before this one
 
     def age(self, reading: Reading) -> float:
         """Seconds since a reading was taken."""
         return float(self.now - reading.at)
 
+    def seconds_within(self, seconds: float) -> float:
+        """Seconds of water in the last so many seconds."""
+        return sum(r.seconds for r in self.ran if r.ended_seconds_ago < seconds)
+
     def seconds_today(self) -> float:
         """Seconds of water in the last 24 hours."""
-        return sum(r.seconds for r in self.ran if r.ended_seconds_ago < DAY_SECONDS)
+        return self.seconds_within(DAY_SECONDS)
 
     def last_run(self) -> Ran | None:
         """The run that ended last."""

@@ -104,8 +104,22 @@ def _day(wish: Wish, zone: Zone, known: Known) -> Reason | None:
     return Reason("daily_limit", {"seconds_today": round(today), "max_seconds": most})
 
 
+def _window(wish: Wish, zone: Zone, known: Known) -> Reason | None:
+    for window in zone.limits.windows:
+        ran = known.seconds_within(window.hours * 3600.0)
+        if ran + wish.seconds > window.seconds:
+            told = {"hours": window.hours, "seconds_ran": round(ran)}
+            return Reason("window_limit", told | {"max_seconds": window.seconds})
+    return None
+
+
 def _quota(wish: Wish, zone: Zone, known: Known) -> Reason | None:
     return None if known.drawn is None else sources.quota_refusal(known.drawn, wish.seconds)
+
+
+def _turn(wish: Wish, zone: Zone, known: Known) -> Reason | None:
+    """Last of all: what waits for the pump would begin if it were its turn."""
+    return None if known.ahead is None else Reason("waits_for_pump", {"zone": known.ahead})
 
 
 CHECKS: tuple[Callable[[Wish, Zone, Known], Reason | None], ...] = (
@@ -123,7 +137,9 @@ CHECKS: tuple[Callable[[Wish, Zone, Known], Reason | None], ...] = (
     _sun_hours,
     _resting,
     _day,
+    _window,
     _quota,
+    _turn,
 )
 
 

@@ -5,6 +5,7 @@ a slot's time                  what happens
 ============================== =============================================================
 is still to come               waits: ``next_slot``
 came up to 15 minutes ago      begins: ``slot_due``; or waits: what the gate says
+waits for the pump since then  begins when it has its turn, for two hours at most
 came longer ago                is given up, never caught up: ``slot_missed``, told once
 ============================== =============================================================
 
@@ -24,6 +25,7 @@ from nongso.gateway.irrigation.facts import DAY_SECONDS, Known, Reason, Schedule
 from nongso.gateway.irrigation.gate import Wish, refusal
 
 GRACE_SECONDS = 900
+LONGEST_TURN_SECONDS = 7200
 LOOK_BACK_DAYS = 2
 LOOK_AHEAD_DAYS = 8
 MOST_SLOTS = 28
@@ -50,7 +52,7 @@ def decide_by_clock(zone: Zone, known: Known) -> Decision:
         zone, until = replace(zone, slots_until=now), now
     around = planned(schedule, now)
     came = [one for one in around if until < one.at <= now]
-    late = [one for one in came if now - one.at > GRACE_SECONDS]
+    late = [one for one in came if now - one.at > _patience(zone, one)]
     if late:
         missed = replace(zone, slots_until=late[-1].at)
         return Decision(missed, Reason("slot_missed", {"at": late[-1].at}))
@@ -63,9 +65,15 @@ def decide_by_clock(zone: Zone, known: Known) -> Decision:
         return Decision(zone, Reason("stopped_by_person"))
     refused = refusal(Wish(due.run_seconds, is_automatic=True), zone, known)
     if refused is not None:
-        return Decision(zone, refused)
-    begun = replace(zone, slots_until=due.at)
+        waits = due.at if refused.code == "waits_for_pump" else None
+        return Decision(replace(zone, slot_waits=waits), refused)
+    begun = replace(zone, slots_until=due.at, slot_waits=None)
     return Decision(begun, Reason("slot_due", {"at": due.at}), due.run_seconds)
+
+
+def _patience(zone: Zone, slot: Planned) -> int:
+    """Seconds after which a slot is given up: it is not too late because others water first."""
+    return LONGEST_TURN_SECONDS if zone.slot_waits == slot.at else GRACE_SECONDS
 
 
 def planned(schedule: Schedule, now: int) -> tuple[Planned, ...]:

@@ -4,6 +4,7 @@
 state        means                        leaves it by
 ============ ============================ =======================================================
 idle         closed; ``code`` says why    a wish that passes the gate; the band's start: running
+queued       would run, others do         its turn at the pump: running; a stop: idle
 running      open until its ordered end   the end, a stop, or doubt: idle; a stuck valve: locked
 locked       the valve did not close      a person looks and sets the mode again: idle
 ============ ============================ =======================================================
@@ -70,9 +71,10 @@ def _after_hand(zone: Zone, now: int) -> Zone:
     )
 
 
-def state(zone: Zone, is_running: bool) -> str:
-    """The zone's state in one word."""
-    return "running" if is_running else "locked" if zone.is_locked else "idle"
+def state(zone: Zone, is_running: bool, waits: bool = False) -> str:
+    """The zone's state in one word; ``waits``: for its turn at the pump."""
+    closed = "queued" if waits and not zone.is_locked else "idle"
+    return "running" if is_running else "locked" if zone.is_locked else closed
 
 
 def stopped(zone: Zone) -> Zone:

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from nongso.gateway.fieldbus import Bus, BusError, UnitResting
+from nongso.gateway.fieldbus import Bus, BusError, UnitRefused, UnitResting
 from nongso.gateway.registers import Coils, Device, Inputs
 from nongso.gateway.registers import Pulse as PulseCommand
 from nongso.gateway.valves.alarms import Alarms
@@ -51,6 +51,11 @@ class Sensor:
         return self.values if self.at is not None and now - self.at <= STALE_SECONDS else {}
 
 
+def is_mains(role: str) -> bool:
+    """Whether a sensor is a meter of the pump's power; there may be one for each phase."""
+    return role.partition(".")[0] == "mains"
+
+
 class BusWork:
     """Brings the board to what the plan wants and tells the plan what came of it."""
 
@@ -90,17 +95,30 @@ class BusWork:
                 self.plan.switched_off(action, self.clock())
             else:
                 self._pulse(action, sent_at)
+        except UnitRefused as error:
+            return self._refused(action, error)
         except BusError as error:
-            if self.error is None:
-                log.error("The relay board cannot be reached. %s", error)
-            self.error = str(error)
-            self.plan.failed(action, self.clock())
-            return False
+            return self._failed(action, error)
         if self.error is not None:
             log.info("The relay board answers again.")
             self.error = None
             self.bus.wake_all()
         return True
+
+    def _refused(self, action: Action, error: UnitRefused) -> bool:
+        """A board that answers and does not switch one relay on is no silent bus."""
+        if not isinstance(action, Pulse) or not error.is_final:
+            return self._failed(action, error)
+        log.error("The relay board does not switch coil %d on. %s", action.coil, error)
+        self.plan.refused(action, self.clock())
+        return True
+
+    def _failed(self, action: Action, error: BusError) -> bool:
+        if self.error is None:
+            log.error("The relay board cannot be reached. %s", error)
+        self.error = str(error)
+        self.plan.failed(action, self.clock())
+        return False
 
     def _pulse(self, action: Pulse, sent_at: float) -> None:
         if self.relay.pulse is None:
@@ -129,6 +147,36 @@ class BusWork:
         if meter is None or not counters:
             return 0.0
         return meter.register(counters[0].register).scale * counters[0].times
+
+    def phases(self) -> tuple[list[float], float]:
+        """The volts of all phases that answer, and how long a meter has been silent."""
+        meters = [s for s in self.sensors if is_mains(s.role)]
+        volts = [
+            value
+            for meter in meters
+            if meter.silent_since is None
+            for metric, value in meter.values.items()
+            if metric.partition(".")[0] == "voltage"
+        ]
+        now = self.clock()
+        silent = [now - m.silent_since for m in meters if m.silent_since is not None]
+        return volts, max(silent, default=0.0)
+
+    def mains(self, now: float) -> dict[str, float]:
+        """Volts of each phase, and power and energy of all together; only what is known."""
+        meters = [s.fresh(now) for s in self.sensors if is_mains(s.role)]
+        volts = [
+            meter[metric]
+            for meter in meters
+            for metric in sorted(meter)
+            if metric.partition(".")[0] == "voltage"
+        ]
+        found = {f"voltage.{n}" if n > 1 else "voltage": v for n, v in enumerate(volts, 1)}
+        for metric in ("power", "energy_total"):
+            parts = [meter[metric] for meter in meters if metric in meter]
+            if parts and len(parts) == len(meters):
+                found[metric] = sum(parts)
+        return found
 
     def ask_now(self, role: str) -> Sensor | None:
         """Ask one sensor out of its turn, if there is one. Returns it when it answered."""

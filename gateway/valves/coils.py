@@ -192,6 +192,14 @@ class Coils:
             self.ready_at = now
         return newly_stuck
 
+    def refused(self, pulse: Pulse, now: float) -> None:
+        """The board answers that it does not switch this coil on; who knows how it is now."""
+        self._answered()
+        self._pulsed_at[pulse.coil] = now
+        self._may_be_on(pulse, now)
+        self._unsure.add(pulse.coil)
+        self._look_at = now
+
     def failed(self, action: Action, now: float) -> None:
         """The bus did not do it, or did it and the answer was lost."""
         if self.silent_since is None:

@@ -20,6 +20,7 @@ from nongso.gateway.valves.runs import CLOSED, OPEN, Refused, Run
 Answer = dict[str, Any]
 
 LONGEST_DETAIL = 200
+NOT_OPENED = ("valve_not_opened", "pump_not_started")
 
 
 class Desk:
@@ -91,7 +92,7 @@ class Desk:
             return _refused(run_id, refused.code, refused.values)
         self.work.settle()
         if run.state != OPEN:
-            code = run.code if run.code == "valve_not_opened" else "bus_silent"
+            code = run.code if run.code in NOT_OPENED else "bus_silent"
             self.plan.abandon(run)
             self.work.settle()
             return _refused(run_id, code, {})
@@ -135,7 +136,8 @@ class Desk:
             "auto_off": self.plan.layout.auto_off,
             "runs": [_run(r, now) | {"left": round(r.left(now), 1)} for r in going_on],
             "ended": [
-                _run(r, now) | {"code": r.code, "flow": _rounded(r.flow_l_per_min)}
+                _run(r, now)
+                | {"code": r.code, "values": r.values, "flow": _rounded(r.flow_l_per_min)}
                 for r in self.plan.ended.values()
             ],
             "emergency": self.plan.is_emergency,
@@ -157,6 +159,7 @@ class Desk:
             "flow": values.get("water_flow"),
             "total": values.get("water_total"),
             "tank": values.get("tank_level"),
+            "mains": self.work.mains(now),
             "coils": self.plan.coils.seen,
             "errors": errors,
             "sensors": self._sensors(),

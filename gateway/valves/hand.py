@@ -4,7 +4,8 @@ It opens nothing. As long as it lasts, any flow is right: nothing is cut and not
 what the meter counts is the zone's water. It ends at its time, or when the person says so.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 LONGEST_SECONDS = 4 * 3600.0
 
@@ -20,6 +21,7 @@ class Hand:
     litres: float | None = None  # unknown until a meter has counted
     ended_at: float | None = None
     code: str = ""  # how it ended, a word of nongso.wire.reasons.ENDED
+    values: dict[str, Any] = field(default_factory=dict)  # what belongs to the code
     by_switch: bool = False  # the hand-auto switch at the cabinet, not a word from a phone
     flow_l_per_min: float | None = None  # never learnt from: nobody knows what was open
 

@@ -23,6 +23,7 @@ from nongso.gateway.valves.flow import Usual
 from nongso.gateway.valves.hand import LONGEST_SECONDS, Hand
 from nongso.gateway.valves.runs import CLOSED, CLOSING, ENDED, OPEN, OPENING, Refused, Run
 from nongso.gateway.valves.siren import Siren
+from nongso.gateway.valves.supply import Lack
 
 SHORTEST_RUN_SECONDS = 1.0
 PUMP_LEAD_SECONDS = 0.4
@@ -36,7 +37,10 @@ LOOKED_AFTER = (
     "no_flow",
     "low_flow",
     "high_flow",
+    "valve_not_opened",
+    "pump_not_started",
 )  # alarms that are over when a person has looked
+UNOPENED_LOOKS = 2  # read back as off, or refused, so often in a row although pulsed
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,9 @@ class Care:
     day_seconds: dict[str, float] = field(default_factory=dict)  # of each zone, in any 24 hours
     flow_l_per_min: dict[str, float] = field(default_factory=dict)  # usual, of each zone
     pump_l_per_min: float | None = None  # more the pump never gives
+    zones_at_once: int | None = None  # for more open zones pump and pipe are not enough
+    windows: dict[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+    """Of each zone: in any so many seconds at most so many seconds of water."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,7 @@ class Plan:
             layout.coils, layout.pump, layout.main, self.renew_seconds, now, layout.siren
         )
         self.siren = Siren()
+        self.lacks: dict[str, Lack] = {}  # of water or power: why nothing may run
         self.is_emergency = False  # somebody has pressed the red button and not pulled it out
         self.runs: list[Run] = []
         self.hands: dict[str, Hand] = {}  # zone: who waters it by hand now
@@ -101,6 +109,7 @@ class Plan:
         self.unlocked: dict[str, str] = {}  # id: zone that a person has looked after
         self._ran: dict[str, list[tuple[float, float]]] = {}  # zone: ended at, seconds; of a day
         self._pump_lead = min(PUMP_LEAD_SECONDS, lease_seconds / 5)
+        self._off_looks: dict[int, int] = {}  # of pump and main valve: read back as off in a row
         self._heard_at: float | None = None
         self._ticked_at = now
 
@@ -134,9 +143,14 @@ class Plan:
             raise Refused("another_valve_stuck", zone=self.layout.zone_of(stuck))
         if not self.has_bus():
             raise Refused("bus_silent")
+        for lack in self.lacks.values():
+            raise Refused(lack.code, **lack.values)
         if zone in self.hands or any(r.zone == zone and r.state != CLOSED for r in self.runs):
             raise Refused("zone_busy")
         self._check_account(zone, seconds, now)
+        others = [r.zone for r in self.runs if r.state != CLOSED]
+        if len(others) >= (self.layout.care.zones_at_once or math.inf):
+            raise Refused("waits_for_pump", zone=others[0])
         run = Run(run_id, zone, coil, seconds)
         run.usual_l_per_min = self.layout.care.flow_l_per_min.get(zone, usual)
         self.coils.pulse_again(coil)
@@ -170,6 +184,17 @@ class Plan:
             self.alarms.clear("emergency_stop")
         self.is_emergency = is_pressed
 
+    def supply(self, role: str, lack: Lack | None, now: float) -> None:
+        """How tank or mains (``role``) are now; while they lack, everything is closed."""
+        before = self.lacks.pop(role, None)
+        if before is not None and (lack is None or lack.code != before.code):
+            self.alarms.clear(before.code)
+        if lack is None:
+            return
+        self.lacks[role] = lack
+        self.stop(None, lack.code, now, **lack.values)
+        self.alarms.raise_(lack.code, **lack.values)
+
     def hand_switch(self, zone: str, is_on: bool, now: float) -> None:
         """The hand-auto switch of a zone, as it was just read."""
         by_switch = zone in self.hands and self.hands[zone].by_switch
@@ -189,27 +214,36 @@ class Plan:
 
         The gateway keeps the same account over restarts; this one does not depend on it.
         """
-        ran = [r for r in self._ran.get(zone, []) if now - r[0] < DAY_SECONDS]
+        care = self.layout.care
+        windows = care.windows.get(zone, ())
+        longest = max([DAY_SECONDS, *(window for window, _ in windows)])
+        ran = [r for r in self._ran.get(zone, []) if now - r[0] < longest]
         if ran:
             self._ran[zone] = ran
-            left = self.layout.care.valve_rest_seconds - (now - ran[-1][0])
+            left = care.valve_rest_seconds - (now - ran[-1][0])
             if left > 0:
                 raise Refused("resting", seconds_left=math.ceil(left))
-        most = self.layout.care.day_seconds.get(zone, math.inf)
-        today = sum(r[1] for r in ran)
+        most = care.day_seconds.get(zone, math.inf)
+        today = _within(ran, DAY_SECONDS, now)
         if today + seconds > most:
             raise Refused("daily_limit", seconds_today=round(today), max_seconds=most)
+        for window, most in windows:
+            had = _within(ran, window, now)
+            if had + seconds > most:
+                told = {"hours": window / 3600.0, "seconds_ran": round(had), "max_seconds": most}
+                raise Refused("window_limit", **told)
 
     def lock(self, zones: Iterable[str]) -> None:
         """Nothing opens these until a person has looked."""
         self.locked |= set(zones)
 
-    def stop(self, zone: str | None, code: str, now: float) -> list[str]:
+    def stop(self, zone: str | None, code: str, now: float, **values: object) -> list[str]:
         """Close one zone, or all. Returns the zones that were open."""
         if zone is not None:  # who stops everything does not mean the person with the hose
             self._end_hand(zone, code, now)
         closing = [r for r in self._live() if zone in (None, r.zone)]
         for run in closing:
+            run.values = values
             self._close(run, code)
         return [r.zone for r in closing]
 
@@ -426,10 +460,22 @@ class Plan:
                 self._clear_alarm(coil)
         for run in self._live():
             self._judge(run, now)
+        for coil in (self.layout.main, self.layout.pump):
+            self._judge_shared(coil, now)
         for run in self._in(CLOSING):
             if not self.coils.is_unsure(run.coil):
                 lapsed_at = max(self.coils.maybe_until[run.coil], run.started_at or now)
                 self._closed(run, min(now, lapsed_at))
+        self._bus_answered()
+
+    def refused(self, pulse: Pulse, now: float) -> None:
+        """The board answers, and says that it does not switch this coil on."""
+        self.coils.refused(pulse, now)
+        for run in self._live():
+            if run.coil == pulse.coil:
+                self._not_opened(run, now)
+        if pulse.coil in (self.layout.main, self.layout.pump):
+            self._not_started(pulse.coil, now)
         self._bus_answered()
 
     def failed(self, action: Action, now: float) -> None:
@@ -477,11 +523,32 @@ class Plan:
                 run.opened_at = now
                 self.alarms.clear("valve_not_opened", run.zone)
         elif run.started_at is not None and now < self.coils.sure_until[run.coil]:
-            run.unopened_looks += 1
-            self.coils.pulse_again(run.coil)  # the board may have restarted
-            if run.unopened_looks >= 2:
-                self.alarms.raise_("valve_not_opened", run.zone, zone=run.zone)
-                self._close(run, "valve_not_opened")
+            self._not_opened(run, now)
+
+    def _not_opened(self, run: Run, now: float) -> None:
+        """Its relay did not switch: tried again once, as the board may have restarted."""
+        run.unopened_looks += 1
+        self.coils.pulse_again(run.coil)
+        if run.unopened_looks >= UNOPENED_LOOKS:
+            self.alarms.raise_("valve_not_opened", run.zone, zone=run.zone)
+            self._close(run, "valve_not_opened")
+            self.lock([run.zone])
+
+    def _judge_shared(self, coil: int, now: float) -> None:
+        """Compare pump or main valve with what it was just read as."""
+        if self.coils.seen[coil] or now >= self.coils.sure_until[coil]:
+            self._off_looks[coil] = 0
+        elif any(r.state == OPEN for r in self.runs):
+            self._not_started(coil, now)
+
+    def _not_started(self, coil: int, now: float) -> None:
+        """The relay of pump or main valve did not switch: no zone gets water by it."""
+        self._off_looks[coil] = self._off_looks.get(coil, 0) + 1
+        self.coils.pulse_again(coil)
+        if self._off_looks[coil] >= UNOPENED_LOOKS:
+            self._off_looks[coil] = 0
+            for zone in self.cut("pump_not_started", now):
+                self.alarms.raise_("pump_not_started", zone, zone=zone)
 
     def _does_not_close(self, coil: int, now: float) -> None:
         """Cut pump and main valve, end every run, lock the zone, raise the alarm."""
@@ -506,3 +573,8 @@ class Plan:
 
     def _bus_answered(self) -> None:
         self.alarms.clear("bus_silent", "relay")
+
+
+def _within(ran: list[tuple[float, float]], window: float, now: float) -> float:
+    """Seconds of water that ended in the last ``window`` seconds."""
+    return sum(seconds for ended, seconds in ran if now - ended < window)

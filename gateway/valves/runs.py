@@ -3,7 +3,8 @@
 The table below is the whole life of a run; ``Run.to`` refuses any other step.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 OPENING = "opening"  # its valve has been pulsed, or is about to be; pump not yet for it
 OPEN = "open"  # its coil was read back as on; main valve and pump follow
@@ -40,6 +41,7 @@ class Run:
     started_at: float | None = None  # when the board took the first pulse
     closed_at: float | None = None
     code: str = ""  # how it ended, a word of nongso.wire.reasons.ENDED
+    values: dict[str, Any] = field(default_factory=dict)  # what belongs to the code
     litres: float | None = None  # unknown until a meter has counted
     metered_at: float | None = None
     opened_at: float | None = None  # when its coil was first read back as on

@@ -22,6 +22,7 @@ from nongso.gateway.errors import GatewayError, SettingsError
 from nongso.gateway.fieldbus import Bus
 from nongso.gateway.probes import Probe, Probes, probes_of
 from nongso.gateway.settings import Bus as BusSettings
+from nongso.gateway.settings import Device as DeviceSettings
 from nongso.gateway.settings import GatewaySettings, load
 from nongso.gateway.valves import socketfile
 from nongso.gateway.valves.alarms import Alarms
@@ -29,6 +30,7 @@ from nongso.gateway.valves.bus import BusWork, Relay, Sensor
 from nongso.gateway.valves.clock import boottime
 from nongso.gateway.valves.desk import Desk
 from nongso.gateway.valves.plan import Care, Layout, Plan, Switches
+from nongso.gateway.valves.supply import Limits, MainsWatch, TankWatch
 from nongso.gateway.valves.water import WaterWatch
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ LONGEST_WAIT = 0.5
 SHORTEST_WAIT = 0.01
 AFTER_FAILURE_SECONDS = 0.2
 METER_SECONDS = 1.0
+MAINS_SECONDS = 1.0
 TANK_SECONDS = 5.0
 SWITCH_SECONDS = 0.5
 LAST_WORD_SECONDS = 2.0  # two turns of a gateway, to hear how its runs ended
@@ -74,6 +77,11 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = boottime) -> B
             {z.id: float(z.max_day_seconds) for z in settings.zones().values()},
             {zone: flow for zone, flow in flows.items() if flow is not None},
             at.pump_l_per_min,
+            at.zones_at_once,
+            {
+                z.id: tuple((w.hours * 3600.0, w.seconds) for w in z.windows)
+                for z in settings.zones().values()
+            },
         ),
     )
     return BusWork(
@@ -84,6 +92,7 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = boottime) -> B
             for role, device, every_seconds in (
                 ("meter", at.meter, METER_SECONDS),
                 ("tank", at.tank, TANK_SECONDS),
+                *_mains_meters(at),
             )
             if device is not None
         ]
@@ -91,6 +100,27 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = boottime) -> B
         Plan(layout, at.lease_seconds, alarms, clock()),
         alarms,
         clock,
+    )
+
+
+def _mains_meters(bus: BusSettings) -> list[tuple[str, DeviceSettings, float]]:
+    meters = () if bus.mains is None else bus.mains.meters
+    return [
+        (f"mains.{n}" if n > 1 else "mains", meter, MAINS_SECONDS)
+        for n, meter in enumerate(meters, 1)
+    ]
+
+
+def _supply(bus: BusSettings) -> tuple[TankWatch, MainsWatch | None]:
+    mains = bus.mains
+    return TankWatch(bus.tank_lowest_percent), None if mains is None else MainsWatch(
+        Limits(
+            mains.low_volts,
+            mains.high_volts,
+            mains.most_apart_percent,
+            mains.back_seconds,
+            mains.silence_is_outage,
+        )
     )
 
 
@@ -135,11 +165,14 @@ class Supervisor:
         path: Path,
         clock: Callable[[], float] = boottime,
         probes: Sequence[Probe] = (),
+        tank: TankWatch | None = None,
+        mains: MainsWatch | None = None,
     ) -> None:
         self.work, self.plan, self.clock = work, work.plan, clock
         self.probes = Probes(work.bus, probes, clock)
         self.desk = Desk(self.plan, work, clock, self.meter_now, self.probes.report)
         self.water = WaterWatch(work.litres_per_count())
+        self.tank, self.mains = tank, mains
         self._stopping = False
         self._selector = selectors.DefaultSelector()
         self._wake, woken = socket.socketpair()
@@ -175,16 +208,29 @@ class Supervisor:
         if not self.work.settle():
             return AFTER_FAILURE_SECONDS
         due = self.plan.due(self.clock())
-        sensor = self.work.ask_a_sensor(due)
-        if sensor is not None and sensor.inputs is not None:
-            self._switched(sensor.switches)
-            return SHORTEST_WAIT
-        if sensor is not None and "water_total" in sensor.values:
-            self._metered(sensor.values["water_total"])
+        if self._listen_to_a_sensor(due):
             return SHORTEST_WAIT
         if self.probes.ask(self.plan.due(self.clock())):
             return SHORTEST_WAIT
         return min(max(due, SHORTEST_WAIT), LONGEST_WAIT, self.plan.renew_seconds)
+
+    def _listen_to_a_sensor(self, pause_seconds: float) -> bool:
+        """Ask one that is due and do what its answer calls for. Returns whether it answered."""
+        sensor = self.work.ask_a_sensor(pause_seconds)
+        if self.mains is not None:
+            volts, silent_seconds = self.work.phases()
+            now = self.clock()
+            self.plan.supply("mains", self.mains.look(volts, now, silent_seconds), now)
+        if sensor is None:
+            return False
+        if sensor.inputs is not None:
+            self._switched(sensor.switches)
+        if "water_total" in sensor.values:
+            self._metered(sensor.values["water_total"])
+        level = sensor.values.get("tank_level", -1.0)
+        if self.tank is not None and sensor.role == "tank" and 0.0 <= level <= 100.0:
+            self.plan.supply("tank", self.tank.look(level), self.clock())
+        return True
 
     def _switched(self, switches: tuple[bool, ...]) -> None:
         """Do what the button and the hand-auto switches at the cabinet say."""
@@ -339,7 +385,8 @@ def run(settings_file: Path) -> int:
         work = build(settings)
         path = settings.valves_socket
         with socketfile.hold(path):
-            supervisor = Supervisor(work, path, probes=_sensors(settings))
+            tank, mains = _supply(settings.bus)
+            supervisor = Supervisor(work, path, probes=_sensors(settings), tank=tank, mains=mains)
 
             def hear(number: int, frame: FrameType | None) -> None:
                 supervisor.stop()

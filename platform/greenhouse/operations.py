@@ -278,7 +278,8 @@ def answer_sentence(command: Command, house: HouseNow | None, now: int) -> tuple
     if command.do == "mode":
         return "good", sentences.outcome(command.code, command.values, names, now)
     if state == "queued":
-        return "good", _("Đã nhận lệnh. Khu này sẽ tưới khi đến lượt.")
+        waits = sentences.waiting(command.code, command.values, names, now)
+        return "good", waits or _("Đã nhận lệnh. Khu này sẽ tưới khi đến lượt.")
     if zone is not None and zone.running is not None and zone.running.id == command.id:
         return "good", running_sentence(zone, now)
     run = records().get(Run, command.id)
@@ -337,7 +338,8 @@ def zone_sentence(zone: ZoneNow, house: HouseNow) -> str:
     if zone.running is not None:
         return running_sentence(zone, house.at)
     if zone.zone.state == "queued":
-        return _("Khu này sẽ tưới khi đến lượt.")
+        waits = sentences.waiting(zone.zone.code, zone.zone.values, house.names, house.at)
+        return waits or _("Khu này sẽ tưới khi đến lượt.")
     if zone.zone.state == "locked":
         return sentences.refusal(zone.zone.code or "zone_locked", zone.zone.values, house.names)
     if zone.zone.mode == "off":

@@ -50,6 +50,15 @@ class _Words:
     def flow(self, name: str) -> str:
         return quantity(float(self._values[name]), "l/min")
 
+    def volts(self, name: str) -> str:
+        return quantity(float(self._values[name]), "V")
+
+    def span(self, name: str) -> str:
+        hours = float(self._values[name])
+        if hours % 24 == 0:
+            return _("%(count)s ngày", count=number(hours / 24))
+        return _("%(count)s giờ", count=number(hours))
+
     def since(self, name: str) -> str:
         return moment(float(self._values[name]), self._now)
 
@@ -66,8 +75,9 @@ class _Words:
             "meter": _("đồng hồ nước"),
             "tank": _("cảm biến mức nước"),
             "switches": _("bảng nút bấm"),
+            "mains": _("đồng hồ điện"),
         }
-        return words.get(kind, kind)
+        return words.get(kind.partition(".")[0], kind)
 
     def count(self, name: str) -> str:
         return number(float(self._values[name]))
@@ -179,6 +189,43 @@ REFUSED: dict[str, _Sentence] = {
         today=w.time("seconds_today"),
         most=w.time("max_seconds"),
     ),
+    "window_limit": lambda w: _(
+        "Chưa tưới: trong %(span)s qua khu này đã tưới %(had)s, nhiều nhất là %(most)s. "
+        "Xin chờ thêm, hoặc tưới ít phút hơn.",
+        span=w.span("hours"),
+        had=w.time("seconds_ran"),
+        most=w.time("max_seconds"),
+    ),
+    "tank_ran_low": lambda w: _(
+        "Chưa tưới: bể chỉ còn %(left)s nước, dưới mức giữ lại cho máy bơm. "
+        "Thêm nước vào bể rồi bấm tưới lại.",
+        left=w.below("tank_percent", "lowest_percent"),
+    ),
+    "mains_bad": lambda w: _(
+        "Chưa tưới: điện đang %(volts)s, máy bơm cần từ %(low)s đến %(high)s. "
+        "Chờ điện tốt lại rồi bấm tưới.",
+        volts=w.volts("volts"),
+        low=w.volts("low_volts"),
+        high=w.volts("high_volts"),
+    ),
+    "mains_uneven": lambda w: _(
+        "Chưa tưới: điện ba pha lệch nhau %(apart)s, chạy dễ cháy máy bơm. "
+        "Xin gọi thợ điện xem các pha.",
+        apart=w.percent("apart_percent"),
+    ),
+    "mains_gone": lambda w: _("Chưa tưới: đang mất điện ở máy bơm. Chờ có điện lại rồi bấm tưới."),
+    "waits_for_pump": lambda w: _(
+        "Đang chờ đến lượt: máy bơm đang dành cho %(zone)s.", zone=w.zone()
+    ),
+    "already_waiting": lambda w: _(
+        "Khu này đã có lệnh tưới đang chờ đến lượt. Không cần bấm thêm."
+    ),
+    "waited_too_long": lambda w: _(
+        "Lệnh tưới chờ đến lượt lâu quá nên không chạy nữa. Nếu vẫn cần tưới, xin bấm lại."
+    ),
+    "pump_not_started": lambda w: _(
+        "Chưa tưới: máy bơm hoặc van tổng không bật được. Xin xem điện và dây nối."
+    ),
     "bus_silent": lambda w: _(
         "Chưa tưới: bảng điều khiển van không trả lời. Xin xem điện và dây nối của bảng."
     ),
@@ -193,7 +240,8 @@ REFUSED: dict[str, _Sentence] = {
         "Chưa tưới: van %(zone)s chưa đóng được. Xin ra xem van đó trước.", zone=w.zone()
     ),
     "valve_not_opened": lambda w: _(
-        "Chưa tưới: van của khu này không mở được. Xin xem điện và dây nối của van."
+        "Chưa tưới: van của khu này không mở được nên khu đã khóa. "
+        "Xin xem điện và dây nối của van, rồi bấm Mở khóa."
     ),
     "interrupted": lambda w: _(
         "Lệnh tưới bị ngắt giữa chừng, các van đã đóng. Nếu vẫn cần tưới, xin bấm lại."
@@ -322,10 +370,29 @@ ENDED: dict[str, _Sentence] = {
     "emergency_stop": lambda w: _("Đã dừng vì có người ấn nút dừng khẩn cấp ở tủ điều khiển."),
     "restarted": lambda w: _("Nước đã tắt vì tủ điều khiển khởi động lại."),
     "valve_not_opened": lambda w: _(
-        "Van không mở được nên đã dừng. Xin xem điện và dây nối của van."
+        "Van không mở được nên đã dừng. Khu này đang khóa. Xin xem điện và dây nối của van."
     ),
     "valve_not_closed": lambda w: _(
         "Van không đóng được. Đã tắt bơm và khóa van tổng. Xin ra xem ngay."
+    ),
+    "tank_ran_low": lambda w: _(
+        "Nước đã tự tắt vì bể chỉ còn %(left)s. Thêm nước vào bể rồi tưới tiếp.",
+        left=w.below("tank_percent", "lowest_percent"),
+    ),
+    "mains_bad": lambda w: _(
+        "Nước đã tự tắt vì điện đang %(volts)s, máy bơm cần từ %(low)s đến %(high)s.",
+        volts=w.volts("volts"),
+        low=w.volts("low_volts"),
+        high=w.volts("high_volts"),
+    ),
+    "mains_uneven": lambda w: _(
+        "Nước đã tự tắt vì điện ba pha lệch nhau %(apart)s. Xin gọi thợ điện xem các pha.",
+        apart=w.percent("apart_percent"),
+    ),
+    "mains_gone": lambda w: _("Nước đã tự tắt vì mất điện ở máy bơm."),
+    "pump_not_started": lambda w: _(
+        "Máy bơm hoặc van tổng không bật được nên đã dừng. Khu này đang khóa. "
+        "Xin xem điện và dây nối."
     ),
     # the platform's own: no gateway will tell any more
     END_UNKNOWN: lambda w: _(
@@ -346,7 +413,8 @@ ALARMS: dict[str, _Sentence] = {
         zone=w.zone(),
     ),
     "valve_not_opened": lambda w: _(
-        "Van %(zone)s không mở được. Xin xem điện và dây nối của van.", zone=w.zone()
+        "Van %(zone)s không mở được. Xin xem điện và dây nối của van, rồi bấm Mở khóa.",
+        zone=w.zone(),
     ),
     "no_flow": lambda w: _(
         "Đã mở van %(zone)s nhưng không có nước chảy. Bơm đã tắt. "
@@ -420,6 +488,27 @@ ALARMS: dict[str, _Sentence] = {
         count=w.count("count"),
         code=w.text("code"),
     ),
+    "pump_not_started": lambda w: _(
+        "Máy bơm hoặc van tổng không bật được khi tưới %(zone)s. "
+        "Xin xem điện và dây nối, rồi bấm Mở khóa.",
+        zone=w.zone(),
+    ),
+    "tank_ran_low": lambda w: _(
+        "Bể chỉ còn %(left)s nước nên máy bơm đã tắt. Thêm nước vào bể.",
+        left=w.below("tank_percent", "lowest_percent"),
+    ),
+    "mains_bad": lambda w: _(
+        "Điện ở máy bơm đang %(volts)s, cần từ %(low)s đến %(high)s. Chưa tưới được.",
+        volts=w.volts("volts"),
+        low=w.volts("low_volts"),
+        high=w.volts("high_volts"),
+    ),
+    "mains_uneven": lambda w: _(
+        "Điện ba pha ở máy bơm lệch nhau %(apart)s nên chưa tưới được. "
+        "Xin gọi thợ điện xem các pha.",
+        apart=w.percent("apart_percent"),
+    ),
+    "mains_gone": lambda w: _("Mất điện ở máy bơm nên chưa tưới được."),
     "pump_not_stopped": lambda w: _(
         "Khẩn cấp: máy bơm không tắt được. Xin ra ngắt điện máy bơm ngay."
     ),

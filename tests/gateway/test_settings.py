@@ -52,6 +52,7 @@ def test_a_zone_can_have_plants(file: Path) -> None:
     assert (balance.flow_l_per_min, balance.fallback) == (80.0, "nothing")
 
 
+PZEM = {"unit": 5, "device": "meter-pzem-016"}
 STREAM = {"id": "suoi", "name": "Suối Nậm Pé", "kind": "stream", "litres_per_day": 4000}
 
 
@@ -107,6 +108,17 @@ def test_a_source_that_cannot_be_meant_is_refused(file: Path, how: Change, says:
         (lambda f: f["bus"]["relay"].update(unit=0), "bus.relay.unit"),
         (lambda f: f["bus"].update(main_coil=7), "main_coil is the pump's coil"),
         (lambda f: zone(f).update(coil=7), "stands twice"),
+        (lambda f: f["bus"].update(zones_at_once=0), "zones_at_once must be 1 or more"),
+        (
+            lambda f: f["bus"].update(tank_lowest_percent=10),
+            "must lie below the 10 % that a start",
+        ),
+        (lambda f: f["bus"].update(mains={"meters": []}), "mains.meters must be 1 to 3"),
+        (lambda f: f["bus"].update(mains={"meters": [PZEM | {"unit": 2}]}), "stands twice"),
+        (lambda f: f["bus"].update(mains={"meters": [PZEM], "low_volts": 300}), "low_volts"),
+        (lambda f: f["bus"].update(mains={"meters": [PZEM], "back_seconds": -1}), "back_seconds"),
+        (lambda f: zone(f).update(windows=[{"hours": 24, "seconds": 9e4}]), "more than 24"),
+        (lambda f: zone(f).update(windows=[{"hours": 48, "seconds": 9}]), "max_run_seconds"),
         (lambda f: zone(f).update(mode="always"), "mode must be one of off, manual, band"),
         (lambda f: zone(f).update(mode="band", band=None), "band is needed in mode band"),
         (lambda f: zone(f).update(mode="advice"), "balance is needed in mode advice"),

@@ -16,6 +16,7 @@ from nongso.gateway.irrigation.facts import (
     Reason,
     Source,
     SunHours,
+    Window,
     Zone,
     is_usable,
 )
@@ -27,6 +28,8 @@ NOW = 1_790_000_000.0
 ZONE = Zone("tan-binh-1-k1", Limits(1800, 7200), "manual")
 TANK = Reading("tank_level", NOW - 5, 85.0, marks.SIMULATED)
 GOOD = Known(NOW, tank=TANK)
+WEEKLY = Limits(1800, 7200, windows=(Window(72, 9000), Window(168, 5000)))
+OVER_THE_WEEK = (*(Ran(86400.0 * day, 900) for day in range(1, 6)), Ran(8 * 86400.0, 900))
 
 
 def tank(value: float | None, age: float = 5, mark: int = 0) -> Known:
@@ -57,6 +60,11 @@ def test_nothing_in_the_way() -> None:
         (Wish(600), ZONE, replace(GOOD, has_supervisor=False), "supervisor_gone", {}),
         (Wish(600), ZONE, replace(GOOD, has_bus=False), "bus_silent", {}),
         (Wish(600), ZONE, replace(GOOD, has_auto_off=False), "board_without_auto_off", {}),
+        (Wish(600), ZONE, replace(GOOD, ahead="k2"), "waits_for_pump", {"zone": "k2"}),
+        (
+            *(Wish(600), replace(ZONE, limits=WEEKLY), replace(GOOD, ran=OVER_THE_WEEK)),
+            *("window_limit", {"hours": 168, "seconds_ran": 4500, "max_seconds": 5000}),
+        ),
         (Wish(600), replace(ZONE, is_locked=True), GOOD, "zone_locked", {}),
         (Wish(600), ZONE, replace(GOOD, is_running=True), "zone_busy", {}),
         (Wish(600), ZONE, tank(9.9), "tank_low", {"tank_percent": 9.9, "needed_percent": 10.0}),
@@ -82,7 +90,8 @@ def test_what_is_in_the_way_of_a_wish(
 
 def test_the_order_is_fixed() -> None:
     """With everything in the way at once, the refusals come off one by one, in this order."""
-    zone = Zone("z", Limits(1800, 7200, rest_seconds=60), "off", is_stopped=True, is_locked=True)
+    limits = Limits(1800, 7200, rest_seconds=60, windows=(Window(168, 7200),))
+    zone = Zone("z", limits, "off", is_stopped=True, is_locked=True)
     well = Source(
         *("gieng", "Giếng", "well", "aaaaaaaaaaaaaaaa", 10.0, 100.0),
         tested_on="2020-01-01",
@@ -92,6 +101,7 @@ def test_the_order_is_fixed() -> None:
     known = Known(
         *(NOW, None, None, (Ran(1, 7200, True),), True, False, False, False),  # type: ignore[arg-type]
         drawn=Drawn(well, None, 0.0, 0.0, 40.0),
+        ahead="k2",
     )
     wish = Wish(99999, is_automatic=True)
     seen = []
@@ -109,8 +119,10 @@ def test_the_order_is_fixed() -> None:
         lambda z, k, w: (z, source_is(k, needs_test=False), w),
         lambda z, k, w: (z, source_is(k, sun_hours=None), w),
         lambda z, k, w: (z, replace(k, ran=(Ran(3600, 7200),)), w),
+        lambda z, k, w: (z, replace(k, ran=(Ran(90000, 7200),)), w),
         lambda z, k, w: (z, replace(k, ran=()), w),
         lambda z, k, w: (z, source_is(k, litres_per_day=None), w),
+        lambda z, k, w: (z, replace(k, ahead=None), w),
     ]
     for cure in cures:
         reason = refusal(wish, zone, known)
@@ -133,7 +145,9 @@ def test_the_order_is_fixed() -> None:
         "outside_sun_hours",
         "resting",
         "daily_limit",
+        "window_limit",
         "source_day_quota",
+        "waits_for_pump",
     ]
     assert len(CHECKS) == len(seen)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nongso.agronomy.radiation import sunrise_and_sunset
 from nongso.gateway.irrigation import zone as zones
-from nongso.gateway.irrigation.facts import Known, Limits, Ran, Schedule, Slot, Zone
+from nongso.gateway.irrigation.facts import Known, Limits, Ran, Reason, Schedule, Slot, Zone
 from nongso.gateway.irrigation.schedule import GRACE_SECONDS, check, planned, read_schedule
 from nongso.wire import reasons
 from nongso.wire.payload import Reading
@@ -27,6 +27,7 @@ def at(text: str) -> int:
 
 
 SUNDAY_EVENING = at("2026-11-22 20:00")
+FIRST = at("2026-11-23 05:30")
 ZONE = Zone(
     "tan-binh-1-k1", Limits(1800, 7200), "schedule", None, MORNING, slots_until=SUNDAY_EVENING
 )
@@ -53,6 +54,9 @@ def says(zone: Zone, seen: Known) -> tuple[str, int | None]:
         (ZONE, "2026-11-23 05:45", ("slot_due", 600)),
         (ZONE, "2026-11-23 05:46", ("slot_missed", None)),
         (ZONE, "2026-11-25 05:31", ("slot_missed", None)),
+        (replace(ZONE, slot_waits=FIRST), "2026-11-23 07:29", ("slot_due", 600)),
+        (replace(ZONE, slot_waits=FIRST), "2026-11-23 07:31", ("slot_missed", None)),
+        (replace(ZONE, slot_waits=FIRST), "2026-11-24 05:46", ("slot_missed", None)),
         (replace(ZONE, is_stopped=True), "2026-11-23 05:31", ("stopped_by_person", None)),
         (replace(ZONE, is_locked=True), "2026-11-23 05:31", ("zone_locked", None)),
         (replace(ZONE, mode="manual"), "2026-11-23 05:31", ("mode_manual", None)),
@@ -163,3 +167,18 @@ def test_however_the_clock_jumps_no_slot_runs_twice_and_none_is_caught_up(
                 assert 0 <= now - due <= GRACE_SECONDS
                 begun.append(due)
     assert len(begun) == len(set(begun))
+
+
+def test_a_slot_that_waits_for_the_pump_is_not_given_up_and_runs_once() -> None:
+    first = zones.look(ZONE, known(FIRST, ahead="tan-binh-1-k2"))
+    assert first.reason == Reason("waits_for_pump", {"zone": "tan-binh-1-k2"})
+    later = zones.look(first.zone, known(FIRST + 3600))
+    assert (later.reason.code, later.run_seconds) == ("slot_due", 600)
+    assert says(later.zone, known(FIRST + 3601)) == ("next_slot", None)
+
+
+def test_a_slot_held_back_by_something_else_meanwhile_is_given_up_after_its_grace() -> None:
+    waits = zones.look(ZONE, known(FIRST, ahead="tan-binh-1-k2")).zone
+    dry = zones.look(waits, replace(known(FIRST + 1200), has_bus=False))
+    assert dry.reason.code == "bus_silent"
+    assert says(dry.zone, known(FIRST + 1201)) == ("slot_missed", None)

@@ -7,16 +7,19 @@ Faults are switches: bus cut, coil welded, board restarted, valve without flow.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from nongso.gateway.fieldbus import BusUnreachable, NoAnswer
+from nongso.gateway.fieldbus import BusUnreachable, NoAnswer, UnitRefused
 from nongso.gateway.registers import Coils, Device, Inputs, Pulse
 from nongso.gateway.valves.alarms import Alarms
 from nongso.gateway.valves.bus import BusWork, Relay, Sensor
 from nongso.gateway.valves.desk import Desk
 from nongso.gateway.valves.plan import Care, Layout, Plan, Switches
 from nongso.gateway.valves.supervisor import Supervisor
+from nongso.gateway.valves.supply import Limits, MainsWatch, TankWatch
+from nongso.gateway.valves.water import WaterWatch
 
 ZONES = {"k1": (0, 600.0), "k2": (1, 600.0), "k3": (2, 30.0)}
 PUMP, MAIN = 7, 6
+METER_UNIT, TANK_UNIT, POWER_UNIT = 2, 3, 5
 LEASE = 4.0
 LITRES_A_SECOND = 0.2
 NO_CARE = Care()
@@ -49,6 +52,9 @@ class Board:
     leaks_l_per_s: float = 0.0
     flow_l_per_s: float = LITRES_A_SECOND
     inputs: list[bool] = field(default_factory=lambda: [True, False, False, False])
+    tank_percent: float = 80.0
+    volts: tuple[float, ...] = (230.0,)
+    refuses: set[int] = field(default_factory=set)  # coils that it answers an exception for
     litres: float = 0.0
     asked: int = 0
     offs: list[tuple[float, int]] = field(default_factory=list)
@@ -111,16 +117,26 @@ class Cable:
 
     def coil_pulse(self, unit: int, pulse: Pulse, coil: int, seconds: float) -> None:
         self._ask()
+        if coil in self.board.refuses:
+            raise UnitRefused(unit, 4)
         self.board.ends[coil] = self.board.clock.now + max(1, round(seconds / 0.1)) * 0.1
         self.board.set(coil, True)
         self._answer()
 
     def quantities(self, unit: int, device: Device) -> dict[str, float]:
         self._ask()
-        if self.meter_is_dead:
+        if self.meter_is_dead and unit == METER_UNIT:
             self.board.turn(0.3)
             raise NoAnswer(unit, "no answer")
-        return {"water_total": self.board.litres, "water_flow": 0.0, "tank_level": 80.0}
+        if unit == POWER_UNIT:
+            if not self.board.volts:
+                self.board.turn(0.3)
+                raise NoAnswer(unit, "it has no power itself")
+            names = ("voltage", "voltage.2", "voltage.3")
+            return dict(zip(names, self.board.volts, strict=False))
+        if unit == TANK_UNIT:
+            return {"tank_level": self.board.tank_percent}
+        return {"water_total": self.board.litres, "water_flow": 0.0}
 
     def read_inputs(self, unit: int, inputs: Inputs, urgent: bool = False) -> tuple[bool, ...]:
         self._ask()
@@ -135,7 +151,7 @@ class Rig:
     """Supervisor parts on a board, all on one clock: the loop of ``supervisor.py`` by hand."""
 
     _metered, meter_now = Supervisor._metered, Supervisor.meter_now
-    _switched = Supervisor._switched
+    _switched, _listen = Supervisor._switched, Supervisor._listen_to_a_sensor
 
     def __init__(
         self,
@@ -144,8 +160,11 @@ class Rig:
         care: Care = NO_CARE,
         siren: int | None = None,
         switches: Switches = NO_SWITCHES,
+        lowest_percent: float | None = None,
+        power: Limits | None = None,
     ) -> None:
         self.care = care
+        self.lowest_percent, self.power = lowest_percent, power
         self.siren, self.switches = siren, switches
         self.clock = Clock()
         self.board = Board(self.clock)
@@ -158,8 +177,6 @@ class Rig:
 
     def start(self) -> None:
         """A new supervisor process; the board is as it was."""
-        from nongso.gateway.valves.water import WaterWatch
-
         alarms = Alarms()
         layout = Layout(
             ZONES, PUMP, MAIN, 8, self.auto_off, self.siren, self.switches, care=self.care
@@ -175,9 +192,15 @@ class Rig:
         )
         self.desk = Desk(self.plan, self.work, self.clock, lambda: self.meter_now())  # type: ignore[misc]
         self.water = WaterWatch()
+        self.tank = None if self.lowest_percent is None else TankWatch(self.lowest_percent)
+        self.mains = None if self.power is None else MainsWatch(self.power)
 
     def sensors(self) -> list[Sensor]:
         found = [Sensor("meter", 2, Device("m", "m"), 1.0)]
+        if self.lowest_percent is not None:
+            found.append(Sensor("tank", 3, Device("t", "t"), 5.0))
+        if self.power is not None:
+            found.append(Sensor("mains", 5, Device("e", "e"), 1.0))
         if self.switches != NO_SWITCHES:
             inputs = Inputs(2, 0, 4)
             found.append(Sensor("switches", 4, Device("s", "s"), 0.5, inputs))
@@ -194,11 +217,7 @@ class Rig:
         """One turn of the supervisor's loop."""
         if self.is_frozen or not self.work.settle():
             return
-        sensor = self.work.ask_a_sensor(1.0)
-        if sensor is not None and sensor.inputs is not None:
-            self._switched(sensor.switches)  # type: ignore[misc]
-        elif sensor is not None:
-            self._metered(sensor.values["water_total"])  # type: ignore[misc]
+        self._listen(1.0)  # type: ignore[misc]
 
     def turn(self, seconds: float, step: float = 0.05) -> None:
         """Let time pass, with the supervisor at work."""

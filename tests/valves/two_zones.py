@@ -10,7 +10,7 @@ PROBE, BUS_NODE = "0200000000000001", "0200000000000009"
 BAND = {"low": 40.0, "high": 55.0, "run_seconds": 20, "soak_seconds": 100}
 
 
-def settings_in(folder: Path, **zone: Any) -> GatewaySettings:
+def settings_in(folder: Path, bus: dict[str, Any] | None = None, **zone: Any) -> GatewaySettings:
     words = {"max_run_seconds": 600, "max_day_seconds": 1200, "area_m2": 120, "band": BAND}
     k1 = words | {"id": "k1", "name": "Khu 1", "coil": 0, "mode": "manual"} | zone
     k2 = words | {"id": "k2", "name": "Khu 2", "coil": 1, "mode": "manual"}
@@ -32,6 +32,7 @@ def settings_in(folder: Path, **zone: Any) -> GatewaySettings:
             "tank": {"unit": 3, "device": "level-qdy30a"},
             "pump_coil": 7,
             "main_coil": 6,
+            **(bus or {}),
         },
         "bus_node": {"farm": "tan-binh", "slug": "binh-lu-bus", "eui64": BUS_NODE},
         "farms": [{"slug": "tan-binh", "name": "Bản Tân Bình"}],
