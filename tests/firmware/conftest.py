@@ -254,6 +254,7 @@ def config(broker: Broker, chip_bus: ChipBus) -> dict[str, Any]:
         "broker": {"host": "127.0.0.1", "port": broker.port, "user": "tb-01", "password": "x"},
         "interval_seconds": 1,
         "resend_seconds": 1,
+        "samples_in_memory": 1,
         "sensors": [
             {"chip": "sht4x", "address": 68},
             {"chip": "bh1750", "address": 35},

@@ -331,3 +331,32 @@ def test_a_node_under_the_name_of_another_user_says_so_at_its_start(new_node: Ne
     until(lambda: "link to the broker" in right.words() or "starts" in right.words(), "the start")
     assert right.end() == 0
     assert "broker.user" not in right.words()
+
+
+def test_what_is_acknowledged_in_time_never_touches_the_flash(
+    new_node: NewNode, gateway: Gateway
+) -> None:
+    node = new_node(samples_in_memory=10)
+    node.start()
+    until(lambda: boots(gateway) and len(gateway.numbers(boots(gateway)[0])) >= 3, "samples")
+    gateway.acknowledges = False
+    assert not list((node.folder / "ring").iterdir())
+    heard = len(gateway.heard)
+    until(lambda: len(gateway.heard) > heard, "a sample that waits")
+    assert node.end() == 0  # and told to end it keeps what nobody has
+    waiting = in_ring(node)
+    assert waiting
+    assert waiting[-1][1] >= len(gateway.numbers(boots(gateway)[0]))
+
+
+@pytest.mark.walk
+def test_a_broker_that_falls_makes_the_node_keep_what_it_has(
+    new_node: NewNode, gateway: Gateway, broker: Broker
+) -> None:
+    gateway.acknowledges = False
+    node = new_node(samples_in_memory=10)
+    node.start()
+    until(lambda: len(gateway.heard) >= 2, "samples")
+    assert in_ring(node) == []
+    broker.kill()
+    until(lambda: in_ring(node), "the samples on the flash")

@@ -51,7 +51,8 @@ def test_samples_come_back_in_order_with_their_headings(scratch):
     assert read_all(ring) == list(range(40))
     again = Ring(scratch, segment_bytes=200)
     for number in range(40):
-        assert again.read()[:2] == (b"boot %d" % (number // 15), body(number))
+        item = again.read()
+        assert (item.heading, item.body) == (b"boot %d" % (number // 15), body(number))
     assert again.read() is None
 
 
@@ -232,3 +233,85 @@ def test_foreign_files_in_the_ring_are_left_alone(scratch):
             file.write(b"?")
     assert kept(scratch) == [0, 1, 2]
     assert "notes.seg" in os.listdir(scratch)
+
+
+# --- the tail: samples that are not on the flash yet
+
+
+def files(folder):
+    """Everything on the flash."""
+    found = {}
+    for name in os.listdir(folder):
+        with open(folder + "/" + name, "rb") as file:
+            found[name] = file.read()
+    return found
+
+
+def test_what_is_acknowledged_in_time_is_never_written(scratch):
+    ring = Ring(scratch, batch=10)
+    for number in range(500):
+        ring.append(HEADING, body(number))
+        if number % 7 == 6:
+            while item := ring.read():
+                last = item
+            assert int(last.body[:6]) == number
+            ring.forget(last.place)
+    assert files(scratch) == {}
+
+
+def test_a_full_tail_is_written_in_one_piece(scratch):
+    ring = filled(scratch, 9, batch=10)
+    assert kept(scratch) == []
+    ring.append(HEADING, body(9))
+    assert kept(scratch) == list(range(10))
+    assert read_all(ring) == list(range(10))
+
+
+def test_a_tail_that_is_flushed_is_on_the_flash(scratch):
+    ring = filled(scratch, 3, batch=10)
+    ring.flush()
+    assert kept(scratch) == [0, 1, 2]
+
+
+def test_batches_read_and_forgotten_at_any_point_give_every_sample_once(scratch):
+    for batch in (1, 3, 10):
+        for read_every in (1, 5):
+            for forget_behind in (0, 4):
+                folder = scratch + f"/{batch}-{read_every}-{forget_behind}"
+                ring = Ring(folder, segment_bytes=250, batch=batch)
+                found = []
+                underway = []
+                for number in range(40):
+                    ring.append(b"boot %d" % (number // 15), body(number))
+                    if number % read_every == 0:
+                        item = ring.read()
+                        while item:
+                            found.append(int(item.body[:6]))
+                            assert item.heading == b"boot %d" % (found[-1] // 15)
+                            underway.append(item)
+                            item = ring.read() if number % 3 else None
+                    if len(underway) > forget_behind:
+                        done = underway[-1 - forget_behind]
+                        underway = underway[len(underway) - forget_behind :]
+                        ring.forget(done.place)
+                        ring.flush()
+                        left = kept(folder, segment_bytes=250)
+                        assert left == list(range(int(done.body[:6]) + 1, number + 1))
+                assert found + read_all(ring) == list(range(40)), folder
+                ring.flush()
+
+
+def test_a_full_ring_of_batches_counts_what_it_gives_up(scratch):
+    ring = filled(scratch, 200, capacity_bytes=1000, segment_bytes=250, batch=4)
+    left = kept(scratch, capacity_bytes=1000, segment_bytes=250)
+    assert left == list(range(200 - len(left), 200))
+    assert ring.lost == 200 - len(left) > 0
+
+
+def test_what_was_forgotten_of_a_batch_is_not_lost_with_it(scratch):
+    ring = filled(scratch, 4, capacity_bytes=1000, segment_bytes=250, batch=4)
+    ring.read()
+    ring.forget(ring.read().place)
+    for number in range(4, 204):
+        ring.append(HEADING, body(number))
+    assert ring.lost + len(read_all(ring)) == 202

@@ -1,32 +1,36 @@
 """The node's memory: samples on the flash, oldest first, until they may be forgotten.
 
-How this works. Frames are appended to segment files; a small cursor file says where the
-oldest sample lies that is not yet forgotten. A segment is removed when the cursor has passed
-it, or, when the ring is full, to make room: then what it still held is counted in ``lost``.
-Every sample is on the disk before ``append`` returns. The cursor file has two places that
-are written in turn, in place, so that one of them is always whole (removing and writing anew is
-not safe against a power cut; measured). A cursor that is too old costs only repeated sending.
+How this works. New samples wait in memory, in the *tail*. While the gateway acknowledges them
+from there, nothing is ever written. When the tail is full (``batch``), or its owner fears for it
+(``flush``), it is written in one piece, because on littlefs each piece costs a whole erased block,
+however small it is (measured). So a power cut takes at most ``batch - 1`` samples, of which the
+gateway has none; with a batch of one, every sample is on the flash before ``append`` returns.
 
-When the flash cannot be written, samples stay in memory and can be read from there.
+Frames are appended to segment files; a small cursor (``kept``) says where the oldest sample lies
+that is not yet forgotten. A segment is removed when the cursor has passed it, or, when the ring
+is full, to make room: then what it still held is counted in ``lost``. A cursor that is too old
+costs only repeated sending. When the flash cannot be written, samples stay in the tail.
 Nothing here knows what a sample means, or of the network.
 """
 
-import binascii
 import os
-import struct
-from collections import namedtuple
 
 from nongso.node import frames
 from nongso.node.interpreter import sync
+from nongso.node.kept import Kept
 from nongso.node.log import Trouble
 
-# place: opaque, for ``forget``
-Item = namedtuple("Item", ("heading", "body", "place"))
-
-_CURSOR = "<5I"
-_SLOT = 32
 _IN_MEMORY = 1 << 30  # as segment number: larger than any real one
 _MEMORY_SAMPLES = 60
+
+
+class Item:
+    """One sample. ``place`` is opaque, for ``forget``; it moves from memory to the flash."""
+
+    def __init__(self, heading: bytes, body: bytes, place: "tuple[int, int]") -> None:
+        self.heading = heading
+        self.body = body
+        self.place = place
 
 
 class RingError(OSError):
@@ -37,17 +41,22 @@ class Ring:
     """Samples in one folder. ``lost`` counts samples given up, ``damaged`` spots skipped."""
 
     def __init__(
-        self, folder: str, capacity_bytes: int = 262144, segment_bytes: int = 4096
+        self,
+        folder: str,
+        capacity_bytes: int = 262144,
+        segment_bytes: int = 4096,
+        batch: int = 1,
     ) -> None:
         """Open or make the ring. Raises ``RingError`` if the folder cannot be read or made."""
+        self.batch = batch
         self._folder = folder
         self._segment_bytes = segment_bytes
         self._most_segments = max(2, capacity_bytes // segment_bytes)
         self._trouble = Trouble("ring in " + folder)
-        self._unwritten: list[Item] = []
+        self._tail: list[Item] = []
+        self._tail_read = 0  # so many of the tail were read already
         self._memory_count = 0
         self.lost = self.damaged = 0
-        self._generation = 0
         self._oldest = (0, 0)  # segment and offset of the oldest sample not forgotten
         _make_folder(folder)
         try:
@@ -58,8 +67,7 @@ class Ring:
                 "if the flash is damaged, move the folder away (it holds what was not sent) and "
                 "start again" % (folder, e)
             )
-        self._read_in_memory = 0
-        self._reader, self._reader_heading = (0, 0), b""
+        self._read_from((0, 0))
         self._go_to_oldest()
 
     def _open(self) -> None:
@@ -68,7 +76,9 @@ class Ring:
             for name in os.listdir(self._folder)
             if name.endswith(".seg") and name[:-4].isdigit()
         )
-        self._load_cursor()
+        self._cursor = Kept(self._folder + "/cursor", 4)
+        segment, offset, self.lost, self.damaged = self._cursor.numbers
+        self._oldest = (segment, offset)
         while self._segments and self._segments[0] < self._oldest[0]:
             self._remove(self._segments.pop(0))
         if self._segments and self._segments[0] > self._oldest[0]:
@@ -76,48 +86,57 @@ class Ring:
         self._open_last()
 
     def append(self, heading: bytes, body: bytes) -> None:
-        """Keep a sample; on return it is on the disk, or, after a failure that is said, in memory.
-
-        Raises ``ValueError`` for a sample or heading over 1 KiB.
-        """
+        """Keep a sample. Raises ``ValueError`` for a sample or heading over 1 KiB."""
         frames.frame(frames.SAMPLE, body)
         frames.frame(frames.HEADING, heading)
         self._memory_count += 1
-        self._unwritten.append(Item(heading, body, (_IN_MEMORY, self._memory_count)))
+        self._tail.append(Item(heading, body, (_IN_MEMORY, self._memory_count)))
+        if len(self._tail) >= self.batch:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the tail; on return it is on the flash, or, after a failure that is said, here."""
+        if not self._tail:
+            return
         try:
-            while self._unwritten:
-                self._write(self._unwritten[0])
-                self._unwritten.pop(0)
+            while self._tail:
+                self._write()
         except OSError as e:
             self._writable = False  # what was begun may be torn: never append to it
             self._trouble.failed("cannot write (%s); samples stay in memory" % e)
-            if len(self._unwritten) > _MEMORY_SAMPLES:
-                self._unwritten.pop(0)
+            while len(self._tail) > max(_MEMORY_SAMPLES, self.batch):
+                self._drop_from_tail(1)
                 self.lost += 1
         else:
             self._trouble.well("can write again")
 
+    def tail(self) -> "list[Item]":
+        """Return what is in memory only, oldest first, for a memory that outlives a sleep."""
+        return list(self._tail)
+
     def read(self) -> "Item | None":
         """Return the next sample that was not read yet, oldest first; ``None`` at the end."""
-        while self._reader[0] < _IN_MEMORY:
-            item = self._read_segment()
-            if item is not None:
-                return item
+        while True:
+            if self._ahead:
+                return self._ahead.pop(0)
+            if self._read_segment():
+                continue
             later = [s for s in self._segments if s > self._reader[0]]
             if not later:
                 break
-            self._reader, self._reader_heading = (later[0], 0), b""
-        for item in self._unwritten:
-            if item.place[1] > self._read_in_memory:
-                self._read_in_memory = item.place[1]
-                return item
+            self._read_from((later[0], 0))
+        if self._tail_read < len(self._tail):
+            self._tail_read += 1
+            return self._tail[self._tail_read - 1]
         return None
 
     def forget(self, place: "tuple[int, int]") -> None:
         """Forget this sample and all older ones."""
         if place[0] == _IN_MEMORY:
-            self._unwritten = [i for i in self._unwritten if i.place[1] > place[1]]
-            return
+            self._drop_from_tail(sum(1 for i in self._tail if i.place[1] <= place[1]))
+            if not self._segments:
+                return
+            place = (self._segments[-1], self._size)  # what is on the flash is older
         if place <= self._oldest:
             return
         self._oldest = place
@@ -125,14 +144,23 @@ class Ring:
         while self._segments and self._segments[0] < place[0]:
             self._remove(self._segments.pop(0))
 
+    def _drop_from_tail(self, count: int) -> None:
+        self._tail = self._tail[count:]
+        self._tail_read = max(0, self._tail_read - count)
+
+    def _read_from(self, place: "tuple[int, int]") -> None:
+        """Let ``read`` go on with the frame at this place."""
+        self._reader = place
+        self._reader_heading = b""
+        self._ahead: list[Item] = []  # of the frame before it, not read yet
+
     def _go_to_oldest(self) -> None:
         """Walk up to the cursor, because headings stand before the samples they hold for."""
         segment, offset = self._oldest
-        self._reader, self._reader_heading = (segment, 0), b""
+        self._read_from((segment, 0))
         damaged = self.damaged
-        while segment in self._segments and self._reader[1] < offset:
-            if self._read_segment() is None:
-                break
+        while self._reader[1] < offset and self._read_segment():
+            self._ahead = [item for item in self._ahead if item.place[1] > offset]
         self.damaged = damaged
 
     # --- segments
@@ -164,18 +192,45 @@ class Ring:
                     self._heading = body
         self._writable = os.stat(path)[6] == self._size
 
-    def _write(self, item: Item) -> None:
-        out = frames.frame(frames.SAMPLE, item.body)
-        if not self._writable or self._size + len(out) > self._segment_bytes:
+    def _write(self) -> None:
+        """Write the oldest of the tail: as many as share a heading and find room in a frame."""
+        heading = self._tail[0].heading
+        if not self._writable:
             self._begin_segment()
-        if self._heading != item.heading:
-            out = frames.frame(frames.HEADING, item.heading) + out
-        with open(self._path(self._segments[-1]), "ab") as file:
+        head = frames.frame(frames.HEADING, heading)
+        room = self._segment_bytes - self._size - (len(head) if heading != self._heading else 0)
+        bodies: list[bytes] = []
+        for item in self._tail:
+            if item.heading != heading:
+                break
+            bodies.append(item.body)
+            if not frames.fits(bodies, room):
+                bodies.pop()
+                break
+        if not bodies:
+            if self._size:
+                self._begin_segment()
+                return
+            bodies = [self._tail[0].body]  # larger than a segment should be
+        out, ends = frames.samples(bodies)
+        start = self._size
+        if heading != self._heading:
+            out, start = head + out, start + len(head)
+        segment = self._segments[-1]
+        with open(self._path(segment), "ab") as file:
             if file.write(out) != len(out):
                 raise OSError(28)  # no space left
             sync(file)
         self._size += len(out)
-        self._heading = item.heading
+        self._heading = heading
+        written, self._tail = self._tail[: len(bodies)], self._tail[len(bodies) :]
+        for item, end in zip(written, ends):  # noqa: B905 (boards: no strict)
+            item.place = (segment, start + end)
+        if self._tail_read:  # and so was everything before it
+            self._read_from((segment, self._size))
+            self._reader_heading = heading
+            self._ahead = written[self._tail_read :]
+            self._tail_read = max(0, self._tail_read - len(written))
 
     def _begin_segment(self) -> None:
         if self._segments and self._size == 0:
@@ -192,74 +247,51 @@ class Ring:
 
     def _give_up_oldest(self) -> None:
         segment = self._segments[0]
+        forgotten = self._oldest[1] if segment == self._oldest[0] else 0
         with open(self._path(segment), "rb") as file:
-            offset = self._oldest[1] if segment == self._oldest[0] else 0
+            offset = 0
             while True:
                 found = frames.read(file, offset)
                 if found is None:
                     break
-                offset = found[2]
-                self.lost += found[0] == frames.SAMPLE
+                kind, body, offset, _ = found
+                start = offset - len(body) - frames.AROUND
+                for _, at in frames.split(kind, body):
+                    self.lost += start + at > forgotten
         self._segments.pop(0)
         self._oldest = (self._segments[0], 0)
         if self._reader < self._oldest:
-            self._reader, self._reader_heading = self._oldest, b""
+            self._read_from(self._oldest)
         self._save_cursor()
         self._remove(segment)
 
-    def _read_segment(self) -> "Item | None":
-        """Return the next sample of the segment that is being read."""
+    def _read_segment(self) -> bool:
+        """Read a frame of the segment that is being read; say whether there was one."""
         segment, offset = self._reader
         if segment not in self._segments:
-            return None
+            return False
         with open(self._path(segment), "rb") as file:
-            while True:
-                found = frames.read(file, offset)
-                if found is None:
-                    return None
-                kind, body, offset, skipped = found
-                if skipped:
-                    self.damaged += 1
-                self._reader = (segment, offset)
-                if kind == frames.HEADING:
-                    self._reader_heading = body
-                elif kind == frames.SAMPLE and self._reader_heading:
-                    return Item(self._reader_heading, body, self._reader)
+            found = frames.read(file, offset)
+        if found is None:
+            return False
+        kind, body, end, skipped = found
+        if skipped:
+            self.damaged += 1
+        self._reader = (segment, end)
+        if kind == frames.HEADING:
+            self._reader_heading = body
+        elif self._reader_heading:
+            start = end - len(body) - frames.AROUND
+            for sample, at in frames.split(kind, body):
+                self._ahead.append(Item(self._reader_heading, sample, (segment, start + at)))
+        return True
 
     # --- cursor
 
-    def _load_cursor(self) -> None:
-        try:
-            with open(self._folder + "/cursor", "rb") as file:
-                found = file.read()
-        except OSError:
-            return
-        for start in (0, _SLOT):
-            slot = found[start : start + 24]
-            if len(slot) < 24 or struct.unpack("<I", slot[20:])[0] != binascii.crc32(slot[:20]):
-                continue
-            generation, segment, offset, lost, damaged = struct.unpack(_CURSOR, slot[:20])
-            if generation > self._generation:
-                self._generation = generation
-                self._oldest = (segment, offset)
-                self.lost, self.damaged = lost, damaged
-
     def _save_cursor(self) -> None:
-        self._generation += 1
-        slot = struct.pack(
-            _CURSOR, self._generation, self._oldest[0], self._oldest[1], self.lost, self.damaged
-        )
-        slot += struct.pack("<I", binascii.crc32(slot)) + bytes(_SLOT - 24)
-        path = self._folder + "/cursor"
         try:
-            try:
-                os.stat(path)
-            except OSError:
-                with open(path, "wb") as file:
-                    file.write(bytes(_SLOT * 2))
-            with open(path, "r+b") as file:
-                file.seek(_SLOT * (self._generation & 1))
-                file.write(slot)
+            segment, offset = self._oldest
+            self._cursor.keep((segment, offset, self.lost, self.damaged))
         except OSError as e:  # an old cursor: after a restart some samples are sent again
             self._trouble.failed("cannot write the cursor (%s)" % e)
 

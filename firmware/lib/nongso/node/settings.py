@@ -20,6 +20,7 @@ Settings = namedtuple(
         "interval_seconds",
         "resend_seconds",
         "ring_bytes",
+        "samples_in_memory",  # at most so many wait for the flash: what a power cut may take
         "sensors",  # as written: each chip's own keys are checked by board and driver
         "board",
         "wifi",
@@ -106,6 +107,7 @@ def parse(text: str) -> Settings:
         _number("", found, "interval_seconds", 1, 86400, 300),
         _number("", found, "resend_seconds", 1, 3600, 15),
         _number("", found, "ring_bytes", 16384, 1 << 30, 262144),
+        _number("", found, "samples_in_memory", 1, 20, 10),
         sensors,
         _get("", found, "board", dict, {}),
         _get("", found, "wifi", dict, {}),

@@ -37,7 +37,9 @@ class Station:
         self._interval_ms = settings.interval_seconds * 1000
         self.boot = random_bits(30)
         self._seq = 0
-        self._ring = Ring(board.folder + "/ring", settings.ring_bytes)
+        self._ring = Ring(
+            board.folder + "/ring", settings.ring_bytes, batch=settings.samples_in_memory
+        )
         self._clock = Clock(board.unix_seconds)
         self._origins = Origins(board.folder)
         self._has_untimed = False
@@ -78,6 +80,7 @@ class Station:
         await self._ended.wait()
         for task in tasks:
             task.cancel()
+        self._ring.flush()
         await self._uplink.say_goodbye()
         say("node ends; what is not acknowledged stays in the ring")
         if self._failure is not None:

@@ -70,6 +70,7 @@ class Uplink:
     async def run(self) -> None:
         """Keep the link up and samples flowing, for ever."""
         pause_ms = _FIRST_PAUSE_MS
+        was_up = False
         while True:
             self.alive_at = ticks_ms()
             try:
@@ -78,11 +79,15 @@ class Uplink:
                 await self._client.subscribe([self._ack, self._down])
                 await self._client.publish(self._status, topics.ONLINE, retain=True, sure=False)
                 self._link_trouble.well("up")
+                was_up = True
                 pause_ms = _FIRST_PAUSE_MS
                 self._take_up_again()
                 await self._send_samples()
             except (LinkLost, OSError, MemoryError) as e:
                 self._link_trouble.failed(str(e) or repr(e))
+                if was_up:
+                    self._ring.flush()  # a power cut often takes the broker first
+                was_up = False
                 await self._client.close()
             # Not all nodes of a farm at once when the broker comes back.
             await sleep_ms(pause_ms + random_bits(8) * pause_ms // 512)
