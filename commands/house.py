@@ -5,6 +5,7 @@ start, so the rooms' settings files are written at each start too. ``docs/contra
 1, 2, 5 and 6 describe the files.
 """
 
+import datetime
 import errno
 import fcntl
 import os
@@ -35,6 +36,9 @@ BUS_NODE = {"farm": "tan-binh", "slug": "binh-lu-bus"}
 PUMP_COIL = 7
 MAIN_COIL = 6
 SAMPLE_SECONDS = 10
+ZONES_AT_ONCE = 3  # of four, which together take more than the pump gives
+SOURCE = "be-chua"
+LITRES_PER_DAY = 60_000.0
 
 
 def _zone(zone: str, name: str, coil: int, area_m2: int, mode: str) -> dict[str, Any]:
@@ -258,16 +262,38 @@ class House:
                 "pump_coil": PUMP_COIL,
                 "main_coil": MAIN_COIL,
                 "pump_l_per_min": PUMP_L_PER_MIN * speed,
+                "zones_at_once": ZONES_AT_ONCE,
+                "mains": {"meters": [{"unit": 4, "device": "meter-pzem-016"}]},
             },
+            "sources": [self._source(speed)],
             "bus_node": self.bus_node(),
             "farms": FARMS,
             "greenhouses": [
-                {**g, "zones": [{**z, "flow_l_per_min": _flow(z, speed)} for z in g["zones"]]}
+                {
+                    **g,
+                    "zones": [
+                        {**z, "flow_l_per_min": _flow(z, speed), "source": SOURCE}
+                        for z in g["zones"]
+                    ],
+                }
                 for g in GREENHOUSES
             ],
             "nodes": self.nodes(),
         }
         return write_private(self.path("gateway", "gateway.json"), settings)
+
+    def _source(self, speed: float) -> dict[str, Any]:
+        """The simulated farm's tank, as a source that was tested some weeks ago."""
+        tested = datetime.date.today() - datetime.timedelta(days=40)
+        return {
+            "id": SOURCE,
+            "name": "Bể chứa Bình Lư",
+            "kind": "tank",
+            "level_node": self.bus_node()["eui64"],
+            "lowest_percent": 10.0,
+            "litres_per_day": LITRES_PER_DAY * speed,
+            "tested_on": tested.isoformat(),
+        }
 
     def write_platform(self, ports: Ports, host: str, url: str) -> Path:
         settings = {

@@ -94,6 +94,7 @@ def _suffer(
     if faults.has("brown_out"):
         relays.power_off()
     relays.weld(frozenset(switched(settings, at) for at in faults.at("welded")))
+    relays.dead = frozenset(switched(settings, at) for at in faults.at("dead_relay"))
     bus.suffer(faults)
     model.suffer(faults)
 

@@ -20,6 +20,7 @@ KINDS = {
     "stuck_open": "zone",  # the valve stays as open as it is, or opens, whatever its coil says
     "stuck_closed": "zone",
     "welded": "switch",  # the relay's contact does not open any more
+    "dead_relay": "switch",  # the board answers that it cannot switch it on
     "dry_pump": "",  # it turns and moves no water
     "burst_pipe": "",  # behind the main valve: flows while pump and main valve are on
     "leak": "",  # before the main valve, behind the meter: flows whatever is closed
@@ -30,8 +31,10 @@ KINDS = {
     "wrong": "unit",  # answers in another unit's name
     "garbled": "unit",  # answers with broken bytes
     "brown_out": "",  # relay board, meter and tank sensor have no power
+    "bad_mains": "",  # the pump's mains has 160 V
+    "low_tank": "",  # its sensor reads 3 %
 }
-UNITS = ("relay", "meter", "tank")
+UNITS = ("relay", "meter", "tank", "mains")
 MOST_FAULTS = 100
 _LONGEST_FILE = 65536
 

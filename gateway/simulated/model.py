@@ -42,6 +42,7 @@ _WATER = {
     "pump": (0.0, 1.0),
     "total_litres": (0.0, _SUM),
     "refilled_litres": (0.0, _SUM),
+    "energy_wh": (0.0, _SUM),
 }
 
 
@@ -176,7 +177,7 @@ class FarmModel:
             if state["version"] != _VERSION:
                 raise ValueError(f"version {state['version']} is not {_VERSION}")
             at = _number(state, "at", (0.0, _SUM))
-            _take(self.water, _WATER, state["water"])
+            _take(self.water, _WATER, {"energy_wh": 0.0} | state["water"])
             self.water.tank_litres = min(self.water.tank_litres, self.water.capacity_litres)
             self.water.valves = {
                 zone: _number(state["water"]["valves"], zone, (0.0, 1.0))

@@ -117,6 +117,7 @@ class Relays:
     ) -> None:
         self.coils = [False] * RELAYS
         self.welded: frozenset[int] = frozenset()
+        self.dead: frozenset[int] = frozenset()  # the board cannot switch these on
         self._wanted = [False] * RELAYS
         self._ends: dict[int, float] = {}
         self._edge = edge

@@ -1,6 +1,6 @@
-"""The simulated fieldbus: relay board (unit 1), water meter (unit 2), tank level (unit 3).
+"""The simulated fieldbus: relay board, water meter, tank level, energy meter (units 1 to 4).
 
-A real Modbus TCP server. It stands for an Ethernet-to-RS485 converter with three devices on its
+A real Modbus TCP server. It stands for an Ethernet-to-RS485 converter with four devices on its
 line, so a unit that is not there gets exception 0x0B (gateway target failed to respond), as such
 converters answer. Register maps: ``gateway/devices/*.toml``.
 
@@ -32,14 +32,15 @@ from nongso.gateway.simulated.faults import NONE, Faults
 from nongso.gateway.simulated.relay import LONGEST_PULSE, RELAYS, Relays
 from nongso.gateway.simulated.waterworks import Waterworks
 
-RELAY_UNIT, METER_UNIT, LEVEL_UNIT = 1, 2, 3
+RELAY_UNIT, METER_UNIT, LEVEL_UNIT, MAINS_UNIT = 1, 2, 3, 4
 _ON, _OFF = 0xFF00, 0x0000
 _ALL_RELAYS = 0x00FF
 _PULSE = 0x0200
 _VERSION_REGISTER, _VERSION = 0x8000, 200  # V2.00
 _LEVEL_UNIT_CM, _LEVEL_DECIMALS, _TANK_HEIGHT_CM = 1, 1, 200.0
 
-_ROLES = {RELAY_UNIT: "relay", METER_UNIT: "meter", LEVEL_UNIT: "tank"}
+_ROLES = {RELAY_UNIT: "relay", METER_UNIT: "meter", LEVEL_UNIT: "tank", MAINS_UNIT: "mains"}
+_POWER_FACTOR = 0.85
 LATE_SECONDS = 0.7  # more than any master waits
 _UNIT_BYTE = 6  # behind transaction, protocol and length (Modbus TCP 1.0b, section 3.1.3)
 
@@ -106,6 +107,8 @@ class RelayUnit(Unit):
         if _PULSE <= address < _PULSE + RELAYS:
             if not 1 <= value <= LONGEST_PULSE:
                 return ExcCodes.ILLEGAL_VALUE
+            if address - _PULSE in self.relays.dead:
+                return ExcCodes.DEVICE_FAILURE
             self.relays.pulse(address - _PULSE, value)
         elif address < RELAYS or address == _ALL_RELAYS:
             if value not in (_ON, _OFF):
@@ -157,6 +160,24 @@ class LevelUnit(Unit):
             6: int(_TANK_HEIGHT_CM * scale),
         }
         return _window(registers, address, count)
+
+
+class MainsUnit(Unit):
+    """The pump's energy meter, a PZEM-016: 32-bit numbers with the low word first."""
+
+    def __init__(self, water: Waterworks) -> None:
+        self.water = water
+
+    def inputs(self, address: int, count: int) -> Answer:
+        volts, watts = self.water.volts, self.water.pump_watts
+        milliamperes = round(watts / volts / _POWER_FACTOR * 1000.0)
+        tenths, watt_hours = round(watts * 10.0), int(self.water.energy_wh)
+        words = (
+            *(round(volts * 10.0), milliamperes & 0xFFFF, milliamperes >> 16),
+            *(tenths & 0xFFFF, tenths >> 16, watt_hours & 0xFFFF, watt_hours >> 16),
+            *(500, round(_POWER_FACTOR * 100.0), 0),  # 50,0 Hz, and no alarm
+        )
+        return _window(dict(enumerate(words)), address, count)
 
 
 class Line(SimCore):
@@ -271,6 +292,7 @@ class SimulatedBus:
                 RELAY_UNIT: RelayUnit(self._relays, loop),
                 METER_UNIT: MeterUnit(self._water),
                 LEVEL_UNIT: LevelUnit(self._water),
+                MAINS_UNIT: MainsUnit(self._water),
             }
         )
         server = ModbusTcpServer(

@@ -19,6 +19,10 @@ ZONE_L_PER_MIN_M2 = 20.0 / 60.0  # drip line: 20 l an hour and m² of zone
 PUMP_L_PER_MIN = 240.0
 BURST_L_PER_MIN = 100.0  # what a burst pipe takes beside the beds, if the pump gives as much
 LEAK_L_PER_MIN = 3.0
+PUMP_WATTS = 1100.0  # 240 l a minute, 15 m high, at 55 %
+IDLE_WATTS = 350.0  # turning without water
+MAINS_VOLTS, DROP_VOLTS, BAD_VOLTS = 229.0, 6.0, 160.0
+LOW_PERCENT = 3.0
 
 
 def _travel(place: float, open_: bool, seconds: float, whole: float) -> tuple[float, float]:
@@ -52,11 +56,21 @@ class Waterworks:
     refilled_litres: float = 0.0
     lost_litres: float = 0.0  # at a leak or a burst pipe
     flow_l_per_min: float = 0.0
+    energy_wh: float = 0.0  # of the pump's meter
+    pump_watts: float = 0.0
     faults: Faults = NONE
 
     @property
     def tank_percent(self) -> float:
-        return 100.0 * self.tank_litres / self.capacity_litres
+        share = 100.0 * self.tank_litres / self.capacity_litres
+        return min(share, LOW_PERCENT) if self.faults.has("low_tank") else share
+
+    @property
+    def volts(self) -> float:
+        """Of the pump's mains."""
+        if self.faults.has("bad_mains"):
+            return BAD_VOLTS
+        return MAINS_VOLTS - DROP_VOLTS * self.pump
 
     def step(self, seconds: float, coils: list[bool]) -> dict[str, float]:
         """Go on by ``seconds`` with these coils; returns the litres that each zone got."""
@@ -80,9 +94,11 @@ class Waterworks:
         self.refilled_litres += refill
         burst = BURST_L_PER_MIN if self.faults.has("burst_pipe") else 0.0
         wished = sum(wish.values()) + burst
-        if self.faults.has("dry_pump"):
-            pump = 0.0
-        rate = min(wished, PUMP_L_PER_MIN) * pump * main
+        moves = 0.0 if self.faults.has("dry_pump") else pump
+        rate = min(wished, PUMP_L_PER_MIN) * moves * main
+        load = min(1.0, rate / PUMP_L_PER_MIN)
+        self.pump_watts = pump * (IDLE_WATTS + (PUMP_WATTS - IDLE_WATTS) * load)
+        self.energy_wh += self.pump_watts * seconds / 3600.0
         leak = LEAK_L_PER_MIN if self.faults.has("leak") else 0.0
         litres = min((rate + leak) * seconds / 60.0, self.tank_litres)
         if litres <= 0.0:

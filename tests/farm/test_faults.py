@@ -91,6 +91,40 @@ def test_a_welded_contact_opens_when_it_is_repaired() -> None:
     assert edges == [(0, True, "pulse"), (0, False, "repaired")]
 
 
+def test_a_dead_relay_and_bad_mains_are_told_over_the_bus(
+    farm: Any, wait_for: Callable[..., Any]
+) -> None:
+    file = farm.folder / "faults.json"
+
+    def volts() -> int:
+        return int(farm.ask(4, "04 0000 000A")[6:11].replace(" ", ""), 16)
+
+    assert volts() == 2290
+    faults.write(file, [Fault("dead_relay", K1), Fault("bad_mains"), Fault("low_tank")])
+    wait_for(lambda: volts() == 1600, "the mains to fall")
+    assert farm.ask(1, "05 0200 0014") == "85 04"
+    assert farm.ask(1, "05 0201 0014") == "05 02 01 00 14", "its neighbour switches"
+    assert int(farm.ask(3, "03 0004 0001")[6:11].replace(" ", ""), 16) == 60, "3 % of 2 m, in mm"
+    faults.write(file, [])
+    wait_for(lambda: volts() > 2200, "the mains to come back")
+    assert farm.ask(1, "05 0200 0014") == "05 02 00 00 14"
+
+
+def test_the_energy_meter_counts_what_the_pump_takes(model: FarmModel) -> None:
+    model.advance(60.0, [False] * 8)
+    assert (model.water.energy_wh, model.water.pump_watts) == (0.0, 0.0)
+    model.advance(3600.0, WET_K1)
+    litres, wh = model.water.total_litres, model.water.energy_wh
+    assert 580 < wh < 620, "a third of its load is on the pump"
+    assert 0.1 < wh / litres < 0.15, "kWh a cubic metre"
+    saved = model.state()
+    model.restore(saved)
+    assert model.water.energy_wh == wh
+    del saved["water"]["energy_wh"]
+    model.restore(saved)
+    assert model.water.energy_wh == 0.0, "a state of before"
+
+
 def test_a_fault_that_is_switched_on_is_there_within_its_time(farm_settings: FarmSettings) -> None:
     seen = FaultFile(farm_settings)
     assert not seen.now(NOON).has("leak")
