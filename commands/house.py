@@ -284,7 +284,7 @@ class House:
 
     def _source(self, speed: float) -> dict[str, Any]:
         """The simulated farm's tank, as a source that was tested some weeks ago."""
-        tested = datetime.date.today() - datetime.timedelta(days=40)
+        tested = datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=40)
         return {
             "id": SOURCE,
             "name": "Bể chứa Bình Lư",
