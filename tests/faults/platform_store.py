@@ -194,7 +194,7 @@ def _check_cut(cut: Cut, work: Work, folder: Path) -> int:
     return len(named)
 
 
-def _begin(folder: Path) -> None:
+def begin(folder: Path) -> Settings:
     """Lay down a platform that knows a gateway; its readings are made by the first start."""
     folder.mkdir()
     records, keys = _migrated()
@@ -203,12 +203,13 @@ def _begin(folder: Path) -> None:
     if keys:
         settings.keys_file.write_text(keys)
         settings.keys_file.chmod(0o600)
+    return settings
 
 
 def power_cuts(seed: int, folder: Path, turns: int = 40) -> Counter[str]:
     """One life of a platform with a power cut at every twentieth call or so."""
     home = folder / "home"
-    _begin(home)
+    begin(home)
     disk = Disk(home, seed)
     work = Work(seed, disk)
     count: Counter[str] = Counter()
@@ -235,7 +236,7 @@ def refusals(seed: int, folder: Path, most: int = 10_000) -> Counter[str]:
     """
     why, lasts = ("full", "broken")[seed % 2], 1 + seed // 2 % 3
     home = folder / "home"
-    _begin(home)
+    begin(home)
     disk = Disk(home, seed)
     work = Work(seed, disk)
     count: Counter[str] = Counter()

@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import conftest  # noqa: F401  (lays the other rooms' parts on the path)
 import gateway_store
 import platform_store
+import yard
 
 MOST_SECONDS_A_SEED = 900
 MEMORY = Path("/dev/shm")
@@ -42,16 +43,25 @@ class Campaign(NamedTuple):
 
 CAMPAIGNS = {
     "gateway-cuts": Campaign(
-        gateway_store.power_cuts, "cuts", 300, 10_000, "power cuts of the gateway's store"
+        gateway_store.power_cuts, "cuts", 200, 10_000, "power cuts of the gateway's store"
     ),
     "gateway-refusals": Campaign(
         gateway_store.refusals, "refused calls", 1, 600, "its disk full or broken at each call"
     ),
     "platform-cuts": Campaign(
-        platform_store.power_cuts, "cuts", 300, 10_000, "power cuts of the platform's databases"
+        platform_store.power_cuts, "cuts", 200, 10_000, "power cuts of the platform's databases"
     ),
     "platform-refusals": Campaign(
-        platform_store.refusals, "refused calls", 60, 300, "their disk full or broken at each call"
+        platform_store.refusals, "refused calls", 50, 300, "their disk full or broken at each call"
+    ),
+    "kills": Campaign(
+        yard.kills, "kills of the gateway", 15, 1000, "kill -9 of gateway, broker, platform, node"
+    ),
+    "partitions": Campaign(
+        yard.partitions, "partitions", 25, 1000, "lines cut, silent or deaf for 50 ms to 90 days"
+    ),
+    "nemesis": Campaign(
+        yard.nemesis, "faults", 40, 8000, "all of it, with clocks, full disks and floods"
     ),
 }
 

@@ -1,4 +1,7 @@
-"""What gateway and platform have acknowledged survives power cuts and a disk that refuses."""
+"""What was acknowledged survives power cuts, disks that refuse, kills and cut lines.
+
+The same campaigns are played longer by ``make faults-ci`` and ``make faults-long``.
+"""
 
 from pathlib import Path
 
@@ -6,6 +9,7 @@ import gateway_store
 import platform_store
 import pytest
 import torn_disk
+import yard
 
 
 def test_no_power_cut_takes_back_what_the_gateway_acknowledged(tmp_path: Path) -> None:
@@ -32,3 +36,7 @@ def test_the_gateway_goes_on_wherever_its_disk_refused(tmp_path: Path) -> None:
 
 def test_the_platform_goes_on_wherever_its_disk_refused(tmp_path: Path) -> None:
     assert platform_store.refusals(1, tmp_path, most=30)["refused calls"] == 29
+
+
+def test_a_farm_under_a_nemesis_loses_nothing_and_stores_nothing_twice(tmp_path: Path) -> None:
+    assert yard.nemesis(1, tmp_path, many=8)["readings"] > 30
