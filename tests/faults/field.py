@@ -1,8 +1,8 @@
 """Nodes that measure, keep, and send until the gateway has acknowledged; and the ledger.
 
 Each node speaks MQTT with the broker as a board does. What it has measured stays in its ring, over
-its own death too, until the gateway's word comes. The ledger holds all that was ever measured and
-all that was acknowledged, and is what the platform's store is held against.
+its own death too, until the gateway's word comes, and then nowhere but with the gateway. The
+ledger (``made``) holds all that was ever measured; the platform's store is held against it.
 """
 
 import random
@@ -27,7 +27,8 @@ class Node:
     def __init__(self, slug: str, port: int, seed: int, began_at: int) -> None:
         self.slug, self.eui64 = slug, NODES[slug]
         self.made: dict[Key, tuple[int, int]] = {}  # time and warmth of each that was measured
-        self.acknowledged: set[Key] = set()
+        self.is_measuring = False  # by itself, all the time
+        self.heard = threading.Event()  # the gateway has just acknowledged something
         self._chance = random.Random(seed)
         self._port = port
         self._at = began_at
@@ -56,10 +57,6 @@ class Node:
                 self._ring[key] = payload.encode(
                     self.eui64, *key, self._at, records, simulated=True
                 )
-
-    def pass_over(self, seconds: int) -> None:
-        """Time goes by in which nothing is measured."""
-        self._at += seconds
 
     def kill(self) -> None:
         """The board restarts: the connection is gone, the ring is there, a new boot begins."""
@@ -104,14 +101,16 @@ class Node:
         found = ack.decode(message.payload)
         keys = {(found.boot, seq) for seq in range(found.first, found.last + 1)}
         with self._lock:
-            self.acknowledged |= keys
             for key in keys:
                 self._ring.pop(key, None)
                 self._sent.pop(key, None)
+        self.heard.set()
 
     def _run(self) -> None:
         """Send what is due: oldest first, mostly; some of it twice, some out of turn."""
-        while not self._ending.wait(0.05):
+        while not self._ending.wait(0.02):
+            if self.is_measuring:
+                self.measure(1)
             client = self._client
             if client is None or not client.is_connected():
                 continue
