@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nongso.commands import arguments as kinds
-from nongso.commands import care, devices, labels_room, platform_room, trace
+from nongso.commands import care, devices, labels_room, node_room, platform_room, trace
 from nongso.commands.arguments import Command, Parser
 from nongso.commands.errors import CommandError
 
@@ -284,6 +284,7 @@ def parser() -> Parser:
         "--platform", type=kinds.address, required=True, metavar="URL", help="platform's address"
     )
 
+    node_room.add(rooms, data)
     platform_room.add(rooms, settings)
     trace.add(rooms, settings)
 

@@ -8,6 +8,7 @@ start, so the rooms' settings files are written at each start too. ``docs/contra
 import datetime
 import errno
 import fcntl
+import hmac
 import os
 import shutil
 from collections.abc import Callable
@@ -202,6 +203,11 @@ class House:
             for slug, farm, greenhouse, zone, _, _ in NODES
         ]
 
+    def node_key(self, slug: str) -> str:
+        """What signs updates for a node: derived, so that houses from before have it too."""
+        password = self.identity["broker"][slug]
+        return hmac.digest(password.encode(), b"nongso node key", "sha256").hex()
+
     def broker(self, ports: Ports, user: str) -> dict[str, Any]:
         """How one user reaches the broker."""
         password = self.identity["broker"][user]
@@ -278,7 +284,7 @@ class House:
                 }
                 for g in GREENHOUSES
             ],
-            "nodes": self.nodes(),
+            "nodes": [{**node, "key": self.node_key(node["slug"])} for node in self.nodes()],
         }
         return write_private(self.path("gateway", "gateway.json"), settings)
 
@@ -323,6 +329,7 @@ class House:
                 {"chip": "soil", "pin": 34, "dry": dry, "wet": wet},
             ],
             "board": {"simulated": f"127.0.0.1:{ports.chips}"},
+            "key": self.node_key(slug),
         }
         folder = self.path("nodes", slug)
         write_private(folder / "config.json", config)

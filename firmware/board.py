@@ -65,14 +65,18 @@ PINS = {
 _FULL_MV = {"esp32": 3050, "esp32c3": 2800, "pico_w": 3290}  # where the converter's scale ends
 _WIFI_PATIENCE_MS = 20000
 _WATCHDOG_MS = 8000  # the RP2's longest is 8388
+_SIMULATED_WATCHDOG_MS = 30000
 
 
-def open_board(settings):
-    """Open the board that the settings and the platform name. Raises ``SettingsError``."""
+def open_board(settings, is_trial=False):
+    """Open the board that the settings and the platform name. Raises ``SettingsError``.
+
+    A version on trial is watched in any case.
+    """
     if "simulated" in settings.board:
         return SimulatedBoard(settings)
     if sys.platform in ("esp32", "rp2"):
-        return RealBoard(settings)
+        return RealBoard(settings, is_trial)
     raise SettingsError(
         "config.json: this is no board (%s), so board.simulated must name the chip bus "
         "of a simulated farm as HOST:PORT" % sys.platform
@@ -104,6 +108,7 @@ class SimulatedBoard(_Board):
         machine.plug_in(host, int(port), settings.node)
         self.i2c = machine.I2C(0)
         self._machine = machine
+        self._dog = machine.WDT(timeout=_SIMULATED_WATCHDOG_MS)
 
     def adc(self, pin):
         """An analogue input."""
@@ -120,7 +125,8 @@ class SimulatedBoard(_Board):
         """The machine is in its network."""
 
     def feed(self):
-        """No watchdog: a machine that was asleep would be taken for a node that hangs."""
+        """Tell the watchdog that the node is well; this machine may be busy for a while."""
+        self._dog.feed()
 
     async def wait_for_switch_off(self):
         """Return when the process is asked to end (SIGTERM)."""
@@ -139,7 +145,7 @@ class RealBoard(_Board):
 
     simulated = False
 
-    def __init__(self, settings):
+    def __init__(self, settings, is_trial=False):
         import machine
 
         self._machine = machine
@@ -165,7 +171,7 @@ class RealBoard(_Board):
         self._wlan = None
         self._is_clock_set = False
         self._dog = None
-        if settings.board.get("watchdog", True):
+        if is_trial or settings.board.get("watchdog", True):
             self._dog = machine.WDT(timeout=_WATCHDOG_MS)
 
     def adc(self, pin):
@@ -254,16 +260,6 @@ def _model():
     if sys.platform == "rp2":
         return "pico_w"
     return "esp32c3" if "C3" in os.uname().machine else "esp32"
-
-
-def restart():
-    """Start anew after a failure: a real board resets itself, a simulated one ends."""
-    if sys.platform in ("esp32", "rp2"):
-        import machine
-
-        time.sleep(5)  # so that somebody at the serial line can read why
-        machine.reset()
-    sys.exit(1)
 
 
 def read_config():

@@ -1,43 +1,50 @@
-"""Runs the node with the ``config.json`` of the current folder.
+"""Runs the node: chooses the version of its program (``slots``) and hands over to it.
 
 On a board MicroPython starts this file by itself. On a PC: ``micropython .../firmware/main.py``
 with MICROPYPATH naming the simulated board, ``firmware`` and ``firmware/lib``; CPython
 likewise with PYTHONPATH. Ends with status 1 and one sentence if the configuration is unusable.
+
+This file and ``slots.py`` stay on the board as they are when a new version comes over the air, so
+whatever a version does wrong must end here.
 """
 
-import asyncio
 import sys
+import time
 
-import board
-import fitting
-
-from nongso.node import settings as node_settings
-from nongso.node.log import say
-from nongso.node.sampling import Sampler
-from nongso.node.station import Station
+from slots import CRASHED, begin
 
 
 def main():
     """Run until switched off."""
+    slots = begin()
     try:
-        settings = node_settings.parse(board.read_config())
-        this_board = board.open_board(settings)
-        sampler = Sampler(fitting.fit_sensors(settings, this_board))
-        station = Station(settings, this_board, sampler)
-    except (node_settings.SettingsError, OSError) as e:
-        say("The node cannot start. %s" % e)
-        sys.exit(1)
-    try:
-        asyncio.run(station.run())
-    except KeyboardInterrupt:
-        say("node is interrupted; what is not acknowledged stays in the ring")
-    except Exception as e:
-        say("the node ends by an error of its own: %r" % e)
+        import run
+
+        starts_anew = run.main(slots)
+    except BaseException as e:
+        if isinstance(e, SystemExit) and not slots.is_trial:
+            raise  # the configuration is unusable; it has been said
+        print("the node ends by an error of its own: %r" % e)
         if hasattr(sys, "print_exception"):
             sys.print_exception(e)
         else:
             sys.excepthook(type(e), e, e.__traceback__)
-        board.restart()
+        slots.failed(CRASHED)
+        restart_after_failure()
+    if starts_anew:
+        import machine
+
+        machine.reset()
+
+
+def restart_after_failure():
+    """Start anew: a real board resets itself, a simulated one ends and is started again."""
+    if sys.platform in ("esp32", "rp2"):
+        import machine
+
+        time.sleep(5)  # so that somebody at the serial line can read why
+        machine.reset()
+    sys.exit(1)
 
 
 main()

@@ -4,9 +4,9 @@
 same three. Passwords are hashed here in Mosquitto's own PBKDF2 format, so that none stands on a
 command line and the embedded broker, which has no ``mosquitto_passwd``, takes the same file.
 
-Who may what: a node writes ``up`` and ``status`` under its own name, of whatever farm and
-version of the protocol, and reads its own ``ack`` and ``down``; ``gateway`` reads everything
-under ``nongso/`` and tells the nodes of its farms; ``demo`` may do everything under ``nongso/``.
+Who may what: a node writes ``up``, ``status`` and ``update`` under its own name, of whatever
+farm and version of the protocol, and reads its own ``ack`` and ``down``; ``gateway`` reads
+everything under ``nongso/`` and tells the nodes of its farms; ``demo`` may do everything there.
 So a node whose farm or version is wrong is seen, counted and named by the gateway, and none can
 speak as another. A node under a wrong name of its own is refused by the broker, which tells
 nobody: under MQTT 3.1.1 a forbidden publish still gets a PUBACK, and Mosquitto writes "Denied
@@ -89,7 +89,7 @@ def rights(users: Mapping[str, str], nodes: Sequence[Mapping[str, Any]]) -> dict
         farm, slug = str(node["farm"]), str(node["slug"])
         if slug in users:
             found[slug] = Rights(
-                (f"{ROOT}/+/+/{slug}/up", f"{ROOT}/+/+/{slug}/status"),
+                tuple(f"{ROOT}/+/+/{slug}/{leaf}" for leaf in ("up", "status", "update")),
                 (topic(farm, slug, "ack"), topic(farm, slug, "down")),
             )
     if "gateway" in users:

@@ -24,7 +24,7 @@ import socket
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import paho.mqtt.client as mqtt
@@ -79,8 +79,16 @@ class _Burst:
 class Inbox:
     """Receives for one gateway. ``start`` begins, ``stop`` ends; nothing happens before."""
 
-    def __init__(self, settings: GatewaySettings, store: Store) -> None:
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        store: Store,
+        hear_update: Callable[[Node, bytes], str | None] | None = None,
+    ) -> None:
+        """``hear_update`` gets what nodes say of their program; a sentence back is a refusal."""
         self._settings = settings
+        self._hear_update = hear_update
+        self._to_say: deque[tuple[str, bytes]] = deque()
         self._store = store
         self._intake = Intake(settings)
         self._complaints = Complaints(log)
@@ -102,6 +110,9 @@ class Inbox:
         self._bus_seqs: Counter[str] = Counter()
         self._nodes = {
             topics.topic(node.farm, node.slug, "status"): node for node in settings.nodes
+        }
+        self._updating = {
+            topics.topic(node.farm, node.slug, "update"): node for node in settings.nodes
         }
         everyone: list[Node | BusNode] = [*settings.nodes, settings.bus_node]
         self._own_words = {
@@ -153,6 +164,11 @@ class Inbox:
         except StoreBusy as error:
             self.not_stored += 1
             self._complaints.say("bus", f"readings of the fieldbus are lost: {error}")
+
+    def say(self, topic: str, message: bytes) -> None:
+        """Tell a node something that is lost when it does not listen now; from any thread."""
+        self._to_say.append((topic, message))
+        self._wake()
 
     def is_connected(self) -> bool:
         """Say whether the broker has let us in."""
@@ -226,6 +242,7 @@ class Inbox:
             with contextlib.suppress(BlockingIOError):
                 self._wake_read.recv(4096)
         self._publish_committed()
+        self._publish_said()
         if sock in readable:
             self._read_burst(sock)
         if client.socket() is not None:
@@ -404,6 +421,7 @@ class Inbox:
         if one.topic.endswith("/status") and self._intake.misplaced(one.topic) is None:
             self._status(one.topic, one.raw, now)
             return None
+        node = self._updating.get(one.topic)
         sender = self._intake.sender(one.topic)
         if one.is_retained:
             return _unheard(
@@ -412,10 +430,16 @@ class Inbox:
                 "what the broker kept is no news, and nodes send nothing to keep; to remove it: "
                 f"mosquitto_pub -r -n -t '{one.topic[:100]}'",
             )
-        if sender is not None and not self._budget.allows(sender.eui64, time.monotonic()):
+        speaker = sender or node
+        if speaker is not None and not self._budget.allows(speaker.eui64, time.monotonic()):
             self._count(
-                Refusal(one.topic, "too_many", f"node {sender.slug} sends more than is taken", b"")
+                Refusal(
+                    one.topic, "too_many", f"node {speaker.slug} sends more than is taken", b""
+                )
             )
+            return None
+        if node is not None:
+            self._update(node, one)
             return None
         try:
             return self._intake.judge(one.topic, one.raw, now, one.size)
@@ -479,6 +503,12 @@ class Inbox:
                 "node", {"eui64": node.eui64, "state": state, "at": now}, {key: state}
             )
 
+    def _update(self, node: Node, one: _Arrived) -> None:
+        """A node speaks of its program; nothing of that is a reading."""
+        wrong = self._hear_update(node, one.raw) if self._hear_update is not None else None
+        if wrong is not None:
+            self._count(Refusal(one.topic, "not_understood", wrong, one.raw))
+
     def _lost(self, eui64: str, lost: int) -> None:
         """A node's ring was full: declare what it gave up, when the number has grown."""
         key = f"lost:{eui64}"
@@ -513,6 +543,12 @@ class Inbox:
             if burst.session == self._session:
                 for mid in burst.mids:
                     client.ack(mid, 1)
+
+    def _publish_said(self) -> None:
+        while self._to_say:
+            topic, message = self._to_say.popleft()
+            if self.is_connected():
+                self._client.publish(topic, message, qos=0)
 
 
 def _acks(bursts: Sequence[_Burst]) -> list[tuple[str, bytes]]:

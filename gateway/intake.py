@@ -113,7 +113,7 @@ class Intake:
                 f"farm {farm} is not served here ({', '.join(self._farms)[:200]} are): check farm "
                 "in the node's config.json and farms in gateway.json",
             )
-        if leaf not in ("up", "status"):
+        if leaf not in ("up", "status", "update"):
             return "wrong_topic", f"{topic!r} is for what the gateway tells a node"
         return None
 

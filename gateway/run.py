@@ -22,6 +22,7 @@ from nongso.gateway.settings import GatewaySettings, first_settings, load
 from nongso.gateway.silence import Silence
 from nongso.gateway.status import StatusServer, reading_report
 from nongso.gateway.store import Store
+from nongso.gateway.updates import Updates
 from nongso.gateway.uplink import Uplink
 from nongso.gateway.valves.client import Valves
 from nongso.gateway.watering import Watering
@@ -44,7 +45,8 @@ class Gateway:
         )
         self.valves = Valves(settings.valves_socket)
         self.watering = Watering(settings, self.valves, self.store.latest, self.store)
-        self.inbox = Inbox(settings, self.store)
+        self.updates = Updates(settings, self.store, self._say)
+        self.inbox = Inbox(settings, self.store, self.updates.take)
         self.uplink = Uplink(settings, self.store, self.watering.order)
         sensors = SensorNodes(settings, self.inbox.accept)
         self._polling = BusPoll(settings, self.valves, self.inbox.accept, hear=sensors.hear_bus)
@@ -83,6 +85,10 @@ class Gateway:
     def _watch(self) -> None:
         self._polling.tick(self.watering.running())
         self._silence.tick()
+        self.updates.tick()
+
+    def _say(self, topic: str, message: bytes) -> None:
+        self.inbox.say(topic, message)
 
     def _paced(self, work: Any) -> None:
         """Do ``work`` once a second by the steady clock; what fails once is tried again."""
@@ -126,6 +132,7 @@ class Gateway:
                 }
                 for slug, eui64 in everyone
             },
+            "programs": self.updates.report(),
             "zones": self.watering.states(),
         }
 

@@ -275,7 +275,8 @@ class Greenhouse:
 class Node:
     """A trạm đo. ``zone`` is ``None`` when it speaks for the whole greenhouse.
 
-    ``sensor`` is ``None`` for a node that sends by itself.
+    ``sensor`` is ``None`` for a node that sends by itself. ``key`` signs what is offered to it
+    (64 hex digits, the same as in its ``config.json``); without one it gets no updates.
     """
 
     farm: str
@@ -284,6 +285,7 @@ class Node:
     greenhouse: str
     zone: str | None = None
     sensor: Sensor | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +321,11 @@ class GatewaySettings:
     def valves_socket(self) -> Path:
         """Where the valve supervisor listens."""
         return self.folder / "valves.sock"
+
+    @property
+    def updates_folder(self) -> Path:
+        """Where versions of the nodes' program lie, and which node is to run which."""
+        return self.folder / "updates"
 
     @property
     def devices_folder(self) -> Path:
@@ -443,8 +450,11 @@ def _once(seen: set[Any], value: Any, key: str) -> None:
     seen.add(value)
 
 
+_HEX_DIGITS = frozenset("0123456789abcdef")
+
+
 def _eui64(text: str, key: str) -> None:
-    good = len(text) == 16 and not set(text) - set("0123456789abcdef")
+    good = len(text) == 16 and not set(text) - _HEX_DIGITS
     _need(good, key, f"must be 16 hex digits in lower case, not {text!r}")
 
 
@@ -779,6 +789,8 @@ def _check_nodes(settings: GatewaySettings, farms: set[Any]) -> None:
         _once(slugs, (node.farm, node.slug), key + ".slug")
         _need(node.farm in farms, key + ".farm", f"is {node.farm!r}, which is not under farms")
         if isinstance(node, Node):
+            good = node.key is None or (len(node.key) == 64 and not set(node.key) - _HEX_DIGITS)
+            _need(good, key + ".key", "must be 64 hex digits in lower case")
             _need(
                 node.greenhouse in houses,
                 key + ".greenhouse",

@@ -46,7 +46,7 @@ __all__ = ("PROTECTED", "TELEMETRY", "Accepted", "Message", "Refusal", "Row", "S
 log = logging.getLogger(__name__)
 
 PROTECTED = frozenset(("run", "command", "alarm", "zone", "configuration"))
-TELEMETRY = frozenset(("readings", "node", "refused"))
+TELEMETRY = frozenset(("readings", "node", "program", "refused"))
 
 PATIENCE_SECONDS = 1.0  # the supervisor's lease is 4 s and the watering tick must renew it
 MOST_WAITING_MESSAGES = 20_000

@@ -498,7 +498,7 @@ def configuration_of(settings: GatewaySettings) -> dict[str, Any]:
     """Return what the platform must know of the farm: no key, and nothing of the bus."""
     nodes = [asdict(node) for node in settings.nodes]
     for node in nodes:
-        del node["sensor"]
+        del node["sensor"], node["key"]
     return {
         "name": settings.name,
         "simulated": settings.simulated,

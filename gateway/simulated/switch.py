@@ -5,14 +5,20 @@ and never returns to CPython while it runs. Ctrl-C it knows, but raises wherever
 with its heap locked (in the middle of a collection) that ends in a MemoryError. So both signals
 are kept from the process and arrive as bytes to be read, which MicroPython can wait for
 (``board/power.py``).
+
+Beside it a second process is the board's watchdog: once started (``board/machine.py``) it kills
+the first when it is not fed in time, as the chip would reset a program that hangs.
 """
 
 import ctypes
 import os
+import select
 import signal
 import sys
+from pathlib import Path
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+BITTEN = "watchdog-bit"  # tells the next start of the board why it starts (board/machine.py)
 
 
 def _readable_signals() -> int:
@@ -35,12 +41,44 @@ def _piped_signals() -> int:
     return reading
 
 
+def _watchdog() -> int:
+    """Begin the watchdog; return the handle on which it is started and fed."""
+    reading, writing = os.pipe()
+    board = os.getpid()
+    if os.fork():
+        os.close(reading)
+        os.set_inheritable(writing, True)
+        return writing
+    try:
+        os.close(writing)
+        _watch(reading, board)
+    finally:
+        os._exit(0)
+
+
+def _watch(reading: int, board: int) -> None:
+    """Return when the board has ended; kill it when its last word is older than it promised.
+
+    The dog's clock can go faster, so that a test need not wait for a board that hangs.
+    """
+    seconds: float | None = None
+    speed = float(os.environ.get("NONGSO_WATCHDOG_SPEED", "1"))
+    while select.select([reading], [], [], seconds)[0]:
+        words = os.read(reading, 4096).split()
+        if not words:
+            return
+        seconds = int(words[-1]) / 1000 / speed
+    Path(BITTEN).touch()
+    os.kill(board, signal.SIGKILL)
+
+
 def main() -> None:
     """Run the interpreter with this process's arguments; does not return."""
     from micropython_unix import run_main  # type: ignore[import-untyped]
 
     handle = _readable_signals() if sys.platform == "linux" else _piped_signals()
     os.environ["NONGSO_SWITCH"] = str(handle)
+    os.environ["NONGSO_WATCHDOG"] = str(_watchdog())
     sys.exit(run_main(["micropython", *sys.argv[1:]]))
 
 

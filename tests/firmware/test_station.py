@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from slots import Slots
 from tests.firmware.conftest import Broker, Gateway, until
 
 from nongso.node import settings
@@ -76,7 +77,12 @@ class Hand:
 
     def start(self) -> None:
         self.board.is_off = False
-        station = Station(self._settings, self.board, Sampler([(self.sensor, "")]))
+        station = Station(
+            self._settings,
+            self.board,
+            Sampler([(self.sensor, "")]),
+            Slots(self.board.folder),
+        )
         self.boot = station.boot
 
         def run() -> None:

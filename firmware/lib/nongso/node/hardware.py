@@ -3,7 +3,7 @@
 No board ever loads this file (``typing`` does not exist there).
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Sensor(Protocol):
@@ -43,3 +43,36 @@ class Board(Protocol):
 
     async def wait_for_switch_off(self) -> None:
         """Return when somebody switches the board off; on most boards never."""
+
+
+class Slots(Protocol):
+    """Which version of the program runs, and where another may be written (``slots.py``)."""
+
+    running: str | None
+    is_trial: bool
+
+    @property
+    def number(self) -> int:
+        """Number of the version that runs; 0 where nothing came as an update."""
+
+    @property
+    def rolled(self) -> dict[str, Any] | None:
+        """The version that was given up last: ``number``, ``version``, ``why``."""
+
+    def version(self, slot: str | None) -> dict[str, Any]:
+        """``number`` and ``version`` of what lies in a slot."""
+
+    def place(self, slot: str) -> str:
+        """Folder of a slot."""
+
+    def idle(self) -> str:
+        """The slot into which a new version is written. Raises ``OSError``."""
+
+    def finish(self, slot: str, number: int, version: str) -> None:
+        """Let a slot that is whole be tried at the next start. Raises ``OSError``."""
+
+    def confirm(self) -> None:
+        """Keep the version on trial. Raises ``OSError``."""
+
+    def failed(self, why: str, at_once: bool = False) -> None:
+        """Note why the version on trial ends."""

@@ -24,6 +24,8 @@ Settings = namedtuple(
         "sensors",  # as written: each chip's own keys are checked by board and driver
         "board",
         "wifi",
+        "key",  # 64 hex digits shared with the gateway; empty: no updates
+        "trial_seconds",
     ),
 )
 
@@ -64,6 +66,13 @@ def number(
     """Read a whole number of a sensor's or board's own keys. Raises ``SettingsError``."""
     where = "sensor %s: " % found["chip"] if "chip" in found else ""
     return _number(where, found, key, low, high, default)
+
+
+def _key(found: "dict[str, Any]") -> str:
+    key: str = _get("", found, "key", str, "")
+    if key and (len(key) != 64 or any(c not in "0123456789abcdef" for c in key)):
+        raise SettingsError("config.json: key must be 64 hex digits 0-9 a-f")
+    return key
 
 
 def parse(text: str) -> Settings:
@@ -111,4 +120,6 @@ def parse(text: str) -> Settings:
         sensors,
         _get("", found, "board", dict, {}),
         _get("", found, "wifi", dict, {}),
+        _key(found),
+        _number("", found, "trial_seconds", 5, 86400, 600),
     )

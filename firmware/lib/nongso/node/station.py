@@ -20,7 +20,7 @@ from nongso.node.uplink import Uplink
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from nongso.node.hardware import Board
+    from nongso.node.hardware import Board, Slots
     from nongso.node.sampling import Sampler
     from nongso.node.settings import Settings
 
@@ -31,7 +31,9 @@ _LONGEST_HUSH_MS = 120000
 class Station:
     """One node. ``boot`` is a new random number with each start."""
 
-    def __init__(self, settings: "Settings", board: "Board", sampler: "Sampler") -> None:
+    def __init__(
+        self, settings: "Settings", board: "Board", sampler: "Sampler", slots: "Slots"
+    ) -> None:
         """Open the ring. Raises ``RingError`` if the board's folder cannot be used."""
         self._board, self._sampler = board, sampler
         self._interval_ms = settings.interval_seconds * 1000
@@ -46,9 +48,12 @@ class Station:
         self._alive_at = ticks_ms()
         self._ended = asyncio.Event()
         self._failure: Exception | None = None
+        self._starts_anew = False
         self._heading = record.pack_heading(self.boot, board.simulated, sampler.columns)
         self._clock_trouble = Trouble("clock")
-        self._uplink = Uplink(settings, board, self._ring, self._clock, self._origins, self.boot)
+        self._uplink = Uplink(
+            settings, board, self._ring, self._clock, self._origins, self.boot, slots
+        )
         say(
             "node %s of %s starts, boot %d, %s%s"
             % (
@@ -66,8 +71,11 @@ class Station:
                 "each user write under its own name only" % (settings.node, settings.broker.user)
             )
 
-    async def run(self) -> None:
-        """Run until somebody switches the board off, or raise what ended a part of the node."""
+    async def run(self) -> bool:
+        """Run until the board is switched off or is to start anew; says whether it is.
+
+        Raises what ended a part of the node.
+        """
         tasks = [
             asyncio.create_task(self._until_it_ends(part))
             for part in (
@@ -75,6 +83,7 @@ class Station:
                 self._uplink.run(),
                 self._watch(),
                 self._board.wait_for_switch_off(),
+                self._try_new_version(),
             )
         ]
         await self._ended.wait()
@@ -85,6 +94,11 @@ class Station:
         say("node ends; what is not acknowledged stays in the ring")
         if self._failure is not None:
             raise self._failure
+        return self._starts_anew
+
+    async def _try_new_version(self) -> None:
+        await self._uplink.updates.run()
+        self._starts_anew = True
 
     async def _until_it_ends(self, part: "Coroutine[None, None, None]") -> None:
         try:
@@ -95,7 +109,7 @@ class Station:
 
     async def _watch(self) -> None:
         """Feed the watchdog as long as every part of the node shows that it is alive."""
-        while True:
+        while not self._uplink.updates.has_failed():
             now = ticks_ms()
             if (
                 ticks_diff(now, self._alive_at) < self._interval_ms + _LONGEST_HUSH_MS
@@ -103,6 +117,7 @@ class Station:
             ):
                 self._board.feed()
             await sleep_ms(_FEED_MS)
+        self._starts_anew = True
 
     async def _keep_sampling(self) -> None:
         due = ticks_ms()

@@ -12,12 +12,13 @@ from nongso.node import record
 from nongso.node.interpreter import TYPE_CHECKING, random_bits, sleep_ms, ticks_ms, wait_event
 from nongso.node.log import Trouble, say
 from nongso.node.mqtt import Client, LinkLost
+from nongso.node.updates import Updates
 from nongso.node.window import Underway, Window
 from nongso.wire import ack, payload, topics
 
 if TYPE_CHECKING:
     from nongso.node.clock import Clock, Origins
-    from nongso.node.hardware import Board
+    from nongso.node.hardware import Board, Slots
     from nongso.node.ring import Ring
     from nongso.node.settings import Settings
 
@@ -37,6 +38,7 @@ class Uplink:
         clock: "Clock",
         origins: "Origins",
         boot: int,
+        slots: "Slots",
     ) -> None:
         def topic(leaf: str) -> str:
             return topics.topic(settings.farm, settings.node, leaf)
@@ -45,7 +47,8 @@ class Uplink:
         self._origins, self._boot = origins, boot
         self._eui64 = settings.eui64
         self._up, self._status = topic("up"), topic("status")
-        self._ack, self._down = topic("ack"), topic("down")
+        self._ack, self._down, self._update = topic("ack"), topic("down"), topic("update")
+        self.updates = Updates(settings, slots, self._send_update)
         self._window = Window(resend_ms=settings.resend_seconds * 1000)
         self._wake = asyncio.Event()
         self.alive_at = ticks_ms()
@@ -78,6 +81,7 @@ class Uplink:
                 await self._client.connect()
                 await self._client.subscribe([self._ack, self._down])
                 await self._client.publish(self._status, topics.ONLINE, retain=True, sure=False)
+                await self._client.publish(self._update, self.updates.words())
                 self._link_trouble.well("up")
                 was_up = True
                 pause_ms = _FIRST_PAUSE_MS
@@ -177,11 +181,22 @@ class Uplink:
             except (ValueError, RuntimeError) as e:  # RuntimeError: nested without end
                 say("an acknowledgement cannot be read: %s" % e)
         else:
-            say("a message on …/down is not understood by this version (%d bytes)" % len(message))
+            try:
+                self.updates.take(message)
+            except (ValueError, RuntimeError) as e:
+                say("a message on …/down is not understood by this version (%s)" % e)
+
+    async def _send_update(self, message: bytes) -> None:
+        """Publish on ``update`` if the link is up; what is lost is asked for again."""
+        try:
+            await self._client.publish(self._update, message, sure=False)
+        except LinkLost:
+            pass
 
     def _forget(self, word: "ack.Ack") -> None:
         done = self._window.acknowledge(word)
         if done:
+            self.updates.heard(done[-1].boot == self._boot)
             self._ring.forget(done[-1].item.place)
             self._ack_trouble.well("the gateway acknowledges")
             self._wake.set()

@@ -1,13 +1,14 @@
-"""MQTT topics: ``nongso/1/<farm>/<node>/<leaf>`` with leaf up, ack, down or status.
+"""MQTT topics: ``nongso/1/<farm>/<node>/<leaf>`` with leaf up, ack, down, status or update.
 
 ``up``     readings, node to gateway, QoS 1
 ``ack``    the gateway has committed these messages
-``down``   settings and update offers, gateway to node
+``down``   settings, update offers and their pieces, gateway to node
 ``status`` ``online`` or ``offline``, retained, the latter as last will
+``update`` what program runs and what it asks for of a new one, node to gateway
 """
 
 PREFIX = "nongso/1"
-LEAVES = ("up", "ack", "down", "status")
+LEAVES = ("up", "ack", "down", "status", "update")
 ONLINE = b"online"
 OFFLINE = b"offline"
 
