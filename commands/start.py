@@ -32,6 +32,7 @@ RETRY_SECONDS = 30
 HISTORY_DAYS = 30
 PAST = "the past days"
 HOPELESS_FALLS = 3  # a part that falls so often while it is waited for is not waited for longer
+RESET_STATUS = 3  # of a simulated board that resets itself (gateway/simulated/board/machine.py)
 _CRASHES = (-6, -7, -11)  # aborted, bus error, segmentation fault
 
 
@@ -317,7 +318,7 @@ class Start:
 
         folder = self.house.write_node(slug, self.ports)
         plan = boards.launch_plan(folder)
-        self._start(f"node-{slug}", plan.argv, folder, plan.env)
+        self._start(f"node-{slug}", plan.argv, folder, plan.env, _node_remedy(slug))
         if plan.note and plan.note not in self._noted:
             self._noted.add(plan.note)
             self.say("  " + plan.note)
@@ -432,6 +433,15 @@ def _is_account(account: object) -> bool:
         isinstance(account.get(key), str) and account[key].isascii()
         for key in ("user", "password", "token")
     )
+
+
+def _node_remedy(slug: str) -> Remedy:
+    """A board that resets itself on purpose starts anew at once."""
+
+    def remedy(status: int, words: str) -> str | None:
+        return f"node-{slug} starts anew, as it wished." if status == RESET_STATUS else None
+
+    return remedy
 
 
 def _broker_remedy(folder: Path) -> Remedy:

@@ -135,6 +135,7 @@ class _Keeper:
             rows.AlarmRow: self._take_alarm,
             rows.ConfigurationRow: self._take_configuration,
             rows.NodeRow: self._take_node,
+            rows.ProgramRow: self._take_program,
             rows.RefusedRow: self._take_refused,
             rows.ZoneRow: self._take_zone,
         }
@@ -261,6 +262,16 @@ class _Keeper:
             raise RowError("unknown_node", f"no node {row.node.eui64} in the configuration")
         if row.node.at >= node.state_at:
             node.state, node.state_at = row.node.state, row.node.at
+
+    def _take_program(self, _number: int, row: rows.ProgramRow) -> None:
+        found = row.program
+        node = self._nodes.get(found.eui64)
+        if node is None or node.gateway != self.gateway.slug:
+            raise RowError("unknown_node", f"no node {found.eui64} in the configuration")
+        if found.at >= node.program_at:
+            names = ("number", "version", "state", "wanted", "why")
+            node.program = {name: getattr(found, name) for name in names}
+            node.program_at = found.at
 
     def _take_refused(self, number: int, row: rows.RefusedRow) -> None:
         found = row.refused

@@ -231,6 +231,25 @@ class NodeRow(msgspec.Struct):
     node: NodeState
 
 
+class ProgramState(msgspec.Struct):
+    """Which version of its program a node runs, and what became of the one that is wanted."""
+
+    eui64: Eui64
+    number: Time  # a version's number is the second of its making, 0 for what was there first
+    version: Code
+    state: Code
+    at: Time
+    wanted: Time = 0
+    why: Code = ""
+
+    def __post_init__(self) -> None:
+        _check_eui64(self.eui64)
+
+
+class ProgramRow(msgspec.Struct):
+    program: ProgramState
+
+
 class RefusedMessage(msgspec.Struct):
     """A message that the gateway refused: its texts come from anybody, so they are cut short."""
 
@@ -272,6 +291,7 @@ KINDS: dict[str, type[msgspec.Struct]] = {
     "alarm": AlarmRow,
     "configuration": ConfigurationRow,
     "node": NodeRow,
+    "program": ProgramRow,
     "refused": RefusedRow,
     "zone": ZoneRow,
 }

@@ -93,6 +93,9 @@ class Node(Base):
     zone: Mapped[str | None]
     state: Mapped[str | None]
     state_at: Mapped[int] = mapped_column(default=0)
+    # number, version, state, wanted, why: what it runs, and what became of a new version
+    program: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    program_at: Mapped[int] = mapped_column(default=0)
 
 
 class Run(Base):

@@ -1,6 +1,6 @@
 """The stations (trạm đo) of a greenhouse: is each heard, what does each measure, what is wrong.
 
-What a station does not tell (signal, version of its program) is not on the page. The order is
+What a station does not tell (its signal) is not on the page. The order is
 worst first: silent ones, then those with a sensor at fault, then a low battery.
 """
 
@@ -15,6 +15,7 @@ from nongso.platform.accounts import allow
 from nongso.platform.greenhouse import sentences
 from nongso.platform.greenhouse.now import STALE_SECONDS, Value, values_of
 from nongso.platform.greenhouse.pages import asked_greenhouse
+from nongso.platform.greenhouse.programs import program_sentence
 from nongso.platform.greenhouse.records import Greenhouse, Node, Zone
 from nongso.platform.languages import _, age
 from nongso.platform.store import records
@@ -110,5 +111,6 @@ def page(slug: str) -> str:
         house=house,
         stations=stations(records(), telemetry(), house, now),
         sentence=sentence,
+        program_sentence=program_sentence,
         now=now,
     )

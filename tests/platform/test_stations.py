@@ -37,3 +37,39 @@ def test_a_low_battery_is_told_before_the_station_falls_silent(farm: Place) -> N
 
 def test_stations_of_another_cooperative_are_not_there(farm: Place) -> None:
     assert farm.client("farmer-bac-ha").get(PAGE).status_code == 404
+
+
+def tell(farm: Place, number: int, state: str, why: str = "", age: int = 0) -> None:
+    program = {"eui64": NODE_1, "number": number, "version": "0.2.0", "state": state, "why": why}
+    told = program | {"wanted": 0, "at": int(time.time()) - age}
+    answer = farm.bring(farm.row("program", program=told)).json
+    assert answer is not None
+    assert len(answer["stored"]) == 1
+
+
+def test_the_version_of_a_stations_program_is_told(farm: Place) -> None:
+    tell(farm, 0, "running")
+    assert "Phần mềm trạm đo: bản 0.2.0." in farm.client("farmer").get(PAGE).text
+    tell(farm, 1795369772, "running")
+    page = farm.client("farmer").get(PAGE).text
+    assert "bản 0.2.0, làm ngày 23/11/2026 lúc" in page
+
+
+def test_a_station_that_went_back_to_its_old_program_is_told_with_the_reason(farm: Place) -> None:
+    tell(farm, 0, "rolled_back", "hung")
+    page = farm.client("farmer").get(PAGE).text
+    assert "Phần mềm mới bị treo nên trạm đo tb-01 đã tự quay lại bản cũ." in page
+    tell(farm, 0, "trial", age=60)
+    assert farm.client("farmer").get(PAGE).text.count("đã tự quay lại bản cũ") == 1, "older news"
+
+
+def test_every_reason_not_to_take_a_program_is_a_sentence(farm: Place) -> None:
+    for why in ("crashed", "unheard", "stopped", "of tomorrow"):
+        tell(farm, 0, "rolled_back", why)
+        assert "quay lại bản cũ" in farm.client("farmer").get(PAGE).text
+    for why in ("signature", "older", "no_space", "damaged"):
+        tell(farm, 0, "refused", why)
+        assert "tb-01 không" in farm.client("farmer").get(PAGE).text
+    for state in ("offered", "fetching", "trial"):
+        tell(farm, 0, state)
+        assert "phần mềm mới" in farm.client("farmer").get(PAGE).text

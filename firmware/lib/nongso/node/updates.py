@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 
+from nongso.node import VERSION
 from nongso.node.interpreter import (
     IS_MICROPYTHON,
     TYPE_CHECKING,
@@ -77,7 +78,7 @@ class Updates:
         told = {
             "do": "tell",
             "number": running["number"],
-            "version": running["version"],
+            "version": running["version"] or VERSION,
             "trial": self._slots.is_trial,
         }
         if self._refused is not None:
