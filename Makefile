@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo setup links check lint types test test-postgresql api-check quick bench lock pictures faults-ci faults-long
+.PHONY: help demo setup links check lint types test test-postgresql boards api-check quick bench lock pictures faults-ci faults-long
 
 DATA ?= nongso-data
 PORT ?= 8080
@@ -30,6 +30,9 @@ quick: setup ## the tests that take seconds
 
 test-postgresql: setup ## tests of platform and traceability with the records in PostgreSQL
 	RECORDS=postgresql $(bin)/python -m pytest -n auto --dist loadfile tests/platform tests/traceability
+
+boards: setup ## whole boards: updates broken off and damaged, deploying by cable, watchdog (minutes)
+	BOARDS=1 $(bin)/python -m pytest tests/firmware
 
 faults-ci: setup ## kills, partitions, power cuts, failing disks: minutes, the same seeds each time
 	$(bin)/python tests/faults/run.py --tier ci

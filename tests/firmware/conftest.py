@@ -28,6 +28,9 @@ ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "gateway" / "simulated" / "board"))
 sys.path.append(str(ROOT / "tests" / "firmware"))  # chip_models
 
+# Whole boards, minutes of them: not in CI's run, but with "make boards".
+on_boards = pytest.mark.skipif("BOARDS" not in os.environ, reason="a long one: make boards")
+
 FARM, NODE, EUI64 = "tan-binh", "tb-01", "02a1b2c3d4e5f601"
 OLD_BOOT = 77
 TRUTH = {

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.firmware.conftest import EUI64, FARM, NODE, Broker, NodeProcess, free_port, until
+from tests.firmware.conftest import (
+    EUI64,
+    FARM,
+    NODE,
+    Broker,
+    NodeProcess,
+    free_port,
+    on_boards,
+    until,
+)
 
 from nongso.commands import node_rollout
 from nongso.commands.node_version import Version, compiled
@@ -183,7 +192,13 @@ def test_a_new_version_is_fetched_tried_and_kept_and_a_second_brings_only_what_c
     assert (kept.node.folder / "b" / "run.mpy").exists()
 
 
-@pytest.mark.parametrize(("source", "why"), [(HANGS, "hung"), (CRASHES, "crashed")])
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        pytest.param(HANGS, "hung", id="hangs"),
+        pytest.param(CRASHES, "crashed", id="crashes", marks=on_boards),
+    ],
+)
 def test_a_version_that_hangs_or_crashes_rolls_back_by_itself_and_says_so(
     kept: Kept,
     shed: Shed,
@@ -203,6 +218,7 @@ def test_a_version_that_hangs_or_crashes_rolls_back_by_itself_and_says_so(
     kept.until(lambda: shed.inbox.accepted > accepted, "a reading")
 
 
+@on_boards
 def test_a_version_whose_readings_are_not_acknowledged_rolls_back(
     new_node: NewNode, shed: Shed, tmp_path: Path
 ) -> None:
@@ -226,6 +242,7 @@ def test_what_is_not_signed_with_its_key_is_refused(
     assert not (kept.node.folder / "a").exists()
 
 
+@on_boards
 def test_an_older_version_is_refused_unless_the_step_back_is_meant(
     kept: Kept, shed: Shed, good: Version
 ) -> None:
@@ -243,6 +260,7 @@ def test_an_older_version_is_refused_unless_the_step_back_is_meant(
     kept.until(lambda: shed.program()["state"] == "running", "that it is kept")
 
 
+@on_boards
 def test_pieces_that_come_damaged_are_never_run(kept: Kept, shed: Shed, good: Version) -> None:
     number = shed.roll_out(good)
     path = next(f.sha256 for f in good.files if f.path == "run.mpy")
@@ -253,6 +271,7 @@ def test_pieces_that_come_damaged_are_never_run(kept: Kept, shed: Shed, good: Ve
     assert kept.starts == 1
 
 
+@on_boards
 def test_killed_while_it_fetches_the_node_goes_on_with_the_old_version_and_fetches_the_rest(
     kept: Kept, shed: Shed, good: Version
 ) -> None:
