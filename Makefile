@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo setup links check lint types test test-postgresql boards api-check quick bench lock pictures faults-ci faults-long
+.PHONY: help demo setup links check lint types test test-postgresql boards api-check quick bench lock pictures drill faults-ci faults-long
 
 DATA ?= nongso-data
 PORT ?= 8080
@@ -69,3 +69,6 @@ pictures: setup ## draw the handbook's pictures anew from a running demo (DATA=f
 
 lock: ## pin all packages anew
 	tools/lock.sh
+
+drill: setup ## back a whole house up while it works, lose it, put it back (two minutes)
+	PYTHONPATH=.dev $(bin)/python tools/restore_drill.py

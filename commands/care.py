@@ -1,4 +1,4 @@
-"""``nongso backup`` and ``restore``: what the IT person does for the machines."""
+"""``nongso backup``, ``restore`` and ``doctor``: what the IT person does for the machines."""
 
 import argparse
 import sys
@@ -38,6 +38,24 @@ def _restore(args: argparse.Namespace) -> int:
     return 0
 
 
+def _doctor(args: argparse.Namespace) -> int:
+    from nongso.commands import doctor
+    from nongso.commands.findings import Grade
+
+    data = args.data
+    if data is None and args.platform is None and args.gateway is None and HOUSE.is_dir():
+        data = HOUSE
+    worst = 0
+    for found in doctor.examine(doctor.Place(data, args.platform, args.gateway)):
+        print(f"{found.grade.value:6} {found.what}", flush=True)
+        if found.do:
+            print(f"{'':6} -> {found.do}", flush=True)
+        worst += found.grade is Grade.WRONG
+    if worst:
+        print(f"{worst} things are wrong.")
+    return 1 if worst else 0
+
+
 def add(rooms: "argparse._SubParsersAction[Parser]") -> None:
     """Add the commands."""
     backup = kinds.add(
@@ -64,6 +82,11 @@ def add(rooms: "argparse._SubParsersAction[Parser]") -> None:
     restore.add_argument(
         "--check", action="store_true", help="only read all of it and say whether it is whole"
     )
+
+    doctor = kinds.add(
+        rooms, "doctor", _doctor, "say what is wrong on this machine, and what to do"
+    )
+    _add_places(doctor)
 
 
 def _add_places(command: Parser) -> None:

@@ -83,10 +83,10 @@ Say = Callable[[str], None]
 
 def look_over(folder: Path, *, lived_in: bool, say: Say) -> None:
     """Look over the folder and set aside what is in the way. ``lived_in``: it had data before."""
-    for file, kind in list(_out_of_place(folder)):
+    for file, kind in list(out_of_place(folder)):
         _put_away(file, kind, say)
     _look_at_broker(folder / "broker" / "mosquitto.db", say)
-    foreign = [file for file in _all_of_ours(folder) if not _may_use(file)]
+    foreign = not_ours(folder)
     if foreign:
         user = f"uid {os.geteuid()}"
         say(
@@ -111,6 +111,11 @@ def damaged_ones(folder: Path) -> set[Path]:
     return {file for file in found if not file.name.endswith(("-wal", "-shm"))}
 
 
+def not_ours(folder: Path) -> list[Path]:
+    """Return the files that this user cannot read and write."""
+    return [file for file in _all_of_ours(folder) if not _may_use(file)]
+
+
 def _matching(folder: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
     for pattern in patterns:
         for file in folder.glob(pattern):
@@ -131,7 +136,7 @@ def _kind(file: Path) -> str:
     return "file" if stat.S_ISREG(mode) else "socket" if stat.S_ISSOCK(mode) else "device"
 
 
-def _out_of_place(folder: Path) -> Iterator[tuple[Path, str]]:
+def out_of_place(folder: Path) -> Iterator[tuple[Path, str]]:
     """Folders that are none, parents first; then files that are none."""
     for patterns, good in ((FOLDERS, ("folder",)), (FILES, ("file", "socket"))):
         for file in _matching(folder, patterns):

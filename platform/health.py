@@ -21,6 +21,10 @@ blueprint = Blueprint("health", __name__)
 SILENT_SECONDS = 300
 PROBE_SECONDS = 5.0
 PROBE_BYTES = 256 * 1024  # what a batch of readings may need
+UNSAFE = (
+    "SQLite {version} can damage records that have a write-ahead log: end every program that uses "
+    "them and start the server again (nongso doctor)"
+)
 
 _started = time.monotonic()
 
@@ -34,9 +38,15 @@ def healthz() -> Response:
     readings = telemetry().health()
     words = {where: trouble.words for where, trouble in troubles.items()}
     status = next((t.value for t in troubles.values()), None)
+    if readings.trouble:
+        words["readings"] = readings.trouble
+        status = status or "readings_away"
+    if probe.journal == "wal" and store.journal_mode() != "wal":
+        words["sqlite"] = UNSAFE.format(version=sqlite3.sqlite_version)
+        status = status or "sqlite_unsafe"
     made = jsonify(
-        status=status or ("readings_away" if readings.trouble else "ok"),
-        troubles=words | ({"readings": readings.trouble} if readings.trouble else {}),
+        status=status or "ok",
+        troubles=words,
         readings=readings._asdict(),
         schema=sorted(migrations.heads()),
         sqlite=sqlite3.sqlite_version,
@@ -44,7 +54,7 @@ def healthz() -> Response:
         log=_log(troubles),
         seconds=int(time.monotonic() - _started),
     )
-    made.status_code = 503 if troubles or readings.trouble else 200
+    made.status_code = 503 if words else 200
     return made
 
 
@@ -65,6 +75,7 @@ class Probe:
         self._lock = Lock()
         self._next = 0.0
         self._disk: Trouble | None = None
+        self.journal = ""  # of the records, where they are in SQLite's file
 
     def look(self, kept: store.Records) -> dict[str, Trouble]:
         """Return what is wrong now, by file; ``disk`` is the folder's own."""
@@ -82,6 +93,8 @@ class Probe:
         with suppress(StorageError):  # noted where it was raised
             with kept.session() as session:
                 session.execute(text("SELECT count(*) FROM person"))
+                if kept.is_file:
+                    self.journal = str(session.scalar(text("PRAGMA journal_mode")))
             kept.try_to_write()
         self._disk = self._try_disk()
 

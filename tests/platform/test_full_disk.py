@@ -427,3 +427,14 @@ def test_a_stranger_s_key_opens_nothing_while_the_records_cannot_be_read(farm: P
     for key in ("another-key-of-forty-characters-12345678", KEY[:-1]):
         answer = farm.bring(key=key)
         assert answer.status_code == 503
+
+
+@pytest.mark.skipif(store.journal_mode() == "wal", reason="this SQLite may have a write-ahead log")
+def test_healthz_says_that_this_sqlite_may_damage_its_records(farm: Place) -> None:
+    assert healthz(farm)[0] == 200
+    with closing(sqlite3.connect(farm.settings.records_file)) as other:
+        other.execute("PRAGMA journal_mode = wal")  # as a newer machine may have left it
+        farm.app.extensions["nongso.probe"]._next = 0.0
+        status, found = healthz(farm)
+        assert (status, found["status"]) == (503, "sqlite_unsafe")
+        assert sqlite3.sqlite_version in found["troubles"]["sqlite"]
