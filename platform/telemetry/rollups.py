@@ -4,14 +4,15 @@ How this works. Two tables, ``hour`` and ``day``, have one row for each series a
 any reading: lowest, sum, highest and count of the good readings, count of suspects, and which
 origins occur. Each reading that is really new is added to its hour and its day, whenever it
 comes; one that was there already is not, so the roll-ups cannot drift from the readings. A day
-begins at local midnight.
+begins at local midnight. Hours go when their day is sealed (``sealed``): they would take as much
+room as the readings themselves, and a block gives them back in a blink.
 
 Sums are added in order of arrival, so a mean may differ from one of the readings themselves in
 its last binary digits.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple
 
 from nongso.platform.telemetry.interface import DAY, EAST_SECONDS, HOUR, is_usable
@@ -69,11 +70,23 @@ def begin_of(at: int, step: int) -> int:
     return at - at % HOUR if step == HOUR else at - (at + EAST_SECONDS) % DAY
 
 
-def add(connection: sqlite3.Connection, new: Iterable[tuple[int, int, float | None, int]]) -> None:
-    """Add new readings (series, at, value, mark) to their hours and days."""
+def origin_bit(mark: int) -> int:
+    """Return the bit that stands for the origin of a mark."""
+    return 1 << ((mark & _ORIGINS) >> 4)
+
+
+def add(
+    connection: sqlite3.Connection,
+    new: Iterable[tuple[int, int, float | None, int]],
+    whole: Container[tuple[int, int]] = (),
+) -> None:
+    """Add new readings (series, at, value, mark) to their hours and days.
+
+    ``whole`` are days that are not to change: what comes now may be in them already.
+    """
     hours: dict[tuple[int, int], list[Part]] = {}
     for series, at, value, mark in new:
-        origins = 1 << ((mark & _ORIGINS) >> 4)
+        origins = origin_bit(mark)
         if value is not None and is_usable(mark, value):
             part = Part(at, value, value, value, 1, 0, origins)
         else:
@@ -85,7 +98,11 @@ def add(connection: sqlite3.Connection, new: Iterable[tuple[int, int, float | No
         summed[series, at] = hour = together(at, parts)
         days.setdefault((series, begin_of(at, DAY)), []).append(hour)
     _put(connection, "hour", summed)
-    _put(connection, "day", {key: together(key[1], parts) for key, parts in days.items()})
+    _put(
+        connection,
+        "day",
+        {key: together(key[1], parts) for key, parts in days.items() if key not in whole},
+    )
 
 
 def together(at: int, parts: Sequence[Part]) -> Part:

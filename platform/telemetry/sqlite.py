@@ -1,8 +1,10 @@
 """Readings in one SQLite file: the store that needs no other program.
 
 How this works. The table of readings has no row numbers: its key (series, time) is how it is
-always read. Hours and days are kept in the same transaction (``rollups``). A conflict is kept
-aside with its value. One connection writes, each thread reads with its own.
+always read. Hours and days are kept in the same transaction (``rollups``). Days that are over
+lie in compressed blocks (``sealed``), which the platform makes in small steps
+(``housekeeping``); how both are read as one stands in ``history``. A conflict is kept aside with
+its value. One connection writes, each thread reads with its own.
 
 A file that is found damaged at start is set aside and a new one begins (``damage``); its readable
 rest is carried over by ``carry_over``. Damage that shows while running shuts the store until
@@ -15,34 +17,34 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
 from nongso.platform.store import BUSY_SECONDS, Watch, make_private, prepare_connection
-from nongso.platform.telemetry import damage, rollups
+from nongso.platform.telemetry import blocks, damage, rollups, sealed
+from nongso.platform.telemetry.blocks import BlockDamaged
+from nongso.platform.telemetry.history import BLOCK, History
 from nongso.platform.telemetry.interface import (
     DAY,
-    HOUR,
+    EAST_SECONDS,
     Health,
-    Point,
     Row,
     Series,
-    Summary,
     TelemetryAway,
     TelemetryDamaged,
     TelemetryError,
     Written,
-    rolled_step,
+    local_day,
 )
-from nongso.platform.telemetry.rollups import GOOD, Part
 from nongso.wire import marks
 
 log = logging.getLogger(__name__)
 
-_VERSION = 2
+_VERSION = 3
 _NUMBERS: frozenset[type] = frozenset({int, float, type(None)})
 _NAMES: frozenset[type] = frozenset({int, str, type(None)})
+_INCREMENTAL = 2  # of PRAGMA auto_vacuum
 CARRY_PAUSE_SECONDS = 0.05  # between chunks, so that gateways are not kept waiting
 
 _TABLES = (
@@ -72,16 +74,17 @@ _TABLES = (
     "CREATE UNIQUE INDEX conflict_once ON conflict (series, at, ifnull(value, 'none'))",
     "CREATE TABLE tally (what TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID",
 )
-_NEW = (
+_SECOND = (
     # which damaged files were carried over, with how many readings, and when that ended
     "CREATE TABLE carried (file TEXT PRIMARY KEY, readings INTEGER NOT NULL, ended_at INTEGER)"
     " STRICT, WITHOUT ROWID",
     *rollups.SCHEMA,
 )
+_THIRD = sealed.SCHEMA
 _BEGIN = "INSERT INTO tally VALUES ('stored', 0), ('conflicting', 0), ('suspect', 0)"
 
 
-class SqliteTelemetry:
+class SqliteTelemetry(History):
     """The store of readings in one file. One writes at a time, all may read."""
 
     def __init__(self, file: Path) -> None:
@@ -97,6 +100,7 @@ class SqliteTelemetry:
         self._ids: dict[Series, int] = {}
         self._closing = threading.Event()
         self._carrier: threading.Thread | None = None
+        self._unreadable: set[int] = set()
         try:
             self._writer = self._connect()
             self._writer.execute("PRAGMA cache_size = -8192")  # readers keep SQLite's 2 MB each
@@ -115,6 +119,7 @@ class SqliteTelemetry:
             self.file, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS
         )
         self._all.append(connection)
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # in a new file; before all else
         prepare_connection(connection)
         return connection
 
@@ -125,11 +130,11 @@ class SqliteTelemetry:
         self._writer.execute("BEGIN IMMEDIATE")
         (version,) = self._writer.execute("PRAGMA user_version").fetchone()
         if version == 0:
-            for statement in (*_TABLES, *_NEW, _BEGIN):
+            for statement in (*_TABLES, *_SECOND, *_THIRD, _BEGIN):
                 self._writer.execute(statement)
-        elif version == 1:
-            self._upgrade()
-        elif version != _VERSION:
+        elif 0 < version < _VERSION:
+            self._upgrade(version)
+        else:
             raise TelemetryError(
                 f"{self.file} was written by another version of nongso (schema {version}, "
                 f"this one knows {_VERSION}). Install that version again."
@@ -137,12 +142,15 @@ class SqliteTelemetry:
         self._writer.execute(f"PRAGMA user_version = {_VERSION}")
         self._writer.execute("COMMIT")
 
-    def _upgrade(self) -> None:
-        """Add roll-ups to a file of the first version, in the caller's transaction."""
-        log.info("%s: making roll-ups of all readings, once; this may take minutes", self.file)
-        for statement in _NEW:
+    def _upgrade(self, version: int) -> None:
+        """Bring a file of an earlier version up to ours, in the caller's transaction."""
+        if version < 2:
+            log.info("%s: making roll-ups of all readings, once; may take minutes", self.file)
+            for statement in _SECOND:
+                self._writer.execute(statement)
+            rollups.fill(self._writer)
+        for statement in _THIRD:
             self._writer.execute(statement)
-        rollups.fill(self._writer)
 
     def close(self) -> None:
         """Close every connection."""
@@ -180,7 +188,14 @@ class SqliteTelemetry:
             trouble=self._trouble,
             set_aside=tuple(path.name for path in damage.all_set_aside(self.file)),
             carried=carried,
+            notes=self._notes(),
         )
+
+    def _notes(self) -> tuple[str, ...]:
+        if not self._unreadable:
+            return ()
+        count = len(self._unreadable)
+        return (f"{count} blocks of sealed readings are damaged; the log names their days",)
 
     @contextmanager
     def _named(self) -> Iterator[None]:
@@ -215,6 +230,33 @@ class SqliteTelemetry:
                 raise sqlite3.DatabaseError(damage.NOT_OURS)
             return rows
 
+    @contextmanager
+    def _moment(self) -> Iterator[None]:
+        """Within this, all that this thread asks is of one moment."""
+        with self._named():
+            self._reader.execute("BEGIN")
+        try:
+            yield
+        finally:
+            with suppress(sqlite3.DatabaseError):  # it has only read
+                self._reader.execute("COMMIT")
+
+    def _damaged(self, place: int, error: BlockDamaged) -> None:
+        """Name a damaged block, once; its day is not served."""
+        if place in self._unreadable:
+            return
+        self._unreadable.add(place)
+        found = self._ask(
+            "SELECT node, name FROM series WHERE id = ?", (sealed.series_of(place),), _NAMES
+        )
+        node, name = found[0] if found else ("a station", "an unknown series")
+        day = time.strftime("%Y-%m-%d", time.gmtime(sealed.begin_of(place) + EAST_SECONDS))
+        log.error(
+            "%s: the sealed readings of %s of station %s on %s are damaged (%s). They are not "
+            "shown; that day's sum, lowest and highest still are.",
+            *(self.file.name, name, node, day, error),
+        )
+
     @property
     def _reader(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
@@ -224,7 +266,8 @@ class SqliteTelemetry:
         return connection
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self, *, aside: bool = False) -> Iterator[sqlite3.Connection]:
+        """Write in one transaction; ``aside`` is nothing that any page would tell otherwise."""
         with self._write_lock, self._named():
             self._check_place()
             self._writer.execute("BEGIN IMMEDIATE")
@@ -232,7 +275,7 @@ class SqliteTelemetry:
                 yield self._writer
                 self._check_place()
                 self._writer.execute("COMMIT")
-                self._watch.wrote()
+                self._watch.wrote(aside=aside)
             except BaseException:
                 self._ids.clear()
                 with suppress(sqlite3.DatabaseError):  # what was wrong before says more
@@ -288,27 +331,50 @@ class SqliteTelemetry:
     ) -> list[str]:
         """Insert rows, add the new ones to roll-ups and tally, and say what became of each."""
         put = connection.execute
+        there, unreadable = self._sealed_among(connection, rows)
         outcomes = [
-            "stored"
+            self._known(connection, row, there[row[:2]])
+            if row[:2] in there
+            else "stored"
             if put("INSERT OR IGNORE INTO reading VALUES (?, ?, ?, ?)", row).rowcount
-            else self._known(connection, row)
+            else self._known(connection, row, sealed.row_value(connection, *row[:2]))
             for row in rows
         ]
         new = [row for row, outcome in zip(rows, outcomes, strict=True) if outcome == "stored"]
-        rollups.add(connection, new)
+        rollups.add(connection, new, unreadable)
         good = sum(marks.is_good(row[3]) for row in new)
         for what, count in (("stored", good), ("suspect", len(new) - good)):
             if count:
                 put("UPDATE tally SET count = count + ? WHERE what = ?", (count, what))
         return outcomes
 
+    def _sealed_among(
+        self, connection: sqlite3.Connection, rows: Iterable[tuple[int, int, float | None, int]]
+    ) -> tuple[dict[tuple[int, int], float | None], set[tuple[int, int]]]:
+        """Return the readings of sealed days of these rows, and the days that are damaged."""
+        until = sealed.until(connection)
+        days = {(row[0], local_day(row[1])) for row in rows if row[1] < until}
+        there: dict[tuple[int, int], float | None] = {}
+        unreadable = set()
+        for series, day in days:
+            for place, block in sealed.between(connection, series, day, day + DAY):
+                try:
+                    found = blocks.unseal(place, block)
+                except BlockDamaged as error:
+                    self._damaged(place, error)
+                    unreadable.add((series, day))
+                else:
+                    there |= zip(zip(repeat(series), found.at), found.value, strict=True)
+        return there, unreadable
+
     @staticmethod
-    def _known(connection: sqlite3.Connection, row: tuple[int, int, float | None, int]) -> str:
-        """Compare with the reading that is there; keep another value aside."""
+    def _known(
+        connection: sqlite3.Connection,
+        row: tuple[int, int, float | None, int],
+        kept: float | None,
+    ) -> str:
+        """Compare with the value that is there; keep another one aside."""
         series, at, value, mark = row
-        (kept,) = connection.execute(
-            "SELECT value FROM reading WHERE series = ? AND at = ?", (series, at)
-        ).fetchone()
         if kept == value:
             return "already"
         connection.execute(
@@ -348,15 +414,22 @@ class SqliteTelemetry:
             ).fetchone()[0]
         }
 
-    @staticmethod
-    def _is_elsewhere(connection: sqlite3.Connection, number: int, row: Row) -> bool:
+    def _is_elsewhere(self, connection: sqlite3.Connection, number: int, row: Row) -> bool:
         """Say whether the same reading was stored before the node was moved."""
-        found = connection.execute(
-            "SELECT 1 FROM series JOIN reading ON reading.series = series.id AND at = ? "
-            "WHERE node = ? AND name = ? AND series.id != ? AND value IS ?",
-            (row.at, row.series.node, row.series.name, number, row.value),
-        ).fetchone()
-        return found is not None
+        others = connection.execute(
+            "SELECT id FROM series WHERE node = ? AND name = ? AND id != ?",
+            (row.series.node, row.series.name, number),
+        ).fetchall()
+        for (other,) in others:
+            if connection.execute(
+                "SELECT 1 FROM reading WHERE series = ? AND at = ? AND value IS ?",
+                (other, row.at, row.value),
+            ).fetchone():
+                return True
+            there, _ = self._sealed_among(connection, [(other, row.at, None, 0)])
+            if (other, row.at) in there and there[other, row.at] == row.value:
+                return True
+        return False
 
     def place(self, node: str, greenhouse: str, zone: str) -> None:
         """Give readings that came before their node was known their greenhouse and zone."""
@@ -395,6 +468,54 @@ class SqliteTelemetry:
                 return
             log.warning("%d readings of %s could be carried over", count, file)
 
+    def oldest_row(self, series: int, since: int, until: int) -> int | None:
+        """Return the time of the oldest reading in [since, until) that is not sealed."""
+        rows = self._ask(
+            "SELECT at FROM reading WHERE series = ? AND at >= ? AND at < ? ORDER BY at LIMIT 1",
+            (series, since, until),
+        )
+        return int(rows[0][0]) if rows else None
+
+    def seal(self, series: int, day: int) -> int:
+        """Seal one series and day; return how many readings it holds, 0 if that cannot be."""
+        try:
+            with self._writing(aside=True) as connection:
+                return sealed.seal_day(connection, series, day)
+        except BlockDamaged:
+            for _ in self._sealed(series, day, day + DAY):
+                pass  # which one it is, is noted there
+            return 0
+
+    def check_blocks(self, after: int, count: int) -> int | None:
+        """Compare the checksums of some blocks; return where to go on, ``None`` at the end."""
+        found = self._ask(
+            "SELECT place, block FROM sealed WHERE place > ? ORDER BY place LIMIT ?",
+            (after, count),
+            BLOCK,
+        )
+        for place, block in found:
+            try:
+                blocks.check(place, block)
+            except BlockDamaged as error:
+                self._damaged(place, error)
+        return int(found[-1][0]) if found else None
+
+    def give_back(self, pages: int, keep: int) -> bool:
+        """Give free pages beyond ``keep`` back to the disk; say whether there are more.
+
+        Does nothing in files of before sealed days: SQLite cannot make them shrink in steps.
+        """
+        with self._write_lock, self._named():
+            self._check_place()
+            (free,) = self._writer.execute("PRAGMA freelist_count").fetchone()
+            (vacuum,) = self._writer.execute("PRAGMA auto_vacuum").fetchone()
+            if free <= keep or vacuum != _INCREMENTAL:
+                return False
+            self._writer.execute(
+                f"PRAGMA incremental_vacuum({min(pages, free - keep)})"
+            ).fetchall()
+            return bool(free - keep > pages)
+
     def _note_carried(self, file: Path, count: int, ended_at: int | None) -> None:
         with self._writing() as connection:
             connection.execute(
@@ -421,144 +542,6 @@ class SqliteTelemetry:
         )
         return {number: Series(*rest) for number, *rest in rows}
 
-    def latest(self, series: Iterable[int]) -> dict[int, Point]:
-        """Return the newest reading of each series whose time can be trusted."""
-        found = {}
-        for number in series:
-            for row in self._ask(
-                "SELECT at, value, mark FROM reading WHERE series = ? AND (mark & 15) != ? "
-                "ORDER BY at DESC LIMIT 1",
-                (number, marks.UNTIMED),
-            ):
-                found[number] = Point(*row)
-        return found
-
-    def latest_good(self, series: int, since: int) -> Point | None:
-        """Return the newest good reading of a series since a time."""
-        rows = self._ask(
-            "SELECT at, value, mark FROM reading WHERE series = ? AND at >= ? "
-            f"AND {GOOD} ORDER BY at DESC LIMIT 1",
-            (series, since),
-        )
-        return Point(*rows[0]) if rows else None
-
-    def points(
-        self, series: Sequence[int], since: int, until: int, *, limit: int = 1_000_000
-    ) -> list[Point]:
-        """Return all readings of the series in [since, until), in time order, suspects too."""
-        rows = self._ask(
-            f"SELECT at, value, mark FROM reading WHERE series IN ({_places(series)}) "
-            "AND at >= ? AND at < ? ORDER BY at, series LIMIT ?",
-            (*series, since, until, limit),
-        )
-        return [Point(*row) for row in rows]
-
-    def steps(self, series: Sequence[int], since: int, until: int, step: int) -> list[Point]:
-        """Return the mean of the good readings of each step; a step without one is not there."""
-        if rolled_step(since, step) is not None:
-            return [
-                Point(part.at, part.total / part.good, max(rollups.origins_of(part.origins)))
-                for part in self._parts(series, since, until, step)
-                if part.good
-            ]
-        rows = self._ask(
-            "SELECT (at - ?) / ? AS n, avg(value), max(mark) FROM reading "
-            f"WHERE series IN ({_places(series)}) AND at >= ? AND at < ? AND {GOOD} "
-            "GROUP BY n ORDER BY n",
-            (since, step, *series, since, until),
-        )
-        return [Point(since + n * step, value, mark) for n, value, mark in rows]
-
-    def summaries(self, series: Sequence[int], since: int, until: int, step: int) -> list[Summary]:
-        """Return low, mean, high, count and suspects of each step that has any reading."""
-        return [
-            Summary(
-                part.at,
-                part.low,
-                part.total / part.good if part.good else None,
-                part.high,
-                part.good,
-                part.suspect,
-            )
-            for part in self._parts(series, since, until, step)
-        ]
-
-    def _parts(self, series: Sequence[int], since: int, until: int, step: int) -> list[Part]:
-        """Add up steps from days or hours where they fit, and the rest from readings."""
-        by_step: dict[int, list[Part]] = {}
-        places = _places(series)
-        begin = since
-        for size in (DAY, HOUR):
-            if step % size or rollups.begin_of(since, size) != since:
-                continue
-            end = rollups.begin_of(until, size)
-            if end > begin:
-                sql = rollups.from_rollups(rollups.TABLES[size], places)
-                self._gather(by_step, sql, (since, since, step, step, *series, begin, end))
-                begin = end
-        if begin < until:
-            sql = rollups.from_readings(places)
-            self._gather(by_step, sql, (since, since, step, step, *series, begin, until))
-        return [rollups.together(at, parts) for at, parts in sorted(by_step.items())]
-
-    def _gather(self, by_step: dict[int, list[Part]], sql: str, values: Sequence[int]) -> None:
-        for row in self._ask(sql, values):
-            by_step.setdefault(row[0], []).append(Part(*row))
-
-    def suspects(
-        self, series: Sequence[int], since: int, until: int, limit: int = 50
-    ) -> list[tuple[int, Point]]:
-        """Return the readings that nothing decides on, newest first, with their series.
-
-        The hours say where there are any, so that a year is not searched reading by reading.
-        """
-        rows = self._ask(
-            "SELECT reading.series, reading.at, value, mark FROM hour CROSS JOIN reading "
-            "ON reading.series = hour.series "
-            f"AND reading.at >= hour.at AND reading.at < hour.at + {HOUR} "
-            f"WHERE hour.series IN ({_places(series)}) AND hour.suspect > 0 "
-            "AND hour.at > ? AND hour.at < ? AND +reading.at >= ? AND +reading.at < ? "
-            f"AND NOT {GOOD} ORDER BY reading.at DESC LIMIT ?",
-            (*series, since - HOUR, until, since, until, limit),
-        )
-        return [(number, Point(*rest)) for number, *rest in rows]
-
-    def origins(self, series: Sequence[int], since: int, until: int) -> set[int]:
-        """Return the origin parts of the marks that occur (see ``nongso.wire.marks``)."""
-        begin = since + -since % HOUR
-        end = max(begin, rollups.begin_of(until, HOUR))
-        bits = 0
-        places = _places(series)
-        for table, bits_of, first, last in (
-            ("reading", rollups.ORIGIN_BITS, since, min(begin, until)),
-            ("hour", "origins", begin, end),
-            ("reading", rollups.ORIGIN_BITS, end, until),
-        ):
-            if first < last:
-                for (found,) in self._ask(
-                    f"SELECT DISTINCT {bits_of} FROM {table} WHERE series IN ({places}) "
-                    "AND at >= ? AND at < ?",
-                    (*series, first, last),
-                ):
-                    bits |= found
-        return rollups.origins_of(bits)
-
-    def span(self, series: Sequence[int]) -> tuple[int, int] | None:
-        """Return first and last time of these series."""
-        found = [
-            row
-            for number in series
-            for row in self._ask(
-                "SELECT min(at), max(at) FROM reading WHERE series = ?", (number,)
-            )
-            if row[0] is not None
-        ]
-        return (min(t[0] for t in found), max(t[1] for t in found)) if found else None
-
     def tally(self) -> dict[str, int]:
         """Return how many readings were ever stored, suspect, and in conflict."""
         return dict(self._ask("SELECT what, count FROM tally", (), _NAMES))
-
-
-def _places(series: Sequence[int]) -> str:
-    return ",".join("?" * len(series)) or "NULL"
