@@ -25,7 +25,7 @@ from nongso.platform.kept_pages import KeptPages
 from nongso.platform.migrations import SchemaError
 from nongso.platform.settings import Settings, SettingsError
 from nongso.platform.store import Records
-from nongso.platform.telemetry import TelemetryError
+from nongso.platform.telemetry import TelemetryError, keep_house
 from nongso.platform.traceability import scans
 from nongso.platform.traceability.proof.signer import Beside
 from nongso.platform.traceability.shopper import page as consumer
@@ -79,6 +79,7 @@ def run(settings_file: Path, host: str | None = None, *, signer: bool = True) ->
     _end_on_signals(server, app.extensions["nongso.bell"])
     watching = alerts.start(app)
     scanning = scans.start(app)
+    keeping_house = keep_house(app)
     signing = Beside(settings_file) if signer and not settings.local else None
     if not settings.local:
         consumer.make_ready(app)
@@ -89,6 +90,8 @@ def run(settings_file: Path, host: str | None = None, *, signer: bool = True) ->
     finally:
         watching.stop()
         scanning.stop()
+        if keeping_house is not None:
+            keeping_house.stop()
         if signing is not None:
             signing.stop()
         app.extensions["nongso.records"].close()

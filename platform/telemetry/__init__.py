@@ -12,6 +12,7 @@ from nongso.platform.settings import Settings
 from nongso.platform.telemetry import address as address_of
 from nongso.platform.telemetry.address import AddressError
 from nongso.platform.telemetry.answers import answer_away
+from nongso.platform.telemetry.housekeeping import Housekeeper
 from nongso.platform.telemetry.interface import (
     DAY,
     HOUR,
@@ -43,6 +44,7 @@ __all__ = [
     "TelemetryError",
     "Written",
     "install",
+    "keep_house",
     "open_telemetry",
     "telemetry",
 ]
@@ -72,6 +74,16 @@ def install(app: Flask, settings: Settings) -> Telemetry:
         kept.carry_over()
     app.register_error_handler(TelemetryAway, _away)
     return kept
+
+
+def keep_house(app: Flask) -> Housekeeper | None:
+    """Keep the store in order in the background, where that is ours to do."""
+    kept = app.extensions["nongso.telemetry"]
+    if not isinstance(kept, SqliteTelemetry):
+        return None
+    keeper = Housekeeper(kept)
+    keeper.start()
+    return keeper
 
 
 def _away(error: TelemetryAway) -> Response:

@@ -3,8 +3,8 @@
 How this works. SQLite reaches a row only through the pages above it, so one broken page near the
 root hides a whole table. Here every page of the file and of its write-ahead log is looked at by
 itself. Rows of ``reading`` lie in pages of the index kind, because the table is WITHOUT ROWID, and
-have four columns of numbers. Pages of the free list are left out: what was taken out on purpose
-must not come back.
+have four columns of numbers. Sealed days lie whole on pages of the table kind, and their checksums
+prove them. Pages of the free list are left out: what was taken out on purpose must not come back.
 
 What this does not handle. The index of conflicts has four columns too, the last of which is never
 twice the same; so a page in which no mark occurs twice is left out, also one with a single
@@ -19,9 +19,12 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import repeat
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from nongso.platform.telemetry import blocks, sealed
+from nongso.platform.telemetry.blocks import BlockDamaged
 from nongso.platform.telemetry.interface import Series
 
 _TABLE_LEAF, _INDEX_LEAF, _INDEX_INSIDE = 13, 10, 2
@@ -33,7 +36,7 @@ _INTEGER_BYTES = (0, 1, 2, 3, 4, 6, 8)
 _LARGEST_NUMBER = (1 << 63) - 1
 _EXACT = 1 << 53  # a whole number beyond it is no value of ours
 
-Cell = int | float | str | None
+Cell = int | float | str | bytes | None
 
 
 class Carved(NamedTuple):
@@ -46,13 +49,14 @@ class Carved(NamedTuple):
 
 
 def readings_in(file: Path) -> Iterator[list[Carved]]:
-    """Yield the rows of ``reading`` in short lists, in no order, perhaps repeatedly.
+    """Yield the rows of ``reading`` and of blocks in lists, in no order, perhaps repeatedly.
 
     Never raises because of what is in the file; what the disk does not give is passed over.
     """
     found: list[Carved] = []
     for count, page in enumerate(_pages(file)):
         found.extend(_readings_of(page))
+        found.extend(_sealed_of(page))
         if count % _PAGES_A_LIST == 0 and found:
             yield found
             found = []
@@ -87,6 +91,17 @@ def _readings_of(page: bytes) -> list[Carved]:
         ):
             found.append(Carved(series, at, value, mark))
     return [] if len({row.mark for row in found}) == len(found) else found
+
+
+def _sealed_of(page: bytes) -> Iterator[Carved]:
+    """Return the readings of the sound blocks of a page."""
+    if page[0] != _TABLE_LEAF:
+        return
+    for place, cells in _rows(page):
+        if len(cells) == 2 and cells[0] is None and isinstance(cells[1], bytes):
+            with suppress(BlockDamaged):
+                found = blocks.unseal(place, cells[1])
+                yield from map(Carved, repeat(sealed.series_of(place)), *found)
 
 
 def _series_of(page: bytes) -> Iterator[tuple[int, Series]]:
@@ -214,9 +229,10 @@ def _record(raw: bytes) -> list[Cell]:
         elif 1 <= kind <= 6:
             length = _INTEGER_BYTES[kind]
             found.append(int.from_bytes(raw[body : body + length], "big", signed=True))
-        elif kind >= 13 and kind % 2:
-            length = (kind - 13) // 2
-            found.append(raw[body : body + length].decode())
+        elif kind >= 12:
+            length = (kind - 12) // 2
+            cell = raw[body : body + length]
+            found.append(cell.decode() if kind % 2 else cell)
         else:
             raise ValueError("no type of ours")
         body += length

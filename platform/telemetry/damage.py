@@ -4,11 +4,12 @@ How this works. At start SQLite's quick check reads the whole file (up to ``CHEC
 larger one is used unchecked, and that is said). A damaged file is renamed together with its
 journals, so that a specialist finds it as it was. What can still be read of it is carried over
 into the new file (``readable``), in the background, because readings that were acknowledged to a
-gateway are nowhere else: first what SQLite still finds, then what lies in pages that it cannot
-reach any more (``carving``). Most rows come twice; writing a reading again changes nothing.
+gateway are nowhere else: first what SQLite still finds, rows and sealed blocks, then what lies in
+pages that it cannot reach any more (``carving``). Most rows come twice; writing a reading again
+changes nothing. A sealed block whose checksum is wrong is named in the log and left behind.
 
-What this does not handle: a flipped bit inside a value. SQLite keeps no checksums, so nobody can
-tell; only what the metric makes impossible is left behind.
+What this does not handle: a flipped bit inside the value of a row. SQLite keeps no checksums, so
+nobody can tell; only what the metric makes impossible is left behind.
 """
 
 import contextlib
@@ -20,8 +21,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from nongso.platform.telemetry import carving
-from nongso.platform.telemetry.interface import Row, Series, TelemetryError
+from nongso.platform.telemetry import blocks, carving, sealed
+from nongso.platform.telemetry.blocks import BlockDamaged
+from nongso.platform.telemetry.interface import EAST_SECONDS, Row, Series, TelemetryError
 from nongso.wire import marks
 from nongso.wire.metrics import is_possible, metric_of
 
@@ -153,6 +155,7 @@ def readable(aside: Path) -> Iterator[list[Row]]:
             found, is_whole = _readable_series(old)
             for number, series in found.items():
                 yield from _readable_rows(old, number, series)
+                yield from _readable_blocks(old, number, series)
     if not is_whole:
         found = {**_carved_series(aside), **found}
     for carved in carving.readings_in(aside) if found else ():
@@ -227,6 +230,31 @@ def _readable_rows(old: sqlite3.Connection, number: int, series: Series) -> Iter
             since, stride = reached, 60
         else:
             since, stride = since + stride, stride * 2
+
+
+def _readable_blocks(old: sqlite3.Connection, number: int, series: Series) -> Iterator[list[Row]]:
+    """Read the sealed days of a series as far as SQLite finds them."""
+    found = old.execute(sealed.BETWEEN, sealed.places(number, 0, _LAST))
+    while True:
+        try:
+            row = found.fetchone()
+        except sqlite3.DatabaseError:  # also where the file is older than sealed days
+            return
+        if row is None:
+            return
+        if not isinstance(row[1], bytes):
+            continue
+        try:
+            columns = blocks.unseal(*row)
+        except BlockDamaged as error:
+            day = time.strftime("%Y-%m-%d", time.gmtime(sealed.begin_of(row[0]) + EAST_SECONDS))
+            log.error("the sealed readings of %s on %s are lost: %s", "/".join(series), day, error)
+        else:
+            yield [
+                Row(series, at, value, mark)
+                for at, value, mark in zip(*columns, strict=True)
+                if _is_plausible(series, value, mark)
+            ]
 
 
 def _is_plausible(series: Series, value: object, mark: object) -> bool:

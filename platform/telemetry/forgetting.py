@@ -6,15 +6,20 @@ off, it goes on where it was when it is called again.
 """
 
 import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from nongso.platform.store import prepare_connection
-from nongso.platform.telemetry import rollups
+from nongso.platform.telemetry import blocks, rollups, sealed
+from nongso.platform.telemetry.blocks import BlockDamaged, Columns
 from nongso.platform.telemetry.interface import TelemetryError
+from nongso.platform.telemetry.sqlite import VERSION
 from nongso.wire import marks
 
 READINGS_A_TURN = 20_000
+BLOCKS_A_TURN = 14  # of readings a minute about as many
 _GOOD = "(mark & 15) = 0"
 
 
@@ -37,7 +42,8 @@ def count(file: Path, greenhouse: str) -> Forgotten:
         _check(connection, greenhouse, series)
         return Forgotten(
             len(series),
-            _sum(connection, "SELECT count(*) FROM reading WHERE series = ?", series),
+            _sum(connection, "SELECT count(*) FROM reading WHERE series = ?", series)
+            + sum(len(found.at) for found in _sealed(connection, series)),
             _sum(connection, "SELECT count(*) FROM conflict WHERE series = ?", series),
         )
 
@@ -51,10 +57,10 @@ def forget(file: Path, greenhouse: str) -> Forgotten:
         for series in all_series:
             while True:
                 with _Turn(connection):
-                    gone, conflicting = _take_portion(connection, series)
+                    gone, conflicting, is_last = _take_portion(connection, series)
                 readings += gone
                 conflicts += conflicting
-                if gone < READINGS_A_TURN:
+                if is_last:
                     break
     return Forgotten(len(all_series), readings, conflicts)
 
@@ -72,9 +78,16 @@ class _Opened:
                 f"{self._file.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None
             )
             prepare_connection(self._connection)
+            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         except sqlite3.DatabaseError as error:
             self.close()
             raise TelemetryError(f"{self._file}: {error}") from error
+        if version != VERSION:
+            self.close()
+            raise TelemetryError(
+                f"{self._file} has schema {version}, this nongso knows {VERSION}. Start the "
+                "platform once with this version; then try again."
+            )
         return self._connection
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
@@ -115,6 +128,9 @@ def _check(connection: sqlite3.Connection, greenhouse: str, series: list[int]) -
         f"SELECT count(*) FROM reading WHERE series = ? AND NOT mark & {marks.IMPORTED}",
         series,
     )
+    measured += sum(
+        not mark & marks.IMPORTED for found in _sealed(connection, series) for mark in found.mark
+    )
     if measured:
         raise NotImported(
             f"{measured} readings of greenhouse {greenhouse} were measured here, not imported. "
@@ -122,26 +138,59 @@ def _check(connection: sqlite3.Connection, greenhouse: str, series: list[int]) -
         )
 
 
-def _take_portion(connection: sqlite3.Connection, series: int) -> tuple[int, int]:
-    """Take out the oldest readings of a series; with the last ones, the series itself."""
-    (until,) = connection.execute(
-        "SELECT max(at) FROM (SELECT at FROM reading WHERE series = ? ORDER BY at LIMIT ?)",
-        (series, READINGS_A_TURN),
-    ).fetchone()
-    mine = "series = ? AND at <= ?"
-    (good, others) = connection.execute(
-        f"SELECT count(*) FILTER (WHERE {_GOOD}), count(*) FILTER (WHERE NOT {_GOOD}) "
-        f"FROM reading WHERE {mine}",
-        (series, until),
-    ).fetchone()
-    for table in ("reading", *rollups.TABLES.values()):
-        connection.execute(f"DELETE FROM {table} WHERE {mine}", (series, until))
-    conflicts = 0
-    if good + others < READINGS_A_TURN:  # none is left
+def _take_portion(connection: sqlite3.Connection, series: int) -> tuple[int, int, bool]:
+    """Take out sealed days, then the oldest rows of a series; with the last ones, the series.
+
+    Returns how many readings and conflicts went, and whether nothing is left.
+    """
+    found = connection.execute(
+        "SELECT place, block FROM sealed WHERE place >= ? AND place < ? ORDER BY place LIMIT ?",
+        (*sealed.places(series, 0, sealed.LAST), BLOCKS_A_TURN),
+    ).fetchall()
+    good = others = conflicts = 0
+    if found:
+        for columns in _unsealed(found):
+            count = sum(map(marks.is_good, columns.mark))
+            good, others = good + count, others + len(columns.mark) - count
+        connection.executemany("DELETE FROM sealed WHERE place = ?", [row[:1] for row in found])
+        until = sealed.end_of_day(found[-1][0]) - 1
+        tables: Sequence[str] = tuple(rollups.TABLES.values())
+    else:
+        (until,) = connection.execute(
+            "SELECT max(at) FROM (SELECT at FROM reading WHERE series = ? ORDER BY at LIMIT ?)",
+            (series, READINGS_A_TURN),
+        ).fetchone()
+        (good, others) = connection.execute(
+            f"SELECT count(*) FILTER (WHERE {_GOOD}), count(*) FILTER (WHERE NOT {_GOOD}) "
+            "FROM reading WHERE series = ? AND at <= ?",
+            (series, until),
+        ).fetchone()
+        tables = ("reading", *rollups.TABLES.values())
+    for table in tables:
+        connection.execute(f"DELETE FROM {table} WHERE series = ? AND at <= ?", (series, until))
+    is_last = not found and good + others < READINGS_A_TURN
+    if is_last:
         conflicts = connection.execute("DELETE FROM conflict WHERE series = ?", (series,)).rowcount
+        for table in rollups.TABLES.values():  # of a day whose block could not be read
+            connection.execute(f"DELETE FROM {table} WHERE series = ?", (series,))
         connection.execute("DELETE FROM series WHERE id = ?", (series,))
     for what, number in (("stored", good), ("suspect", others), ("conflicting", conflicts)):
         connection.execute(
             "UPDATE tally SET count = max(0, count - ?) WHERE what = ?", (number, what)
         )
-    return good + others, conflicts
+    return good + others, conflicts, is_last
+
+
+def _sealed(connection: sqlite3.Connection, all_series: list[int]) -> Iterator[Columns]:
+    """Yield the sealed days of these series."""
+    for series in all_series:
+        yield from _unsealed(
+            connection.execute(sealed.BETWEEN, sealed.places(series, 0, sealed.LAST))
+        )
+
+
+def _unsealed(found: Iterable[tuple[int, bytes]]) -> Iterator[Columns]:
+    """Yield what blocks hold; a damaged one holds nothing that could be counted."""
+    for place, block in found:
+        with suppress(BlockDamaged):
+            yield blocks.unseal(place, block)

@@ -210,7 +210,7 @@ class History(ABC):
                 f"AND reading.at >= hour.at AND reading.at < hour.at + {HOUR} "
                 f"WHERE hour.series IN ({_places(series)}) AND hour.suspect > 0 "
                 "AND hour.at > ? AND hour.at < ? AND +reading.at >= ? AND +reading.at < ? "
-                f"AND NOT {GOOD} ORDER BY reading.at DESC LIMIT ?",
+                f"AND NOT {GOOD} ORDER BY reading.at DESC, reading.series LIMIT ?",
                 (*series, since - HOUR, until, since, until, limit),
             )
             days = self._ask(
@@ -233,7 +233,7 @@ class History(ABC):
                     ]
                     found += bad
                     enough += len(bad)
-        found.sort(key=itemgetter(1), reverse=True)
+        found.sort(key=lambda row: (-row[1], row[0]))
         return [(number, Point(*rest)) for number, *rest in found[:limit]]
 
     def origins(self, series: Sequence[int], since: int, until: int) -> set[int]:

@@ -41,7 +41,7 @@ from nongso.wire import marks
 
 log = logging.getLogger(__name__)
 
-_VERSION = 3
+VERSION = 3
 _NUMBERS: frozenset[type] = frozenset({int, float, type(None)})
 _NAMES: frozenset[type] = frozenset({int, str, type(None)})
 _INCREMENTAL = 2  # of PRAGMA auto_vacuum
@@ -125,21 +125,21 @@ class SqliteTelemetry(History):
 
     def _prepare(self) -> None:
         (version,) = self._writer.execute("PRAGMA user_version").fetchone()
-        if version == _VERSION:  # nothing to write: a full disk shall not keep it from opening
+        if version == VERSION:  # nothing to write: a full disk shall not keep it from opening
             return
         self._writer.execute("BEGIN IMMEDIATE")
         (version,) = self._writer.execute("PRAGMA user_version").fetchone()
         if version == 0:
             for statement in (*_TABLES, *_SECOND, *_THIRD, _BEGIN):
                 self._writer.execute(statement)
-        elif 0 < version < _VERSION:
+        elif 0 < version < VERSION:
             self._upgrade(version)
         else:
             raise TelemetryError(
                 f"{self.file} was written by another version of nongso (schema {version}, "
-                f"this one knows {_VERSION}). Install that version again."
+                f"this one knows {VERSION}). Install that version again."
             )
-        self._writer.execute(f"PRAGMA user_version = {_VERSION}")
+        self._writer.execute(f"PRAGMA user_version = {VERSION}")
         self._writer.execute("COMMIT")
 
     def _upgrade(self, version: int) -> None:
@@ -485,6 +485,9 @@ class SqliteTelemetry(History):
             for _ in self._sealed(series, day, day + DAY):
                 pass  # which one it is, is noted there
             return 0
+        except ValueError as error:
+            log.error("series %d, day %d: %s; they stay as they are", series, day, error)
+            return 0
 
     def check_blocks(self, after: int, count: int) -> int | None:
         """Compare the checksums of some blocks; return where to go on, ``None`` at the end."""
@@ -511,9 +514,8 @@ class SqliteTelemetry(History):
             (vacuum,) = self._writer.execute("PRAGMA auto_vacuum").fetchone()
             if free <= keep or vacuum != _INCREMENTAL:
                 return False
-            self._writer.execute(
-                f"PRAGMA incremental_vacuum({min(pages, free - keep)})"
-            ).fetchall()
+            # ``execute`` ends after the first page: the module takes its answer for none
+            self._writer.executescript(f"PRAGMA incremental_vacuum({min(pages, free - keep)})")
             return bool(free - keep > pages)
 
     def _note_carried(self, file: Path, count: int, ended_at: int | None) -> None:

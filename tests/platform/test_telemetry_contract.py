@@ -1,4 +1,7 @@
-"""What every store of readings does, whichever it is: real SQLite, InfluxDB, VictoriaMetrics."""
+"""What every store of readings does, whichever it is: real SQLite, InfluxDB, VictoriaMetrics.
+
+SQLite comes twice: with rows only, and with every day sealed as soon as it is written.
+"""
 
 import datetime
 import random
@@ -16,6 +19,7 @@ from nongso.platform.telemetry import (
     HOUR,
     Row,
     Series,
+    SqliteTelemetry,
     Summary,
     Telemetry,
     TelemetryAway,
@@ -23,6 +27,7 @@ from nongso.platform.telemetry import (
     Written,
     open_telemetry,
 )
+from nongso.platform.telemetry.housekeeping import Housekeeper
 from nongso.wire import marks
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -36,6 +41,7 @@ class Keeper:
     def __init__(self, kind: str, folder: Path) -> None:
         folder.mkdir()
         self.engine: Engine | None = None
+        self.seals = kind == "sealed"
         if kind == "influxdb":
             self.engine = Influx(folder / "influxdb")
         elif kind == "victoriametrics":
@@ -55,6 +61,9 @@ class Keeper:
     def settle(self) -> None:
         if self.engine is not None:
             self.engine.settle()
+        if self.seals:
+            assert isinstance(self.store, SqliteTelemetry)
+            Housekeeper(self.store, lambda: time.time() + 3 * DAY).look()
 
     def reopen(self) -> None:
         self.store.close()
@@ -66,7 +75,7 @@ class Keeper:
             self.engine.close()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "influxdb", "victoriametrics"])
+@pytest.fixture(scope="module", params=["sqlite", "sealed", "influxdb", "victoriametrics"])
 def keeper(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Keeper]:
