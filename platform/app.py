@@ -58,6 +58,7 @@ ROOMS = (
     ("nongso.platform.traceability.seasons.pages", "blueprint"),
     ("nongso.platform.traceability.seasons.plot_diary", "blueprint"),
     ("nongso.platform.traceability.shopper.page", "blueprint"),
+    ("nongso.platform.traceability.shopper.scratch_pages", "blueprint"),
     ("nongso.platform.traceability.shopfront.public_pages", "blueprint"),
     ("nongso.platform.traceability.shopper.report_pages", "blueprint"),
     ("nongso.platform.traceability.resolver.described", "blueprint"),

@@ -51,6 +51,7 @@ DEEDS = (
     "hand",
     "stop",
     "mode",
+    "scratch_sheet",
     "exported",
     "deleted",
 )

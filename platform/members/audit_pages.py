@@ -43,7 +43,7 @@ GROUPS = {
         later("Làm hộ"),
         ("help_offered", "help_begun", "help_failed", "help_ended", "help_act"),
     ),
-    "data": (later("Tải về và xóa"), ("exported", "deleted")),
+    "data": (later("Tải về và xóa"), ("exported", "deleted", "scratch_sheet")),
 }
 
 
@@ -204,6 +204,12 @@ def sentence(deed: Deed, names: dict[str, str]) -> str:
         "hand": _("Báo tưới %(zone)s bằng tay trong %(time)s.", zone=about, time=seconds),
         "stop": _("Bấm dừng tưới %(zone)s.", zone=about),
         "mode": _("Đổi cách tưới của %(zone)s.", zone=about),
+        "scratch_sheet": _(
+            "Tải tờ tem có mã cào của lô %(lot)s, tem số %(first)s đến %(last)s.",
+            lot=details.get("lot", ""),
+            first=details.get("first", ""),
+            last=details.get("last", ""),
+        ),
         "exported": _("Tải về thông tin: %(what)s.", what=about or details.get("what", "")),
         "deleted": _("Xóa thông tin của %(name)s.", name=about),
     }

@@ -9,6 +9,7 @@ from nongso.platform.traceability.labelling import layout_pages as labelling_lay
 from nongso.platform.traceability.labelling import mark_pages as labelling_mark_pages
 from nongso.platform.traceability.labelling import pages as labelling_pages
 from nongso.platform.traceability.labelling import roll_pages as labelling_roll_pages
+from nongso.platform.traceability.labelling import scratch_pages as labelling_scratch_pages
 from nongso.platform.traceability.making import pages as making_pages
 from nongso.platform.traceability.making import steps
 from nongso.platform.traceability.recall import room as recall_room
@@ -34,6 +35,7 @@ __all__ = [
     "labelling_mark_pages",
     "labelling_pages",
     "labelling_roll_pages",
+    "labelling_scratch_pages",
     "link_pages",
     "lot_pages",
     "maker_pages",

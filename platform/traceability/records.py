@@ -26,6 +26,7 @@ VEGETABLES = "vegetables"
 PRODUCER_KINDS = ("cooperative", "group", "household")
 MOST_PACK_GRAMS = 50_000
 LOT, UNIT = "lot", "unit"  # what a label's code says: which lot, or which pack
+SCRATCH = "scratch"  # which pack, and it has a scratch code too
 MOST_PACK_ML = 30_000
 # Lighter than any oil, heavier than any honey: what is outside of it was not weighed so.
 LIGHTEST_LITRE_GRAMS, HEAVIEST_LITRE_GRAMS = 600, 1600
@@ -286,7 +287,9 @@ class LabelIssue(Printed, Base):
     actor: Mapped[str]
     first: Mapped[int]  # running number in the lot
     count: Mapped[int]
-    codes: Mapped[str] = mapped_column(default=UNIT)  # LOT: all carry the lot's address
+    codes: Mapped[str] = mapped_column(
+        default=UNIT
+    )  # LOT: all carry the lot's address; or SCRATCH
     roll: Mapped[str | None]  # printed before, without a lot: there is no sheet of this issue
 
     @property

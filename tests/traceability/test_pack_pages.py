@@ -83,7 +83,7 @@ def test_a_filled_page_is_the_page_made_whole(
             whole = make(label, seen_note(seen))
             key = (lot, words, told.as_of)
             for _twice in range(2):
-                assert pack_pages.page(key, label, seen, make) == whole, (state, words)
+                assert pack_pages.page(key, label, seen_note(seen), make) == whole, (state, words)
         assert label.serial in whole
         assert SERIAL_HERE not in whole
         assert SEEN_HERE not in whole

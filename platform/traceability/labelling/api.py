@@ -25,6 +25,7 @@ from nongso.platform.traceability.labelling.layouts import DEFAULT_LAYOUT
 from nongso.platform.traceability.labelling.pages import DEEDS, file_answer, own_issue, pdf_answer
 from nongso.platform.traceability.labelling.roll_pages import own_roll
 from nongso.platform.traceability.labelling.rolls import Binding, RollWish
+from nongso.platform.traceability.labelling.scratch_pages import sheet_answer
 from nongso.platform.traceability.labelling.shapes import (
     AccountAnswer,
     IssueAnswer,
@@ -33,7 +34,7 @@ from nongso.platform.traceability.labelling.shapes import (
     RollAnswer,
 )
 from nongso.platform.traceability.labelling.text import texts_of, texts_of_roll
-from nongso.platform.traceability.records import LOT, LabelIssue, Lot, Product
+from nongso.platform.traceability.records import LOT, SCRATCH, LabelIssue, Lot, Product
 
 blueprint = Blueprint("labels_api", __name__, url_prefix="/api/v1")
 
@@ -43,7 +44,8 @@ REFUSED = {409: "refused, with the reason's code and a sentence"}
 class Labels(msgspec.Struct, forbid_unknown_fields=True):
     """A wish for labels. The same ``id`` twice is one issue; give it to be able to send again.
 
-    ``codes``: ``lot`` (every code says which lot) or ``unit`` (each pack has its own serial).
+    ``codes``: ``lot`` (every code says which lot), ``unit`` (each pack has its own serial) or
+    ``scratch`` (and a scratch code, on a layout with a place for it).
     ``mark``: the id of a collective mark that shall stand on them, as its page's address has it.
     """
 
@@ -53,6 +55,12 @@ class Labels(msgspec.Struct, forbid_unknown_fields=True):
     codes: str = LOT
     mark: str = ""
     id: uuid.UUID | None = None
+
+
+class Sheet(msgspec.Struct, forbid_unknown_fields=True):
+    """Whether the sheet shall be given out in place of one whose labels nobody has used."""
+
+    anew: bool = False
 
 
 class Names(msgspec.Struct, forbid_unknown_fields=True):
@@ -135,14 +143,21 @@ def issue_labels(code: str) -> tuple[Response, int]:
         with transaction() as session:
             photo = photo_of(found.product)
             made = labelling.issue(desk(session), id_, wish, texts_of(found), photo)
-        labelling.file_of(records(), made, settings().files_folder)
+        if made.codes != SCRATCH:
+            labelling.file_of(records(), made, settings().files_folder)
     except Refused as e:
         raise Problem(409, e.code, sentences.refusal(e)) from e
     except LabelError as e:
         raise Problem(500, "sheet_not_readable", str(e), issue=made.id) from e
     answer = jsonify({**_issue(made), "codes": labelling.addresses_of(records(), made)})
-    answer.headers["Location"] = url_for("labels_api.labels_pdf", key=made.id)
+    answer.headers["Location"] = _sheet_of(made)
     return answer, 201
+
+
+def _sheet_of(made: LabelIssue) -> str:
+    """Where the sheet is: to be fetched, or with scratch codes to be asked for by POST."""
+    name = "scratch_sheet" if made.codes == SCRATCH else "labels_pdf"
+    return url_for(f"labels_api.{name}", key=made.id)
 
 
 def _issue(made: LabelIssue) -> IssueAnswer:
@@ -151,7 +166,7 @@ def _issue(made: LabelIssue) -> IssueAnswer:
         "lot": made.lot,
         "at": made.at,
         "range": {"first": made.first, "last": made.last},
-        "pdf": url_for("labels_api.labels_pdf", key=made.id),
+        "pdf": _sheet_of(made),
     }
 
 
@@ -275,13 +290,39 @@ def _tell(code: str, deed: str) -> Response:
 @blueprint.get("/labels/<key>.pdf")
 @allow(*READERS, scope="read")
 @operation(
-    answers={200: "a checked sheet as PDF", 404: "no such sheet", 409: "the lot was withdrawn"},
+    answers={
+        200: "a checked sheet as PDF",
+        404: "no such sheet, or one with scratch codes: see POST",
+        409: "the lot was withdrawn",
+    },
     media="application/pdf",
 )
 def labels_pdf(key: str) -> Response:
     """A checked sheet."""
     try:
         return file_answer(own_issue(key))
+    except LabelError as e:
+        raise Problem(500, "sheet_not_readable", str(e)) from e
+    except Refused as e:
+        raise Problem(409, e.code, sentences.refusal(e)) from e
+
+
+@blueprint.post("/labels/<key>/sheet")
+@allow("clerk", scope="labels")
+@operation(
+    body=Sheet,
+    answers={
+        200: "the checked sheet as PDF, with the scratch codes that are kept nowhere else",
+        404: "no such sheet",
+        409: "given out already, labels without scratch codes, or the lot was withdrawn",
+    },
+    media="application/pdf",
+)
+def scratch_sheet(key: str) -> Response:
+    """Give out a sheet with scratch codes, once; ``anew`` draws other codes in their place."""
+    made, asked = own_issue(key), body_of(Sheet)
+    try:
+        return sheet_answer(made, asked.anew)
     except LabelError as e:
         raise Problem(500, "sheet_not_readable", str(e)) from e
     except Refused as e:

@@ -2,7 +2,7 @@
 
 import datetime
 
-from nongso.platform.languages import _, date, number
+from nongso.platform.languages import _, clock, date, number
 from nongso.platform.traceability.moving.errors import Told
 
 
@@ -168,6 +168,63 @@ class MarkNamed(Told):
     def sentence(self) -> str:
         """Say so."""
         return _("Nhãn hiệu này đã có trong sổ.")
+
+
+class NoScratchPlace(Told):
+    """Scratch codes on a layout that has no place for one."""
+
+    code = "no_scratch_place"
+    field = "layout"
+
+    def __init__(self, layout: str) -> None:
+        super().__init__(f"{layout} has no place for a scratch code")
+        self.layout = layout
+
+    def sentence(self) -> str:
+        """Say what to choose."""
+        return _("Tờ tem này không có ô mã cào. Xin chọn tờ có ô mã cào, hoặc in không có mã cào.")
+
+
+class NotScratched(Told):
+    """An issue whose labels have no scratch codes."""
+
+    code = "not_scratched"
+    field = ""
+
+    def __init__(self) -> None:
+        super().__init__("these labels have no scratch codes")
+
+    def sentence(self) -> str:
+        """Say so."""
+        return _("Các tem này không có mã cào.")
+
+
+class SheetGiven(Told):
+    """A sheet with scratch codes is given out once; the codes are kept nowhere."""
+
+    code = "sheet_given"
+    field = ""
+
+    def __init__(self, at: int, is_used: bool) -> None:
+        super().__init__("the sheet was given out" + (" and is in use" if is_used else ""))
+        self.at, self.is_used = at, is_used
+
+    def sentence(self) -> str:
+        """Say when, and what can be done."""
+        day, hour = date(self.at), clock(self.at)
+        if self.is_used:
+            return _(
+                "Tờ in này đã tải lúc %(clock)s ngày %(day)s và đã có tem dán lên gói hoặc đã cào. "
+                "Tem nào hỏng, xin ghi tem hỏng rồi in lại: tem mới có mã cào mới.",
+                clock=hour,
+                day=day,
+            )
+        return _(
+            "Tờ in này đã tải lúc %(clock)s ngày %(day)s. Máy không giữ mã cào nên không tải lại "
+            "được đúng tờ ấy.",
+            clock=hour,
+            day=day,
+        )
 
 
 class RightTwice(Told):

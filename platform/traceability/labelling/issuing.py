@@ -36,11 +36,11 @@ from nongso.platform.traceability.labelling.records import CollectiveMark, RollC
 from nongso.platform.traceability.legal import facts as legal_facts
 from nongso.platform.traceability.making.errors import Unusable
 from nongso.platform.traceability.making.operations import Desk, append, known_lot
-from nongso.platform.traceability.records import LOT, UNIT, LabelCode, LabelIssue, Lot
+from nongso.platform.traceability.records import LOT, SCRATCH, UNIT, LabelCode, LabelIssue, Lot
 from nongso.platform.traceability.seasons import withholding
 from nongso.platform.traceability.testing import holding
 
-CODES = (LOT, UNIT)
+CODES = (LOT, UNIT, SCRATCH)
 MOST_AT_ONCE = 5000  # labels of one issue; a sheet that takes minutes is printed in parts
 _AT_ONCE = 500
 
@@ -50,7 +50,8 @@ class Wish:
     """So many labels, on that layout, from that cell on.
 
     ``codes`` says what each code tells: ``LOT``, which pages and programs are given unless they
-    ask for more, or ``UNIT``, a serial of each pack's own.
+    ask for more, ``UNIT``, a serial of each pack's own, or ``SCRATCH``, the same with a scratch
+    code (``scratch``).
     """
 
     lot: str
@@ -99,7 +100,8 @@ def issue(
 
     ``texts`` is what stands beside the code, block by block; ``photo`` the product's picture, for
     layouts with a place for it. Raises ``TooManyLabels``, ``NotPacked``, ``HeldBack``,
-    ``LegallyMissing``, ``NotEntitled``, ``LabelNotPrintable``, ``AlreadyRecorded``.
+    ``LegallyMissing``, ``NotEntitled``, ``LabelNotPrintable``, ``NoScratchPlace``,
+    ``AlreadyRecorded``.
     """
     lot = known_lot(desk, wish.lot)
     there = labelling_sheets.there(
@@ -121,7 +123,7 @@ def issue(
     mark = mark_of(desk, lot, wish.mark)
     gtin = lot.product.gtin if lot.product is not None else None
     first = next_number(desk.session, lot)
-    sample = new_serial() if wish.codes == UNIT else None
+    sample = None if wish.codes == LOT else new_serial()
     address = printed_address(desk.base, lot.code, sample, gtin)
     last = first + wish.count - 1
     made = LabelIssue(
@@ -134,7 +136,16 @@ def issue(
         count=wish.count,
         codes=wish.codes,
         **labelling_sheets.tried(
-            desk, wish.layout, wish.start_cell, address, texts, gtin, last, photo, mark
+            desk,
+            wish.layout,
+            wish.start_cell,
+            address,
+            texts,
+            gtin,
+            last,
+            photo,
+            mark,
+            wish.codes == SCRATCH,
         ),
     )
     keep(desk, lot, made, new_serials(desk.session, wish.count))
@@ -194,6 +205,8 @@ def keep(
         for running, serial in enumerate(serials, made.first)
     )
     more = {**range_of(made.first, serials), "nongso:awaits": not on_packs}
+    if made.codes == SCRATCH:
+        more["nongso:scratch"] = True  # of the codes themselves nothing enters the stream
     note(desk, lot, shaping.LABELLING, lots.LABELLED, made.id, made.count, more)
 
 

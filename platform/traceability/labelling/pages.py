@@ -25,6 +25,7 @@ from nongso.platform.traceability.errors import NotPacked, Refused, TooManyLabel
 from nongso.platform.traceability.identifiers import opens_only_here, printed_address
 from nongso.platform.traceability.labelling import account as labelling_account
 from nongso.platform.traceability.labelling import issuing as labelling
+from nongso.platform.traceability.labelling import scratch as scratch_codes
 from nongso.platform.traceability.labelling.account import MOST_NAMES, Told
 from nongso.platform.traceability.labelling.desk import (
     mark_choices,
@@ -33,13 +34,14 @@ from nongso.platform.traceability.labelling.desk import (
     read_mark,
     read_sheet,
 )
+from nongso.platform.traceability.labelling.errors import SheetGiven
 from nongso.platform.traceability.labelling.layouts import DEFAULT_LAYOUT
 from nongso.platform.traceability.labelling.text import texts_of
 from nongso.platform.traceability.legal import facts as legal_facts
 from nongso.platform.traceability.making.errors import Unusable
 from nongso.platform.traceability.moving.desk import done
 from nongso.platform.traceability.moving.errors import Held
-from nongso.platform.traceability.records import LOT, LabelIssue, Lot
+from nongso.platform.traceability.records import LOT, SCRATCH, LabelIssue, Lot
 from nongso.platform.traceability.testing import holding
 
 log = logging.getLogger(__name__)
@@ -101,6 +103,7 @@ def _labels(form: Form, lot: Lot, told: Form | None = None, deed: str = "") -> A
         code_choices=(
             ("lot", _("mã chung của lô")),
             ("unit", _("mỗi gói một số riêng")),
+            ("scratch", _("mỗi gói một số riêng và một mã cào")),
         ),
         address=printed_address(base, lot.code, None, lot.product.gtin if lot.product else None),
         only_here=opens_only_here(base),
@@ -162,12 +165,19 @@ def file_answer(made: LabelIssue) -> Response:
     """The checked sheet as a download, the same bytes each time. Raises ``Withdrawn``."""
     if made.roll is not None:  # its labels are on paper since long before
         abort(404)
+    refuse_worthless(made)
+    if made.codes == SCRATCH:  # given out once, and by a form
+        abort(404)
+    file = labelling.file_of(records(), made, settings().files_folder)
+    return pdf_answer(file.read_bytes(), f"tem-{made.lot}-{made.first}-{made.last}.pdf")
+
+
+def refuse_worthless(made: LabelIssue) -> None:
+    """Raise ``Withdrawn`` or ``Held`` where labels of this lot are worth nothing."""
     lot = own_lot(made.lot)
     if lot.withdrawn_at is not None:
         raise Withdrawn(made.lot)
     holding.check(lot)
-    file = labelling.file_of(records(), made, settings().files_folder)
-    return pdf_answer(file.read_bytes(), f"tem-{made.lot}-{made.first}-{made.last}.pdf")
 
 
 def pdf_answer(pdf: bytes, name: str) -> Response:
@@ -181,25 +191,52 @@ def pdf_answer(pdf: bytes, name: str) -> Response:
 @allow(*READERS)
 def issue(key: str) -> Answer:
     """What was issued, and the sheet."""
-    made, trouble = own_issue(key), ""
+    made = own_issue(key)
     if made.roll is not None:
         abort(404)
-    lot = own_lot(made.lot)
     try:
-        if lot.withdrawn_at is not None:
-            trouble = _("Bản ghi của lô này đã bị hủy, nên các tem này không còn giá trị.")
-        else:
-            holding.check(lot)
+        refuse_worthless(made)
+        if made.codes != SCRATCH:
             labelling.file_of(records(), made, settings().files_folder)
-    except Held as e:
-        trouble = sentences.refusal(e)
-    except LabelError as e:
-        log.error("the sheet of issue %s is not released: %s", made.id, e)
-        trouble = _(
-            "Tem đã được cấp nhưng máy chưa đọc lại được đủ mã trên tờ in, nên chưa cho tải về. "
-            "Xin tải lại trang này. Nếu vẫn thế, xin báo người phụ trách máy."
-        )
-    return page("issue.html", made=made, lot=lot, trouble=trouble)
+    except (LabelError, Refused) as e:
+        return issue_page(made, e)
+    return issue_page(made)
+
+
+def issue_page(made: LabelIssue, error: LabelError | Refused | None = None) -> Answer:
+    """The page of an issue, or why there is no sheet of it."""
+    given: SheetGiven | None = None
+    if made.codes == SCRATCH:
+        try:
+            scratch_codes.refuse_sheet(records(), made, anew=False)
+        except SheetGiven as e:
+            given = e
+    trouble = "" if error is None or isinstance(error, SheetGiven) else _trouble(made, error)
+    text = page(
+        "issue.html",
+        made=made,
+        lot=own_lot(made.lot),
+        trouble=trouble,
+        is_scratch=made.codes == SCRATCH,
+        given=given,
+        given_words="" if given is None else sentences.refusal(given),
+    )
+    if isinstance(error, SheetGiven):
+        return str(text), 409
+    return text
+
+
+def _trouble(made: LabelIssue, error: LabelError | Refused) -> str:
+    match error:
+        case Withdrawn():
+            return _("Bản ghi của lô này đã bị hủy, nên các tem này không còn giá trị.")
+        case Refused():
+            return sentences.refusal(error)
+    log.error("the sheet of issue %s is not released: %s", made.id, error)
+    return _(
+        "Tem đã được cấp nhưng máy chưa đọc lại được đủ mã trên tờ in, nên chưa cho tải về. "
+        "Xin tải lại trang này. Nếu vẫn thế, xin báo người phụ trách máy."
+    )
 
 
 @blueprint.get("/labels/<key>.pdf")

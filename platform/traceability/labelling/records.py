@@ -1,6 +1,5 @@
 """The tables of labels beside those in ``records``: accounts, rolls printed without a lot,
-layouts of a cooperative's own,
-and who may print a collective mark.
+scratch codes, layouts of a cooperative's own, and who may print a collective mark.
 
 The account follows from the stream (``labelling_book``). The database itself refuses one that
 does not add up: issued = applied + spoiled + returned + left, and none of them below zero.
@@ -79,6 +78,24 @@ class RollCode(Base):
     serial: Mapped[str] = mapped_column(primary_key=True)
     roll: Mapped[str] = mapped_column(ForeignKey("label_roll.id"))
     place: Mapped[int]
+
+
+class ScratchCode(Base):
+    """The scratch code of a label, as a keyed hash, and since when it is known to somebody.
+
+    There is one from the moment on at which the sheet was given out. ``key`` says with which key
+    it was made (``scratch``).
+    """
+
+    __tablename__ = "scratch_code"
+
+    serial: Mapped[str] = mapped_column(ForeignKey("label_code.serial"), primary_key=True)
+    digest: Mapped[str]
+    key: Mapped[str]
+    drawn_at: Mapped[int]
+    first_at: Mapped[int | None]
+    last_at: Mapped[int | None]
+    times: Mapped[int] = mapped_column(default=0)
 
 
 class CollectiveMark(Base):

@@ -8,6 +8,7 @@ read back, and kept. So a stop in between loses nothing.
 import os
 import uuid
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,16 +19,19 @@ from nongso.labels import raster
 from nongso.labels import sheet as sheets
 from nongso.labels.errors import LabelError, StartCellOutside, UnknownLayout
 from nongso.labels.layout import Layout
-from nongso.labels.operations import print_sheet
+from nongso.labels.operations import Sheet, print_sheet
 from nongso.labels.raster import Picture
 from nongso.labels.sheet import Label
 from nongso.platform.traceability.errors import AlreadyRecorded, LabelNotPrintable
 from nongso.platform.traceability.labelling import layouts as labelling_layouts
 from nongso.platform.traceability.labelling import marks as labelling_marks
+from nongso.platform.traceability.labelling.errors import NoScratchPlace
 from nongso.platform.traceability.labelling.records import CollectiveMark, LabelRoll
-from nongso.platform.traceability.labelling.text import numbered
+from nongso.platform.traceability.labelling.text import numbered, with_scratch
 from nongso.platform.traceability.making.operations import Desk
 from nongso.platform.traceability.records import LabelIssue, Printed
+
+WIDEST_SCRATCH = "WWWW-WWWW"
 
 _Sheet = TypeVar("_Sheet", LabelIssue, LabelRoll)
 
@@ -50,20 +54,27 @@ def tried(
     last: int,
     photo: bytes | None = None,
     mark: CollectiveMark | None = None,
+    scratch: bool = False,
 ) -> dict[str, Any]:
     """Ask the print shop: would such a label come out? Returns the columns of ``Printed``.
 
     ``address`` is as long as the longest, ``last`` the highest number that will stand on one;
-    ``photo`` is printed where the layout has a place for a picture, and ``mark`` named in the last
-    line of the text. Raises ``LabelNotPrintable``.
+    ``photo`` is printed where the layout has a place for a picture, ``mark`` named in the last
+    line of the text. Raises ``LabelNotPrintable``, and ``NoScratchPlace`` where there shall be
+    scratch codes.
     """
+    if scratch:
+        texts = with_scratch(texts)
     if mark is not None:
         texts = {**texts, "text": f"{texts['text']}\n{labelling_marks.line(mark)}"}
     try:
         chosen = labelling_layouts.find(desk.session, desk.cooperative, layout)
         list(chosen.layout.places(1, start_cell))
+        if scratch and chosen.layout.scratch is None:
+            raise NoScratchPlace(layout)
         logo = logo_of(chosen.layout, photo)
-        sample = label(chosen.layout, address, numbered(texts, last), gtin, logo)
+        code = WIDEST_SCRATCH if scratch else ""
+        sample = label(chosen.layout, address, numbered(texts, last), gtin, logo, code)
         sheets.make([sample], chosen.layout)
     except (UnknownLayout, StartCellOutside) as e:
         field = "start_cell" if isinstance(e, StartCellOutside) else "layout"
@@ -108,9 +119,32 @@ def label(
     texts: Mapping[str, str],
     gtin: str | None,
     logo: Picture | None = None,
+    scratch: str = "",
 ) -> Label:
     """One label; it carries the bar code of its GTIN where the layout has a place for it."""
-    return Label(address, texts, gtin if gtin and layout.bars is not None else "", logo)
+    return Label(address, texts, gtin if gtin and layout.bars is not None else "", logo, scratch)
+
+
+def printed(
+    made: LabelIssue | LabelRoll,
+    addresses: Sequence[str],
+    first: int,
+    title: str,
+    scratches: Sequence[str] = (),
+) -> Sheet:
+    """The checked sheet of what was committed, each label with its scratch code where it has one.
+
+    Call it outside of a transaction: printing takes longer than writers should wait. Raises
+    ``LabelError`` when the sheet does not read back.
+    """
+    layout = layout_of(made)
+    logo = None if made.logo is None else raster.from_png(made.logo)
+    each = zip_longest(addresses, scratches, fillvalue="")
+    labels = [
+        label(layout, address, numbered(made.texts, number), made.gtin, logo, code)
+        for number, (address, code) in enumerate(each, first)
+    ]
+    return print_sheet(labels, layout, made.start_cell, title)
 
 
 def file_of(
@@ -118,19 +152,12 @@ def file_of(
 ) -> Path:
     """The checked PDF of what was committed; made at the first call, the same file afterwards.
 
-    Call it outside of a transaction: printing takes longer than writers should wait. Raises
-    ``LabelError`` when the sheet does not read back; then there is no file.
+    As ``printed``; when it raises there is no file.
     """
     file = files / "labels" / f"{made.id}.pdf"
     if file.exists():
         return file
-    layout = layout_of(made)
-    logo = None if made.logo is None else raster.from_png(made.logo)
-    labels = [
-        label(layout, address, numbered(made.texts, number), made.gtin, logo)
-        for number, address in enumerate(addresses, first)
-    ]
-    sheet = print_sheet(labels, layout, made.start_cell, title)
+    sheet = printed(made, addresses, first, title)
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.name}.{uuid.uuid4().hex}.part")
     try:

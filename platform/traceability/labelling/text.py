@@ -35,6 +35,11 @@ def texts_of(lot: Lot) -> dict[str, str]:
     return {"text": "\n".join(lines)}
 
 
+def with_scratch(texts: Mapping[str, str]) -> dict[str, str]:
+    """The same texts with a line that says what the frame is for."""
+    return {**texts, "text": f"{texts['text']}\nMua rồi mới cào ô này, gõ mã vào trang của tem"}
+
+
 def texts_of_roll(product: Product) -> dict[str, str]:
     """The lines of a label without a lot: what and who; the rest is behind the code.
 

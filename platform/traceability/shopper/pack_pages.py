@@ -6,7 +6,8 @@ about its scans belong, and the marks are filled in for each request. The caller
 which lot it is, in which language, and as of which news; a minute is kept at most, as of the
 pages that everybody gets alike (``kept_pages``).
 
-What became of the label is read for each request, so a spoiled or returned one is seen at once.
+What became of the label is read for each request, so a spoiled or returned one is seen at once;
+so is what is known of its scratch code, which stands with the sentence about scans.
 Not here: the page itself, and who counts the scans.
 """
 
@@ -23,6 +24,8 @@ from sqlalchemy.orm import Session
 
 from nongso.platform.greenhouse.fragments import Fragments
 from nongso.platform.languages import day_of
+from nongso.platform.traceability.labelling.records import ScratchCode
+from nongso.platform.traceability.labelling.scratch import Outcome
 from nongso.platform.traceability.records import LabelCode
 from nongso.platform.traceability.scans import Seen
 
@@ -32,6 +35,13 @@ SEEN_HERE = Markup("<!-- seen -->")
 _MINUTE = 60
 
 
+class Scratch(NamedTuple):
+    """A label's scratch code: since when it is known to somebody, and how often it was checked."""
+
+    first_at: int | None
+    times: int
+
+
 class Label(NamedTuple):
     """What a page says of a label: few differ in more than the serial."""
 
@@ -39,12 +49,23 @@ class Label(NamedTuple):
     spoiled: datetime.date | None
     returned: datetime.date | None
     is_applied: bool
+    scratch: Scratch | None = None
+
+    @property
+    def is_usable(self) -> bool:
+        """Say whether it was neither spoiled nor returned."""
+        return self.spoiled is None and self.returned is None
 
 
 # Made once, and of columns: three times as fast as asking for the record.
-_columns = inspect(LabelCode).local_table.c
-_LABEL = select(_columns.spoiled_at, _columns.returned_at, _columns.applied_at).where(
-    _columns.serial == bindparam("serial"), _columns.lot == bindparam("lot")
+_labels, _scratches = (inspect(one).local_table for one in (LabelCode, ScratchCode))
+_LABEL = (
+    select(
+        *(_labels.c[name] for name in ("spoiled_at", "returned_at", "applied_at")),
+        *(_scratches.c[name] for name in ("first_at", "times")),
+    )
+    .select_from(_labels.outerjoin(_scratches, _scratches.c.serial == _labels.c.serial))
+    .where(_labels.c.serial == bindparam("serial"), _labels.c.lot == bindparam("lot"))
 )
 
 
@@ -53,12 +74,13 @@ def find(session: Session, lot: str, serial: str) -> Label | None:
     found = session.execute(_LABEL, {"serial": serial, "lot": lot}).first()
     if found is None:
         return None
-    spoiled_at, returned_at, applied_at = found
+    spoiled_at, returned_at, applied_at, first_at, times = found
     return Label(
         serial,
         None if spoiled_at is None else day_of(spoiled_at),
         None if returned_at is None else day_of(returned_at),
         applied_at is not None,
+        None if times is None else Scratch(first_at, times),
     )
 
 
@@ -68,18 +90,29 @@ def prepare(app: Flask) -> None:
 
 
 def page(
-    key: Hashable, label: Label, seen: Seen | None, make: Callable[[Label, Markup], str]
+    key: Hashable,
+    label: Label,
+    seen: Markup,
+    make: Callable[[Label, Markup], str],
 ) -> str:
-    """The page of this pack. ``make`` makes one of a label and what is said of its scans."""
+    """The page of this pack. ``make`` makes one of a label and what is said of it besides."""
     kept: Fragments = current_app.extensions["nongso.pack_pages"]
-    alike = label._replace(serial=SERIAL_HERE)
+    alike = label._replace(serial=SERIAL_HERE, scratch=None)
     minute = int(time.time()) // _MINUTE
     found = kept.get((key, alike, minute), lambda: make(alike, SEEN_HERE))
     # A serial has capitals and digits only, so that it is the same in an address and in a text.
-    return found.replace(SERIAL_HERE, escape(label.serial)).replace(SEEN_HERE, seen_note(seen))
+    return found.replace(SERIAL_HERE, escape(label.serial)).replace(SEEN_HERE, seen)
 
 
 def seen_note(seen: Seen | None) -> Markup:
     """What is said of earlier scans."""
     note: Callable[..., str] = get_template_attribute("traceability/scans_seen.html", "seen_note")
     return Markup(note(seen))
+
+
+def scratch_note(lot: str, label: Label, outcome: Outcome | None) -> Markup:
+    """What is said of the scratch code, with the form; nothing for a label without one."""
+    if label.scratch is None or not label.is_usable:
+        return Markup()
+    note: Callable[..., str] = get_template_attribute("traceability/scratch.html", "scratch_note")
+    return Markup(note(lot, label, outcome))

@@ -44,6 +44,7 @@ from nongso.platform.traceability.digital_link import Link, LinkError
 from nongso.platform.traceability.digital_link.catalogue import KEYS
 from nongso.platform.traceability.digital_link.compressed import decompress
 from nongso.platform.traceability.labelling import state as labelling_state
+from nongso.platform.traceability.labelling.scratch import Outcome
 from nongso.platform.traceability.recall import recalling as recall
 from nongso.platform.traceability.records import PACKS, LabelCode, Lot, Product
 from nongso.platform.traceability.resolver import answers, link_types
@@ -233,7 +234,7 @@ def _of_link(link: Link) -> Response:
         code = label.lot if label is not None else ""
     told = told_of(code)
     if told is None or gtin not in told.gtins:
-        return _not_found(code or serial or "", serial if code else None)
+        return not_found(code or serial or "", serial if code else None)
     return _answer(code, serial, gtin)
 
 
@@ -255,14 +256,23 @@ def _answer(code: str, serial: str | None, gtin: str | None = None) -> Response:
     if told is not None and serial is not None:
         label = pack_pages.find(records(), told.story.lot.code, ids.as_typed(serial))
     if told is None or (serial is not None and label is None):
-        return _not_found(code, serial)
+        return not_found(code, serial)
     known, story = told, told.story  # not None from here on
     named = Named(story.product, story.lot, None if label is None else label.serial, gtin)
 
     def page() -> Response:
-        return _lot_page(story) if label is None else _pack_page(known, label)
+        return _lot_page(story) if label is None else pack_answer(known, label)
 
     return answers.answer(named, known.gtins, page)
+
+
+def find_pack(code: str, serial: str) -> tuple[Told, pack_pages.Label] | None:
+    """A pack and what is told of its lot; ``None`` for a label that was never issued."""
+    told = told_of(code)
+    if told is None:
+        return None
+    label = pack_pages.find(records(), told.story.lot.code, ids.as_typed(serial))
+    return None if label is None else (told, label)
 
 
 def _lot_page(story: Story) -> Response:
@@ -273,10 +283,13 @@ def _lot_page(story: Story) -> Response:
     return _kept(make_response(page), False)
 
 
-def _pack_page(told: Told, label: pack_pages.Label) -> Response:
-    story, seen = told.story, scans.seen(label.serial)
-    _note_scan(story.lot.code, label.serial)
-    key = (story.lot.code, language(), told.as_of)
+def pack_answer(told: Told, label: pack_pages.Label, outcome: Outcome | None = None) -> Response:
+    """The page of a pack; ``outcome`` is what came of checking its scratch code just now."""
+    story, code = told.story, told.story.lot.code
+    seen = pack_pages.seen_note(scans.seen(label.serial))
+    seen += pack_pages.scratch_note(code, label, outcome)
+    _note_scan(code, label.serial)
+    key = (code, language(), told.as_of)
     page = pack_pages.page(key, label, seen, lambda *alike: _made_page(story, *alike))
     return _kept(make_response(page), True)
 
@@ -428,7 +441,7 @@ def _missing(days: list[str]) -> str:
     )
 
 
-def _not_found(lot: str, serial: str | None) -> Response:
+def not_found(lot: str, serial: str | None) -> Response:
     """A code that nobody issued: said plainly, with what to do.
 
     Only what has the shape of our codes may be called a forged label; a slip is only a slip.
