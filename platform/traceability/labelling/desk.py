@@ -26,6 +26,7 @@ from nongso.platform.traceability.registry.photos import photo_folder
 
 # GS1's own example: a bar code is shown where it will stand before any product has a number.
 EXAMPLE_GTIN = "09524000059109"
+EXAMPLE_SCRATCH = "2345-6789"
 _LOT, _SERIAL = ALPHABET[10:16], ALPHABET[:9]
 
 
@@ -90,7 +91,8 @@ def sample(layout: Layout, number: int = 180) -> tuple[Label, bool]:
     gtin = product.gtin if product is not None else None
     address = printed_address(settings().label_url, _LOT, _SERIAL, gtin)
     shown = gtin or (EXAMPLE_GTIN if layout.bars is not None else None)
-    made = labelling_sheets.label(layout, address, numbered(texts, number), shown, logo)
+    code = EXAMPLE_SCRATCH if layout.scratch is not None else ""
+    made = labelling_sheets.label(layout, address, numbered(texts, number), shown, logo, code)
     return made, gtin is None and shown is not None
 
 

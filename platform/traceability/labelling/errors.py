@@ -214,8 +214,8 @@ class SheetGiven(Told):
         day, hour = date(self.at), clock(self.at)
         if self.is_used:
             return _(
-                "Tờ in này đã tải lúc %(clock)s ngày %(day)s và đã có tem dán lên gói hoặc đã cào. "
-                "Tem nào hỏng, xin ghi tem hỏng rồi in lại: tem mới có mã cào mới.",
+                "Tờ in này đã tải lúc %(clock)s ngày %(day)s, và đã có tem dán lên gói hoặc đã "
+                "cào. Tem nào hỏng, xin ghi tem hỏng rồi in lại: tem mới có mã cào mới.",
                 clock=hour,
                 day=day,
             )

@@ -28,6 +28,7 @@ _FIELDS = {
     "address": "address_width",
     "bars": "bars_width",
     "logo": "logo_width",
+    "scratch": "scratch_width",
     "label": "label_width",
     "page": "page_width",
     "grid": "columns",
@@ -83,6 +84,8 @@ def fields_of(layout: Layout) -> dict[str, str]:
         found |= {"bars": "1", **_box_fields("bars", layout.bars)}
     if layout.logo is not None:
         found |= {"logo": "1", **_box_fields("logo", layout.logo)}
+    if layout.scratch is not None:
+        found |= {"scratch": "1", **_box_fields("scratch", layout.scratch)}
     return found
 
 
@@ -111,6 +114,7 @@ def read_layout(form: Form, key: str) -> Layout | None:
         feed_mm=0.0 if kind == SHEET else form.amount("feed", 100, from_zero=True) or 0.0,
         bars=_box(form, "bars") if form["bars"] else None,
         logo=_box(form, "logo") if form["logo"] else None,
+        scratch=_box(form, "scratch") if form["scratch"] else None,
     )
     if not form.ok:
         return None
@@ -178,7 +182,7 @@ def arrange(form: Form) -> None:
         refuse(form, e)
         return
     kept = {name: form[name] for name in ("id", "title", "level")}
-    gone = dict.fromkeys(("address", "bars", "logo"), "")
+    gone = dict.fromkeys(("address", "bars", "logo", "scratch"), "")
     form.values = {**form.values, **gone, **fields_of(made), **kept}
 
 
@@ -223,6 +227,7 @@ def said(error: BadLayout) -> str:
         "address": _("ô địa chỉ"),
         "bars": _("mã vạch"),
         "logo": _("hình"),
+        "scratch": _("ô mã cào"),
     }
     named = [parts.get(place, place) for place in error.places]
     match error.reason:
@@ -240,6 +245,8 @@ def said(error: BadLayout) -> str:
             return _("Tem nhỏ quá, không đủ chỗ cho mã và chữ.")
         case "small_logo":
             return _("Hình phải rộng và cao từ 5 mm, nhỏ hơn thì không nhìn ra.")
+        case "small_scratch":
+            return _("Ô mã cào phải rộng từ 25 mm và cao từ 6 mm, nhỏ hơn thì không vừa mã.")
         case "in_code":
             return _(
                 "Hình che mất mã. Hình chỉ được nằm chính giữa mã, rộng nhiều nhất một phần tư "
