@@ -146,11 +146,7 @@ class Records:
             reading, expire_on_commit=False, class_=Session, info={"records": self}
         )
         event.listen(self._sessions, "before_flush", _before_flush)
-        event.listen(
-            self._sessions,
-            "after_commit",
-            lambda session: self._watch.wrote(aside=session.info.get("aside", False)),
-        )
+        event.listen(self._sessions, "after_commit", _after_commit)
 
     @classmethod
     def of(cls, settings: Settings) -> "Records":
@@ -224,6 +220,10 @@ class Records:
         """Return what changes whenever anybody, in any process, has written."""
         with self._naming():
             return self._watch.version()
+
+    def wrote(self, *, aside: bool) -> None:
+        """Take note that this process has committed; ``aside``: nothing that pages tell."""
+        self._watch.wrote(aside=aside)
 
     def lately(self) -> tuple[int, int]:
         """Return the version as ``Watch.lately`` sees it, for what is asked very often."""
@@ -409,6 +409,11 @@ def _begin(connection: Connection) -> None:
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(patience * 1000)}")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+
+
+def _after_commit(session: Session) -> None:
+    # A function of the class: SQLAlchemy keeps listeners for good, with all that they hold.
+    session.info["records"].wrote(aside=session.info.get("aside", False))
 
 
 def _before_flush(session: Session, _context: object, _instances: object) -> None:

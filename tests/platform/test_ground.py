@@ -1,8 +1,10 @@
 """The ground: settings, records, schema, events, and what every answer carries."""
 
+import gc
 import json
 import sqlite3
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,17 @@ def test_the_database_is_opened_as_promised(place: Place) -> None:
         assert session.scalar(text("PRAGMA synchronous")) == 3  # EXTRA
         assert session.scalar(text("PRAGMA foreign_keys")) == 1
         assert session.scalar(text("PRAGMA journal_mode")) == store.journal_mode()
+
+
+def test_a_closed_database_is_not_kept_in_memory(settings: Settings) -> None:
+    records = store.Records.of(settings)
+    with records.transaction() as session:
+        session.connection()
+    records.close()
+    gone = weakref.ref(records)
+    del records, session
+    gc.collect()
+    assert gone() is None
 
 
 def test_writing_outside_a_transaction_is_a_mistake(place: Place) -> None:
