@@ -4,7 +4,6 @@ import asyncio
 import sys
 
 import board
-import fitting
 
 from nongso.node import settings as node_settings
 from nongso.node.log import say
@@ -17,7 +16,10 @@ def main(slots):
     try:
         settings = node_settings.parse(board.read_config())
         this_board = board.open_board(settings, slots.is_trial)
+        import fitting
+
         sampler = Sampler(fitting.fit_sensors(settings, this_board))
+        del sys.modules["fitting"]  # done with; boards are small
         station = Station(settings, this_board, sampler, slots)
     except (node_settings.SettingsError, OSError) as e:
         say("The node cannot start. %s" % e)

@@ -158,10 +158,21 @@ class NodeProcess:
         self.process: subprocess.Popen[bytes] | None = None
         self._cat: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, heap: str | None = None, log_through_pipe: bool = False) -> None:
+    def start(
+        self,
+        *,
+        heap: str | None = None,
+        log_through_pipe: bool = False,
+        paths: list[Path] | None = None,
+    ) -> None:
+        """Start it; ``paths`` are where its modules, and in the second ``main.py``, lie."""
         argv = list(self._plan.argv)
+        env = dict(self._plan.env)
         if heap is not None:
             argv[argv.index("-X") + 1] = f"heapsize={heap}"
+        if paths is not None:
+            env["MICROPYPATH"] = ":".join([*map(str, paths), ".frozen"])
+            argv[-1] = str(paths[1] / "main.py")
         with contextlib.ExitStack() as stack:
             log: Any = stack.enter_context(self.log.open("ab"))
             if log_through_pipe:  # then a limit on the node's files does not silence it
@@ -170,7 +181,7 @@ class NodeProcess:
             self.process = subprocess.Popen(
                 argv,
                 cwd=self.folder,
-                env={**os.environ, **self._plan.env},
+                env={**os.environ, **env},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -10,7 +10,7 @@ import binascii
 import struct
 
 from nongso.node.interpreter import TYPE_CHECKING, sync, ticks_diff, ticks_ms
-from nongso.wire import payload
+from nongso.wire import writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,4 +83,4 @@ def base_time(
         return origin + at, 0
     if boot == this_boot:
         return None, at - clock.uptime()  # seconds ago
-    return payload.unknown_time(boot, at), 0
+    return writing.unknown_time(boot, at), 0

@@ -7,7 +7,7 @@ configuration. Numbers are whole and of any size (seven bits a byte).
 
 from collections import namedtuple
 
-from nongso.wire.payload import STATUSES
+from nongso.wire.writing import STATUSES
 
 Heading = namedtuple("Heading", ("boot", "simulated", "columns"))
 # at: Unix seconds, or seconds since the start of that boot while it had no clock

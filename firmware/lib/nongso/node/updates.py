@@ -28,13 +28,14 @@ from nongso.node.interpreter import (
     wait_event,
 )
 from nongso.node.log import say
-from nongso.wire import release
 
+# Loaded by the functions that need it: most boards get no update in most of their lives.
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from nongso.node.hardware import Slots
     from nongso.node.settings import Settings
+    from nongso.wire import release
 
 _PATIENCE_MS = 5000  # for one piece
 _TRIES = 60  # of one piece, while the link comes and goes
@@ -63,7 +64,7 @@ class Updates:
         self._send = send
         self._patience_ms = patience_ms
         self._heard_at = ticks_ms()
-        self._offer: release.Offer | None = None
+        self._offer: "release.Offer | None" = None
         self._offered = asyncio.Event()
         self._refused: tuple[int, str] | None = None
         self._wanted = ("", 0)
@@ -90,6 +91,8 @@ class Updates:
 
     def take(self, message: bytes) -> None:
         """Take a message of the gateway on ``down``. Raises ``ValueError`` if it is none."""
+        from nongso.wire import release
+
         piece = release.decode_piece(message)
         if piece is not None:
             if (piece.sha256, piece.offset) == self._wanted:
@@ -110,6 +113,8 @@ class Updates:
         self._offered.set()
 
     def _objection(self, offer: "release.Offer", signature: str) -> str:
+        from nongso.wire import release
+
         if not self._key or not release.is_signed(self._key, self._eui64, offer, signature):
             return "signature"
         if not IS_MICROPYTHON:
@@ -169,6 +174,8 @@ class Updates:
             await self._send(self.words())
 
     async def _fetch(self, offer: "release.Offer") -> None:
+        from nongso.wire import release
+
         say("version %d (%s) is fetched" % (offer.number, offer.version))
         slot = self._slots.idle()
         place = self._slots.place(slot)
@@ -187,6 +194,7 @@ class Updates:
 
     async def _file(self, offer: "release.Offer", wanted: "release.File", place: str) -> None:
         """Bring one file into the slot, unless it lies there already."""
+
         path = place + "/" + wanted.path
         await sleep_ms(0)  # hashing takes its time: let the others run between two files
         if _digest(path) == wanted.sha256:
@@ -212,6 +220,8 @@ class Updates:
             raise _GivenUp("damaged")
 
     async def _next_piece(self, number: int, sha256: str, offset: int) -> bytes:
+        from nongso.wire import release
+
         self._wanted = (sha256, offset)
         for _ in range(_TRIES):
             self._came.clear()

@@ -14,7 +14,7 @@ from nongso.node.log import Trouble, say
 from nongso.node.mqtt import Client, LinkLost
 from nongso.node.updates import Updates
 from nongso.node.window import Underway, Window
-from nongso.wire import ack, payload, topics
+from nongso.wire import ack, topics, writing
 
 if TYPE_CHECKING:
     from nongso.node.clock import Clock, Origins
@@ -139,7 +139,7 @@ class Uplink:
     async def _send(self, entry: Underway, now: int) -> None:
         try:
             message, is_relative = self._message(entry)
-        except payload.PayloadError as e:
+        except writing.PayloadError as e:
             say("sample %d of boot %d can never be sent: %s" % (entry.seq, entry.boot, e))
             self._ring.lost += 1
             entry.sendings += 1
@@ -168,7 +168,7 @@ class Uplink:
                 records.append((heading.columns[i], offset, None, value))
             else:
                 records.append((heading.columns[i], offset, value, None))
-        message = payload.encode(
+        message = writing.encode(
             self._eui64, heading.boot, found.seq, base, records, heading.simulated, found.lost
         )
         return message, base is None

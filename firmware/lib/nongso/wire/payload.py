@@ -13,37 +13,30 @@ simulated says so with ``{"n": "simulated", "vb": true}``; a node whose ring was
 
 Reading a message is two steps, so that a message whose contents cannot be accepted can still
 be acknowledged and set aside: ``identify`` finds eui64, boot and seq; ``readings`` the rest.
-JSON itself is the caller's: pass the decoded list.
-
-Numbers leave the node as decimals made from integers, because a board's float has 24 bits.
+JSON itself is the caller's: pass the decoded list. Writing a message is in
+``nongso.wire.writing``, apart, because that half is all that a board has memory for.
 """
 
 from collections import namedtuple
 
 from nongso.wire import marks
-from nongso.wire.metrics import Metric, is_possible, metric_of
+from nongso.wire.metrics import is_possible, metric_of
+from nongso.wire.writing import BASE_NAME as BASE_NAME
+from nongso.wire.writing import MAX_BYTES as MAX_BYTES
+from nongso.wire.writing import RELATIVE_BELOW as RELATIVE_BELOW
+from nongso.wire.writing import STATUSES as STATUSES
+from nongso.wire.writing import PayloadError as PayloadError
+from nongso.wire.writing import encode as encode
+from nongso.wire.writing import unknown_time as unknown_time
 
-MAX_BYTES = 4096
-BASE_NAME = "urn:dev:mac:"
-RELATIVE_BELOW = 1 << 28  # RFC 8428 section 4.5.3
 EARLIEST = 1704067200  # 2024-01-01T00:00:00Z: no node of ours measured before
 LATEST_AHEAD = 3600  # seconds that a node's clock may be ahead of the gateway's
 TIMES_END = 1 << 40  # Unix seconds: no store need be able to hold this or a later time
-
-STATUSES = ("absent", "stuck", "crc_error", "out_of_range", "failed")
 
 Identity = namedtuple("Identity", ("eui64", "boot", "seq"))
 Reading = namedtuple("Reading", ("name", "at", "value", "mark"))
 
 _OWN = ("boot", "seq", "simulated", "lost")
-
-
-class PayloadError(ValueError):
-    """A message that cannot be accepted. ``code`` is one word, the text says what and where."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
 
 
 def _show(value: object) -> str:
@@ -60,81 +53,6 @@ def _show(value: object) -> str:
 def is_time(at: int) -> bool:
     """Say whether a store can hold this Unix second; gateway and platform both ask here."""
     return 0 <= at < TIMES_END
-
-
-def unknown_time(boot: int, seconds: int) -> int:
-    """Base time for a sample whose real time nobody knows.
-
-    Lies between 1978 and 2014, so it is neither relative nor possible and is marked
-    ``untimed``; keeps the order within a boot and keeps boots apart.
-    """
-    return RELATIVE_BELOW + boot % (1 << 30) + seconds
-
-
-def _decimal(number: int, places: int) -> str:
-    """Write ``number / 10**places`` exactly."""
-    if places <= 0:
-        return str(number * 10 ** (-places))
-    digits = str(abs(number))
-    while len(digits) <= places:
-        digits = "0" + digits
-    return ("-" if number < 0 else "") + digits[:-places] + "." + digits[-places:]
-
-
-def _on_wire(metric: Metric, number: int) -> str:
-    """Write ``number / 10**decimals / factor``: exactly, or near enough to round back to it."""
-    places: int = metric.decimals
-    factor: float = metric.factor
-    while factor < 1:
-        places, factor = places - 1, factor * 10
-    while factor % 10 == 0:
-        places, factor = places + 1, factor // 10
-    if factor != 1:  # l/s from l/min: four more digits than we measure
-        places, number = places + 4, (number * 20000 + int(factor)) // (2 * int(factor))
-    return _decimal(number, places)
-
-
-def encode(
-    eui64: str,
-    boot: int,
-    seq: int,
-    base: int | None,
-    records: list[tuple[str, int, int | None, str | None]],
-    simulated: bool = False,
-    lost: int = 0,
-) -> bytes:
-    """Write a message.
-
-    ``records`` are ``(series name, offset, number, status)``: offset in whole seconds from
-    ``base`` (from now, so zero or negative, when ``base`` is ``None``); ``number`` an integer
-    in units of the metric's last decimal (24.50 °C is 2450), or ``None`` with a status word.
-    Raises ``PayloadError`` for an unknown metric or a message over 4 KiB.
-    """
-    out = ['[{"bn":"%s%s:",' % (BASE_NAME, eui64)]
-    if base is not None:
-        out.append('"bt":%d,' % base)
-    out.append('"n":"boot","v":%d},{"n":"seq","v":%d}' % (boot, seq))
-    if simulated:
-        out.append(',{"n":"simulated","vb":true}')
-    if lost:
-        out.append(',{"n":"lost","v":%d}' % lost)
-    for name, offset, number, status in records:
-        metric = metric_of(name)
-        if metric is None:
-            raise PayloadError("unknown_metric", "no metric called %r" % name)
-        out.append(',{"n":"%s"' % name)
-        if offset:
-            out.append(',"t":%d' % offset)
-        if number is None:
-            out.append(',"vs":"%s"}' % (status or "failed"))
-        else:
-            text = _on_wire(metric, number)
-            out.append(',"u":"%s","v":%s}' % (metric.wire_unit, text))
-    out.append("]")
-    message = "".join(out).encode()
-    if len(message) > MAX_BYTES:
-        raise PayloadError("too_long", "%d bytes, at most %d" % (len(message), MAX_BYTES))
-    return message
 
 
 def _integer(record: dict[str, object], name: str) -> int:
