@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-# 128 KB on a 32-bit board. Half of it is enough (tests/firmware/test_memory.py starts a node
-# from its .py files with 64wK); the rest is room for more sensors.
+# 128 KB on a 32-bit board: simulated nodes compile their sources themselves, which takes more than
+# the 80wK that are enough for a compiled one (tests/firmware/test_memory.py).
 HEAP = "128wK"
 
 

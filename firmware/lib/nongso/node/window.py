@@ -29,7 +29,7 @@ class Underway:
 class Window:
     """Samples under way, oldest first, at most ``size``."""
 
-    def __init__(self, size: int = 8, resend_ms: int = 15000, longest_ms: int = 60000) -> None:
+    def __init__(self, size: int = 4, resend_ms: int = 15000, longest_ms: int = 60000) -> None:
         self._size = size
         self._resend_ms = resend_ms
         self._longest_ms = longest_ms
