@@ -115,6 +115,20 @@ def _gateway_platform(args: argparse.Namespace) -> int:
     return 0
 
 
+def _gateway_takeover(args: argparse.Namespace) -> int:
+    from nongso.gateway import run
+
+    there = run.take_over(args.settings)
+    print(f"This machine takes over the gateway of {args.settings}.")
+    if there:
+        print("What its store still had for the platform will be sent, under a new store id.")
+    else:
+        print(f"It begins with an empty store: {args.settings.parent} held none.")
+    print("No wish of before runs again, and no zone waters by itself until somebody has")
+    print("watered it or set its mode. Never switch the old gateway on again beside this one.")
+    return 0
+
+
 def _gateway_valves(args: argparse.Namespace) -> int:
     from nongso.gateway.valves import supervisor
 
@@ -275,6 +289,14 @@ def parser() -> Parser:
         gateway, "unlock", _gateway_unlock, "unlock a zone after somebody has looked", settings
     )
     unlock.add_argument("zone", help="the zone's id, as in the gateway's settings")
+    kinds.add(
+        gateway,
+        "takeover",
+        _gateway_takeover,
+        "let this machine take over a lost gateway's settings and store",
+        settings,
+    )
+    care.add_update(gateway, settings)
     init = kinds.add(
         gateway, "init", _gateway_init, "write new gateway settings with new keys", settings
     )

@@ -56,6 +56,39 @@ def _doctor(args: argparse.Namespace) -> int:
     return 1 if worst else 0
 
 
+def _gateway_update(args: argparse.Namespace) -> int:
+    from nongso.commands import slots
+    from nongso.gateway import settings
+
+    machine = slots.Pi(args.source, args.settings, settings.load(args.settings).status_port)
+    slots.update(slots.Slots(args.root), machine, _say, now=args.now)
+    return 0
+
+
+def add_update(gateway: "argparse._SubParsersAction[Parser]", settings: Parser) -> None:
+    """Add ``nongso gateway update``."""
+    update = kinds.add(
+        gateway,
+        "update",
+        _gateway_update,
+        "try a new version, and go back when it does not come up",
+        settings,
+    )
+    update.add_argument(
+        "source", type=kinds.path, metavar="DIR", help="the new version: an unpacked release"
+    )
+    update.add_argument(
+        "--root",
+        type=kinds.path,
+        default=Path("/opt/nongso"),
+        metavar="DIR",
+        help="where the two slots are (default: /opt/nongso)",
+    )
+    update.add_argument(
+        "--now", action="store_true", help="do not wait until no water runs; it is closed"
+    )
+
+
 def add(rooms: "argparse._SubParsersAction[Parser]") -> None:
     """Add the commands."""
     backup = kinds.add(

@@ -68,16 +68,19 @@ def run(file: Path, to: Path, say: Say) -> None:
 def _refuse_what_is_there(to: Path) -> None:
     if os.path.lexists(to) and not to.is_dir():
         raise CommandError(f"{to} is no folder. Name an empty or a new one.")
-    there = (
-        [p.name for p in to.iterdir() if p.name not in (_BESIDE, "lost+found")]
-        if to.exists()
-        else []
-    )
+    there = [p.name for p in to.iterdir() if not _is_nothing(p)] if to.exists() else []
     if there:
         raise CommandError(
             f"{to} is not empty: it holds {min(there)}. A backup is put into an empty or a new "
             "folder only, so that it never overwrites anything newer."
         )
+
+
+def _is_nothing(path: Path) -> bool:
+    """Say whether this is an empty folder, or what an unfinished restore has left."""
+    if path.name in (_BESIDE, "lost+found"):
+        return True
+    return path.is_dir() and not path.is_symlink() and next(path.iterdir(), None) is None
 
 
 def _refuse_what_is_newer(archive: Archive) -> None:

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from nongso.gateway import storecopy
 from nongso.gateway.buspoll import BusPoll
 from nongso.gateway.errors import GatewayError, SettingsError
 from nongso.gateway.inbox import Inbox
@@ -164,6 +165,17 @@ def run(settings_file: Path) -> int:
     gateway.stop()
     log.info("gateway %s has ended", settings.gateway)
     return 0
+
+
+def take_over(settings_file: Path) -> bool:
+    """Let this machine take over an identity: that of the settings, and of the store beside them.
+
+    Returns whether there was a store. Raises ``SettingsError`` and ``StoreError``.
+    """
+    settings = load(settings_file)
+    there = settings.store_file.exists()
+    storecopy.take_up(settings.store_file, [platform.id for platform in settings.destinations])
+    return there
 
 
 def init(

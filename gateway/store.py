@@ -13,7 +13,6 @@ SQL and the file are in ``storefile``, what becomes of messages in ``ledger``, w
 when the file grows in ``retention``.
 """
 
-import fcntl
 import json
 import logging
 import os
@@ -24,7 +23,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from nongso.gateway.errors import StoreBusy, StoreDamaged, StoreError, StoreUnwritable
+from nongso.gateway.errors import StoreBusy, StoreDamaged, StoreUnwritable
 from nongso.gateway.latest import Latest
 from nongso.gateway.ledger import (
     Accepted,
@@ -37,7 +36,7 @@ from nongso.gateway.ledger import (
 )
 from nongso.gateway.retention import Retention
 from nongso.gateway.storefile import ONE, Row, StoreFile, glimpse
-from nongso.gateway.storeopening import Replaced, check_sqlite, sqlite_version
+from nongso.gateway.storeopening import Replaced, check_sqlite, hold, sqlite_version
 from nongso.gateway.storeschema import is_own
 from nongso.wire.payload import Reading
 
@@ -120,7 +119,7 @@ class Store:
         self._failures = 0
         self._stopping = self._is_closed = False
         self._saved_at = time.monotonic()
-        self._held = _hold(path)
+        self._held = hold(path)
         try:
             self._opened()
             self._commit([_Job(lambda file: file.set_state("tried_at", str(int(time.time()))))])
@@ -634,22 +633,3 @@ def _glimpse(path: Path) -> dict[str, str]:
     except StoreUnwritable as error:
         log.error("modes and stops that people have set are not known: %s", error)
         return {}
-
-
-def _hold(path: Path) -> int | None:
-    """Hold the store for this process, by a lock that dies with it.
-
-    ``None`` where the folder cannot be written: then nobody else writes there either.
-    """
-    try:
-        handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise StoreError(
-            f"{path} is in use by another gateway process; stop that one first"
-        ) from None
-    return handle

@@ -18,7 +18,7 @@ import apsw
 
 from nongso.gateway.errors import StoreDamaged
 from nongso.gateway.storefile import StoreFile
-from nongso.gateway.storeopening import check_store, named
+from nongso.gateway.storeopening import check_store, hold, named
 
 TAKEN_UP = "water.taken_up"  # when the store was put on this machine; empty once it was heeded
 
@@ -45,16 +45,22 @@ def copy_store(path: Path, to: Path) -> None:
 
 
 def take_up(path: Path, destinations: Sequence[str]) -> None:
-    """Make a store that was copied here this gateway's own. The gateway must not run.
+    """Make a store that was copied here this gateway's own; where there is none, begin one.
 
-    Raises ``StoreDamaged`` and ``StoreUnwritable``.
+    Raises ``StoreError`` while a gateway runs on it, ``StoreDamaged``, ``StoreUnwritable``.
     """
-    check_store(path)
-    file = StoreFile(path, destinations=destinations)
+    if path.exists():
+        check_store(path)
+    held = hold(path)
     try:
-        file.begin()
-        file.set_state("store_id", secrets.token_hex(8))
-        file.set_state(TAKEN_UP, str(int(time.time())))
-        file.commit()
+        file = StoreFile(path, destinations=destinations)
+        try:
+            file.begin()
+            file.set_state("store_id", secrets.token_hex(8))
+            file.set_state(TAKEN_UP, str(int(time.time())))
+            file.commit()
+        finally:
+            file.close()
     finally:
-        file.close()
+        if held is not None:
+            os.close(held)

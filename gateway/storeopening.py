@@ -9,6 +9,7 @@ checkpointing at once can damage the file; present 3.7.0 to 3.51.2,
 https://sqlite.org/wal.html#walresetbug).
 """
 
+import fcntl
 import os
 import secrets
 import time
@@ -114,6 +115,25 @@ def open_store(path: Path, suspect: str | None = None) -> tuple[apsw.Connection,
             why = error
         replaced = _replace(path, fresh, why)
         return _open(path), replaced
+
+
+def hold(path: Path) -> int | None:
+    """Hold the store for this process, by a lock that dies with it.
+
+    ``None`` where the folder cannot be written: then nobody else writes there either.
+    """
+    try:
+        handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise StoreError(
+            f"{path} is in use by another gateway process; stop that one first"
+        ) from None
+    return handle
 
 
 def store_id(db: apsw.Connection) -> str:

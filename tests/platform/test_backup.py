@@ -237,11 +237,14 @@ def test_nothing_that_is_there_is_overwritten(
     with pytest.raises(CommandError, match="not overwritten"):
         made(tmp_path, gateway=gateway)
     assert copy.read_bytes() == before
-    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "gateway").mkdir(parents=True)  # empty, as an installer makes it
     (tmp_path / "full" / "other.txt").write_text("mine")
     with pytest.raises(CommandError, match="is not empty"):
         put_back(copy, tmp_path / "full")
-    assert os.listdir(tmp_path / "full") == ["other.txt"]
+    assert sorted(os.listdir(tmp_path / "full")) == ["gateway", "other.txt"]
+    (tmp_path / "full" / "other.txt").unlink()
+    put_back(copy, tmp_path / "full")
+    assert (tmp_path / "full" / "gateway" / "gateway.json").exists()
     with pytest.raises(CommandError, match="Choose another place"):
         backup.run(
             backup.Wanted(farm.settings.folder / "b.zip", platform=written(farm.settings)),

@@ -2,9 +2,11 @@
 
 import json
 
+import pytest
 from watered_farm import Farm
 
 from nongso.gateway import storecopy
+from nongso.gateway.errors import StoreError
 from nongso.gateway.store import Store
 
 
@@ -78,3 +80,23 @@ def test_rows_that_waited_still_wait_and_get_new_numbers_behind_them(farm: Farm)
         (r.id, json.loads(r.body)) for r in before[1]
     ]
     assert rows[-1].id > before[1][-1].id
+
+
+def test_a_spare_with_the_settings_alone_begins_as_carefully(farm: Farm) -> None:
+    farm.order(do="mode", zone="k1", mode="band", band=BAND)
+    farm.dies()
+    farm.store.close()
+    for end in ("", "-wal", "-shm"):
+        (farm.folder / f"store.sqlite{end}").unlink(missing_ok=True)
+    storecopy.take_up(farm.folder / "store.sqlite", ["main"])
+    farm.store = Store(farm.folder / "store.sqlite")
+    farm.rig.loop()
+    farm.start()
+    farm.moisture = 20.0
+    farm.turn(60)
+    assert farm.openings() == 0
+
+
+def test_a_store_that_a_gateway_works_on_is_not_taken_up(farm: Farm) -> None:
+    with pytest.raises(StoreError, match="in use"):
+        storecopy.take_up(farm.folder / "store.sqlite", ["main"])
