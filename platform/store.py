@@ -278,9 +278,10 @@ class Records:
             raise StorageError(Trouble.DAMAGED, f"a value is no JSON any more: {error}") from error
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and let go of what was learnt for them."""
         self._watch.close()
         self.engine.dispose()
+        self.engine.clear_compiled_cache()  # the dialect, and so the engine, is kept by mappers
 
 
 class Glance(Protocol):
