@@ -54,13 +54,16 @@ def test_an_unknown_province_is_no_place() -> None:
         (labelling_state.SPOILED, "not_activated"),
         (labelling_state.RETURNED, "not_activated"),
         (labelling_state.RECALLED, "after_end"),
-        (labelling_state.HELD_BACK, "after_end"),
         (labelling_state.WITHDRAWN, "after_end"),
         (signs.DESTROYED, "after_end"),
     ],
 )
 def test_the_books_say_that_nobody_should_have_this_label(state: str, rule: str) -> None:
     assert struck(scan(), state=state) == [rule]
+
+
+def test_who_bought_before_a_spraying_was_told_is_no_counterfeiter() -> None:
+    assert struck(scan(), state=labelling_state.HELD_BACK) == []
 
 
 def test_more_phones_than_at_a_fair_are_odd_and_the_same_phone_counts_once() -> None:

@@ -19,6 +19,7 @@ from nongso.platform.traceability.labelling import state as labelling_state
 from nongso.platform.traceability.labelling.text import texts_of
 from nongso.platform.traceability.making import operations as ops
 from nongso.platform.traceability.records import Lot
+from nongso.platform.traceability.scans import states
 from nongso.platform.traceability.seasons.withholding import Binding, refuse_held_back, withholding
 
 HOUSE = "tan-binh-1"
@@ -162,16 +163,24 @@ def test_a_scanned_label_says_that_its_pack_is_held_back_by_a_spraying_told_late
     packs = pack(farm, crop)
     made = farm.do(labelling.issue, labelling.Wish(packs.code, 2), texts_of(farm.lot(packs.code)))
     with farm.records.session() as session:
-        serial = labelling.codes_of(session, made.id)[0]
+        serial, spoiled = labelling.codes_of(session, made.id)
+    farm.do(labelling_account.spoil, labelling_account.Told(packs.code, (spoiled,)))
     farm.do(labelling_account.apply, labelling_account.Told(packs.code, (serial,)))
 
     def state() -> str:
         with farm.records.session() as session:
             return labelling_state.standing(session, serial, NOW).state
 
+    def as_scanned() -> list[str]:
+        asked = [(packs.code, one) for one in (serial, spoiled)]
+        with farm.records.session() as session:
+            found = states.packs(session, asked, NOW)
+            return [found[one].state for one in asked]
+
     assert state() == labelling_state.ACTIVE
     line = spray(farm, days_ago(6), 5)  # it waited on the phone
     assert state() == labelling_state.HELD_BACK
+    assert as_scanned() == [labelling_state.ACTIVE, labelling_state.SPOILED], "no sign of a copy"
     with farm.records.transaction() as session:
         found = diary.line(session, HOUSE, line)
         diary.correct(session, new_id(), found, HOUSE, COOP, "farmer", None, "Nhầm nhà màng", NOW)

@@ -4,15 +4,14 @@
 comes before what is said of the label: a recalled pack is recalled whatever its label is.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from nongso.platform.languages import day_of
 from nongso.platform.traceability import shaping
-from nongso.platform.traceability.identifiers import as_typed
+from nongso.platform.traceability.identifiers import SERIAL_LETTERS, as_typed, is_shaped
 from nongso.platform.traceability.labelling.records import LabelRoll, RollCode
 from nongso.platform.traceability.records import LOT, LabelCode, LabelIssue, Lot
 from nongso.platform.traceability.seasons.withholding import withholding
@@ -32,6 +31,17 @@ EXPIRED = "expired"  # past the lot's best-before day
 ACTIVE = "active"
 
 
+# Made once: whoever invents serials has this asked each time.
+_NOT_BOUND = (
+    select(LabelRoll.at, LabelRoll.product_id)
+    .join(RollCode, RollCode.roll == LabelRoll.id)
+    .where(
+        RollCode.serial == bindparam("serial"),
+        ~select(LabelCode.serial).where(LabelCode.serial == RollCode.serial).exists(),
+    )
+)
+
+
 @dataclass(frozen=True)
 class Standing:
     """What is known of a serial. ``since`` is when it came to this, where that is known."""
@@ -49,37 +59,45 @@ def was_gathered_too_early(session: Session, code: str) -> bool:
     return bool(withholding(session, code, day_of(lot.at)))
 
 
-def standing(
-    session: Session, serial: str, now: int, too_early: Callable[[str], bool] | None = None
-) -> Standing:
+def standing(session: Session, serial: str, now: int, to_its_beds: bool = True) -> Standing:
     """Say what a serial is worth at ``now``, however it was typed.
 
-    Who asks for many labels gives a ``too_early`` that remembers: it follows a lot to its beds.
+    ``to_its_beds``: ask the diary too, which follows a lot back to where it grew. Without it no
+    label is ``held_back``, and what is said is about the label itself.
     """
     serial = as_typed(serial)
     code = session.get(LabelCode, serial)
-    if code is None and (of_roll := session.get(RollCode, serial)) is not None:
-        roll = session.get_one(LabelRoll, of_roll.roll)
-        return Standing(NOT_BOUND, serial, since=roll.at, product=roll.product_id)
+    if code is None and (unbound := not_bound(session, serial)) is not None:
+        return unbound
     made = session.get(LabelIssue, code.issue_id) if code is not None else None
     if code is None or made is None or made.codes == LOT:  # such a serial stands on no paper
         return Standing(UNKNOWN, serial)
     lot = session.get_one(Lot, code.lot)
-    ask = too_early or partial(was_gathered_too_early, session)
-    state, since = _state(lot, code, now, ask)
+    too_early = to_its_beds and was_gathered_too_early(session, lot.code)
+    state, since = _state(lot, code, now, too_early)
     return Standing(state, serial, lot.code, since)
 
 
-def _state(
-    lot: Lot, code: LabelCode, now: int, too_early: Callable[[str], bool]
-) -> tuple[str, int | None]:
+def not_bound(session: Session, serial: str) -> Standing | None:
+    """Tell of a label of a roll that has no lot yet; ``None`` for any other serial.
+
+    What does not have the shape of a serial is not looked for.
+    """
+    serial = as_typed(serial)
+    if not is_shaped(serial, SERIAL_LETTERS):
+        return None
+    found = session.execute(_NOT_BOUND, {"serial": serial}).first()
+    return None if found is None else Standing(NOT_BOUND, serial, None, *found)
+
+
+def _state(lot: Lot, code: LabelCode, now: int, too_early: bool) -> tuple[str, int | None]:
     if lot.withdrawn_at is not None:
         return WITHDRAWN, lot.withdrawn_at
     if lot.recalled_at is not None:
         return RECALLED, lot.recalled_at
     if holding.kind_of(lot) == TEST_FAILED:
         return FAILED, None
-    if too_early(lot.code):
+    if too_early:
         return HELD_BACK, None
     if code.spoiled_at is not None:
         return SPOILED, code.spoiled_at

@@ -36,9 +36,12 @@ class NotYet(Exception):
         self.behind = behind
 
 
-def events_behind(session: Session, lot: Lot) -> list[int]:
-    """Return the events by which a lot came to be what it is, in the order of the stream."""
-    codes = [node.code for node in reach(session, [lot.code], "back").nodes]
+def events_behind(session: Session, lot: Lot, behind: Sequence[str] = ()) -> list[int]:
+    """Return the events by which a lot came to be what it is, in the order of the stream.
+
+    Who has walked back from it already gives the lots ``behind`` it, its own code among them.
+    """
+    codes = behind or [node.code for node in reach(session, [lot.code], "back").nodes]
     known = set(codes)
     about = select(EventSubject.number)
     found = set(session.scalars(about.where(EventSubject.subject == f"lot:{lot.code}")))

@@ -30,9 +30,9 @@ class Standing:
     records: int = 0
 
 
-def of_lot(session: Session, lot: Lot) -> Standing:
-    """Return how the record of a lot stands now."""
-    return of_events(session, events_behind(session, lot))
+def of_lot(session: Session, lot: Lot, behind: Sequence[str] = ()) -> Standing:
+    """Return how the record of a lot stands now; ``behind`` as in ``events_behind``."""
+    return of_events(session, events_behind(session, lot, behind))
 
 
 def of_events(session: Session, numbers: Sequence[int]) -> Standing:

@@ -56,7 +56,7 @@ def _by_books(state: str) -> str:
         labelling_state.RETURNED: _("Tem này đã trả lại, nhưng vẫn có người quét."),
         labelling_state.RECALLED: _("Lô này đã thu hồi, nhưng vẫn có người quét."),
         labelling_state.FAILED: _("Lô này kiểm nghiệm không đạt, nhưng vẫn có người quét."),
-        labelling_state.HELD_BACK: _(
+        labelling_state.HELD_BACK: _(  # of lines that were written when it counted as a sign
             "Lô này thu hoạch khi chưa hết thời gian cách ly, nhưng vẫn có người quét."
         ),
         labelling_state.WITHDRAWN: _("Bản ghi của lô này đã hủy, nhưng vẫn có người quét."),

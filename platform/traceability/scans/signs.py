@@ -24,7 +24,6 @@ _BY_BOOKS = {
     labelling_state.RETURNED: NOT_ACTIVATED,
     labelling_state.RECALLED: AFTER_END,
     labelling_state.FAILED: AFTER_END,
-    labelling_state.HELD_BACK: AFTER_END,
     labelling_state.WITHDRAWN: AFTER_END,
     DESTROYED: AFTER_END,
 }

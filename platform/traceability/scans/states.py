@@ -1,7 +1,10 @@
-"""What the books say about the labels of a group of scans, asked for in few questions."""
+"""What the books say about the labels of a group of scans, asked for in few questions.
+
+The diary is not asked: that a lot was sprayed is often told when its packs are sold already, and
+whoever bought one is no counterfeiter. Of a lot that is held back the label itself is judged.
+"""
 
 from collections.abc import Collection, Mapping
-from functools import cache, partial
 from typing import NamedTuple
 
 from sqlalchemy import select
@@ -38,14 +41,13 @@ def packs(
     of = {label.issue_id for label in labels.values()}
     # Kept while the labels are looked at, so that the session asks for each of them only once.
     issues = session.scalars(select(LabelIssue).where(LabelIssue.id.in_(of))).all()
-    too_early = cache(partial(labelling_state.was_gathered_too_early, session))  # each lot once
     found = {}
     for code, serial in asked:
         lot, label = lots.get(code), labels.get(serial)
         if lot is None or lot.kind != PACKS:
             continue
         if label is not None and label.lot == code:
-            state = labelling_state.standing(session, serial, now, too_early).state
+            state = labelling_state.standing(session, serial, now, to_its_beds=False).state
             gone = lot.destroyed >= lot.packs
             found[code, serial] = Pack(lot, signs.DESTROYED if gone else state)
         elif ids.is_shaped(serial, ids.SERIAL_LETTERS):

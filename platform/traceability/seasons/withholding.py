@@ -28,7 +28,7 @@ from nongso.platform.languages import day_of
 from nongso.platform.traceability.errors import HeldBack
 from nongso.platform.traceability.records import PLANTING, Lot
 from nongso.platform.traceability.registry.plots import BOOK, begun_on, plot_at
-from nongso.platform.traceability.tracing.trace import trace
+from nongso.platform.traceability.tracing.trace import Tree, trace
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,13 @@ class Binding:
     harvested: datetime.date | None = None
 
 
-def withholding(session: Session, code: str, day: datetime.date) -> list[Binding]:
+def withholding(
+    session: Session, code: str, day: datetime.date, tree: Tree | None = None
+) -> list[Binding]:
     """Return what holds a lot back on that day, the longest first; empty when nothing does.
 
-    ``code`` is a planting that is to be harvested that day, or anything made of plantings.
+    ``code`` is a planting that is to be harvested that day, or anything made of plantings; who has
+    walked back from it already gives the ``tree``.
     """
     lot = session.get(Lot, code)
     if lot is None:
@@ -60,7 +63,7 @@ def withholding(session: Session, code: str, day: datetime.date) -> list[Binding
     if lot.kind == PLANTING:
         found = _of_planting(lines_of, lot, day, None)
     else:
-        tree = trace(session, lot, "back")
+        tree = tree or trace(session, lot, "back")
         behind = {one.lot.code: one.lot for one in tree.lots}
         for flow in tree.flows:
             planting, gathered = behind.get(flow.source), behind.get(flow.target)

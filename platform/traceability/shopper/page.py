@@ -62,7 +62,7 @@ from nongso.platform.traceability.seasons.lateness import late_of
 from nongso.platform.traceability.shopfront import showing
 from nongso.platform.traceability.shopfront.sketch import Sketch, draw
 from nongso.platform.traceability.shopfront.words import telephone
-from nongso.platform.traceability.shopper import pack_pages, telling
+from nongso.platform.traceability.shopper import pack_pages, telling, unknown_pages
 from nongso.platform.traceability.shopper.copies import Copies
 from nongso.platform.traceability.shopper.shelf import shelves
 from nongso.platform.traceability.shopper.story import Story
@@ -83,6 +83,7 @@ def prepare(app: Flask) -> None:
     settings: Settings = app.extensions["nongso.settings"]
     app.extensions["nongso.copies"] = Copies(settings.folder)
     pack_pages.prepare(app)
+    unknown_pages.prepare(app)
 
 
 def make_ready(app: Flask) -> None:
@@ -234,7 +235,7 @@ def _of_link(link: Link) -> Response:
         code = label.lot if label is not None else ""
     told = told_of(code)
     if told is None or gtin not in told.gtins:
-        return not_found(code or serial or "", serial if code else None)
+        return not_found(code or serial or "", serial if code else None, told)
     return _answer(code, serial, gtin)
 
 
@@ -252,11 +253,9 @@ def _answer(code: str, serial: str | None, gtin: str | None = None) -> Response:
         alone = records().get(LabelCode, ids.as_typed(code))
         if alone is not None:
             told, serial = told_of(alone.lot), alone.serial
-    label = None
-    if told is not None and serial is not None:
-        label = pack_pages.find(records(), told.story.lot.code, ids.as_typed(serial))
+    label = None if serial is None else find_label(told, serial)
     if told is None or (serial is not None and label is None):
-        return not_found(code, serial)
+        return not_found(code, serial, told)
     known, story = told, told.story  # not None from here on
     named = Named(story.product, story.lot, None if label is None else label.serial, gtin)
 
@@ -266,13 +265,11 @@ def _answer(code: str, serial: str | None, gtin: str | None = None) -> Response:
     return answers.answer(named, known.gtins, page)
 
 
-def find_pack(code: str, serial: str) -> tuple[Told, pack_pages.Label] | None:
-    """A pack and what is told of its lot; ``None`` for a label that was never issued."""
-    told = told_of(code)
+def find_label(told: Told | None, serial: str) -> pack_pages.Label | None:
+    """The label of a lot that has this serial; ``None`` for one that was never issued."""
     if told is None:
         return None
-    label = pack_pages.find(records(), told.story.lot.code, ids.as_typed(serial))
-    return None if label is None else (told, label)
+    return pack_pages.find(records(), told.story.lot.code, ids.as_typed(serial))
 
 
 def _lot_page(story: Story) -> Response:
@@ -441,26 +438,18 @@ def _missing(days: list[str]) -> str:
     )
 
 
-def not_found(lot: str, serial: str | None) -> Response:
+def not_found(lot: str, serial: str | None, told: Told | None) -> Response:
     """A code that nobody issued: said plainly, with what to do.
 
-    Only what has the shape of our codes may be called a forged label; a slip is only a slip.
+    ``told`` is what is known of its lot. Only what has the shape of our codes may be called a
+    forged label; a slip is only a slip.
     """
-    code = ids.as_typed(lot)
-    told = labelling_state.standing(records(), serial or code, int(time.time()))
-    if told.state == labelling_state.NOT_BOUND:
-        return _not_bound(told)
-    known = records().get(Lot, code)
-    if known is not None and serial:
-        _note_scan(code, serial)
-    page = render_template(
-        "traceability/unknown.html",
-        lot=lot[:40],
-        serial=(serial or "")[:40],
-        lot_known=known is not None and known.kind == PACKS,
-        shaped=ids.is_shaped(code, ids.LOT_LETTERS) or ids.is_shaped(code, ids.SERIAL_LETTERS),
-    )
-    answer = make_response(page, 404)
+    unbound = labelling_state.not_bound(records(), serial or lot)
+    if unbound is not None:
+        return _not_bound(unbound)
+    if told is not None and serial:
+        _note_scan(told.story.lot.code, serial)
+    answer = make_response(unknown_pages.page(lot, serial or "", told is not None), 404)
     answer.headers["Cache-Control"] = "no-store"
     return answer
 

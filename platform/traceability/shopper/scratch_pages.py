@@ -13,6 +13,7 @@ from nongso.platform.store import kept_records, transaction
 from nongso.platform.traceability.desk import settings
 from nongso.platform.traceability.labelling import scratch
 from nongso.platform.traceability.shopper import page
+from nongso.platform.traceability.shopper.told import told_of
 
 blueprint = Blueprint("scratch", __name__)
 
@@ -39,10 +40,10 @@ def check(lot: str, serial: str) -> Response:
     """Check a code; the answer stands on the pack's page."""
     if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
         abort(400, "another page sent this form")
-    found = page.find_pack(lot, serial)
-    if found is None:
-        return page.not_found(lot, serial)
-    told, label = found
+    told = told_of(lot)
+    label = page.find_label(told, serial)
+    if told is None or label is None:
+        return page.not_found(lot, serial, told)
     outcome = None
     if label.scratch is not None and label.is_usable and told.story.lot.withdrawn_at is None:
         with transaction() as session:

@@ -99,6 +99,7 @@ class Story:
     reasons: tuple[Reason, ...]
     too_early: tuple[Binding, ...]
     recorded_at: int  # when the newest of its events was recorded
+    behind: tuple[str, ...]  # the codes of all lots that went into it, and its own
 
 
 def _events_of(session: Session, codes: Sequence[str]) -> list[Event]:
@@ -151,10 +152,11 @@ def tell(session: Session, lot: Lot) -> Story | None:
         certificates=tuple(certificates.claims_of_lot(session, lot, day_of(lot.at))),
         reasons=_reasons(events),
         corrected=_corrected(events) + field_events.corrections(recorded),
-        too_early=tuple(withholding(session, lot.code, day_of(lot.at)))
+        too_early=tuple(withholding(session, lot.code, day_of(lot.at), tree))
         if plantings or fields
         else (),
         recorded_at=max(event.recorded_at for event in (*events, *field)),
+        behind=tuple(codes),
     )
 
 
