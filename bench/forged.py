@@ -7,17 +7,25 @@ one lot under another lot or another GTIN, real ones in small letters or with hy
 that want to be read as SQL, HTML or a path. Each answer must be the right one: the pack's page
 where the address means a label that was issued, else 404 (400 where it is no GS1 address), never
 5xx; and no page may hold the number of another label, or any mark.
+
+Labels come in batches, each with dice of its own, in several processes; with ``--kept`` a run that
+was stopped goes on where it was.
 """
 
 import argparse
+import atexit
+import json
 import random
+import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
 from flask import Flask
@@ -181,33 +189,85 @@ def judged(market: Market, address: str, label: tuple[str, str], gtin: str) -> t
     return status, ""
 
 
+class Batch(NamedTuple):
+    """What came of some labels: how many of each answer, and the first that were wrong."""
+
+    number: int
+    found: Counter[str]
+    wrong: list[str]
+    wrongs: int
+
+
+_markets: list[Market] = []  # one in each process
+
+
+def begin() -> None:
+    """Let a season pass in this process."""
+    folder = Path(tempfile.mkdtemp(prefix="forged-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _markets.append(open_market(open_site(open_farm(folder))))
+
+
+def run_batch(seed: int, number: int, count: int) -> Batch:
+    """Make up so many labels and judge the answers; the same seed and number are the same dice."""
+    (market,) = _markets
+    dice = random.Random(f"{seed}/{number}")
+    found: Counter[str] = Counter()
+    wrong: list[str] = []
+    for at in range(count):
+        sort = SORTS[at % len(SORTS)]
+        label = sort(dice, market)
+        address, gtin = addressed(dice, *label)
+        status, why = judged(market, address, label, gtin)
+        found[f"{sort.__name__} {status}"] += 1
+        if why:
+            wrong.append(f"{sort.__name__}: {status} {why}: {address[:200]}")
+    return Batch(number, found, wrong[:20], len(wrong))
+
+
+def read_kept(file: Path | None) -> dict[int, Batch]:
+    """The batches that an earlier run has finished."""
+    if file is None or not file.exists():
+        return {}
+    rows = map(json.loads, file.read_text("utf-8").splitlines())
+    kept = (Batch(number, Counter(found), wrong, wrongs) for number, found, wrong, wrongs in rows)
+    return {one.number: one for one in kept}
+
+
 def main() -> int:
     """Run; 1 if anything did not hold."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=20261122)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=10_000)
+    parser.add_argument(
+        "--kept", type=Path, help="a file of finished batches, to go on after a stop"
+    )
     wish = parser.parse_args()
-    dice = random.Random(wish.seed)
-    found: Counter[str] = Counter()
-    wrong: list[str] = []
-    with tempfile.TemporaryDirectory() as folder:
-        market = open_market(open_site(open_farm(Path(folder))))
-        begun = time.monotonic()
-        for number in range(wish.count):
-            sort = SORTS[number % len(SORTS)]
-            label = sort(dice, market)
-            address, gtin = addressed(dice, *label)
-            status, why = judged(market, address, label, gtin)
-            found[f"{sort.__name__} {status}"] += 1
-            if why:
-                wrong.append(f"{sort.__name__}: {status} {why}: {address[:200]}")
-        seconds = time.monotonic() - begun
-    print(f"{wish.count} labels in {seconds:.0f} s, {wish.count / seconds:.0f} a second")
-    print("answers:", ", ".join(f"{what}: {count}" for what, count in sorted(found.items())))
-    for line in wrong[:20]:
+    done = read_kept(wish.kept)
+    numbers = [one for one in range(-(-wish.count // wish.batch)) if one not in done]
+    begun, made = time.monotonic(), 0
+    with ProcessPoolExecutor(wish.processes, initializer=begin) as pool:
+        running = [pool.submit(run_batch, wish.seed, one, wish.batch) for one in numbers]
+        for each in as_completed(running):
+            batch = each.result()
+            done[batch.number] = batch
+            made += wish.batch
+            if wish.kept is not None:
+                with wish.kept.open("a", encoding="utf-8") as out:
+                    out.write(json.dumps(batch) + "\n")
+    seconds = time.monotonic() - begun
+    found: Counter[str] = sum((one.found for one in done.values()), Counter())
+    wrongs = sum(one.wrongs for one in done.values())
+    if made:
+        print(f"{made} labels in {seconds:.0f} s, {made / seconds:.0f} a second")
+    print(f"{found.total()} labels in all; answers:")
+    print(", ".join(f"{what}: {count}" for what, count in sorted(found.items())))
+    for line in [line for one in done.values() for line in one.wrong][:20]:
         print("WRONG", line)
-    print(f"{len(wrong)} wrong")
-    return bool(wrong)
+    print(f"{wrongs} wrong")
+    return bool(wrongs)
 
 
 if __name__ == "__main__":

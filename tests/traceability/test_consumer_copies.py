@@ -88,6 +88,21 @@ def test_a_copy_is_bounded_in_number_and_age(farm: Farm, monkeypatch: pytest.Mon
     assert copies.find("LOT5", "vi") is None
 
 
+def test_the_folder_is_not_looked_through_at_each_copy(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+    ages = Copies._ages
+    monkeypatch.setattr(Copies, "_ages", lambda self: looks.append(1) or ages(self))
+    monkeypatch.setattr(consumer_copies, "MOST_COPIES", 20)
+    copies = Copies(farm.settings.folder)
+    for n in range(40):
+        copies.keep(f"LOT{n}", "vi", b"page")
+        copies.keep(f"LOT{n}", "vi", b"another page")
+    assert len(looks) < 10
+    assert 18 <= len(list((farm.settings.folder / "pages").iterdir())) <= 20
+
+
 def test_a_page_that_says_the_same_is_not_written_again(farm: Farm) -> None:
     copies = Copies(farm.settings.folder)
     file = farm.settings.folder / "pages" / "LOT1.vi.html"

@@ -5,8 +5,10 @@ says something else than the last one. While the database cannot be read, whoeve
 copy, with a line above it that says from when it is and that a recall may have come since; of a
 pack the copy of its lot, without a word about the pack's own number. Nobody caches that answer.
 
-``MOST_COPIES`` bounds them, the oldest go first; one older than ``MOST_DAYS`` is not shown any
-more, and goes. Not here: pages of products, and the data for machines, which get 503.
+``MOST_COPIES`` bounds them, the oldest go first, a tenth at once; one older than ``MOST_DAYS`` is
+not shown any more, and goes. The folder is looked through once an hour and when it is full, not
+at each copy; several servers together may so go beyond the bound for an hour. Not here: pages of
+products, and the data for machines, which get 503.
 """
 
 import hashlib
@@ -23,6 +25,7 @@ FOLDER = "pages"
 MOST_COPIES = 2000  # of about 8 kB
 MOST_DAYS = 30
 LOOKED_AT_SECONDS = 3600  # how exact the moment is at which a page was the same for the last time
+ROOM_EVERY_SECONDS = 3600
 
 _CODE = re.compile("[0-9A-Z]{1,40}")
 _MOST_KNOWN = 10_000
@@ -34,6 +37,8 @@ class Copies:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / FOLDER
         self._known: dict[Path, tuple[bytes, float]] = {}  # what was written last, and when
+        self._count = MOST_COPIES  # how many there are, as far as this server knows
+        self._room_at = 0.0  # when the folder was looked through
 
     def keep(self, code: str, language: str, page: bytes) -> None:
         """Keep a page, unless its copy says the same already."""
@@ -44,6 +49,7 @@ class Copies:
         known = self._known.get(file)
         if known is not None and known[0] == said and now - known[1] < LOOKED_AT_SECONDS:
             return
+        is_new = known is None and not file.exists()
         try:
             write_whole(file, page)
         except NotKept:
@@ -55,7 +61,9 @@ class Copies:
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
         self._known[file] = (said, now)
-        self._make_room(now)
+        self._count += is_new
+        if self._count > MOST_COPIES or now - self._room_at >= ROOM_EVERY_SECONDS:
+            self._make_room(now)
 
     def find(self, code: str, language: str) -> tuple[bytes, float] | None:
         """Return a lot's page and when it was true for the last time."""
@@ -73,10 +81,14 @@ class Copies:
 
     def _make_room(self, now: float) -> None:
         found = sorted(self._ages(), reverse=True)  # the youngest first
-        for place, (at, file) in enumerate(found):
-            if place >= MOST_COPIES or now - at > MOST_DAYS * 86400:
+        most = MOST_COPIES - MOST_COPIES // 10 if len(found) > MOST_COPIES else MOST_COPIES
+        self._count, self._room_at = 0, now
+        for at, file in found:
+            if self._count >= most or now - at > MOST_DAYS * 86400:
                 file.unlink(missing_ok=True)
                 self._known.pop(file, None)
+            else:
+                self._count += 1
 
     def _ages(self) -> Iterator[tuple[float, Path]]:
         for file in self._folder.glob("*.html"):
