@@ -16,6 +16,7 @@ from nongso.platform.telemetry.housekeeping import Housekeeper
 from nongso.platform.telemetry.interface import (
     DAY,
     HOUR,
+    Columns,
     Health,
     Point,
     Row,
@@ -32,6 +33,7 @@ from nongso.platform.telemetry.sqlite import SqliteTelemetry
 __all__ = [
     "DAY",
     "HOUR",
+    "Columns",
     "Health",
     "Point",
     "Row",

@@ -1,13 +1,16 @@
 """The sealed form of a day: readings of one series as one checked, compressed block.
 
-How this works. A block holds four columns of whole numbers, one after another and deflated
-together: times, marks, where there is a value, and the values. Sensors speak in decimal steps, so
-values are kept as whole numbers of 1/10**n where that gives every one of them back bit for bit,
-and as the eight bytes of a double where it does not. A column is kept as differences of
-neighbours or as distances from its lowest number, whichever deflates better, in as few bytes as
-the largest one needs, with the first bytes of all numbers before the second ones. A column that
-climbs evenly (times of a steady sensor, marks of a quiet day) is two numbers. The checksum covers
-the block's place too, so that a block that lies under another series is noticed.
+How this works. A block holds columns of whole numbers, one after another and deflated together:
+times, marks, values, and where there is a value if that is not everywhere. Sensors speak in
+decimal steps, so values are kept as whole numbers of 1/10**n where that gives every one of them
+back bit for bit, and as the eight bytes of a double where it does not. A column that climbs
+evenly for long (times of a steady sensor, marks of a quiet day) is kept as those runs; any other
+as differences of neighbours or as distances from its lowest number, whichever deflates better, in
+as few bytes as the largest one needs, with the first bytes of all numbers before the second ones.
+The checksum covers the block's place too, so that a block under another series is noticed.
+
+What is written once is read often, and by plain Python: runs become ranges, and values are taken
+out of tables of doubles that stay from block to block (``_table``).
 
 Nothing leaves ``seal`` that ``unseal`` did not give back bit for bit. docs/sealed-days.md has
 the format byte by byte. Not handled here: SQLite, days, and which readings belong together.
@@ -19,49 +22,53 @@ import sys
 import zlib
 from array import array
 from collections.abc import Sequence
-from itertools import accumulate, pairwise, repeat
+from functools import lru_cache
+from itertools import accumulate, groupby, pairwise, repeat
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
+
+from nongso.platform.telemetry.interface import Columns
+from nongso.wire import marks
 
 VERSION = 1
 MOST_DECIMALS = 6
 EXACT = 1 << 53  # whole numbers up to here are doubles too
-_HEAD = struct.Struct("<BII")  # version, checksum, readings
-_PLACE = struct.Struct("<qI")
-_COLUMN = struct.Struct("<Bqq")  # form, first or lowest number, step
-_VALUES = struct.Struct("<Bqq")  # decimals, lowest number, highest number
+_HEAD = struct.Struct("<BIBI")  # version, checksum, whether it is plain, readings
+_PLACE = struct.Struct("<qBI")
+_COLUMN = struct.Struct("<BqI")  # form, first or lowest number, runs
+_VALUES = struct.Struct("<BIqq")  # decimals, how many, lowest number, highest number
 _DOUBLES = 255
 _SIGNED = {1: "b", 2: "h", 4: "i", 8: "q"}
 _UNSIGNED = {1: "B", 2: "H", 4: "I", 8: "Q"}
-_EVEN, _DIFFERENCES, _DISTANCES = 0, 16, 32  # a form: one of these plus bytes a number
+_RUNS, _DIFFERENCES, _DISTANCES = 0, 16, 32  # a form: one of these plus bytes a number
+_RUN_READINGS = 16  # runs are worth it where they are so long on the average
 _LEVEL = 9
-_TABLE_PART = 2  # values are looked up in a table of at most one entry for so many readings
+_TABLE = 1024
+_MOST_TABLES = 4
 
 
 class BlockDamaged(ValueError):
     """The block is not what was sealed here; nothing of it can be trusted."""
 
 
-class Columns(NamedTuple):
-    """Readings by column, in the order of time."""
-
-    at: Sequence[int]
-    value: Sequence[float | None]
-    mark: Sequence[int]
-
-
 def seal(place: int, found: Columns) -> bytes:
-    """Make a block of at least one reading. ``place`` is the key that it will lie under."""
+    """Make a block of at least one reading. ``place`` is the key that it will lie under.
+
+    Raises ``ValueError`` where it would not give back what it was given.
+    """
     values = [value for value in found.value if value is not None]
-    parts = [_column(found.at), _column(found.mark)]
-    parts.append(_column([value is not None for value in found.value]))
+    head = _column(found.at) + _column(found.mark)
+    there = b""
+    if len(values) < len(found.value):
+        there = _column([value is not None for value in found.value])
+    plain = not there and len(set(found.mark)) == 1 and marks.is_good(found.mark[0])
     wanted = _bits(found)
     for packed in (_decimal(values), _doubles(values)):
-        if packed is None:
-            continue
-        block = _closed(place, len(found.at), b"".join((*parts, packed)))
-        if _bits(unseal(place, block)) == wanted:
-            return block
+        if packed is not None:
+            columns = head + packed[: _VALUES.size] + there + packed[_VALUES.size :]
+            block = _closed(place, plain, len(found.at), columns)
+            if _bits(unseal(place, block)) == wanted:
+                return block
     raise ValueError("these readings cannot be sealed")
 
 
@@ -78,22 +85,27 @@ def check(place: int, block: bytes) -> int:
     """Compare the checksum and return how many readings there are. Raises ``BlockDamaged``."""
     if len(block) <= _HEAD.size:
         raise BlockDamaged("the block is cut off")
-    version, checksum, count = _HEAD.unpack_from(block)
-    if checksum != _checksum(place, count, block[_HEAD.size :]):
+    version, checksum, plain, count = _HEAD.unpack_from(block)
+    if checksum != _checksum(place, plain, count, block[_HEAD.size :]):
         raise BlockDamaged("the checksum is another one")
     if version != VERSION:
         raise BlockDamaged(f"the block has the unknown form {version}")
     return int(count)
 
 
-def _checksum(place: int, count: int, body: bytes) -> int:
-    return zlib.crc32(body, zlib.crc32(_PLACE.pack(place, count)))
+def is_plain(block: bytes) -> bool:
+    """Say whether each reading of a sound block is good, all with one mark."""
+    return bool(_HEAD.unpack_from(block)[2])
 
 
-def _closed(place: int, count: int, columns: bytes) -> bytes:
+def _checksum(place: int, plain: int, count: int, body: bytes) -> int:
+    return zlib.crc32(body, zlib.crc32(_PLACE.pack(place, plain, count)))
+
+
+def _closed(place: int, plain: bool, count: int, columns: bytes) -> bytes:
     deflater = zlib.compressobj(_LEVEL, zlib.DEFLATED, -15)
     body = deflater.compress(columns) + deflater.flush()
-    return _HEAD.pack(VERSION, _checksum(place, count, body), count) + body
+    return _HEAD.pack(VERSION, _checksum(place, plain, count, body), plain, count) + body
 
 
 def _bits(found: Columns) -> tuple[bytes, bytes, bytes, list[bool]]:
@@ -111,9 +123,16 @@ def _bits(found: Columns) -> tuple[bytes, bytes, bytes, list[bool]]:
 def _opened(raw: memoryview, count: int) -> Columns:
     at, end = _read_column(raw, 0, count)
     mark, end = _read_column(raw, end, count)
-    is_there, end = _read_column(raw, end, count)
-    here = sum(is_there)
-    values: Sequence[float | None] = _read_values(raw, end, here)
+    decimals, here, lowest, highest = _VALUES.unpack_from(raw, end)
+    end += _VALUES.size
+    is_there: Sequence[int] = ()
+    if here < count:
+        is_there, end = _read_column(raw, end, count)
+    values: Sequence[float | None]
+    if decimals == _DOUBLES:
+        values, _ = _from_planes("d", raw, end, here)
+    else:
+        values = _read_values(raw, end, here, decimals, lowest, highest)
     if here < count:
         each = iter(values)
         values = [next(each) if there else None for there in is_there]
@@ -131,39 +150,48 @@ def _decimal(values: Sequence[float]) -> bytes | None:
             return None
         numbers = [round(value * scale) for value in values]
         if all(number / scale == value for number, value in zip(numbers, values, strict=True)):
-            lowest = min(numbers, default=0)
-            return _VALUES.pack(decimals, lowest, max(numbers, default=0)) + _column(
-                [number - lowest for number in numbers]
-            )
+            lowest, highest = min(numbers, default=0), max(numbers, default=0)
+            return _VALUES.pack(decimals, len(values), lowest, highest) + _column(numbers)
     return None
 
 
 def _doubles(values: Sequence[float]) -> bytes:
-    return _VALUES.pack(_DOUBLES, 0, 0) + _planes(array("d", values))
+    return _VALUES.pack(_DOUBLES, len(values), 0, 0) + _planes(array("d", values))
 
 
-def _read_values(raw: memoryview, begin: int, count: int) -> Sequence[float]:
-    decimals, lowest, highest = _VALUES.unpack_from(raw, begin)
-    begin += _VALUES.size
-    if decimals == _DOUBLES:
-        return _from_planes("d", raw, begin, count)[0]
-    numbers, _ = _read_column(raw, begin, count)
+def _read_values(
+    raw: memoryview, begin: int, count: int, decimals: int, lowest: int, highest: int
+) -> Sequence[float]:
+    first, last = lowest // _TABLE, highest // _TABLE
+    if count < 2 or last - first >= _MOST_TABLES:
+        numbers, _ = _read_column(raw, begin, count)
+        scale = 10**decimals
+        return [number / scale for number in numbers]
+    numbers, _ = _read_column(raw, begin, count, less=first * _TABLE)
+    table = _table(decimals, first)
+    for part in range(first + 1, last + 1):
+        table = table + _table(decimals, part)
+    found: tuple[float, ...] = itemgetter(*numbers)(table)
+    return found
+
+
+@lru_cache(maxsize=256)
+def _table(decimals: int, part: int) -> tuple[float, ...]:
+    """Return the doubles of some neighbouring whole numbers; all readings share them."""
     scale = 10**decimals
-    if count > 1 and (highest - lowest) * _TABLE_PART < count:
-        table = [number / scale for number in range(lowest, highest + 1)]
-        found: tuple[float, ...] = itemgetter(*numbers)(table)
-        return found
-    return [(number + lowest) / scale for number in numbers]
+    return tuple(number / scale for number in range(part * _TABLE, (part + 1) * _TABLE))
 
 
 def _column(numbers: Sequence[int]) -> bytes:
-    """Return a column of whole numbers in the form that deflates best."""
+    """Return a column of whole numbers in the form that is best."""
     if not numbers:
-        return _COLUMN.pack(_EVEN, 0, 0)
+        return _COLUMN.pack(_RUNS, 0, 0)
     differences = [after - before for before, after in pairwise(numbers)]
-    step = differences[0] if differences else 0
-    if all(difference == step for difference in differences):
-        return _COLUMN.pack(_EVEN, numbers[0], step)
+    runs = [(difference, len(list(those))) for difference, those in groupby(differences)]
+    if len(runs) * _RUN_READINGS <= len(numbers):
+        steps, lengths = [step for step, _ in runs], [length for _, length in runs]
+        packed = struct.pack(f"<{len(runs)}q{len(runs)}I", *steps, *lengths)
+        return _COLUMN.pack(_RUNS, numbers[0], len(runs)) + packed
     lowest = min(numbers)
     forms = []
     for form, first, found, codes in (
@@ -184,13 +212,15 @@ def _width(lowest: int, highest: int, *, is_signed: bool) -> int:
     return 8
 
 
-def _read_column(raw: memoryview, begin: int, count: int) -> tuple[Sequence[int], int]:
-    form, first, step = _COLUMN.unpack_from(raw, begin)
+def _read_column(
+    raw: memoryview, begin: int, count: int, less: int = 0
+) -> tuple[Sequence[int], int]:
+    """Return the numbers of a column, each less by ``less``, and where the next one begins."""
+    form, first, runs = _COLUMN.unpack_from(raw, begin)
     begin += _COLUMN.size
-    if form == _EVEN:
-        if step:
-            return range(first, first + step * count, step), begin
-        return [first] * count, begin
+    first -= less
+    if form == _RUNS:
+        return _from_runs(raw, begin, count, first, runs)
     width = form % 16
     if form - width == _DIFFERENCES:
         differences, end = _from_planes(_SIGNED[width], raw, begin, count - 1)
@@ -203,6 +233,24 @@ def _read_column(raw: memoryview, begin: int, count: int) -> tuple[Sequence[int]
     return distances, end
 
 
+def _from_runs(
+    raw: memoryview, begin: int, count: int, first: int, runs: int
+) -> tuple[Sequence[int], int]:
+    both = struct.Struct(f"<{runs}q{runs}I")
+    told = both.unpack_from(raw, begin)
+    steps, lengths = told[:runs], told[runs:]
+    if sum(lengths) != max(count - 1, 0):
+        raise BlockDamaged("a column has another length")
+    found = [first] * min(count, 1)
+    for step, length in zip(steps, lengths, strict=True):
+        last = found[-1]
+        if step:
+            found.extend(range(last + step, last + step * (length + 1), step))
+        else:
+            found.extend(repeat(last, length))
+    return found, begin + both.size
+
+
 def _planes(numbers: "array[Any]") -> bytes:
     """Return the lowest bytes of all numbers, then the next ones, and so on."""
     raw = _little(numbers).tobytes()
@@ -210,7 +258,7 @@ def _planes(numbers: "array[Any]") -> bytes:
     return b"".join(raw[n::width] for n in range(width))
 
 
-def _from_planes(code: str, raw: memoryview, begin: int, count: int) -> tuple["array[Any]", int]:
+def _from_planes(code: str, raw: memoryview, begin: int, count: int) -> "tuple[array[Any], int]":
     found = array(code)
     width = found.itemsize
     end = begin + count * width

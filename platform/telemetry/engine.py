@@ -30,6 +30,7 @@ from nongso.platform.telemetry.directory import Directory
 from nongso.platform.telemetry.interface import (
     DAY,
     HOUR,
+    Columns,
     Health,
     Point,
     Row,
@@ -430,6 +431,13 @@ class EngineTelemetry(ABC):
     ) -> list[Point]:
         """Return all readings of the series in [since, until), in time order, suspects too."""
         return [point for _number, point in self._rows(series, since, until)[:limit]]
+
+    def columns(
+        self, series: Sequence[int], since: int, until: int, *, limit: int = 1_000_000
+    ) -> Columns:
+        """Return the same as ``points`` by column."""
+        found = self.points(series, since, until, limit=limit)
+        return Columns(*zip(*found, strict=True)) if found else Columns((), (), ())
 
     def latest(self, series: Iterable[int]) -> dict[int, Point]:
         """Return the newest reading of each series whose time can be trusted."""

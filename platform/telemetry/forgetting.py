@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from nongso.platform.store import prepare_connection
 from nongso.platform.telemetry import blocks, rollups, sealed
-from nongso.platform.telemetry.blocks import BlockDamaged, Columns
-from nongso.platform.telemetry.interface import TelemetryError
+from nongso.platform.telemetry.blocks import BlockDamaged
+from nongso.platform.telemetry.interface import Columns, TelemetryError
 from nongso.platform.telemetry.sqlite import VERSION
 from nongso.wire import marks
 

@@ -39,20 +39,25 @@ class InfluxTelemetry(EngineTelemetry):
     def _ask(self, *statements: str) -> list[list[dict[str, Any]]]:
         """Ask and return the series of each statement."""
         fields = [("db", self.address.database), ("epoch", "s"), ("q", ";".join(statements))]
+        fields.append(("chunked", "true"))  # else more than 10,000 rows are told as cut
         if self.address.retention:
             fields.append(("rp", self.address.retention))
-        answer = self._asker.json("/query", fields)
-        found = []
-        with self._asker.understanding():
-            for result in answer.get("results", []):
-                if "error" in result:
-                    raise TelemetryAway(f"{self._asker.name}: {result['error']}")
-                series = [_checked(one) for one in result.get("series", [])]
-                if result.get("partial") or any(one.get("partial") for one in series):
-                    raise TelemetryAway(f"{self._asker.name} cuts its answers (max-row-limit)")
-                found.append(series)
-        if len(found) != len(statements):
-            raise TelemetryAway(f"{self._asker.name} answered {len(found)} of {len(statements)}")
+        found: list[list[dict[str, Any]]] = [[] for _ in statements]
+        cut = [True] * len(statements)  # until its last piece has come
+        for piece in self._asker.post("/query", fields).splitlines():
+            answer = self._asker.decoded("/query", piece)
+            with self._asker.understanding():
+                for result in answer["results"]:
+                    if "error" in result:
+                        raise TelemetryAway(f"{self._asker.name}: {result['error']}")
+                    series = [_checked(one) for one in result.get("series", [])]
+                    number = result.get("statement_id", 0)
+                    found[number] += series
+                    cut[number] = bool(
+                        result.get("partial") or any(one.get("partial") for one in series)
+                    )
+        if any(cut):
+            raise TelemetryAway(f"{self._asker.name} cut its answer")
         return found
 
     def _known(self) -> Iterator[tuple[str, Mapping[str, str]]]:

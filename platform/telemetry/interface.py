@@ -53,6 +53,14 @@ class Point(NamedTuple):
     mark: int
 
 
+class Columns(NamedTuple):
+    """Readings by column, in the order of time."""
+
+    at: Sequence[int]
+    value: Sequence[float | None]
+    mark: Sequence[int]
+
+
 class Summary(NamedTuple):
     """Good readings of an hour or a day; the three values are ``None`` when there was none."""
 
@@ -123,6 +131,11 @@ class Telemetry(Protocol):
         self, series: Sequence[int], since: int, until: int, *, limit: int = 1_000_000
     ) -> list[Point]:
         """Return all readings of the series in [since, until), in time order, suspects too."""
+
+    def columns(
+        self, series: Sequence[int], since: int, until: int, *, limit: int = 1_000_000
+    ) -> Columns:
+        """Return the same as ``points`` by column: for months, it takes a third of the time."""
 
     def steps(self, series: Sequence[int], since: int, until: int, step: int) -> list[Point]:
         """Return the mean of the good readings of each step; a step without one is not there."""

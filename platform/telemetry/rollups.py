@@ -108,7 +108,7 @@ def add(
 def together(at: int, parts: Sequence[Part]) -> Part:
     """Add parts up."""
     if len(parts) == 1:
-        return parts[0]._replace(at=at)
+        return parts[0] if parts[0].at == at else parts[0]._replace(at=at)
     origins = 0
     for part in parts:
         origins |= part.origins
@@ -174,3 +174,8 @@ def origins_of(bits: int) -> set[int]:
         for origin in (0, marks.SIMULATED, marks.IMPORTED, marks.SIMULATED | marks.IMPORTED)
         if bits >> (origin >> 4) & 1
     }
+
+
+def highest_origin(bits: int) -> int:
+    """Return the highest of the origin parts that the bits stand for."""
+    return bits.bit_length() - 1 << 4

@@ -20,8 +20,7 @@ from operator import itemgetter
 from typing import cast
 
 from nongso.platform.telemetry import blocks, rollups
-from nongso.platform.telemetry.blocks import Columns
-from nongso.platform.telemetry.interface import DAY, local_day
+from nongso.platform.telemetry.interface import DAY, Columns, local_day
 from nongso.platform.telemetry.rollups import Part
 from nongso.wire import marks
 
@@ -139,11 +138,17 @@ def cut(found: Columns, since: int, until: int) -> Columns:
     return Columns(at[begin:end], found.value[begin:end], found.mark[begin:end])
 
 
-def parts(found: Columns, since: int, step: int) -> Iterator[Part]:
-    """Add up steps that begin at ``since``, as ``rollups`` does with rows."""
+def parts(
+    found: Columns, since: int, step: int, *, is_plain: bool, extremes: bool
+) -> Iterator[Part]:
+    """Add up steps that begin at ``since``, as ``rollups`` does with rows.
+
+    ``is_plain``: all are good and have one mark. Without ``extremes`` no lowest and highest is
+    looked for, which takes longer than the sum.
+    """
     at, value, mark = found
-    is_plain = None not in value and mark.count(mark[0]) == len(mark) and marks.is_good(mark[0])
     begin, count = 0, len(at)
+    low = high = None
     while begin < count:
         first = since + (at[begin] - since) // step * step
         end = bisect_left(at, first + step, begin)
@@ -158,6 +163,7 @@ def parts(found: Columns, since: int, step: int) -> Iterator[Part]:
             ]
             for its in set(mark[begin:end]):
                 origins |= rollups.origin_bit(its)
-        low, high = (min(good), max(good)) if good else (None, None)
+        if extremes:
+            low, high = (min(good), max(good)) if good else (None, None)
         yield Part(first, low, sum(good), high, len(good), end - begin - len(good), origins)
         begin = end

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from nongso.platform.telemetry import (
     DAY,
     HOUR,
+    Columns,
     Row,
     Series,
     SqliteTelemetry,
@@ -27,7 +28,7 @@ from nongso.platform.telemetry import (
     forgetting,
     sealed,
 )
-from nongso.platform.telemetry.blocks import BlockDamaged, Columns
+from nongso.platform.telemetry.blocks import BlockDamaged
 from nongso.platform.telemetry.housekeeping import Housekeeper
 from nongso.wire import marks
 
@@ -389,10 +390,13 @@ def test_what_is_left_of_destroyed_pages_is_right_and_nearly_all(
     tmp_path: Path, season: tuple[Path, set[Row]], caplog: pytest.LogCaptureFixture
 ) -> None:
     (whole, rows), file = (season[0].read_bytes(), season[1]), tmp_path / "harmed.sqlite"
+    with closing(sqlite3.connect(season[0])) as connection:
+        (block,) = connection.execute("SELECT block FROM sealed ORDER BY place").fetchone()
     for seed in range(3):
         dice = random.Random(seed)
         harmed = bytearray(whole)
-        for page in dice.sample(range(8, len(whole) // 4096), 3):
+        harmed[whole.index(block) + 30] ^= 16
+        for page in dice.sample(range(8, len(whole) // 4096), 3 * seed):
             harmed[page * 4096 : page * 4096 + 4096] = bytes(4096)
         for _ in range(20):
             harmed[dice.randrange(8 * 4096, len(harmed))] ^= 16

@@ -281,6 +281,18 @@ def test_rollups_say_what_the_readings_say(house: House) -> None:
         assert [p.value for p in curve] == pytest.approx([mean for _, mean in means])
 
 
+def test_weeks_of_a_reading_a_minute_come_whole(house: House) -> None:
+    rows = [Row(house.air, MIDNIGHT + 60 * n, n % 97 / 10, SIM) for n in range(8 * 1440)]
+    assert house.write(*rows).stored == len(rows)
+    number = [house.number()]
+    found = house.store.columns(number, MIDNIGHT, MIDNIGHT + 8 * DAY)
+    assert list(found.at) == [row.at for row in rows]
+    assert list(found.value) == [row.value for row in rows]
+    assert set(found.mark) == {SIM}
+    points = house.store.points(number, MIDNIGHT, MIDNIGHT + 8 * DAY, limit=10_500)
+    assert points == [row[1:] for row in rows[:10_500]]
+
+
 def test_the_newest_of_all_stations_is_found(house: House) -> None:
     now = int(time.time())
     rows = [
