@@ -63,6 +63,7 @@ PINS = {
     },
 }
 _FULL_MV = {"esp32": 3050, "esp32c3": 2800, "pico_w": 3290}  # where the converter's scale ends
+FOLDER = "."
 _WIFI_PATIENCE_MS = 20000
 _WATCHDOG_MS = 8000  # the RP2's longest is 8388
 _SIMULATED_WATCHDOG_MS = 30000
@@ -84,7 +85,7 @@ def open_board(settings, is_trial=False):
 
 
 class _Board:
-    folder = "."
+    folder = FOLDER
 
     def unix_seconds(self):
         """Wall clock in whole seconds, or ``None`` while nobody has set it."""
@@ -260,6 +261,14 @@ def _model():
     if sys.platform == "rp2":
         return "pico_w"
     return "esp32c3" if "C3" in os.uname().machine else "esp32"
+
+
+def has_slept():
+    """Say whether the board wakes from a sleep that it chose itself."""
+    import machine
+
+    # An RP2 has no such cause.
+    return machine.reset_cause() == getattr(machine, "DEEPSLEEP_RESET", None)
 
 
 def read_config():

@@ -5,27 +5,43 @@ import sys
 
 import board
 
+from nongso.node import log
 from nongso.node import settings as node_settings
-from nongso.node.log import say
+from nongso.node.life import Life
 from nongso.node.sampling import Sampler
 from nongso.node.station import Station
 
 
 def main(slots):
     """Run until switched off; returns whether the board is to start anew."""
+    life = Life(board.FOLDER)
     try:
-        settings = node_settings.parse(board.read_config())
-        this_board = board.open_board(settings, slots.is_trial)
-        import fitting
-
-        sampler = Sampler(fitting.fit_sensors(settings, this_board))
-        del sys.modules["fitting"]  # done with; boards are small
-        station = Station(settings, this_board, sampler, slots)
-    except (node_settings.SettingsError, OSError) as e:
-        say("The node cannot start. %s" % e)
-        sys.exit(1)
-    try:
+        try:
+            life.begin(board.has_slept())
+            life.tell_last_crash()
+            station = _station(slots, life)
+        except (node_settings.SettingsError, OSError) as e:
+            log.say("The node cannot start. %s" % e)
+            sys.exit(1)
         return asyncio.run(station.run())
     except KeyboardInterrupt:
-        say("node is interrupted; what is not acknowledged stays in the ring")
+        log.say("node is interrupted; what is not acknowledged stays in the ring")
         return False
+    except Exception as e:
+        life.crashed(e)
+        raise
+
+
+def _station(slots, life):
+    """Make the node that the configuration describes."""
+    settings = node_settings.parse(board.read_config())
+    for secret in (settings.broker.password, settings.wifi.get("password"), settings.key):
+        log.hide(secret)
+    this_board = board.open_board(settings, slots.is_trial)
+    sensors = []
+    if not life.is_safe:
+        import fitting
+
+        sensors = fitting.fit_sensors(settings, this_board)
+        del sys.modules["fitting"]  # done with; boards are small
+    return Station(settings, this_board, Sampler(sensors), slots, life)

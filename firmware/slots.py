@@ -204,7 +204,9 @@ def begin(folder="."):
 
     cause = machine.reset_cause()
     slots = Slots(folder)
-    sys.path[:0] = slots.choose(cause == machine.WDT_RESET, cause == machine.DEEPSLEEP_RESET)
+    sys.path[:0] = slots.choose(
+        cause == machine.WDT_RESET, cause == getattr(machine, "DEEPSLEEP_RESET", None)
+    )
     if slots.is_trial:
         machine.WDT(timeout=WATCHDOG_MS)
     return slots

@@ -360,3 +360,19 @@ def test_a_broker_that_falls_makes_the_node_keep_what_it_has(
     assert in_ring(node) == []
     broker.kill()
     until(lambda: in_ring(node), "the samples on the flash")
+
+
+def test_a_crash_is_kept_and_told_at_the_next_start(new_node: NewNode, broker: Broker) -> None:
+    node = new_node()
+    (node.folder / "ring").write_text("a file where the folder should be")
+    node.start()
+    assert node.wait() == 1
+    assert "The node cannot start" in node.words()
+    assert not (node.folder / "crash.txt").exists()  # that was no crash, but a sentence
+    (node.folder / "ring").unlink()
+    (node.folder / "origins").mkdir()
+    (node.folder / "starts").unlink()
+    (node.folder / "starts").mkdir()  # not even this stops it
+    node.start()
+    until(lambda: "starts, boot" in node.words(), "the start")
+    assert node.end() == 0

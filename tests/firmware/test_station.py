@@ -11,7 +11,9 @@ import pytest
 from slots import Slots
 from tests.firmware.conftest import Broker, Gateway, until
 
-from nongso.node import settings
+from nongso.node import record, settings, station
+from nongso.node.life import Life
+from nongso.node.ring import Ring
 from nongso.node.sampling import Sampler
 from nongso.node.sensors import SensorFault
 from nongso.node.station import Station
@@ -74,20 +76,23 @@ class Hand:
         self._settings = settings.parse(json.dumps(config))
         self._thread: threading.Thread | None = None
         self.failure: BaseException | None = None
+        self.life = Life(self.board.folder)
+        self.starts_anew = False
 
     def start(self) -> None:
         self.board.is_off = False
-        station = Station(
+        made = Station(
             self._settings,
             self.board,
             Sampler([(self.sensor, "")]),
             Slots(self.board.folder),
+            self.life,
         )
-        self.boot = station.boot
+        self.boot = made.boot
 
         def run() -> None:
             try:
-                asyncio.run(station.run())
+                self.starts_anew = asyncio.run(made.run())
             except Exception as e:
                 self.failure = e
 
@@ -186,9 +191,6 @@ def test_the_watchdog_is_fed_while_all_is_well(hand: Hand, broker: Broker) -> No
 def test_a_ring_that_was_full_tells_the_gateway_how_much_it_gave_up(
     hand: Hand, gateway: Gateway
 ) -> None:
-    from nongso.node import record
-    from nongso.node.ring import Ring
-
     ring = Ring(hand.board.folder + "/ring", 262144)
     heading = record.pack_heading(1, False, ("air_temperature",))
     ring.lost = 41
@@ -210,3 +212,45 @@ def test_a_number_that_the_quantity_cannot_have_is_a_word() -> None:
         sensor.shows = shows
         found += asyncio.run(sampler.sample())
     assert found == [-2000, 7000, "out_of_range", "out_of_range"]
+
+
+def test_without_a_broker_for_long_the_node_starts_anew_and_keeps_its_ring(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(station, "_BROKER_PATIENCE_MS", 100)
+    monkeypatch.setattr(station, "_FEED_MS", 20)
+    hand.board.has_network = False
+    hand.start()
+    until(lambda: hand.starts_anew, "the start anew")
+    ring = Ring(hand.board.folder + "/ring")
+    assert ring.read() is not None
+    assert hand.failure is None
+
+
+def test_a_safe_start_measures_nothing_but_stands_in_the_network(
+    hand: Hand, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(6):
+        hand.life.begin(False)
+    assert hand.life.is_safe
+    hand.start()
+    until(lambda: ("online", False) in gateway.status, "the node")
+    until(lambda: hand.board.fed, "a feeding")
+    monkeypatch.setattr(station, "SAFE_FOR_MS", 0)
+    until(lambda: hand.starts_anew, "the start anew")
+    assert gateway.heard == []
+    hand.life.begin(False)
+    assert not hand.life.is_safe
+
+
+def test_a_node_that_runs_for_a_while_has_started_well(
+    hand: Hand, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(station, "GOOD_AFTER_MS", 0)
+    monkeypatch.setattr(station, "_FEED_MS", 20)
+    for _ in range(5):
+        hand.life.begin(False)
+    hand.start()
+    until(lambda: hand.board.fed > 2, "some time")
+    hand.life.begin(False)
+    assert not hand.life.is_safe

@@ -13,6 +13,7 @@ from nongso.node.interpreter import (
     ticks_diff,
     ticks_ms,
 )
+from nongso.node.life import GOOD_AFTER_MS, SAFE_FOR_MS
 from nongso.node.log import Trouble, say
 from nongso.node.ring import Ring
 from nongso.node.uplink import Uplink
@@ -21,21 +22,29 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from nongso.node.hardware import Board, Slots
+    from nongso.node.life import Life
     from nongso.node.sampling import Sampler
     from nongso.node.settings import Settings
 
 _FEED_MS = 2000  # the RP2's watchdog bites after at most 8.4 s
 _LONGEST_HUSH_MS = 120000
+_BROKER_PATIENCE_MS = 900000  # then a start anew may help a chip whose radio hangs
 
 
 class Station:
     """One node. ``boot`` is a new random number with each start."""
 
     def __init__(
-        self, settings: "Settings", board: "Board", sampler: "Sampler", slots: "Slots"
+        self,
+        settings: "Settings",
+        board: "Board",
+        sampler: "Sampler",
+        slots: "Slots",
+        life: "Life",
     ) -> None:
         """Open the ring. Raises ``RingError`` if the board's folder cannot be used."""
-        self._board, self._sampler = board, sampler
+        self._board, self._sampler, self._life = board, sampler, life
+        self._began_at = ticks_ms()
         self._interval_ms = settings.interval_seconds * 1000
         self.boot = random_bits(30)
         self._seq = 0
@@ -79,7 +88,7 @@ class Station:
         tasks = [
             asyncio.create_task(self._until_it_ends(part))
             for part in (
-                self._keep_sampling(),
+                self._be_safe() if self._life.is_safe else self._keep_sampling(),
                 self._uplink.run(),
                 self._watch(),
                 self._board.wait_for_switch_off(),
@@ -107,6 +116,14 @@ class Station:
             self._failure = e
         self._ended.set()
 
+    async def _be_safe(self) -> None:
+        """Measure nothing for a while, then start anew to try the ordinary way."""
+        while ticks_diff(ticks_ms(), self._began_at) < SAFE_FOR_MS:
+            self._alive_at = ticks_ms()
+            await sleep_ms(1000)
+        self._life.good()
+        self._starts_anew = True
+
     async def _watch(self) -> None:
         """Feed the watchdog as long as every part of the node shows that it is alive."""
         while not self._uplink.updates.has_failed():
@@ -116,6 +133,11 @@ class Station:
                 and ticks_diff(now, self._uplink.alive_at) < _LONGEST_HUSH_MS
             ):
                 self._board.feed()
+            if not self._life.is_safe and ticks_diff(now, self._began_at) > GOOD_AFTER_MS:
+                self._life.good()
+            if ticks_diff(now, self._uplink.linked_at) > _BROKER_PATIENCE_MS:
+                say("no broker for too long: the node starts anew, its ring stays as it is")
+                break
             await sleep_ms(_FEED_MS)
         self._starts_anew = True
 

@@ -51,7 +51,7 @@ class Uplink:
         self.updates = Updates(settings, slots, self._send_update)
         self._window = Window(resend_ms=settings.resend_seconds * 1000)
         self._wake = asyncio.Event()
-        self.alive_at = ticks_ms()
+        self.alive_at = self.linked_at = ticks_ms()  # the latter: when the link was last up
         self._link_trouble = Trouble("link to the broker")
         self._ack_trouble = Trouble("acknowledgements")
         broker = settings.broker
@@ -117,7 +117,7 @@ class Uplink:
 
     async def _send_samples(self) -> None:
         while True:
-            self.alive_at = ticks_ms()
+            self.alive_at = self.linked_at = ticks_ms()
             self._client.check()
             self._wake.clear()
             while self._window.has_room():
