@@ -11,10 +11,11 @@ import os
 import sys
 import time
 
+from nongso.node import ntp
 from nongso.node.interpreter import sleep_ms
+from nongso.node.log import say
 from nongso.node.settings import SettingsError, number
 
-_EARLIEST = 1704067200  # 2024-01-01: a clock before it was never set
 _EPOCH = 946684800 if time.gmtime(0)[0] == 2000 else 0  # ESP32 counts from 2000
 # The pins of each board. "analogue" are those that can measure while the radio is on;
 # "weak" have no resistor inside that could pull them up.
@@ -90,7 +91,7 @@ class _Board:
     def unix_seconds(self):
         """Wall clock in whole seconds, or ``None`` while nobody has set it."""
         seconds = int(time.time()) + _EPOCH
-        return seconds if seconds >= _EARLIEST else None
+        return seconds if seconds >= ntp.EARLIEST else None
 
 
 class SimulatedBoard(_Board):
@@ -124,6 +125,9 @@ class SimulatedBoard(_Board):
 
     async def join_network(self):
         """The machine is in its network."""
+
+    async def set_clock(self):
+        """The machine looks after its clock."""
 
     def feed(self):
         """Tell the watchdog that the node is well; this machine may be busy for a while."""
@@ -222,18 +226,17 @@ class RealBoard(_Board):
                 await sleep_ms(250)
                 waited_ms += 250
         if not self._is_clock_set:
-            self._set_clock()
+            try:
+                await self.set_clock()
+            except OSError as e:
+                say("times count from the start until the clock is known (%s)" % e)
 
-    def _set_clock(self):
-        import ntptime
-
-        ntptime.host = self._wifi.get("ntp", "pool.ntp.org")
-        ntptime.timeout = 2
-        try:
-            ntptime.settime()
-            self._is_clock_set = True
-        except (OSError, OverflowError):
-            pass  # times count from now until it works; the next reconnect tries again
+    async def set_clock(self):
+        """Set the clock by the time server, forwards or back. Raises ``OSError``."""
+        seconds = await ntp.ask(self._wifi.get("ntp", "pool.ntp.org"))
+        t = time.gmtime(seconds - _EPOCH)
+        self._machine.RTC().datetime((t[0], t[1], t[2], t[6], t[3], t[4], t[5], 0))
+        self._is_clock_set = True
 
     def feed(self):
         """Tell the watchdog that the node is well."""

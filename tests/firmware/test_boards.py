@@ -1,9 +1,13 @@
 """How nodes are started, and the branches of ``board.py`` that need no real chip."""
 
 import asyncio
+import contextlib
 import json
+import socket
 import sys
+import threading
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -163,16 +167,75 @@ def test_a_simulated_farm_says_which_chips_it_has() -> None:
         fitting.fit_sensors(found, board.open_board(found))
 
 
-def test_a_real_board_joins_its_wifi_and_sets_its_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    ntptime = types.ModuleType("ntptime")
-    ntptime.settime = lambda: asked.append(ntptime.host)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "ntptime", ntptime)
+class TimeServer:
+    """A time server on a socket; ``says`` is the answer to a question, or nothing."""
+
+    def __init__(self, says: Callable[[bytes], bytes | None]) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.settimeout(5)
+        self.port = self._socket.getsockname()[1]
+        self.asked = 0
+        self._says = says
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                packet, where = self._socket.recvfrom(64)
+                self.asked += 1
+                if found := self._says(packet):
+                    self._socket.sendto(found, where)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """What the board's clock was set to."""
+    was_set: list[tuple[int, ...]] = []
+
+    class Rtc:
+        def datetime(self, moment: tuple[int, ...]) -> None:
+            was_set.append(moment)
+
+    monkeypatch.setattr(machine, "RTC", Rtc, raising=False)
+    return was_set
+
+
+def test_a_real_board_joins_its_wifi_and_sets_its_clock(
+    clock: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def says(asked: bytes) -> bytes:
+        return bytes([0x24, 2]) + bytes(22) + asked[40:] + bytes(8) + (3998988800).to_bytes(4) * 2
+
+    server = TimeServer(says)
+    monkeypatch.setattr(board.ntp.ask, "__defaults__", (server.port, 2000))
     made = real_board()
+    made._wifi["ntp"] = "127.0.0.1"
     asyncio.run(made.join_network())
-    assert asked == ["192.168.1.10"]
+    assert clock == [(2026, 9, 21, 0, 14, 13, 20, 0)]
     asyncio.run(made.join_network())
-    assert len(asked) == 1
+    assert server.asked == 1
+    asyncio.run(made.set_clock())
+    assert len(clock) == 2
+    server.close()
+
+
+def test_without_a_time_server_the_board_joins_all_the_same(
+    clock: list[tuple[int, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    server = TimeServer(lambda _: b"nonsense")
+    monkeypatch.setattr(board.ntp.ask, "__defaults__", (server.port, 200))
+    made = real_board()
+    made._wifi["ntp"] = "127.0.0.1"
+    asyncio.run(made.join_network())
+    assert clock == []
+    assert "something else than an answer came" in capsys.readouterr().out
+    server.close()
 
 
 def test_a_wifi_that_is_not_there_is_an_error_that_names_it(

@@ -50,6 +50,8 @@ class Board:
         self.clock: int | None = None
         self.has_network = True
         self.fed = 0
+        self.asked_time = 0
+        self.server_time = NOW
         self.is_off = False
 
     async def join_network(self) -> None:
@@ -58,6 +60,12 @@ class Board:
 
     def unix_seconds(self) -> int | None:
         return self.clock
+
+    async def set_clock(self) -> None:
+        self.asked_time += 1
+        if not self.has_network:
+            raise OSError("no answer from the time server")
+        self.clock = self.server_time
 
     def feed(self) -> None:
         self.fed += 1
@@ -254,3 +262,21 @@ def test_a_node_that_runs_for_a_while_has_started_well(
     until(lambda: hand.board.fed > 2, "some time")
     hand.life.begin(False)
     assert not hand.life.is_safe
+
+
+def test_a_clock_that_runs_fast_is_set_back(
+    hand: Hand, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(station, "_CLOCK_MS", 20)
+    monkeypatch.setattr(station, "_CLOCK_AGAIN_MS", 20)
+    hand.board.clock = NOW + 500
+    hand.board.server_time = NOW
+    hand.start()
+    until(
+        lambda: any(payload.readings(p, NOW)[0].at == NOW for p in packs(gateway, hand.boot)),
+        "a sample with the right time",
+    )
+    asked = hand.board.asked_time
+    hand.board.has_network = False
+    until(lambda: hand.board.asked_time > asked + 2, "more questions")
+    assert hand.failure is None

@@ -38,6 +38,9 @@ class Board(Protocol):
     def unix_seconds(self) -> int | None:
         """Wall clock, or ``None`` while nobody has set it."""
 
+    async def set_clock(self) -> None:
+        """Set the wall clock by a time server. Raises ``OSError``."""
+
     def feed(self) -> None:
         """Tell the watchdog that the node is well."""
 

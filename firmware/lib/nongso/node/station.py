@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _FEED_MS = 2000  # the RP2's watchdog bites after at most 8.4 s
 _LONGEST_HUSH_MS = 120000
+_CLOCK_MS = 21600000  # cheap crystals lose a second in six hours
+_CLOCK_AGAIN_MS = 600000
 _BROKER_PATIENCE_MS = 900000  # then a start anew may help a chip whose radio hangs
 
 
@@ -91,6 +93,7 @@ class Station:
                 self._be_safe() if self._life.is_safe else self._keep_sampling(),
                 self._uplink.run(),
                 self._watch(),
+                self._keep_time(),
                 self._board.wait_for_switch_off(),
                 self._try_new_version(),
             )
@@ -140,6 +143,21 @@ class Station:
                 break
             await sleep_ms(_FEED_MS)
         self._starts_anew = True
+
+    async def _keep_time(self) -> None:
+        """Set the clock anew now and then; the first time is the network's."""
+        trouble = Trouble("time server")
+        pause_ms = _CLOCK_MS
+        while True:
+            await sleep_ms(pause_ms)
+            try:
+                await self._board.set_clock()
+            except OSError as e:
+                trouble.failed(str(e))
+                pause_ms = _CLOCK_AGAIN_MS
+            else:
+                trouble.well("answers again")
+                pause_ms = _CLOCK_MS
 
     async def _keep_sampling(self) -> None:
         due = ticks_ms()
