@@ -126,17 +126,22 @@ def set_aside(file: Path, why: str) -> Path:
         for end in ("", *OTHER_FILES):
             if Path(f"{file}{end}").exists():
                 os.rename(f"{file}{end}", f"{aside}{end}")
-        handle = os.open(file.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync_folder(file.parent)
     except OSError as error:
         raise TelemetryError(
             f"{file} is damaged ({why}) and cannot be set aside: {error.strerror}"
         ) from error
     log.error("%s is damaged (%s). It was set aside as %s; a new one begins.", file, why, aside)
     return aside
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def all_set_aside(file: Path) -> list[Path]:

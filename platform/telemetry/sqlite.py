@@ -12,11 +12,12 @@ the next start: nothing is written into a damaged file, and gateways keep their 
 """
 
 import logging
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,32 @@ _THIRD = sealed.SCHEMA
 _BEGIN = "INSERT INTO tally VALUES ('stored', 0), ('conflicting', 0), ('suspect', 0)"
 
 
+def _begin(file: Path) -> None:
+    """Make a new file, whole at once: one that was cut off half-way would be called damaged.
+
+    Of several processes that begin at the same moment the first one's file is taken.
+    """
+    begun = file.with_name(f"{file.name}.begun-{os.getpid()}")
+    try:
+        make_private(begun)
+        with closing(sqlite3.connect(begun, isolation_level=None)) as connection:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before all else
+            prepare_connection(connection)
+            connection.execute("BEGIN IMMEDIATE")
+            for statement in (*_TABLES, *_SECOND, *_THIRD, _BEGIN):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+            connection.execute("COMMIT")
+        with suppress(FileExistsError):
+            os.link(begun, file)
+        damage.sync_folder(file.parent)
+    except (sqlite3.DatabaseError, OSError) as error:
+        raise TelemetryError(f"{file}: {error}") from error
+    finally:
+        for left in file.parent.glob(f"{begun.name}*"):
+            left.unlink(missing_ok=True)
+
+
 class SqliteTelemetry(History):
     """The store of readings in one file. One writes at a time, all may read."""
 
@@ -93,6 +120,8 @@ class SqliteTelemetry(History):
         why = damage.found_in(file)
         if why:
             damage.set_aside(file, why)
+        if not file.exists():
+            _begin(file)
         make_private(file)
         self._local = threading.local()
         self._all: list[sqlite3.Connection] = []
@@ -119,7 +148,6 @@ class SqliteTelemetry(History):
             self.file, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS
         )
         self._all.append(connection)
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # in a new file; before all else
         prepare_connection(connection)
         return connection
 
@@ -129,10 +157,7 @@ class SqliteTelemetry(History):
             return
         self._writer.execute("BEGIN IMMEDIATE")
         (version,) = self._writer.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            for statement in (*_TABLES, *_SECOND, *_THIRD, _BEGIN):
-                self._writer.execute(statement)
-        elif 0 < version < VERSION:
+        if 0 < version < VERSION:
             self._upgrade(version)
         else:
             raise TelemetryError(

@@ -203,6 +203,24 @@ def power_cuts(seed: int, folder: Path, turns: int = 120) -> Counter[str]:
     return count
 
 
+def first_starts(seed: int, folder: Path) -> Counter[str]:
+    """Power cuts while the very first store is made: the next start makes it, and nothing else."""
+    home = folder / "home"
+    home.mkdir(parents=True)
+    disk = Disk(home, seed)
+    disk.settle()
+    disk.is_cutting, disk.likely = True, 1.0
+    with under_apsw(disk):
+        StoreFile(home / "store.sqlite").close()
+    for cut in disk.cuts:
+        lay_down(cut.image, folder / "cut")
+        file = StoreFile(folder / "cut" / "store.sqlite")
+        assert file.replaced is None, file.replaced
+        file.close()
+        shutil.rmtree(folder / "cut")
+    return Counter(cuts=len(disk.cuts))
+
+
 def refusals(seed: int, folder: Path, most: int = 10_000) -> Counter[str]:
     """A disk that is full or fails at the first, second, third … call, until nothing is left.
 

@@ -27,6 +27,8 @@ from nongso.platform import app as platform_app
 from nongso.platform import health, migrations, uplink
 from nongso.platform.people import Cooperative
 from nongso.platform.settings import Settings
+from nongso.platform.telemetry import SqliteTelemetry
+from nongso.platform.telemetry.housekeeping import Housekeeper
 
 START = 1_760_000_000
 ZONE = "tan-binh-1-k1"
@@ -143,9 +145,27 @@ class Work:
         return int(answer.status_code)
 
 
+    def seal(self, app: Flask) -> None:
+        """The days that are over by the farm's readings are sealed."""
+        Housekeeper(app.extensions["nongso.telemetry"], lambda: self._at).look()
+
+
 def _ask(file: Path, sql: str) -> list[Any]:
     with closing(sqlite3.connect(file)) as db:
         return db.execute(sql).fetchall()
+
+
+def readings_in(file: Path) -> list[tuple[Any, ...]]:
+    """Read every reading as pages do: node, name, time, value and mark."""
+    store = SqliteTelemetry(file)
+    try:
+        return [
+            (series.node, series.name, *point)
+            for number, series in store.series().items()
+            for point in store.points([number], 0, 1 << 40)
+        ]
+    finally:
+        store.close()
 
 
 def check(folder: Path, named: Sequence[Row], offered: Sequence[Row]) -> None:
@@ -153,10 +173,7 @@ def check(folder: Path, named: Sequence[Row], offered: Sequence[Row]) -> None:
     for name in (RECORDS, READINGS):
         (verdict,) = _ask(folder / name, "PRAGMA integrity_check(1)")
         assert verdict == ("ok",), f"corrupt: {name}: {verdict}"
-    found = _ask(
-        folder / READINGS,
-        "SELECT node, name, at, value, mark FROM reading JOIN series ON series.id = series",
-    )
+    found = readings_in(folder / READINGS)
     assert len(found) == len(set(found)), "a reading twice"
     assert set(_readings(named)) <= set(found), "readings lost"
     assert set(found) <= set(_readings(offered)), "readings that nobody sent"
@@ -219,6 +236,8 @@ def power_cuts(seed: int, folder: Path, turns: int = 40) -> Counter[str]:
         work.configure(app)
         disk.is_cutting = True
         for _ in range(turns):
+            if work.chance.random() < 0.1:
+                work.seal(app)
             assert work.bring(app, work.batch()) == 200
             cuts, disk.cuts = disk.cuts, []
             for cut in cuts:
@@ -227,6 +246,23 @@ def power_cuts(seed: int, folder: Path, turns: int = 40) -> Counter[str]:
         disk.is_cutting = False
     check(home, work.named, work.offered)
     return count
+
+
+def first_starts(seed: int, folder: Path) -> Counter[str]:
+    """Power cuts while the very first file of readings is made."""
+    home = folder / "home"
+    home.mkdir(parents=True)
+    disk = Disk(home, seed)
+    disk.settle()
+    disk.is_cutting, disk.likely = True, 1.0
+    with under_python(disk):
+        SqliteTelemetry(home / READINGS).close()
+    for cut in disk.cuts:
+        lay_down(cut.image, folder / "cut")
+        SqliteTelemetry(folder / "cut" / READINGS).close()
+        assert not list((folder / "cut").glob("*.damaged*")), "called damaged"
+        shutil.rmtree(folder / "cut")
+    return Counter(cuts=len(disk.cuts))
 
 
 def refusals(seed: int, folder: Path, most: int = 10_000) -> Counter[str]:

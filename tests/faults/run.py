@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import conftest  # noqa: F401  (lays the other rooms' parts on the path)
 import gateway_store
+import mutilated
 import platform_store
 import yard
 
@@ -53,6 +54,12 @@ CAMPAIGNS = {
     ),
     "platform-refusals": Campaign(
         platform_store.refusals, "refused calls", 50, 300, "their disk full or broken at each call"
+    ),
+    "gateway-mutilated": Campaign(
+        mutilated.of_the_gateway, "mutilated files", 40, 1000, "its file with changed bytes"
+    ),
+    "platform-mutilated": Campaign(
+        mutilated.of_the_platform, "mutilated files", 40, 1000, "its readings with changed bytes"
     ),
     "kills": Campaign(
         yard.kills, "kills of the gateway", 15, 1000, "kill -9 of gateway, broker, platform, node"

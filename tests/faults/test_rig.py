@@ -38,5 +38,10 @@ def test_the_platform_goes_on_wherever_its_disk_refused(tmp_path: Path) -> None:
     assert platform_store.refusals(1, tmp_path, most=30)["refused calls"] == 29
 
 
+def test_a_first_start_that_the_power_cut_short_is_no_damage(tmp_path: Path) -> None:
+    assert gateway_store.first_starts(1, tmp_path / "gateway")["cuts"] > 10
+    assert platform_store.first_starts(1, tmp_path / "platform")["cuts"] > 10
+
+
 def test_a_farm_under_a_nemesis_loses_nothing_and_stores_nothing_twice(tmp_path: Path) -> None:
     assert yard.nemesis(1, tmp_path, many=8)["readings"] > 30

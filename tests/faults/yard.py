@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from pathlib import Path
 from sqlite3 import connect
 from typing import Any
@@ -159,14 +159,6 @@ class Yard:
         except (OSError, ValueError):
             return {}
 
-    def stored(self) -> list[tuple[Any, ...]]:
-        with suppress(Exception), closing(connect(self.readings_file, timeout=5)) as db:
-            return db.execute(
-                "SELECT node, name, at, value FROM reading JOIN series ON series.id = series "
-                "WHERE name = 'air_temperature'"
-            ).fetchall()
-        return []
-
     def heal(self) -> None:
         for node in self.nodes:
             node.is_measuring = False
@@ -183,12 +175,13 @@ class Yard:
         made = set[tuple[str, str, int, float]]().union(*(node.rows() for node in self.nodes))
         self.wait(lambda: not any(node.waiting() for node in self.nodes), "all acknowledged")
         self.wait(lambda: self.gateway().get("outbox", {}).get("telemetry") == 0, "none waits")
-        found = self.stored()
+        report = self.gateway()["store"]
+        self.rooms["platform"].kill()
+        found = [row[:4] for row in platform_store.readings_in(self.readings_file)]
         assert len(found) == len(set(found)), "twice"
         assert set(found) == made, f"{len(made - set(found))} lost, {len(set(found) - made)} more"
         with closing(connect(self.readings_file)) as db:
             assert db.execute("SELECT count(*) FROM conflict").fetchall() == [(0,)]
-        report = self.gateway()["store"]
         assert report["damage"] is None, report["damage"]
         assert report["conflicts"] == report["rows_lost"] == report["telemetry_dropped"] == 0
         aside = [path.name for path in self.readings_file.parent.glob("*.damaged*")]
@@ -207,7 +200,7 @@ class Yard:
         """How things stand, for a failure."""
         logs = [room.log.read_text("utf-8", "replace")[-2500:] for room in self.rooms.values()]
         ring = [(node.slug, node.waiting(), len(node.made)) for node in self.nodes]
-        return "\n".join((str(ring), str(len(self.stored())), str(self.gateway()), *logs))
+        return "\n".join((str(ring), str(self.gateway()), *logs))
 
     def end(self) -> None:
         self.ends.close()

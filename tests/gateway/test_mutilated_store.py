@@ -59,7 +59,11 @@ def body(kind: str, number: int, length: int = 150) -> bytes:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    path = tmp_path_factory.mktemp("whole") / "store.sqlite"
+    return filled(tmp_path_factory.mktemp("whole"))
+
+
+def filled(folder: Path) -> bytes:
+    path = folder / "store.sqlite"
     file = StoreFile(path)
     fill(file)
     file.close()
@@ -140,7 +144,11 @@ def record(raw: bytes, table: str) -> Row:
 
 @pytest.fixture(scope="module")
 def pages(whole: bytes, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Page]:
-    path = tmp_path_factory.mktemp("map") / "store.sqlite"
+    return map_of(whole, tmp_path_factory.mktemp("map"))
+
+
+def map_of(whole: bytes, folder: Path) -> dict[int, Page]:
+    path = folder / "store.sqlite"
     path.write_bytes(whole)
     db = apsw.Connection(str(path))
     listed = db.execute("SELECT name, path, pageno, pagetype FROM dbstat").fetchall()
@@ -367,10 +375,10 @@ def bad_pages(whole: bytes, chance: random.Random) -> Harm:
     return Harm(bytes(raw), places, len(raw))
 
 
-@pytest.mark.parametrize(
-    ("harm", "trials"),
-    [(one_bit, 120), (one_byte, 40), (many_bits, 15), (cut_off, 20), (bad_pages, 30)],
-)
+HARMS = [(one_bit, 120), (one_byte, 40), (many_bits, 15), (cut_off, 20), (bad_pages, 30)]
+
+
+@pytest.mark.parametrize(("harm", "trials"), HARMS)
 def test_a_harmed_store_opens_and_loses_only_what_was_hit(
     bench: Bench, harm: Callable[[bytes, random.Random], Harm], trials: int
 ) -> None:

@@ -91,34 +91,42 @@ def wait_for(what: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("harm", [flip_bits, zero_a_page, cut_off, overwrite])
+Harm = Callable[[bytearray, random.Random], None]
+HARMS: list[Harm] = [flip_bits, zero_a_page, cut_off, overwrite]
+
+
+def opens_anyway(whole: bytes, harm: Harm, dice: random.Random, folder: Path) -> bool:
+    """Harm a file, open it, use it; say whether it was set aside."""
+    folder.mkdir()
+    file = folder / "telemetry.sqlite"
+    harmed = bytearray(whole)
+    harm(harmed, dice)
+    file.write_bytes(harmed)
+    store = SqliteTelemetry(file)
+    aside = damage.all_set_aside(file)
+    assert [path.read_bytes() for path in aside] == [harmed] * len(aside)
+    ask_everything(store)
+    new = Row(AIR, T0 - 300, 21.0, 16)
+    try:
+        assert store.write([new]).stored + store.write([new]).already == 2
+    except TelemetryAway:
+        assert store.health().trouble
+    store.close()
+    return bool(aside)
+
+
+@pytest.mark.parametrize("harm", HARMS)
 def test_whatever_happens_to_the_file_the_store_opens_and_keeps_the_damaged_one(
-    tmp_path: Path, harm: Callable[[bytearray, random.Random], None]
+    tmp_path: Path, harm: Harm
 ) -> None:
     whole = season(tmp_path).read_bytes()
-    aside_so_often = 0
-    for seed in range(25):
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        file = folder / "telemetry.sqlite"
-        harmed = bytearray(whole)
-        harm(harmed, random.Random(seed))
-        file.write_bytes(harmed)
-        store = SqliteTelemetry(file)
-        aside = damage.all_set_aside(file)
-        aside_so_often += bool(aside)
-        assert [path.read_bytes() for path in aside] == [harmed] * len(aside)
-        ask_everything(store)
-        new = Row(AIR, T0 - 300, 21.0, 16)
-        try:
-            assert store.write([new]).stored + store.write([new]).already == 2
-        except TelemetryAway:
-            assert store.health().trouble
-        store.close()
+    aside_so_often = sum(
+        opens_anyway(whole, harm, random.Random(seed), tmp_path / str(seed)) for seed in range(25)
+    )
     assert aside_so_often > (0 if harm is flip_bits else 15)
 
 
-@pytest.mark.parametrize("harm", [flip_bits, zero_a_page, cut_off, overwrite])
+@pytest.mark.parametrize("harm", HARMS)
 def test_damage_while_running_has_a_name_and_is_told_once(
     tmp_path: Path,
     harm: Callable[[bytearray, random.Random], None],
