@@ -92,6 +92,7 @@ def _begin(file: Path) -> None:
     """
     begun = file.with_name(f"{file.name}.begun-{os.getpid()}")
     try:
+        _remove(begun)  # of a process that had this number and was cut off
         make_private(begun)
         with closing(sqlite3.connect(begun, isolation_level=None)) as connection:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before all else
@@ -107,8 +108,12 @@ def _begin(file: Path) -> None:
     except (sqlite3.DatabaseError, OSError) as error:
         raise TelemetryError(f"{file}: {error}") from error
     finally:
-        for left in file.parent.glob(f"{begun.name}*"):
-            left.unlink(missing_ok=True)
+        _remove(begun)
+
+
+def _remove(begun: Path) -> None:
+    for end in ("", *damage.OTHER_FILES):
+        Path(f"{begun}{end}").unlink(missing_ok=True)
 
 
 class SqliteTelemetry(History):

@@ -92,7 +92,7 @@ class Work:
         assert self.bring(app, [self.row("configuration", configuration=configuration())]) == 200
 
     def readings(self) -> Row:
-        self._at += 300
+        self._at += 1800
         node = self.chance.choice((NODE_1, NODE_2))
         value = float(self._last % 500) / 10
         readings = [["light", self._at, value, 16], ["air_temperature", self._at + 1, value, 16]]
@@ -144,10 +144,9 @@ class Work:
             self._disk.promises()
         return int(answer.status_code)
 
-
-    def seal(self, app: Flask) -> None:
-        """The days that are over by the farm's readings are sealed."""
-        Housekeeper(app.extensions["nongso.telemetry"], lambda: self._at).look()
+    def seal(self, app: Flask) -> int:
+        """Seal the days that are over by the farm's readings; returns how many."""
+        return Housekeeper(app.extensions["nongso.telemetry"], lambda: self._at).look()
 
 
 def _ask(file: Path, sql: str) -> list[Any]:
@@ -237,7 +236,7 @@ def power_cuts(seed: int, folder: Path, turns: int = 40) -> Counter[str]:
         disk.is_cutting = True
         for _ in range(turns):
             if work.chance.random() < 0.1:
-                work.seal(app)
+                count["days sealed"] += work.seal(app)
             assert work.bring(app, work.batch()) == 200
             cuts, disk.cuts = disk.cuts, []
             for cut in cuts:
