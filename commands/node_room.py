@@ -25,6 +25,81 @@ def _rollout(args: argparse.Namespace) -> int:
     )
 
 
+def _deploy(args: argparse.Namespace) -> int:
+    from nongso.commands import node_deploy
+    from nongso.commands.jsonfile import Unreadable, read_object
+    from nongso.gateway.enrolment import Place
+    from nongso.gateway.simulated import boards
+
+    firmware = args.firmware or boards.firmware_folder()
+    try:
+        config = read_object(args.config or firmware / "config.example.json")
+    except (FileNotFoundError, Unreadable) as error:
+        raise CommandError(f"{args.config} cannot be read: {error}.") from None
+    settings = args.settings
+    done = node_deploy.run(
+        node_deploy.Wishes(
+            port=args.port,
+            firmware=firmware,
+            place=Place(args.farm, args.node, args.greenhouse, args.zone),
+            config=config,
+            broker_host=args.broker,
+            wifi=_wifi(args),
+            settings_file=settings,
+            broker_folder=args.broker_folder or (settings and settings.parent / "broker"),
+            new_keys=args.new_keys,
+            wait_seconds=args.wait,
+        )
+    )
+    return 0 if done.was_heard else 1
+
+
+def _wifi(args: argparse.Namespace) -> tuple[str, str] | None:
+    """The Wi-Fi to be written; its password is asked for and stands on no command line."""
+    if args.wifi is None:
+        return None
+    import getpass
+
+    return args.wifi, getpass.getpass(f"Password of the Wi-Fi {args.wifi}: ")
+
+
+def _list_boards(args: argparse.Namespace) -> int:
+    from nongso.commands import node_board
+
+    ports = [args.port] if args.port else node_board.ports(print)
+    if not ports:
+        print(
+            "No board is plugged in, or its cable only charges: try another cable. A Pico without "
+            "MicroPython shows itself as a disk."
+        )
+        return 1
+    if args.ask or args.port:
+        for port in ports:
+            try:
+                with node_board.stopped(port) as board:
+                    print(f"{port:20} {node_board.describe(board)}")
+                    board.restart()
+            except CommandError as error:
+                print(f"{port:20} {error}")
+    return 0
+
+
+def _calibrate(args: argparse.Namespace) -> int:
+    from nongso.commands import node_calibration
+
+    return node_calibration.run(args.port, args.channel, ask=lambda text: input(text))
+
+
+def _slug(text: str) -> str:
+    """A name of ours: lower-case letters, digits, inner hyphens."""
+    from nongso.wire.topics import TopicError, check_slug
+
+    try:
+        return check_slug(text)
+    except TopicError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _version(text: str) -> int:
     """The number of a version: the second in which it was made."""
     if not (text.isascii() and text.isdigit() and len(text) < 13):
@@ -48,6 +123,58 @@ def add(rooms: "argparse._SubParsersAction[Parser]", data: Parser) -> None:
     gateway = Parser(add_help=False)
     gateway.add_argument(
         "--settings", type=kinds.path, metavar="FILE", help="gateway.json, if not in --data"
+    )
+    port = Parser(add_help=False)
+    port.add_argument(
+        "--port", required=True, metavar="PORT", help="where the board is, e.g. /dev/ttyACM0"
+    )
+    deploy = kinds.add(
+        room, "deploy", _deploy, "put program, configuration and keys on a board by cable", port
+    )
+    deploy.add_argument("--farm", type=_slug, required=True, help="the farm's slug")
+    deploy.add_argument("--node", type=_slug, required=True, help="the node's slug, e.g. tb-01")
+    deploy.add_argument(
+        "--settings", type=kinds.path, metavar="FILE", help="gateway.json, for a new board"
+    )
+    deploy.add_argument("--greenhouse", metavar="SLUG", help="where a new node stands")
+    deploy.add_argument("--zone", metavar="ID", help="the zone that it measures, if only one")
+    deploy.add_argument(
+        "--broker", metavar="HOST", help="where boards reach the broker, e.g. 192.168.1.10"
+    )
+    deploy.add_argument(
+        "--broker-folder",
+        type=kinds.path,
+        metavar="DIR",
+        help="the broker's passwords and rights (default: broker beside gateway.json)",
+    )
+    deploy.add_argument("--wifi", metavar="NAME", help="Wi-Fi; its password is asked for")
+    deploy.add_argument(
+        "--config",
+        type=kinds.path,
+        metavar="FILE",
+        help="sensors and pins of a new board (default: the example's)",
+    )
+    deploy.add_argument("--new-keys", action="store_true", help="new password and key, e.g. lost")
+    deploy.add_argument(
+        "--firmware", type=kinds.path, metavar="DIR", help="sources (default: those of nongso)"
+    )
+    deploy.add_argument(
+        "--wait",
+        type=kinds.seconds,
+        default=180.0,
+        metavar="S",
+        help="wait so long for the first reading (default: 180)",
+    )
+    boards = kinds.add(room, "list", _list_boards, "show boards that are plugged in")
+    boards.add_argument("--port", metavar="PORT", help="ask only the board at this port")
+    boards.add_argument(
+        "--ask", action="store_true", help="stop each for a moment and ask who it is"
+    )
+    calibrate = kinds.add(
+        room, "calibrate", _calibrate, "teach a soil probe what dry and wet is", port
+    )
+    calibrate.add_argument(
+        "--channel", type=kinds.number, default=1, metavar="N", help="which probe (default: 1)"
     )
     rollout = kinds.add(
         room,

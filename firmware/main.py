@@ -13,6 +13,8 @@ import time
 
 from slots import CRASHED, begin
 
+_FAILED = 4  # exit status of a simulated board after an error of its own
+
 
 def main():
     """Run until switched off."""
@@ -44,7 +46,7 @@ def restart_after_failure():
 
         time.sleep(5)  # so that somebody at the serial line can read why
         machine.reset()
-    sys.exit(1)
+    sys.exit(_FAILED)
 
 
 main()

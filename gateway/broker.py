@@ -46,6 +46,7 @@ listener {port} 127.0.0.1
 allow_anonymous false
 password_file {folder}/passwords
 acl_file {folder}/acl
+pid_file {folder}/mosquitto.pid
 
 # Sessions and retained states outlive a restart. Messages need not: a node keeps a message until
 # the gateway has acknowledged it.
@@ -88,10 +89,7 @@ def rights(users: Mapping[str, str], nodes: Sequence[Mapping[str, Any]]) -> dict
     for node in nodes:
         farm, slug = str(node["farm"]), str(node["slug"])
         if slug in users:
-            found[slug] = Rights(
-                tuple(f"{ROOT}/+/+/{slug}/{leaf}" for leaf in ("up", "status", "update")),
-                (topic(farm, slug, "ack"), topic(farm, slug, "down")),
-            )
+            found[slug] = _rights_of_node(farm, slug)
     if "gateway" in users:
         farms = sorted({check_slug(str(node["farm"])) for node in nodes})
         found["gateway"] = Rights(
@@ -104,6 +102,23 @@ def rights(users: Mapping[str, str], nodes: Sequence[Mapping[str, Any]]) -> dict
     if unknown:
         raise BrokerError(f"No rights are known for the broker's users {sorted(unknown)}.")
     return found
+
+
+def _rights_of_node(farm: str, slug: str) -> Rights:
+    return Rights(
+        tuple(f"{ROOT}/+/+/{slug}/{leaf}" for leaf in ("up", "status", "update")),
+        (topic(farm, slug, "ack"), topic(farm, slug, "down")),
+    )
+
+
+def node_rights(farm: str, slug: str) -> str:
+    """The lines of the file ``acl`` for one node."""
+    return _acl(slug, _rights_of_node(farm, slug))
+
+
+def _acl(user: str, right: Rights) -> str:
+    lines = [f"user {user}", *(f"topic write {filter_}" for filter_ in right.write)]
+    return "\n".join([*lines, *(f"topic read {filter_}" for filter_ in right.read), ""])
 
 
 def hash_password(password: str, salt: bytes) -> str:
@@ -137,10 +152,7 @@ def write_config(
     for user, right in sorted(allowed.items()):
         check_slug(user)
         passwords.append(f"{user}:{hash_password(users[user], secrets.token_bytes(_SALT_BYTES))}")
-        acl.append(f"user {user}")
-        acl += [f"topic write {filter_}" for filter_ in right.write]
-        acl += [f"topic read {filter_}" for filter_ in right.read]
-        acl.append("")
+        acl.append(_acl(user, right))
     config = _CONFIG.format(port=port, folder=folder, packet=MAX_PACKET_BYTES)
     if os.geteuid() == 0:
         # Started by root, Mosquitto would become a user who may not read this folder.

@@ -66,6 +66,7 @@ class Updates:
         self._heard_at = ticks_ms()
         self._offer: "release.Offer | None" = None
         self._offered = asyncio.Event()
+        self._was_heard = False
         self._refused: tuple[int, str] | None = None
         self._wanted = ("", 0)
         self._piece = b""
@@ -130,6 +131,9 @@ class Updates:
 
     def heard(self, is_new: bool) -> None:
         """Note that the gateway has acknowledged readings; ``is_new``: of this start."""
+        if is_new and not self._was_heard:
+            self._was_heard = True
+            say("the gateway has acknowledged the first reading")
         self._heard_at = ticks_ms()  # with a long backlog the new ones' turn comes late
         if is_new and self._slots.is_trial:
             try:

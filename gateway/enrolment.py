@@ -1,0 +1,134 @@
+"""Letting a node in: a name, a number, its broker password and its key, into the files that count.
+
+The node gets an entry under ``nodes`` of ``gateway.json`` (its key signs its updates) and a line
+among the broker's passwords with its rights beside it; the broker reads both anew on SIGHUP. The
+gateway reads its settings at its start. Nothing is asked over a network here.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nongso.gateway import broker
+from nongso.gateway.errors import GatewayError
+from nongso.gateway.settings import load
+
+_SALT_BYTES = 12
+
+
+class EnrolmentError(GatewayError):
+    """A node cannot be let in; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """What a node must know of itself and of the broker."""
+
+    farm: str
+    slug: str
+    eui64: str
+    password: str
+    key: str
+    broker_port: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which node is meant, and where it will stand. ``greenhouse`` may be left out if known."""
+
+    farm: str
+    slug: str
+    greenhouse: str | None = None
+    zone: str | None = None
+
+
+def admit(settings_file: Path, broker_folder: Path, place: Place, eui64: str) -> Admitted:
+    """Let a node in under a name, with a new password and key. Raises ``GatewayError``.
+
+    Under a name that is there already the new board takes the place of the old one, whose
+    password then ends.
+    """
+    settings = load(settings_file)
+    for other in settings.nodes:
+        if other.eui64 == eui64 and (other.farm, other.slug) != (place.farm, place.slug):
+            raise EnrolmentError(
+                f"This board ({eui64}) is the node {other.slug} already. Take that one out of "
+                f"{settings_file} first, or deploy it under that name."
+            )
+    key, password = secrets.token_hex(32), secrets.token_urlsafe(24)
+    found: dict[str, Any] = json.loads(settings_file.read_text("utf-8"))
+    nodes = found["nodes"]
+    known = next((n for n in nodes if (n["farm"], n["slug"]) == (place.farm, place.slug)), None)
+    if known is None:
+        if place.greenhouse is None:
+            houses = ", ".join(house.slug for house in settings.greenhouses) or "none yet"
+            raise EnrolmentError(
+                f"{settings_file} has no node {place.slug} of farm {place.farm}. Say where it "
+                f"stands with --greenhouse (there are: {houses}), and --zone if it is one's."
+            )
+        known = {"farm": place.farm, "slug": place.slug, "greenhouse": place.greenhouse}
+        nodes.append(known)
+    if place.greenhouse is not None:
+        known |= {"greenhouse": place.greenhouse, "zone": place.zone}
+    known |= {"eui64": eui64, "key": key}
+    passwords, acl = _broker_files(broker_folder, place, password)
+    _replace(settings_file, json.dumps(found, ensure_ascii=False, indent=1) + "\n", check=True)
+    _replace(broker_folder / "acl", acl)
+    _replace(broker_folder / "passwords", passwords)
+    return Admitted(place.farm, place.slug, eui64, password, key, settings.broker.port)
+
+
+def _broker_files(folder: Path, place: Place, password: str) -> tuple[str, str]:
+    """The broker's passwords and rights with this node in them."""
+    try:
+        passwords = (folder / "passwords").read_text("utf-8")
+        acl = (folder / "acl").read_text("utf-8")
+    except OSError as error:
+        raise EnrolmentError(
+            f"The broker's files cannot be read ({error}). Name their folder with --broker-folder."
+        ) from None
+    line = broker.hash_password(password, secrets.token_bytes(_SALT_BYTES))
+    kept = [one for one in passwords.splitlines() if not one.startswith(f"{place.slug}:")]
+    if f"user {place.slug}\n" not in acl + "\n":
+        acl = acl.rstrip("\n") + "\n\n" + broker.node_rights(place.farm, place.slug)
+    return "\n".join([*kept, f"{place.slug}:{line}"]) + "\n", acl
+
+
+def _replace(file: Path, text: str, check: bool = False) -> None:
+    """Write a file whole or not at all, as readable as it was; a wrong one is not put in place."""
+    new = file.with_name(file.name + ".new")
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    if file.exists():
+        about = file.stat()
+        os.chmod(new, about.st_mode & 0o777)
+        with contextlib.suppress(PermissionError):
+            os.chown(new, about.st_uid, about.st_gid)
+    if check:
+        try:
+            load(new)
+        except GatewayError as error:
+            new.unlink()
+            raise EnrolmentError(str(error).replace(str(new), str(file))) from None
+    new.replace(file)
+
+
+def tell_broker(broker_folder: Path) -> bool:
+    """Let the broker read its files anew; says whether one could be told."""
+    try:
+        number = int((broker_folder / "mosquitto.pid").read_text())
+        command = Path(f"/proc/{number}/cmdline").read_bytes()
+        if b"mosquitto" not in command:
+            return False
+        os.kill(number, signal.SIGHUP)
+    except (OSError, ValueError):
+        return False
+    return True

@@ -1,0 +1,167 @@
+"""A board on a cable: deployed, deployed again, cut off in the middle, calibrated, hung."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.firmware.conftest import EUI64, FARM, NODE, Broker, Gateway, on_boards, until
+from tests.firmware.vboard import VirtualBoard
+
+from nongso.commands import node_board, node_calibration, node_deploy
+from nongso.commands.errors import CommandError
+from nongso.gateway.enrolment import Place
+from nongso.gateway.simulated import boards
+from nongso.gateway.simulated.chips import ChipBus
+
+pytestmark = on_boards
+
+
+@pytest.fixture
+def vboard(tmp_path: Path) -> Iterator[VirtualBoard]:
+    if not boards.has_micropython():
+        pytest.skip("MicroPython has no package for this Python")
+    made = VirtualBoard(tmp_path / "board")
+    yield made
+    made.close()
+
+
+class Cable:
+    """The technician with the cable: deploys and hears what is said."""
+
+    def __init__(self, vboard: VirtualBoard, config: dict[str, Any], broker: Broker) -> None:
+        self.board = vboard
+        self.said: list[str] = []
+        self.config = config
+        self.firmware = boards.firmware_folder()
+
+    def deploy(self, **more: Any) -> node_deploy.Done:
+        wishes = node_deploy.Wishes(
+            port=self.board.port,
+            firmware=self.firmware,
+            place=Place(FARM, NODE),
+            config=self.config,
+            wait_seconds=60,
+            **more,
+        )
+        return node_deploy.run(wishes, self.said.append)
+
+    def set_up(self) -> None:
+        """Give the board a configuration with its keys, as a first deploy leaves it."""
+        with node_board.stopped(self.board.port) as board:
+            board.replace("config.json", json.dumps(self.config).encode())
+            board.restart()
+
+
+@pytest.fixture
+def cable(vboard: VirtualBoard, config: dict[str, Any], broker: Broker) -> Cable:
+    made = Cable(vboard, config, broker)
+    made.set_up()
+    return made
+
+
+def test_a_board_is_deployed_and_heard_and_a_second_time_nothing_is_copied(
+    cable: Cable, gateway: Gateway
+) -> None:
+    first = cable.deploy()
+    assert first.was_heard, cable.board.words()[-3000:]
+    assert first.copied > 30
+    assert gateway.heard
+    again = cable.deploy()
+    assert (again.copied, again.config_changed, again.was_heard) == (0, False, True)
+    assert "Nothing has changed; nothing was copied." in cable.said
+
+
+def test_only_what_changed_comes_over_the_cable(
+    cable: Cable, gateway: Gateway, tmp_path: Path
+) -> None:
+    cable.deploy()
+    cable.firmware = tmp_path / "changed"
+    shutil.copytree(boards.firmware_folder(), cable.firmware)
+    with (cable.firmware / "run.py").open("a") as file:
+        file.write("\nX = 1\n")
+    done = cable.deploy()
+    assert (done.copied, done.slot, done.was_heard) == (1, "b", True)
+
+
+def test_a_cable_that_is_pulled_out_in_the_middle_leaves_the_old_version_running(
+    cable: Cable, gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cable.deploy()
+    cable.firmware = tmp_path / "changed"
+    shutil.copytree(boards.firmware_folder(), cable.firmware)
+    for module in ("run.py", "board.py", "lib/nongso/node/ring.py"):
+        with (cable.firmware / module).open("a") as file:
+            file.write("\nX = 1\n")
+    write = node_board.Board.write
+    for last in ("b/board.mpy", "b/run.mpy", "b/version.json.new", "slots.json.new"):
+
+        def until_then(
+            board: node_board.Board, path: str, content: bytes, end: str = last
+        ) -> None:
+            if path == end:
+                write(board, path, content[: len(content) // 2])
+                cable.board.pull_the_plug()
+            else:
+                write(board, path, content)
+
+        heard = len({boot for boot, _, _ in gateway.heard})
+        monkeypatch.setattr(node_board.Board, "write", until_then)
+        with pytest.raises(CommandError, match="stopped answering"):
+            cable.deploy()
+        until(lambda h=heard: len({b for b, _, _ in list(gateway.heard)}) > h, "the node", 30)
+    monkeypatch.undo()
+    done = cable.deploy()
+    assert done.was_heard
+
+
+def test_a_board_that_hangs_while_nobody_looks_is_started_anew_by_its_watchdog(
+    cable: Cable, gateway: Gateway, tmp_path: Path
+) -> None:
+    cable.firmware = tmp_path / "changed"
+    shutil.copytree(boards.firmware_folder(), cable.firmware)
+    run = cable.firmware / "run.py"
+    hang = "    while board.read_config().find('hangs') > 0:\n        pass\n"
+    begin = "    try:\n        return asyncio"
+    run.write_text(run.read_text().replace(begin, hang + begin))
+    cable.deploy()
+    cable.board.speed = 10.0
+    with node_board.stopped(cable.board.port) as board:
+        board.replace("config.json", json.dumps(cable.config | {"hangs": True}).encode())
+        board.restart()
+    until(lambda: "watchdog" in cable.board.starts, "the watchdog", 30)
+
+
+def test_a_soil_probe_is_taught_dry_and_wet(
+    cable: Cable, gateway: Gateway, chip_bus: ChipBus
+) -> None:
+    cable.deploy()
+    chips = chip_bus.chips(NODE)
+
+    shown = iter((0.0, 100.0))
+
+    def hand(text: str) -> str:
+        moisture = next(shown)
+        chips.soil._truth = lambda: {"dry": 2950, "wet": 1150, "soil_moisture": moisture}
+        return ""
+
+    node_calibration.run(cable.board.port, 1, hand, cable.said.append)
+    with node_board.stopped(cable.board.port) as board:
+        config = json.loads(board.read("config.json") or "")
+        board.restart()
+    soil = next(s for s in config["sensors"] if s["chip"] == "soil")
+    assert abs(soil["dry"] - 2950) < 10
+    assert abs(soil["wet"] - 1150) < 10
+
+
+def test_a_board_says_who_it_is(cable: Cable, gateway: Gateway) -> None:
+    with node_board.stopped(cable.board.port) as board:
+        board.run("os.remove('config.json')")
+        assert "not set up yet" in node_board.describe(board)
+        board.restart()
+    cable.set_up()
+    cable.deploy()
+    with node_board.stopped(cable.board.port) as board:
+        assert f"{NODE} of {FARM} ({EUI64}), version" in node_board.describe(board)

@@ -1,0 +1,84 @@
+"""A node is let in: its password, rights and key are there at once, for it and nobody else."""
+
+import json
+from pathlib import Path
+
+import pytest
+from control_box import FARM, PASSWORDS, settings_file
+
+from nongso.gateway import broker, enrolment
+from nongso.gateway.enrolment import EnrolmentError, Place
+from nongso.gateway.errors import GatewayError
+from nongso.gateway.settings import load
+
+NUMBER = "02000000000000aa"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    """A gateway's settings and its broker's folder."""
+    (tmp_path / "gateway").mkdir()
+    file = settings_file(tmp_path / "gateway", 1883, "http://127.0.0.1:9")
+    users = {"gateway": PASSWORDS["gateway"], "tb-01": PASSWORDS["tb-01"]}
+    nodes = [{"farm": FARM, "slug": "tb-01"}]
+    broker.write_config(tmp_path / "broker", 1883, users, nodes)
+    return file, tmp_path / "broker"
+
+
+def greenhouse(file: Path) -> str:
+    return load(file).greenhouses[0].slug
+
+
+def test_a_new_node_is_known_to_gateway_and_broker(files: tuple[Path, Path]) -> None:
+    file, folder = files
+    admitted = enrolment.admit(file, folder, Place(FARM, "tb-09", greenhouse(file)), NUMBER)
+    node = next(n for n in load(file).nodes if n.slug == "tb-09")
+    assert (node.eui64, node.key, node.zone) == (NUMBER, admitted.key, None)
+    lines = (folder / "passwords").read_text().splitlines()
+    line = next(one for one in lines if one.startswith("tb-09:"))
+    assert admitted.password not in line
+    acl = (folder / "acl").read_text()
+    assert "user tb-09\ntopic write nongso/+/+/tb-09/up\n" in acl
+    assert "user gateway\n" in acl
+    assert (folder / "passwords").stat().st_mode & 0o077 == 0
+    assert file.stat().st_mode & 0o077 == 0
+
+
+def test_another_board_under_the_same_name_ends_the_old_ones_password(
+    files: tuple[Path, Path],
+) -> None:
+    file, folder = files
+    before = (folder / "passwords").read_text()
+    enrolment.admit(file, folder, Place(FARM, "tb-01"), NUMBER)
+    after = (folder / "passwords").read_text()
+    assert after.count("tb-01:") == 1
+    old = next(one for one in before.splitlines() if one.startswith("tb-01:"))
+    assert old not in after
+    assert (folder / "acl").read_text().count("user tb-01\n") == 1
+
+
+def test_nothing_is_written_where_something_is_wrong(files: tuple[Path, Path]) -> None:
+    file, folder = files
+    known = load(file).nodes[1]
+    before = (file.read_bytes(), (folder / "passwords").read_bytes())
+    house = greenhouse(file)
+    for place, number, words in (
+        (Place(FARM, "tb-09"), NUMBER, "--greenhouse"),
+        (Place(FARM, "tb-09", house), known.eui64, f"is the node {known.slug} already"),
+        (Place("hung-binh-9", "tb-09", house), NUMBER, "not under farms"),
+        (Place(FARM, "tb-09", "nowhere"), NUMBER, "not under greenhouses"),
+        (Place(FARM, "tb-09", house, "nowhere"), NUMBER, "no zone of"),
+    ):
+        with pytest.raises(GatewayError, match=words):
+            enrolment.admit(file, folder, place, number)
+    with pytest.raises(EnrolmentError, match="--broker-folder"):
+        enrolment.admit(file, folder / "nowhere", Place(FARM, "tb-01"), NUMBER)
+    assert (file.read_bytes(), (folder / "passwords").read_bytes()) == before
+    assert not json.loads(before[0])["nodes"][0].get("key")
+
+
+def test_a_broker_that_is_not_there_cannot_be_told(files: tuple[Path, Path]) -> None:
+    _, folder = files
+    assert not enrolment.tell_broker(folder)
+    (folder / "mosquitto.pid").write_text("1\n")  # of another program meanwhile
+    assert not enrolment.tell_broker(folder)
