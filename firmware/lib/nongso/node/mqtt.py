@@ -7,7 +7,7 @@ again. Messages without PUBACK are kept and sent again with the DUP flag, after 
 and after a reconnect (the session is a lasting one).
 
 A PUBACK only means that the broker took the message; see ``uplink`` for what it proves.
-TLS is not handled yet: ``asyncio.open_connection`` would get a context here.
+With ``tls`` (``nongso.node.tls``) the broker must prove that it is ``name``.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from nongso.node.interpreter import (
 )
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
 _LARGEST_INCOMING = 4096  # bytes; larger packets are skipped and counted
@@ -52,8 +53,12 @@ class Client:
         on_message: "Callable[[bytes, bytes], None]",
         keepalive_seconds: int = 30,
         patience_ms: int = 8000,
+        tls: "ssl.SSLContext | None" = None,
+        name: str = "",
     ) -> None:
         """``patience_ms`` is how long any answer, and any write, may take."""
+        self._tls = tls
+        self._name = name or host
         self._host, self._port = host, port
         self._hello = packets.connect(
             client_id, user, password, keepalive_seconds, will_topic, will
@@ -92,7 +97,7 @@ class Client:
         await self.close()
         try:
             await wait_ms(self._open(), self._patience_ms)
-        except (OSError, asyncio.TimeoutError) as e:
+        except (OSError, ValueError, asyncio.TimeoutError) as e:  # ValueError: MicroPython's TLS
             raise LinkLost("no broker at %s:%d (%r)" % (self._host, self._port, e))
         # New with each connection: a task that was cut off may have left the old ones set.
         self._write_lock = asyncio.Lock()
@@ -124,7 +129,12 @@ class Client:
 
     async def _open(self) -> None:
         """Connect and say hello: MicroPython notices a closed port only then."""
-        self._reader, writer = await asyncio.open_connection(self._host, self._port)
+        if self._tls is None:
+            self._reader, writer = await asyncio.open_connection(self._host, self._port)
+        else:
+            self._reader, writer = await asyncio.open_connection(
+                self._host, self._port, ssl=self._tls, server_hostname=self._name
+            )
         self._writer = writer
         writer.write(self._hello)
         await writer.drain()

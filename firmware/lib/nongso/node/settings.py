@@ -9,7 +9,8 @@ from nongso.wire import topics
 if TYPE_CHECKING:
     from typing import Any
 
-Broker = namedtuple("Broker", ("host", "port", "user", "password"))
+# ca_file: empty without TLS; name: that in the broker's certificate
+Broker = namedtuple("Broker", ("host", "port", "user", "password", "ca_file", "name"))
 Settings = namedtuple(
     "Settings",
     (
@@ -96,6 +97,7 @@ def parse(text: str) -> Settings:
     for key in ("user", "password"):
         if broker.get(key) is not None:
             _get("broker.", broker, key, str)
+    ca_file = _get("broker.", broker, "ca_file", str, "")
     sensors = _get("", found, "sensors", list)
     if not 1 <= len(sensors) <= 20:
         raise SettingsError("config.json: sensors must name 1 to 20 chips")
@@ -109,9 +111,11 @@ def parse(text: str) -> Settings:
         eui64,
         Broker(
             _get("broker.", broker, "host", str),
-            _number("broker.", broker, "port", 1, 65535, 1883),
+            _number("broker.", broker, "port", 1, 65535, 8883 if ca_file else 1883),
             broker.get("user"),
             broker.get("password"),
+            ca_file,
+            _get("broker.", broker, "name", str, broker.get("host")),
         ),
         _number("", found, "interval_seconds", 1, 86400, 300),
         _number("", found, "resend_seconds", 1, 3600, 15),

@@ -12,11 +12,14 @@ from nongso.node import record
 from nongso.node.interpreter import TYPE_CHECKING, random_bits, sleep_ms, ticks_ms, wait_event
 from nongso.node.log import Trouble, say
 from nongso.node.mqtt import Client, LinkLost
+from nongso.node.settings import SettingsError
 from nongso.node.updates import Updates
 from nongso.node.window import Underway, Window
 from nongso.wire import ack, topics, writing
 
 if TYPE_CHECKING:
+    import ssl
+
     from nongso.node.clock import Clock, Origins
     from nongso.node.hardware import Board, Slots
     from nongso.node.ring import Ring
@@ -64,6 +67,8 @@ class Uplink:
             self._status,
             topics.OFFLINE,
             self._take,
+            tls=_tls(broker.ca_file),
+            name=broker.name,
         )
 
     def wake(self) -> None:
@@ -200,3 +205,15 @@ class Uplink:
             self._ring.forget(done[-1].item.place)
             self._ack_trouble.well("the gateway acknowledges")
             self._wake.set()
+
+
+def _tls(ca_file: str) -> "ssl.SSLContext | None":
+    """Raises ``SettingsError``."""
+    if not ca_file:
+        return None
+    from nongso.node import tls
+
+    try:
+        return tls.context(ca_file)
+    except (OSError, ValueError) as e:
+        raise SettingsError("config.json: broker.ca_file %s cannot be used (%r)" % (ca_file, e))
