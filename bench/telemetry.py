@@ -19,11 +19,13 @@ import argparse
 import http.client
 import json
 import math
+import os
 import random
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +36,12 @@ EAST = 7 * HOUR
 MARK, FAILED = 16, 19
 TABLE = 1 << 16
 ROWS_SERIES, ROWS_DAYS = 4, 31
+SETTLED_SECONDS = 12.0
+# InfluxDB packs its files after hours without writing; here after seconds.
+SOONER = {
+    "INFLUXDB_DATA_CACHE_SNAPSHOT_WRITE_COLD_DURATION": "2s",
+    "INFLUXDB_DATA_COMPACT_FULL_WRITE_COLD_DURATION": "5s",
+}
 
 
 class Kind(NamedTuple):
@@ -153,8 +161,23 @@ def timed(ask: Callable[[], Any], rounds: int) -> float:
 
 
 def size(folder: Path) -> int:
-    """Return how much room the files take."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    """Return how much room the files take on the disk."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):  # it was packed into another one meanwhile
+            total += path.stat().st_blocks * 512 if path.is_file() else 0
+    return total
+
+
+def settle(folder: Path) -> None:
+    """Wait until an engine has done what it does with its files by night, at most a minute."""
+    last, since = -1, time.monotonic()
+    begin = since
+    while time.monotonic() - since < SETTLED_SECONDS and time.monotonic() - begin < 60:
+        now = size(folder)
+        if now != last:
+            last, since = now, time.monotonic()
+        time.sleep(0.5)
 
 
 def rows_of(season: Season, number: int, begin: int) -> list[Any]:
@@ -325,6 +348,7 @@ def measure(args: argparse.Namespace, folder: Path, running: dict[str, Any]) -> 
                 stores[kind].close()
                 engine.end()
                 engine.start()  # what was still in memory is on disk, as after a night
+                settle(engine.folder)
                 settings = Settings(folder, secret="x" * 40, telemetry=engine.setting)
                 stores[kind] = open_telemetry(settings)
                 found[kind]["bytes a reading"] = size(engine.folder) / found[kind]["readings"]
@@ -396,6 +420,7 @@ def main() -> int:
         parser.error(f"--days must be {ROWS_DAYS} or more")
     from telemetry_engines import ENGINES, Influx, Victoria
 
+    os.environ.update(SOONER)
     running: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         try:

@@ -142,8 +142,13 @@ class Influx(Engine):
         self.door = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Door)
         self.door.daemon_threads = True
         self.door.behind = self.port  # type: ignore[attr-defined]
+        self.door.strike = self.strike  # type: ignore[attr-defined]
         self.thread = threading.Thread(target=self.door.serve_forever, args=(0.05,))
         self.thread.start()
+
+    def strike(self, moment: str) -> bool:
+        """Ask, ``before`` and ``after`` a write, whether the line breaks here. Set by tests."""
+        return False
 
     @property
     def setting(self) -> str:
@@ -177,6 +182,8 @@ class _Door(http.server.BaseHTTPRequestHandler):
             database, _, policy = asked["bucket"].partition("/")
             path = f"/write?db={quote(database)}&precision={asked.get('precision', 'ns')}"
             path += f"&rp={quote(policy)}" if policy else ""
+            if self._is_broken("before"):
+                return
         connection = http.client.HTTPConnection(
             "127.0.0.1",
             self.server.behind,  # type: ignore[attr-defined]
@@ -196,6 +203,8 @@ class _Door(http.server.BaseHTTPRequestHandler):
             return
         finally:
             connection.close()
+        if parts.path == "/api/v2/write" and self._is_broken("after"):
+            return
         self.send_response(status)
         for name, value in headers:
             if name.lower() in ("content-type", "content-encoding"):
@@ -204,6 +213,12 @@ class _Door(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(found)))
         self.end_headers()
         self.wfile.write(found)
+
+    def _is_broken(self, moment: str) -> bool:
+        if not self.server.strike(moment):  # type: ignore[attr-defined]
+            return False
+        self.close_connection = True
+        return True
 
     do_GET = do_POST = _pass_on
 
