@@ -43,6 +43,7 @@ _UNSIGNED = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _RUNS, _DIFFERENCES, _DISTANCES = 0, 16, 32  # a form: one of these plus bytes a number
 _RUN_READINGS = 16  # runs are worth it where they are so long on the average
 _LEVEL = 9
+_FIRST = 16  # readings that rule out most numbers of decimals
 _TABLE = 1024
 _MOST_TABLES = 4
 
@@ -148,6 +149,8 @@ def _decimal(values: Sequence[float]) -> bytes | None:
         scale = 10**decimals
         if most * scale >= EXACT:
             return None
+        if any(round(value * scale) / scale != value for value in values[:_FIRST]):
+            continue
         numbers = [round(value * scale) for value in values]
         if all(number / scale == value for number, value in zip(numbers, values, strict=True)):
             lowest, highest = min(numbers, default=0), max(numbers, default=0)
