@@ -13,10 +13,8 @@ was stopped goes on where it was.
 """
 
 import argparse
-import atexit
 import json
 import random
-import shutil
 import sys
 import tempfile
 import time
@@ -201,11 +199,9 @@ class Batch(NamedTuple):
 _markets: list[Market] = []  # one in each process
 
 
-def begin() -> None:
-    """Let a season pass in this process."""
-    folder = Path(tempfile.mkdtemp(prefix="forged-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    _markets.append(open_market(open_site(open_farm(folder))))
+def begin(folder: str) -> None:
+    """Let a season pass in this process, in a folder of its own."""
+    _markets.append(open_market(open_site(open_farm(Path(tempfile.mkdtemp(dir=folder))))))
 
 
 def run_batch(seed: int, number: int, count: int) -> Batch:
@@ -248,7 +244,10 @@ def main() -> int:
     done = read_kept(wish.kept)
     numbers = [one for one in range(-(-wish.count // wish.batch)) if one not in done]
     begun, made = time.monotonic(), 0
-    with ProcessPoolExecutor(wish.processes, initializer=begin) as pool:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ProcessPoolExecutor(wish.processes, initializer=begin, initargs=(folder,)) as pool,
+    ):
         running = [pool.submit(run_batch, wish.seed, one, wish.batch) for one in numbers]
         for each in as_completed(running):
             batch = each.result()

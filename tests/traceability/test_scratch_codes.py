@@ -270,6 +270,8 @@ def test_other_pages_send_no_guesses_and_a_warning_stands_first_whatever_the_cod
     assert (led.status_code, led.location) == (303, f"/T/{made.lot}/{item[0]}")
     with farm.records.transaction() as session:
         session.get_one(Lot, made.lot).tested = "failed"
+    page = site.stranger.get(f"/t/{made.lot}/{item[0]}").text
+    assert f'action="/t/{made.lot}/{item[0]}/scratch"' in page, "no jump past the warning"
     answer = ask(site, made, *item).text
     assert 0 < answer.index("kết quả kiểm nghiệm không đạt") < answer.index("Đúng mã cào")
 

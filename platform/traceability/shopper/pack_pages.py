@@ -110,9 +110,12 @@ def seen_note(seen: Seen | None) -> Markup:
     return Markup(note(seen))
 
 
-def scratch_note(lot: str, label: Label, outcome: Outcome | None) -> Markup:
-    """What is said of the scratch code, with the form; nothing for a label without one."""
+def scratch_note(lot: str, label: Label, outcome: Outcome | None, is_warned: bool) -> Markup:
+    """What is said of the scratch code, with the form; nothing for a label without one.
+
+    Where the page begins with a warning the answer does not lead past it.
+    """
     if label.scratch is None or not label.is_usable:
         return Markup()
     note: Callable[..., str] = get_template_attribute("traceability/scratch.html", "scratch_note")
-    return Markup(note(lot, label, outcome))
+    return Markup(note(lot, label, outcome, is_warned))

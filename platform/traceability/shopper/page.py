@@ -67,6 +67,7 @@ from nongso.platform.traceability.shopper.copies import Copies
 from nongso.platform.traceability.shopper.shelf import shelves
 from nongso.platform.traceability.shopper.story import Story
 from nongso.platform.traceability.shopper.told import Told, told_of
+from nongso.platform.traceability.testing.records import FAILED
 
 blueprint = Blueprint("consumer", __name__)
 
@@ -284,7 +285,9 @@ def pack_answer(told: Told, label: pack_pages.Label, outcome: Outcome | None = N
     """The page of a pack; ``outcome`` is what came of checking its scratch code just now."""
     story, code = told.story, told.story.lot.code
     seen = pack_pages.seen_note(scans.seen(label.serial))
-    seen += pack_pages.scratch_note(code, label, outcome)
+    lot = story.lot
+    is_warned = lot.recalled_at is not None or lot.tested == FAILED or bool(story.too_early)
+    seen += pack_pages.scratch_note(code, label, outcome, is_warned)
     _note_scan(code, label.serial)
     key = (code, language(), told.as_of)
     page = pack_pages.page(key, label, seen, lambda *alike: _made_page(story, *alike))
