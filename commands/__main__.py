@@ -5,13 +5,12 @@ Exit status: 0 done, 1 could not (with a sentence on stderr), 2 the command was 
 """
 
 import argparse
-import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nongso.commands import arguments as kinds
-from nongso.commands import care, devices, labels_room, node_room, platform_room, trace
+from nongso.commands import care, devices, labels_room, logs, node_room, platform_room, trace
 from nongso.commands.arguments import Command, Parser
 from nongso.commands.errors import CommandError
 
@@ -343,12 +342,7 @@ def parser() -> Parser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    logging.basicConfig(
-        level=logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logs.set_up()
     args, unknown = parser().parse_known_args(arguments)
     if unknown:
         args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")

@@ -18,6 +18,7 @@ from nongso.gateway import storecopy
 from nongso.gateway.buspoll import BusPoll
 from nongso.gateway.errors import GatewayError, SettingsError
 from nongso.gateway.inbox import Inbox
+from nongso.gateway.ownprocess import OwnProcess
 from nongso.gateway.sensornodes import SensorLines, SensorNodes
 from nongso.gateway.settings import GatewaySettings, first_settings, load
 from nongso.gateway.silence import Silence
@@ -53,6 +54,7 @@ class Gateway:
         self._polling = BusPoll(settings, self.valves, self.inbox.accept, hear=sensors.hear_bus)
         self._lines = SensorLines(settings, sensors.hear)
         self._silence = Silence(settings, self.store, self.inbox.heard_at)
+        self._process = OwnProcess()
         self._status = StatusServer(settings, self.report)
         self._stopping = threading.Event()
         self._threads = [
@@ -116,6 +118,7 @@ class Gateway:
         return {
             "ok": store["ok"] and self.inbox.is_connected(),
             "gateway": self.settings.gateway,
+            **self._process.report(self.settings.folder),
             "simulated": self.settings.simulated,
             "broker_connected": self.inbox.is_connected(),
             "broker_connected_since": self.inbox.connected_since,

@@ -80,6 +80,11 @@ def metrics_text(report: Report) -> str:
             lines.append(f"{name_and_labels} {value:.12g}")
 
     store, platform, inbox = report["store"], report["platform"], report["inbox"]
+    build = {"version": report["version"], "sqlite": store["sqlite"]}
+    add("build_info", "gauge", [(build, 1.0)])
+    add("start_time_seconds", "gauge", [({}, float(report["started_at"]))])
+    add("resident_bytes", "gauge", [({}, float(report["resident_bytes"]))])
+    add("disk_free_bytes", "gauge", [({}, float(report["disk_free_bytes"]))])
     add("store_ok", "gauge", [({}, float(store["ok"]))])
     add("broker_connected", "gauge", [({}, float(report["broker_connected"]))])
     add("platform_reachable", "gauge", [({}, float(platform["reachable_since"] is not None))])

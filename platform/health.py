@@ -1,5 +1,9 @@
 """Is the server well? ``/healthz`` for people and supervisors, ``/metrics`` for Prometheus."""
 
+import functools
+import importlib.metadata
+import ipaddress
+import os
 import sqlite3
 import tempfile
 import time
@@ -7,12 +11,15 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
-from flask import Blueprint, Flask, Response, current_app, jsonify
+from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from nongso.platform import migrations, store
-from nongso.platform.accounts import public
-from nongso.platform.storage import StorageError, Trouble, trouble_of
+from nongso.platform.accounts import public, who
+from nongso.platform.errors import Problem
+from nongso.platform.listening import FORWARDED
+from nongso.platform.storage import StorageError, Trouble, free_bytes, trouble_of
 from nongso.platform.telemetry import TelemetryAway, telemetry
 from nongso.platform.traceability.proof import watching
 
@@ -117,16 +124,45 @@ def prepare(app: Flask) -> None:
 @blueprint.get("/metrics")
 @public
 def metrics() -> Response:
-    """Count, in Prometheus' text form. Totals only: no names of farms or people."""
-    session = store.records()
-    now = int(time.time())
-    seen = [at for (at,) in session.execute(text("SELECT seen_at FROM gateway"))]
-    rows: dict[str, object] = {}
+    """Count, in Prometheus' text form, for this machine and for who has an officer's token.
+
+    Totals only: no names of farms or people. What cannot be read now is left out.
+    """
+    if not _may_count():
+        raise Problem(
+            403, "not_from_here", "Only from this machine, or with an officer's or admin's token."
+        )
+    probe: Probe = current_app.extensions["nongso.probe"]
+    troubles = probe.look(store.kept_records())
+    health = telemetry().health()
+    rows: dict[str, object] = {
+        "healthy": int(not troubles and not health.trouble),
+        "readings_away": int(bool(health.trouble)),
+        "files_damaged": len(health.set_aside),
+        "start_time_seconds": int(time.time() - (time.monotonic() - _started)),
+        "resident_bytes": _resident_bytes(),
+        "disk_free_bytes": free_bytes(current_app.extensions["nongso.settings"].folder),
+        f'build_info{{version="{_version()}",sqlite="{sqlite3.sqlite_version}"}}': 1,
+    }
     with suppress(TelemetryAway):
         rows |= {f"readings_{what}_total": count for what, count in telemetry().tally().items()}
-    health = telemetry().health()
-    rows |= {"readings_away": int(bool(health.trouble)), "files_damaged": len(health.set_aside)}
-    rows |= {
+    with suppress(StorageError):
+        rows |= _counted(store.records(), int(time.time()))
+    log = _log(troubles)
+    if log is not None:
+        rows |= {f"log_{name}": log[name] for name in ("entries", "signed", "waiting_events")}
+        rows["log_in_trouble"] = int(bool(log["trouble"]))
+    lines = []
+    for name, value in rows.items():
+        kind = "counter" if name.endswith("_total") else "gauge"
+        lines += [f"# TYPE nongso_{name.partition('{')[0]} {kind}", f"nongso_{name} {value}"]
+    return Response("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4")
+
+
+def _counted(session: Session, now: int) -> dict[str, object]:
+    """Count what is in the records."""
+    seen = [at for (at,) in session.execute(text("SELECT seen_at FROM gateway"))]
+    return {
         "gateways": len(seen),
         "gateways_silent": sum(at is None or now - at > SILENT_SECONDS for at in seen),
         "greenhouses": session.scalar(text("SELECT count(*) FROM greenhouse")),
@@ -140,8 +176,31 @@ def metrics() -> Response:
         "messages_refused_total": session.scalar(text("SELECT count(*) FROM refused_message")),
         "events_total": session.scalar(text("SELECT coalesce(max(number), 0) FROM event")),
     }
-    lines = []
-    for name, value in rows.items():
-        kind = "counter" if name.endswith("_total") else "gauge"
-        lines += [f"# TYPE nongso_{name} {kind}", f"nongso_{name} {value}"]
-    return Response("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4")
+
+
+def _may_count() -> bool:
+    """Whether the asker is this machine itself, not by way of a proxy, or looks after it."""
+    try:
+        is_here = ipaddress.ip_address(request.remote_addr or "").is_loopback
+    except ValueError:
+        is_here = False
+    if is_here and not request.environ.get(FORWARDED):
+        return True
+    asker = who()
+    return asker is not None and asker.role in ("officer", "admin")
+
+
+def _resident_bytes() -> int:
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@functools.cache
+def _version() -> str:
+    try:
+        return importlib.metadata.version("nongso")
+    except importlib.metadata.PackageNotFoundError:
+        return ""

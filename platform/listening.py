@@ -5,6 +5,7 @@ import socket
 from typing import Any
 
 BACKLOG = 1024
+FORWARDED = "nongso.forwarded"  # of a request: a proxy says that it asks for somebody else
 _NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 

@@ -35,7 +35,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from nongso.platform import afterwards, kept_pages
 from nongso.platform.kept_pages import KeptPages, Key
-from nongso.platform.listening import BACKLOG
+from nongso.platform.listening import BACKLOG, FORWARDED
 from nongso.platform.turns import Turns
 
 log = logging.getLogger(__name__)
@@ -368,6 +368,7 @@ class _Bridge:
             body.seek(0)
         forwarded = environ.pop("HTTP_X_FORWARDED_FOR", "")
         scheme = environ.pop("HTTP_X_FORWARDED_PROTO", "")
+        environ[FORWARDED] = bool(forwarded)
         if self._proxy and client[0] == self._proxy:
             environ["REMOTE_ADDR"] = forwarded.rsplit(",", 1)[-1].strip() or client[0]
             if scheme in ("http", "https"):

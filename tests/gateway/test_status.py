@@ -13,6 +13,7 @@ from control_box import NODES, Box, message, until
 
 from nongso.gateway.run import Gateway
 from nongso.gateway.settings import load
+from nongso.gateway.storeopening import sqlite_version
 
 
 @pytest.fixture
@@ -82,6 +83,13 @@ def test_metrics_are_prometheus_text(box: Box, gateway: Gateway) -> None:
     for line in text.splitlines():
         assert line.startswith("# TYPE nongso_") or sample.fullmatch(line), line
     assert "nongso_broker_connected 1" in text
+    assert f'sqlite="{sqlite_version()}"' in text
+    held, free = (
+        float(re.search(rf"^nongso_{name} (.+)$", text, re.M)[1])  # type: ignore[index]
+        for name in ("resident_bytes", "disk_free_bytes")
+    )
+    assert 10e6 < held < 1e9
+    assert free > 0
     assert 'nongso_reading{node="tb-01",series="air_temperature"} 24.5' in text
     assert f"{int(time.time())}"[:6] in text  # times are not shortened to six digits
 

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import re
 import sqlite3
 import threading
 import weakref
@@ -16,6 +17,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from nongso.platform import events, migrations, settings, store
+from nongso.platform.listening import FORWARDED
 from nongso.platform.people import Cooperative
 from nongso.platform.settings import Settings, SettingsError
 
@@ -295,3 +297,21 @@ def test_health_and_metrics_are_told(farm: Place) -> None:
     metrics = farm.client().get("/metrics").text
     assert "nongso_readings_stored_total 0" in metrics
     assert "nongso_gateways 1" in metrics
+    assert "nongso_healthy 1" in metrics
+    assert re.search(r'nongso_build_info\{version="[^"]*",sqlite="3\.[0-9.]+"\} 1', metrics)
+
+
+def test_numbers_of_the_machine_are_for_who_looks_after_it(farm: Place) -> None:
+    def status(token: str = "", **asked: object) -> int:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        client = farm.app.test_client()
+        return client.get("/metrics", headers=headers, environ_base=asked).status_code
+
+    assert status() == 200
+    assert status(REMOTE_ADDR="::1") == 200
+    stranger = {"REMOTE_ADDR": "203.0.113.7"}
+    behind_a_proxy = {"REMOTE_ADDR": "127.0.0.1", FORWARDED: True}
+    for elsewhere in (stranger, behind_a_proxy):
+        assert status(**elsewhere) == 403
+        for role, wanted in (("officer", 200), ("admin", 200), ("farmer", 403), ("clerk", 403)):
+            assert status(farm.tokens[role], **elsewhere) == wanted, role
