@@ -4,10 +4,17 @@ Each chip has a line in ``_CHIPS``; a pin that is not named is the board's usual
 (the second soil probe's for channel 2, and so on). All mistakes are ``SettingsError``.
 """
 
+from nongso.node.calibration import Calibration
 from nongso.node.interpreter import pause_ms
 from nongso.node.kept import Kept
 from nongso.node.log import say
 from nongso.node.settings import SettingsError, number
+
+
+def _ending(found):
+    """What a sensor's channel adds to the names of its series."""
+    channel = number(found, "channel", 1, 99, 1)
+    return "" if channel == 1 else ".%d" % channel
 
 
 def _pin(found, board, usual):
@@ -76,7 +83,11 @@ def _ds18b20(found, board):
 def _soil(found, board):
     from drivers.soil import Soil
 
-    dry, wet = number(found, "dry", 0, 4095), number(found, "wet", 0, 4095)
+    dry, wet = Calibration(board.folder).of("soil_moisture" + _ending(found))
+    if dry is None and "dry" in found:
+        dry = number(found, "dry", 0, 4095)
+    if wet is None and "wet" in found:
+        wet = number(found, "wet", 0, 4095)
     adc = board.adc(_pin(found, board, board.pins["soil"]))
     try:
         return Soil(adc, dry, wet)
@@ -157,8 +168,7 @@ def fit_sensors(settings, board):
                 % (found["chip"], ", ".join(sorted(_CHIPS)))
             )
         sensor = make(found, board)
-        channel = number(found, "channel", 1, 99, 1)
-        ending = "" if channel == 1 else ".%d" % channel
+        ending = _ending(found)
         for series in sensor.series:
             if series + ending in names:
                 raise SettingsError(

@@ -21,13 +21,13 @@ class Soil:
     series = ("soil_moisture",)
 
     def __init__(self, adc, dry, wet):
-        """Raises ``ValueError`` if dry and wet are too close to measure anything."""
+        """``None`` for a point that nobody has measured yet. Raises ``ValueError``."""
         self._analogue = Analogue(lambda: adc.read_u16() >> 4)
         self.calibrate(dry, wet)
 
     def calibrate(self, dry, wet):
-        """Set both points. Raises ``ValueError``; the old ones then stay."""
-        if abs(dry - wet) < _LEAST_SPAN:
+        """Set both points. Raises ``ValueError`` if nothing can be measured between them."""
+        if None not in (dry, wet) and abs(dry - wet) < _LEAST_SPAN:
             raise ValueError("dry and wet must be at least %d counts apart" % _LEAST_SPAN)
         self.dry, self.wet = dry, wet
 
@@ -42,6 +42,8 @@ class Soil:
     def read(self):
         """Return tenths of a percent between dry and wet."""
         middle = self._analogue.middle()
+        if self.dry is None or self.wet is None:
+            raise SensorFault("failed", "not calibrated: its dry or wet point is missing")
         span = self.dry - self.wet
         tenths = ((self.dry - middle) * 1000 + abs(span) // 2) // span
         if not -10 * _BEYOND_PERCENT <= tenths <= 1000 + 10 * _BEYOND_PERCENT:

@@ -19,9 +19,17 @@ class Sampler:
 
     def __init__(self, sensors: "list[tuple[Sensor, str]]") -> None:
         """``sensors`` are pairs of a sensor and the ending of its series names ('' or '.2')."""
+        self._fitted = sensors
         self._sensors = [sensor for sensor, _ in sensors]
         self._troubles = [Trouble("sensor " + s.name + ending) for s, ending in sensors]
         self.columns = tuple(m + ending for s, ending in sensors for m in s.series)
+
+    def sensor(self, series: str) -> "Sensor | None":
+        """Return the sensor that measures this series."""
+        for sensor, ending in self._fitted:
+            if series in [name + ending for name in sensor.series]:
+                return sensor
+        return None
 
     async def sample(self) -> "list[int | str]":
         """Measure once; return a number or a status word for each column."""

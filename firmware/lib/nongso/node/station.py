@@ -4,6 +4,7 @@ import asyncio
 import gc
 
 from nongso.node import record
+from nongso.node.calibration import Calibration
 from nongso.node.clock import Clock, Origins
 from nongso.node.interpreter import (
     TYPE_CHECKING,
@@ -15,6 +16,7 @@ from nongso.node.interpreter import (
 )
 from nongso.node.life import GOOD_AFTER_MS, SAFE_FOR_MS
 from nongso.node.log import Trouble, say
+from nongso.node.orders import Orders
 from nongso.node.ring import Ring
 from nongso.node.uplink import Uplink
 
@@ -62,8 +64,9 @@ class Station:
         self._starts_anew = False
         self._heading = record.pack_heading(self.boot, board.simulated, sampler.columns)
         self._clock_trouble = Trouble("clock")
+        orders = Orders(sampler, Calibration(board.folder), self._clock.unix)
         self._uplink = Uplink(
-            settings, board, self._ring, self._clock, self._origins, self.boot, slots
+            settings, board, self._ring, self._clock, self._origins, self.boot, slots, orders
         )
         say(
             "node %s of %s starts, boot %d, %s%s"

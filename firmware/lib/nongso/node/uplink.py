@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from nongso.node.clock import Clock, Origins
     from nongso.node.hardware import Board, Slots
+    from nongso.node.orders import Orders
     from nongso.node.ring import Ring
     from nongso.node.settings import Settings
 
@@ -42,12 +43,13 @@ class Uplink:
         origins: "Origins",
         boot: int,
         slots: "Slots",
+        orders: "Orders",
     ) -> None:
         def topic(leaf: str) -> str:
             return topics.topic(settings.farm, settings.node, leaf)
 
         self._board, self._ring, self._clock = board, ring, clock
-        self._origins, self._boot = origins, boot
+        self._origins, self._boot, self._orders = origins, boot, orders
         self._eui64 = settings.eui64
         self._up, self._status = topic("up"), topic("status")
         self._ack, self._down, self._update = topic("ack"), topic("down"), topic("update")
@@ -187,7 +189,8 @@ class Uplink:
                 say("an acknowledgement cannot be read: %s" % e)
         else:
             try:
-                self.updates.take(message)
+                if not self._orders.take(message):
+                    self.updates.take(message)
             except (ValueError, RuntimeError) as e:
                 say("a message on …/down is not understood by this version (%s)" % e)
 
