@@ -88,5 +88,12 @@ def soils() -> Mapping[str, SoilKind]:
     }
 
 
+@lru_cache(maxsize=1)
+def acidity() -> tuple[float, float]:
+    """The lowest and the highest pH of the soil in which most crops do well."""
+    found = _table("acidity.toml")
+    return found["low"], found["high"]
+
+
 def _table(name: str) -> dict[str, Any]:
     return tomllib.loads((resources.files("nongso.agronomy") / "tables" / name).read_text("utf-8"))

@@ -308,7 +308,8 @@ class Bus:
     def drive_run(self, unit: int, drive: Drive, hertz: float, lapse_seconds: float) -> None:
         """Run a pump inverter that stops by itself when it is not asked for ``lapse_seconds``.
 
-        Its dead-man timer is set first. A drive without one cannot be started over the bus.
+        Its dead-man timer is set first and read back: a drive that keeps another one, as where
+        the parameter is locked, is not started, and neither is one without a timer.
         """
         watchdog = drive.watchdog
         if watchdog is None or not drive.run:
@@ -317,9 +318,16 @@ class Bus:
                 " it is not started over the bus. Wire its run input to a relay with auto-off."
             )
         lapse = max(watchdog.unit_seconds, min(lapse_seconds, watchdog.longest_seconds))
-        self._write_words(
-            unit, Write(6, watchdog.address, (round(lapse / watchdog.unit_seconds),))
-        )
+        counts = round(lapse / watchdog.unit_seconds)
+        self._write_words(unit, Write(6, watchdog.address, (counts,)))
+        answer = self._ask(unit, 3, struct.pack(">HH", watchdog.address, 1), urgent=True)
+        (kept,) = struct.unpack(">H", self._counted(unit, answer, 2))
+        if kept != counts:
+            raise BusError(
+                f"The inverter at unit {unit} keeps {kept * watchdog.unit_seconds:g} s as its"
+                f" dead-man timer instead of {lapse:g} s, so it is not started over the bus."
+                " Unlock the parameter at its keypad."
+            )
         if drive.setpoint is not None:
             counts = round(hertz / drive.setpoint_hertz)
             self._write_words(unit, Write(6, drive.setpoint, (counts,)))

@@ -44,7 +44,7 @@ __all__ = ("PROTECTED", "TELEMETRY", "Accepted", "Message", "Refusal", "Row", "S
 
 log = logging.getLogger(__name__)
 
-PROTECTED = frozenset(("run", "command", "alarm", "zone", "configuration"))
+PROTECTED = frozenset(("run", "command", "alarm", "zone", "source", "configuration"))
 TELEMETRY = frozenset(("readings", "node", "program", "refused"))
 
 PATIENCE_SECONDS = 1.0  # the supervisor's lease is 4 s and the watering tick must renew it

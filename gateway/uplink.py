@@ -504,6 +504,7 @@ def configuration_of(settings: GatewaySettings) -> dict[str, Any]:
         "simulated": settings.simulated,
         "farms": [asdict(farm) for farm in settings.farms],
         "greenhouses": [asdict(house) for house in settings.greenhouses],
+        "sources": [source.id for source in settings.sources],
         "nodes": [*nodes, asdict(settings.bus_node) | {"greenhouse": None, "zone": None}],
     }
 

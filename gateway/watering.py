@@ -20,11 +20,11 @@ from typing import Any, Protocol
 
 from nongso.gateway.irrigation import balance
 from nongso.gateway.irrigation import zone as zones
-from nongso.gateway.irrigation.facts import Band, Drawn, Known, Reason, Zone
+from nongso.gateway.irrigation.facts import Band, Drawn, Known, Reason, Source, Zone
 from nongso.gateway.irrigation.gate import Wish, refusal
 from nongso.gateway.irrigation.planting import read_balance
 from nongso.gateway.irrigation.schedule import read_schedule
-from nongso.gateway.irrigation.sources import day_at, is_test_old
+from nongso.gateway.irrigation.sources import day_at, is_test_old, standing
 from nongso.gateway.remembering import Remembering, age_of
 from nongso.gateway.settings import GatewaySettings
 from nongso.gateway.stops import ONE, Given, Stops, number_of
@@ -342,6 +342,7 @@ class Watering:
                 self._look(zone)
             self._tell(self._book.zones[zone.id])
         self._tell_tests()
+        self._tell_sources()
 
     def _look(self, zone: Zone) -> None:
         """Let the rules decide for a closed zone, and do it."""
@@ -385,12 +386,35 @@ class Watering:
 
     def _drawn(self, zone_id: str) -> Drawn | None:
         source = self._book.source_of(zone_id)
-        if source is None:
-            return None
+        return (
+            None if source is None else self._drawn_of(source, self._book.flow_expected(zone_id))
+        )
+
+    def _drawn_of(self, source: Source, l_per_min: float) -> Drawn:
         node = source.level_node
         level = self._latest.get(node, "tank_level") if node is not None else None
         today, season = self._book.drawn_litres(source, self._clock())
-        return Drawn(source, level, today, season, self._book.flow_expected(zone_id))
+        return Drawn(source, level, today, season, l_per_min)
+
+    def _tell_sources(self) -> None:
+        """Record each source with what was taken of it, and why nothing may be taken now."""
+        for source in self._book.sources.values():
+            drawn_by = [z for z in self._book.zones if self._book.source_of(z) == source]
+            most = max((self._book.flow_expected(zone) for zone in drawn_by), default=0.0)
+            drawn = self._drawn_of(source, most)
+            reason = standing(drawn, self._clock())
+            told = asdict(source)
+            del told["season_begins"], told["utc_offset_minutes"]
+            self._records.source(
+                told
+                | {
+                    "litres_today": round(drawn.litres_today),
+                    "litres_season": round(drawn.litres_season),
+                    "zones": drawn_by,
+                    "code": None if reason is None else reason.code,
+                    "values": {} if reason is None else reason.values,
+                }
+            )
 
     def _tell_tests(self) -> None:
         """Say once that a source's water should be tested again, and once that it was."""

@@ -11,6 +11,9 @@ from typing import Any, Protocol
 from nongso.gateway.irrigation.facts import Reason
 from nongso.gateway.waterbook import Body, Moment, WaterBook
 
+SOURCE_SECONDS = 300
+SLOWLY = {"litres_today", "litres_season", "values"}  # of a source: told now and then
+
 _BAD_ENDS = (
     "no_flow",
     "low_flow",
@@ -35,6 +38,7 @@ class WaterRecords:
         self.book = book
         self._outbox, self._moment = outbox, moment
         self._told: dict[str, Body] = {}  # zone rows as last recorded
+        self._sources: dict[str, Body] = {}  # the same of sources
 
     def now(self) -> int:
         """Unix time for the records; nothing is decided by it."""
@@ -148,6 +152,19 @@ class WaterRecords:
         if is_news or _hour_of(told.get("bed")) != _hour_of(bed):
             self._told[row["id"]] = row | {"at": self.now(), "values": values, "bed": bed}
             self._outbox.record("zone", self._told[row["id"]])
+
+    def source(self, row: Body) -> None:
+        """A source of water as it is now; recorded when its reason, test or limits change, and
+        else at most once in some minutes, while water is taken.
+        """
+        told = self._sources.get(row["id"])
+        if told is not None:
+            changed = {name for name, value in row.items() if told.get(name) != value}
+            is_soon = self.now() - told["at"] < SOURCE_SECONDS
+            if not changed or (is_soon and changed <= SLOWLY):
+                return
+        self._sources[row["id"]] = row | {"at": self.now()}
+        self._outbox.record("source", self._sources[row["id"]])
 
     def zones(self) -> dict[str, Body]:
         """Each zone as it was last recorded."""

@@ -37,6 +37,7 @@ from nongso.platform.greenhouse.records import (
     Node,
     Refused,
     Run,
+    WaterSource,
     Zone,
     end_unheard,
 )
@@ -138,6 +139,7 @@ class _Keeper:
             rows.ProgramRow: self._take_program,
             rows.RefusedRow: self._take_refused,
             rows.ZoneRow: self._take_zone,
+            rows.SourceRow: self._take_source,
         }
         self._nodes = {node.eui64: node for node in session.scalars(select(Node))}
 
@@ -309,6 +311,16 @@ class _Keeper:
             zone.balance = msgspec.to_builtins(found.balance)
         zone.bed = msgspec.to_builtins(found.bed)
 
+    def _take_source(self, _number: int, row: rows.SourceRow) -> None:
+        found = row.source
+        kept = self.session.get(WaterSource, (self.gateway.slug, found.id))
+        if kept is None:
+            kept = WaterSource(gateway=self.gateway.slug, id=found.id, at=0)
+            self.session.add(kept)
+        if found.at >= kept.at:
+            kept.name, kept.at, kept.gone = found.name, found.at, False
+            kept.told = msgspec.to_builtins(found)
+
     def _take_configuration(self, number: int, row: rows.ConfigurationRow) -> None:
         gateway, found = self.gateway, row.configuration
         if gateway.configured_row is not None and number < gateway.configured_row:
@@ -334,6 +346,11 @@ class _Keeper:
         self.session.flush()
         for zone in self.session.scalars(select(Zone).where(Zone.gateway == gateway.slug)):
             zone.gone = zone.id not in zones
+        if found.sources is not None:
+            for source in self.session.scalars(
+                select(WaterSource).where(WaterSource.gateway == gateway.slug)
+            ):
+                source.gone = source.id not in found.sources
         for house_kept in self.session.scalars(
             select(Greenhouse).where(Greenhouse.gateway == gateway.slug)
         ):

@@ -28,6 +28,7 @@ ROOMS = frozenset(
         "plants",
         "stations",
         "uplink",
+        "water_sources",
         "ways",
         "wellknown",
     )

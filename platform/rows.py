@@ -207,11 +207,14 @@ class NodeWords(msgspec.Struct):
 
 
 class Configuration(msgspec.Struct):
+    """``sources`` is ``None`` where an older gateway says nothing of them."""
+
     name: Text
     greenhouses: list[HouseWords]
     nodes: list[NodeWords]
     simulated: bool = False
     farms: list[FarmWords] = []
+    sources: Annotated[list[Slug], Meta(max_length=100)] | None = None
 
 
 class ConfigurationRow(msgspec.Struct):
@@ -284,6 +287,46 @@ class ZoneRow(msgspec.Struct):
     zone: ZoneState
 
 
+class SunHours(msgspec.Struct):
+    """When the panels give enough for the pump: clock times, or some minutes from the sun's."""
+
+    begin: Annotated[str, Meta(max_length=12)]
+    end: Annotated[str, Meta(max_length=12)]
+
+
+class SourceState(msgspec.Struct):
+    """Where zones have their water from, and why nothing may be taken now."""
+
+    id: Slug
+    name: Text
+    kind: Code
+    at: Time
+    litres_today: Number
+    litres_season: Number
+    lowest_percent: Number = 0.0
+    level_node: Eui64 | None = None
+    litres_per_day: Number | None = None
+    litres_per_season: Number | None = None
+    tested_on: Code | None = None
+    test_good_days: Seconds = 365
+    needs_test: bool = False
+    sun_hours: SunHours | None = None
+    zones: Annotated[list[Id], Meta(max_length=1000)] = []
+    code: Code | None = None
+    values: Values = {}
+
+    def __post_init__(self) -> None:
+        _check_slugs(self.id)
+        if self.level_node is not None:
+            _check_eui64(self.level_node)
+        if self.tested_on is not None:
+            datetime.date.fromisoformat(self.tested_on)
+
+
+class SourceRow(msgspec.Struct):
+    source: SourceState
+
+
 KINDS: dict[str, type[msgspec.Struct]] = {
     "readings": Readings,
     "run": RunRow,
@@ -294,4 +337,5 @@ KINDS: dict[str, type[msgspec.Struct]] = {
     "program": ProgramRow,
     "refused": RefusedRow,
     "zone": ZoneRow,
+    "source": SourceRow,
 }

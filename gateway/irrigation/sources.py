@@ -142,6 +142,16 @@ def sun_refusal(drawn: Drawn, now: float) -> Reason | None:
     return Reason("outside_sun_hours", {"source": source.name, "at": at})
 
 
+def standing(drawn: Drawn, now: float) -> Reason | None:
+    """Why nothing may be taken of a source by itself now, not even for a minute."""
+    return (
+        level_refusal(drawn, now, is_automatic=True)
+        or water_test_refusal(drawn, now)
+        or sun_refusal(drawn, now)
+        or quota_refusal(drawn, 60.0)
+    )
+
+
 def check(source: Source) -> None:
     """See that a source can be kept to. Raises ``ValueError`` with a sentence."""
     if source.kind not in KINDS:

@@ -12,7 +12,7 @@ from flask import Blueprint, render_template
 from sqlalchemy.orm import Session
 
 from nongso.agronomy import air
-from nongso.agronomy.crops import Crop, crops
+from nongso.agronomy.crops import Crop, acidity, crops
 from nongso.agronomy.disease import Hour
 from nongso.platform.accounts import allow
 from nongso.platform.greenhouse.favour import BASE_C, Favour, diseases, ends, warmth
@@ -20,7 +20,8 @@ from nongso.platform.greenhouse.favour import DAYS as FAVOUR_DAYS
 from nongso.platform.greenhouse.now import STALE_SECONDS, HouseNow, Value, gather
 from nongso.platform.greenhouse.pages import asked_greenhouse
 from nongso.platform.greenhouse.records import Zone
-from nongso.platform.languages import ZONE, day_of, language
+from nongso.platform.greenhouse.soil_trends import DAYS, DOWN, STEADY, UP, Trend, trend
+from nongso.platform.languages import ZONE, _, day_of, language
 from nongso.platform.store import records
 from nongso.platform.telemetry import DAY, HOUR, Summary, Telemetry, telemetry
 
@@ -69,7 +70,8 @@ class Ground:
 
     A probe reads the moist soil as a whole, which conducts less than the extract that tables are
     made by: too salty for it is too salty, and what it calls good is not yet proven to be so. For
-    acidity and nutrients no table is given, as what such a probe tells is no laboratory's.
+    acidity one wide band is given, for nutrients none, as what such a probe tells is no
+    laboratory's: there only the way counts.
     """
 
     zone: Zone
@@ -77,6 +79,8 @@ class Ground:
     crop: str | None
     most_ds_m: float | None
     ds_m: float | None  # None where no good one is fresh
+    ph: float | None
+    trends: tuple[Trend, ...]
 
 
 @blueprint.get("/greenhouses/<slug>/plants")
@@ -91,7 +95,9 @@ def page(slug: str) -> str:
         house=house,
         air=_air(found),
         beds=_beds(records(), telemetry(), found),
-        grounds=_grounds(found),
+        grounds=_grounds(telemetry(), found),
+        acidity=acidity(),
+        trend_sentence=trend_sentence,
         favour=_favour(telemetry(), slug, now),
         base=BASE_C,
         now=now,
@@ -110,7 +116,7 @@ def _air(house: HouseNow) -> Air | None:
     )
 
 
-def _grounds(house: HouseNow) -> list[Ground]:
+def _grounds(readings: Telemetry, house: HouseNow) -> list[Ground]:
     found = []
     for one in house.zones:
         own = [v for v in house.values if v.zone == one.zone.id and v.metric.name in IN_SOIL]
@@ -118,24 +124,86 @@ def _grounds(house: HouseNow) -> list[Ground]:
             continue
         own.sort(key=lambda v: (IN_SOIL.index(v.metric.name), v.name))
         crop = crops().get((one.zone.balance or {}).get("crop", ""))
-        salts = [
-            v.value
-            for v in own
-            if v.metric.name == "soil_ec"
-            and v.value is not None
-            and v.is_good
-            and house.at - v.at <= STALE_SECONDS
-        ]
         found.append(
             Ground(
                 zone=one.zone,
                 values=tuple(own),
                 crop=_called(crop) if crop else None,
                 most_ds_m=crop.salt_ds_m if crop else None,
-                ds_m=max(salts, default=None),
+                ds_m=max(_fresh(own, "soil_ec", house.at), default=None),
+                ph=min(_fresh(own, "soil_ph", house.at), default=None),
+                trends=_trends(readings, one.zone, house.at),
             )
         )
     return found
+
+
+def _fresh(values: list[Value], metric: str, now: int) -> list[float]:
+    return [
+        v.value
+        for v in values
+        if v.metric.name == metric
+        and v.value is not None
+        and v.is_good
+        and now - v.at <= STALE_SECONDS
+    ]
+
+
+def _trends(readings: Telemetry, zone: Zone, now: int) -> tuple[Trend, ...]:
+    today = day_of(now)
+    since = _midnight(today - datetime.timedelta(DAYS))
+    series = readings.series(greenhouse=zone.greenhouse)
+    found = []
+    for metric in IN_SOIL:
+        numbers = [
+            n
+            for n, s in series.items()
+            if s.zone == zone.id and s.name.partition(".")[0] == metric
+        ]
+        if not numbers:
+            continue
+        daily = {
+            day_of(one.since).toordinal(): one.mean
+            for one in readings.summaries(numbers, since, now, DAY)
+            if one.mean is not None
+        }
+        seen = trend(metric, daily, today.toordinal())
+        if seen is not None:
+            found.append(seen)
+    return tuple(found)
+
+
+def trend_sentence(seen: Trend) -> str:
+    """Say how salt, acidity or a nutrient has moved in two weeks, and what to look at."""
+    if seen.way == STEADY:
+        return _("%(what)s: hai tuần nay không đổi mấy.", what=_called_so(seen.metric))
+    words = {
+        ("soil_ec", UP): _("Độ mặn tăng trong hai tuần nay. Xin xem lại lượng phân đã bón."),
+        ("soil_ec", DOWN): _("Độ mặn giảm trong hai tuần nay."),
+        ("soil_ph", UP): _("Đất bớt chua trong hai tuần nay."),
+        ("soil_ph", DOWN): _("Đất chua thêm trong hai tuần nay. Xin gửi mẫu đất đi đo."),
+    }
+    said = words.get((seen.metric, seen.way))
+    if said is not None:
+        return said
+    if seen.way == UP:
+        return _("%(what)s theo đầu đo tăng trong hai tuần nay.", what=_called_so(seen.metric))
+    return _(
+        "%(what)s theo đầu đo giảm trong hai tuần nay. Xin nhìn lá cây, hỏi cán bộ nông nghiệp "
+        "trước khi bón thêm.",
+        what=_called_so(seen.metric),
+    )
+
+
+def _called_so(metric: str) -> str:
+    words = {
+        "soil_ec": _("Độ mặn"),
+        "soil_ph": _("Độ chua"),
+        "soil_nitrogen": _("Đạm"),
+        "soil_phosphorus": _("Lân"),
+        "soil_potassium": _("Kali"),
+    }
+    return words[metric]
 
 
 def _called(crop: Crop) -> str:

@@ -80,6 +80,19 @@ class Zone(Base):
     gone: Mapped[bool] = mapped_column(default=False)
 
 
+class WaterSource(Base):
+    """A nguồn nước as its gateway last ``told`` it (``nongso.platform.rows.SourceState``)."""
+
+    __tablename__ = "water_source"
+
+    gateway: Mapped[str] = mapped_column(ForeignKey("gateway.slug"), primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    told: Mapped[dict[str, Any]] = mapped_column(JSON)
+    at: Mapped[int]
+    gone: Mapped[bool] = mapped_column(default=False)
+
+
 class Node(Base):
     """A trạm đo. ``greenhouse`` is ``None`` for what a whole farm shares (tank, meter)."""
 

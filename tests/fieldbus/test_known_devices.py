@@ -250,6 +250,16 @@ def echo(n: int, unit: int, pdu: bytes) -> list[tuple[float, int, bytes]]:
     return [(0.0, unit, pdu[:5])]
 
 
+def keeps(counts: int) -> Callable[[int, int, bytes], list[tuple[float, int, bytes]]]:
+    """A drive that echoes what is written and tells this number when it is asked."""
+
+    def answer(n: int, unit: int, pdu: bytes) -> list[tuple[float, int, bytes]]:
+        told = bytes([3, 2]) + counts.to_bytes(2, "big")
+        return [(0.0, unit, told)] if pdu[0] == 3 else echo(n, unit, pdu)
+
+    return answer
+
+
 @pytest.mark.parametrize(
     ("device", "bytes_"),
     [
@@ -271,12 +281,13 @@ def test_each_inverter_stops_by_its_own_word(
 
 
 def test_a_pump_runs_over_the_bus_only_with_its_own_dead_man_timer(new_line: NewLine) -> None:
-    line = new_line(echo, "rtu")
+    line = new_line(keeps(40), "rtu")
     bus, drive = line.bus(), load_device("vfd-schneider-atv").drive
     assert drive is not None
     bus.drive_run(1, drive, 45.0, 4.0)
     assert [frame[1:-2].hex(" ") for frame in line.asked] == [
         "06 17 75 00 28",  # 4.0 s without a question, and it stops
+        "03 17 75 00 01",  # and so it has understood
         "06 21 36 01 c2",
         *("06 21 35 00 06", "06 21 35 00 07", "06 21 35 00 0f"),
     ]
@@ -285,7 +296,20 @@ def test_a_pump_runs_over_the_bus_only_with_its_own_dead_man_timer(new_line: New
         if other is not None and other.watchdog is None:
             with pytest.raises(BusError, match="relay with auto-off"):
                 bus.drive_run(1, other, 45.0, 4.0)
-    assert len(line.asked) == 5, "the others were sent nothing"
+    assert len(line.asked) == 6, "the others were sent nothing"
+    bus.close()
+
+
+@pytest.mark.parametrize("kept", [0, 41, 300])
+def test_a_drive_that_keeps_another_dead_man_timer_is_not_started(
+    new_line: NewLine, kept: int
+) -> None:
+    line = new_line(keeps(kept), "rtu")
+    bus, drive = line.bus(), load_device("vfd-schneider-atv").drive
+    assert drive is not None
+    with pytest.raises(BusError, match="Unlock the parameter"):
+        bus.drive_run(1, drive, 45.0, 4.0)
+    assert len(line.asked) == 2, "it was told no more than the timer"
     bus.close()
 
 

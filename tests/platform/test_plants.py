@@ -193,3 +193,50 @@ def test_a_bed_or_a_planting_that_cannot_be_is_refused_and_the_page_lives(farm: 
 def test_strangers_see_nothing(farm: Place) -> None:
     assert farm.client("farmer-bac-ha").get(PAGE).status_code == 404
     assert farm.client().get(PAGE).status_code in (302, 303)
+
+
+@pytest.mark.parametrize(
+    ("ph", "says"),
+    [
+        (5.1, "Đất chua, pH 5,1. Phần lớn cây hợp từ 5,5 đến 7,5."),
+        (6.4, "Độ chua hợp với phần lớn cây"),
+        (8.0, "Đất kiềm, pH 8,0."),
+    ],
+)
+def test_acidity_is_held_against_what_most_crops_like(farm: Place, ph: float, says: str) -> None:
+    assert says in soil(farm, ["soil_ph", int(time.time()) - 30, ph, 0])
+
+
+@pytest.mark.parametrize(
+    ("metric", "then", "now", "says"),
+    [
+        ("soil_ec", 1.0, 1.5, "Độ mặn tăng trong hai tuần nay."),
+        ("soil_ec", 1.0, 1.1, "Độ mặn: hai tuần nay không đổi mấy."),
+        ("soil_ph", 6.8, 6.3, "Đất chua thêm trong hai tuần nay."),
+        ("soil_nitrogen", 80.0, 40.0, "Đạm theo đầu đo giảm trong hai tuần nay."),
+        ("soil_potassium", 80.0, 140.0, "Kali theo đầu đo tăng trong hai tuần nay."),
+    ],
+)
+def test_two_weeks_tell_where_the_soil_goes(
+    farm: Place, metric: str, then: float, now: float, says: str
+) -> None:
+    noon = _noon()
+    days = [
+        *([metric, noon - n * 86400, then, 0] for n in (14, 13, 12)),
+        *([metric, noon - n * 86400, now, 0] for n in (2, 1)),
+        [metric, int(time.time()) - 30, now, 0],
+    ]
+    page = soil(farm, *days)
+    assert says in page
+    assert "không tự bón" in page
+
+
+def test_days_without_readings_give_no_trend(farm: Place) -> None:
+    noon = _noon()
+    page = soil(farm, ["soil_ec", noon - 14 * 86400, 1.0, 0], ["soil_ec", noon - 86400, 3.0, 0])
+    assert "hai tuần" not in page
+
+
+def _noon() -> int:
+    today = datetime.datetime.combine(day_of(time.time()), datetime.time(12), ZONE)
+    return int(today.timestamp())
