@@ -26,6 +26,7 @@ HOUSE, ZONE, COIL = "tan-binh-1", "tan-binh-1-k1", 0
 PUMP, MAIN = 7, 6
 OPEN_SECONDS = 7.0  # from the press to a steady flow
 LOCKED_STAYS_SECONDS = 5.0
+PASSES_BY_ITSELF = "không trả lời|khẩn cấp|Điện ở máy bơm|máy bơm đã tắt"
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,7 @@ def make_ready(phone: Phone, demo: Demo) -> None:
         if not locked:
             break
         time.sleep(1.0)
-    wait(lambda: not sentences_in(phone.page(), "không trả lời|khẩn cấp|Điện ở máy bơm|máy bơm đã tắt"), 90.0)
+    wait(lambda: not sentences_in(phone.page(), PASSES_BY_ITSELF), 90.0)
     time.sleep(13.0)  # pump and valves rest, and the level is told anew
 
 
