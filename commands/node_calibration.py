@@ -18,7 +18,10 @@ MOST_FLUTTER = 80
 _READ = """
 import board as _b
 from nongso.node import settings as _s
-_adc = _b.open_board(_s.parse(_read("config.json"))).adc(%d)
+_o = _b.open_board(_s.parse(_read("config.json")))
+_pin = %r
+_pin = _o.pins["soil"][%d - 1] if _pin is None else _pin
+_adc = _o.adc(_pin)
 """
 
 
@@ -32,15 +35,16 @@ def run(
             active = json.loads(board.read("slots.json") or "{}").get("active")
             if active:
                 board.run(f"sys.path[:0] = ['/{active}', '/{active}/lib']")
-            board.run(_READ % probe["pin"])
+            board.run(_READ % (probe.get("pin"), channel))
+            pin = board.ask("_pin")
             ask("Wipe the probe dry and hold it in the air. Then press Enter. ")
             dry = _read(board, say)
             ask("Put it into a glass of water up to its line, or into soaked soil. Then Enter. ")
             wet = _read(board, say)
-            if dry - wet < LEAST_APART:
+            if abs(dry - wet) < LEAST_APART:
                 raise CommandError(
                     f"Dry gives {dry} and wet {wet} counts: too little apart. Is this the probe "
-                    f"on pin {probe['pin']}? Are the wires right? Nothing was changed."
+                    f"on pin {pin}? Are the wires right? Nothing was changed."
                 )
             probe["dry"], probe["wet"] = dry, wet
             board.replace("config.json", json.dumps(config, sort_keys=True, indent=1).encode())
@@ -57,11 +61,10 @@ def _probe(board: Board, channel: int) -> tuple[dict[str, object], dict[str, int
     except (ValueError, KeyError, TypeError):
         raise CommandError("This board is not set up yet; first: nongso node deploy") from None
     for probe in probes:
-        if probe.get("channel", 1) == channel and isinstance(probe.get("pin"), int):
+        if probe.get("channel", 1) == channel:
             return config, probe
     raise CommandError(
-        f"config.json of this board names no soil probe {channel} with its pin; it has "
-        f"{len(probes)} soil probes."
+        f"config.json of this board names no soil probe {channel}; it has {len(probes)} of them."
     )
 
 

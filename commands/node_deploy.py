@@ -10,6 +10,7 @@ acknowledged its first reading.
 
 import hashlib
 import json
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,6 +72,32 @@ def run(wishes: Wishes, say: Callable[[str], None] = print) -> Done:
         say("The board starts anew; waiting for its first reading at the gateway…")
         heard = _follow(board, wishes.wait_seconds, say)
     return Done(copied, changed, slot, heard)
+
+
+def prepare(port: str, firmware: Path, say: Callable[[str], None] = print) -> tuple[str, str]:
+    """Put the program alone on a board; return the name and the password of its own Wi-Fi.
+
+    It is set up later over its own page. Raises ``CommandError``.
+    """
+    say("Compiling…")
+    version = compiled(firmware)
+    with stopped(port) as board:
+        config = _there(board)
+        if config is not None and "broker" in config:
+            raise CommandError(
+                f"This board is the node {config.get('node')} of {config.get('farm')}. To give it "
+                "away, remove its config.json first: mpremote rm :config.json"
+            )
+        slot, _, is_new = _program(board, version, say)
+        _starters(board, firmware)
+        password = "".join(secrets.choice("23456789") for _ in range(8))
+        board.replace("config.json", json.dumps({"setup": {"own_password": password}}).encode())
+        if is_new:
+            _activate(board, slot)
+        name = "tram-do-" + _eui64(board.ask("_number()"))[-4:]
+        board.restart()
+    say(f"Ready. Write on the board: Wi-Fi {name}, password {password}")
+    return name, password
 
 
 # --- the program ---------------------------------------------------------------
@@ -185,18 +212,8 @@ def _config(wishes: Wishes, board: Board, say: Callable[[str], None]) -> dict[st
             else "Restart the broker, so that it reads its passwords anew."
         )
         say("Restart the gateway, so that it knows the node.")
-        config |= {
-            "farm": place.farm,
-            "node": place.slug,
-            "eui64": admitted.eui64,
-            "key": admitted.key,
-            "broker": {
-                "host": wishes.broker_host or config.get("broker", {}).get("host", ""),
-                "port": admitted.broker_port,
-                "user": admitted.slug,
-                "password": admitted.password,
-            },
-        }
+        host = wishes.broker_host or config.get("broker", {}).get("host", "")
+        config = enrolment.config_of(admitted, config, host)
     if wishes.broker_host is not None:
         host, _, port = wishes.broker_host.partition(":")
         config["broker"] = {**config["broker"], "host": host}

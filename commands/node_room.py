@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from nongso.commands import arguments as kinds
 from nongso.commands.arguments import Parser
@@ -27,22 +28,17 @@ def _rollout(args: argparse.Namespace) -> int:
 
 def _deploy(args: argparse.Namespace) -> int:
     from nongso.commands import node_deploy
-    from nongso.commands.jsonfile import Unreadable, read_object
     from nongso.gateway.enrolment import Place
     from nongso.gateway.simulated import boards
 
     firmware = args.firmware or boards.firmware_folder()
-    try:
-        config = read_object(args.config or firmware / "config.example.json")
-    except (FileNotFoundError, Unreadable) as error:
-        raise CommandError(f"{args.config} cannot be read: {error}.") from None
     settings = args.settings
     done = node_deploy.run(
         node_deploy.Wishes(
             port=args.port,
             firmware=firmware,
             place=Place(args.farm, args.node, args.greenhouse, args.zone),
-            config=config,
+            config=_first_config(args),
             broker_host=args.broker,
             wifi=_wifi(args),
             settings_file=settings,
@@ -61,6 +57,43 @@ def _wifi(args: argparse.Namespace) -> tuple[str, str] | None:
     import getpass
 
     return args.wifi, getpass.getpass(f"Password of the Wi-Fi {args.wifi}: ")
+
+
+def _prepare(args: argparse.Namespace) -> int:
+    from nongso.commands import node_deploy
+    from nongso.gateway.simulated import boards
+
+    node_deploy.prepare(args.port, boards.firmware_folder())
+    return 0
+
+
+def _claim(args: argparse.Namespace) -> int:
+    from nongso.commands import node_claim
+    from nongso.gateway.enrolment import Place
+
+    if args.settings is None:
+        raise CommandError("Name the gateway's settings with --settings.")
+
+    return node_claim.run(
+        args.settings,
+        args.broker_folder or args.settings.parent / "broker",
+        Place(args.farm, args.node, args.greenhouse, args.zone),
+        config=_first_config(args),
+        address=args.listen,
+        broker_host=args.broker or args.listen.partition(":")[0],
+    )
+
+
+def _first_config(args: argparse.Namespace) -> dict[str, Any]:
+    """What a new board starts from: its sensors, pins and interval."""
+    from nongso.commands.jsonfile import Unreadable, read_object
+    from nongso.gateway.simulated import boards
+
+    file = args.config or boards.firmware_folder() / "config.example.json"
+    try:
+        return read_object(file)
+    except (FileNotFoundError, Unreadable) as error:
+        raise CommandError(f"{file} cannot be read: {error}.") from None
 
 
 def _list_boards(args: argparse.Namespace) -> int:
@@ -128,32 +161,41 @@ def add(rooms: "argparse._SubParsersAction[Parser]", data: Parser) -> None:
     port.add_argument(
         "--port", required=True, metavar="PORT", help="where the board is, e.g. /dev/ttyACM0"
     )
-    deploy = kinds.add(
-        room, "deploy", _deploy, "put program, configuration and keys on a board by cable", port
+    place = Parser(add_help=False)
+    place.add_argument("--farm", type=_slug, required=True, help="the farm's slug")
+    place.add_argument("--node", type=_slug, required=True, help="the node's slug, e.g. tb-01")
+    place.add_argument(
+        "--settings",
+        type=kinds.path,
+        metavar="FILE",
+        help="gateway.json, for a new board",
     )
-    deploy.add_argument("--farm", type=_slug, required=True, help="the farm's slug")
-    deploy.add_argument("--node", type=_slug, required=True, help="the node's slug, e.g. tb-01")
-    deploy.add_argument(
-        "--settings", type=kinds.path, metavar="FILE", help="gateway.json, for a new board"
-    )
-    deploy.add_argument("--greenhouse", metavar="SLUG", help="where a new node stands")
-    deploy.add_argument("--zone", metavar="ID", help="the zone that it measures, if only one")
-    deploy.add_argument(
+    place.add_argument("--greenhouse", metavar="SLUG", help="where a new node stands")
+    place.add_argument("--zone", metavar="ID", help="the zone that it measures, if only one")
+    place.add_argument(
         "--broker", metavar="HOST", help="where boards reach the broker, e.g. 192.168.1.10"
     )
-    deploy.add_argument(
+    place.add_argument(
         "--broker-folder",
         type=kinds.path,
         metavar="DIR",
         help="the broker's passwords and rights (default: broker beside gateway.json)",
     )
-    deploy.add_argument("--wifi", metavar="NAME", help="Wi-Fi; its password is asked for")
-    deploy.add_argument(
+    place.add_argument(
         "--config",
         type=kinds.path,
         metavar="FILE",
         help="sensors and pins of a new board (default: the example's)",
     )
+    deploy = kinds.add(
+        room,
+        "deploy",
+        _deploy,
+        "put program, configuration and keys on a board by cable",
+        port,
+        place,
+    )
+    deploy.add_argument("--wifi", metavar="NAME", help="Wi-Fi; its password is asked for")
     deploy.add_argument("--new-keys", action="store_true", help="new password and key, e.g. lost")
     deploy.add_argument(
         "--firmware", type=kinds.path, metavar="DIR", help="sources (default: those of nongso)"
@@ -164,6 +206,22 @@ def add(rooms: "argparse._SubParsersAction[Parser]", data: Parser) -> None:
         default=180.0,
         metavar="S",
         help="wait so long for the first reading (default: 180)",
+    )
+    kinds.add(
+        room,
+        "prepare",
+        _prepare,
+        "put the program alone on a board, to be set up later over its own Wi-Fi page",
+        port,
+    )
+    claim = kinds.add(
+        room, "claim", _claim, "let in a board that is set up over its own Wi-Fi page", place
+    )
+    claim.add_argument(
+        "--listen",
+        required=True,
+        metavar="HOST[:PORT]",
+        help="this machine in the farm's network, e.g. 192.168.1.10:8082",
     )
     boards = kinds.add(room, "list", _list_boards, "show boards that are plugged in")
     boards.add_argument("--port", metavar="PORT", help="ask only the board at this port")

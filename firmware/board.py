@@ -214,17 +214,7 @@ class RealBoard(_Board):
             self._wlan = network.WLAN(network.STA_IF)
         wlan = self._wlan
         if not wlan.isconnected():
-            # Without this a chip that lost its access point may refuse to try again.
-            wlan.active(False)
-            await sleep_ms(500)
-            wlan.active(True)
-            wlan.connect(self._wifi["ssid"], self._wifi.get("password"))
-            waited_ms = 0
-            while not wlan.isconnected():
-                if waited_ms >= _WIFI_PATIENCE_MS:
-                    raise OSError("no Wi-Fi %s" % self._wifi["ssid"])
-                await sleep_ms(250)
-                waited_ms += 250
+            await _join(wlan, self._wifi["ssid"], self._wifi.get("password"))
         if not self._is_clock_set:
             try:
                 await self.set_clock()
@@ -260,6 +250,21 @@ class _Microvolts:
         return self.read_u16() * 3300000 // 65535
 
 
+async def _join(wlan, ssid, password):
+    """Join a Wi-Fi. Raises ``OSError`` after a while without success."""
+    # Without this a chip that lost its access point may refuse to try again.
+    wlan.active(False)
+    await sleep_ms(500)
+    wlan.active(True)
+    wlan.connect(ssid, password)
+    waited_ms = 0
+    while not wlan.isconnected():
+        if waited_ms >= _WIFI_PATIENCE_MS:
+            raise OSError("no Wi-Fi %s" % ssid)
+        await sleep_ms(250)
+        waited_ms += 250
+
+
 def _model():
     if sys.platform == "rp2":
         return "pico_w"
@@ -283,3 +288,58 @@ def read_config():
         raise SettingsError("config.json cannot be read in %s (%s)" % (os.getcwd(), e))
     except ValueError:  # bytes that are no UTF-8
         raise SettingsError("config.json in %s is no text: copy it anew" % os.getcwd())
+
+
+def read_setup():
+    """Return whether this board may be set up by its own page, and its ``config.json``."""
+    try:
+        with open("config.json") as file:
+            text = file.read()
+    except OSError:
+        text = None
+    return sys.platform in ("esp32", "rp2") or _setup_port() is not None, text
+
+
+def _setup_port():
+    """On a PC: where the page of a simulated board without a name listens, if it is to."""
+    port = os.getenv("NONGSO_SETUP_PORT") if hasattr(os, "getenv") else None
+    return int(port) if port else None
+
+
+class SetUpNetwork:
+    """The Wi-Fi of a board without a name (``nongso.node.hardware.SetUpNetwork``)."""
+
+    def __init__(self):
+        import network
+
+        self._network = network
+        self._near = network.WLAN(network.AP_IF)
+        self._far = network.WLAN(network.STA_IF)
+
+    def number(self):
+        """The EUI-64 of its Wi-Fi address, fffe in the middle."""
+        self._far.active(True)
+        mac = self._far.config("mac").hex()
+        return mac[:6] + "fffe" + mac[6:]
+
+    async def open(self, own_password):
+        """Open its own Wi-Fi, with the password on its sticker."""
+        port = _setup_port()
+        if port is not None:
+            return "127.0.0.1", port
+        near = self._near
+        name = "tram-do-" + self.number()[-4:]
+        if sys.platform == "esp32":
+            near.active(True)
+        if own_password:
+            more = {"authmode": 3} if sys.platform == "esp32" else {}
+            near.config(ssid=name, password=own_password, **more)
+        else:
+            near.config(ssid=name)
+        near.active(True)
+        say("no name yet: join the Wi-Fi %s and open http://192.168.4.1" % name)
+        return "0.0.0.0", 80
+
+    async def join(self, ssid, password):
+        """Join the farm's Wi-Fi."""
+        await _join(self._far, ssid, password)

@@ -14,6 +14,14 @@ from nongso.node.station import Station
 
 def main(slots):
     """Run until switched off; returns whether the board is to start anew."""
+    may_be_set_up, text = board.read_setup()
+    if may_be_set_up:
+        from nongso.node import setup
+
+        if setup.is_needed(text):
+            asyncio.run(setup.run(board.SetUpNetwork(), text))
+            return True
+        del sys.modules["nongso.node.setup"]
     life = Life(board.FOLDER)
     try:
         try:

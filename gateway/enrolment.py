@@ -83,6 +83,22 @@ def admit(settings_file: Path, broker_folder: Path, place: Place, eui64: str) ->
     return Admitted(place.farm, place.slug, eui64, password, key, settings.broker.port)
 
 
+def config_of(admitted: Admitted, config: dict[str, Any], broker_host: str) -> dict[str, Any]:
+    """Return a ``config.json`` for this node: what was there, with its name, password and key."""
+    return config | {
+        "farm": admitted.farm,
+        "node": admitted.slug,
+        "eui64": admitted.eui64,
+        "key": admitted.key,
+        "broker": {
+            "host": broker_host,
+            "port": admitted.broker_port,
+            "user": admitted.slug,
+            "password": admitted.password,
+        },
+    }
+
+
 def _broker_files(folder: Path, place: Place, password: str) -> tuple[str, str]:
     """The broker's passwords and rights with this node in them."""
     try:

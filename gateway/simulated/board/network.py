@@ -39,6 +39,12 @@ class WLAN:
         """Say whether the interface has joined a network."""
         return self._is_joined
 
+    def config(self, what: str) -> bytes:
+        """Return the address of the interface."""
+        if what != "mac":
+            raise ValueError(what)
+        return b"\x02\x11\x22\x33\x44\x55"
+
     def ifconfig(self) -> tuple[str, str, str, str]:
         """Address, netmask, gateway, name server."""
         return ("127.0.0.1", "255.0.0.0", "127.0.0.1", "127.0.0.1")

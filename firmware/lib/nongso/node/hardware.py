@@ -79,3 +79,16 @@ class Slots(Protocol):
 
     def failed(self, why: str, at_once: bool = False) -> None:
         """Note why the version on trial ends."""
+
+
+class SetUpNetwork(Protocol):
+    """The Wi-Fi of a board that has no name yet (``setup``)."""
+
+    def number(self) -> str:
+        """The board's EUI-64."""
+
+    async def open(self, own_password: str | None) -> tuple[str, int]:
+        """Open a Wi-Fi of its own; return where its page listens."""
+
+    async def join(self, ssid: str, password: str) -> None:
+        """Join the farm's Wi-Fi. Raises ``OSError``."""

@@ -11,9 +11,10 @@ newer version that this older one may replace, 0 where no step back is meant: su
 be played again later against another version.
 """
 
-import hashlib
 import json
 from collections import namedtuple
+
+from nongso.wire.keyed import hmac_sha256, is_same
 
 MAX_PIECE = 1024  # bytes: a board holds a whole message in its memory
 MAX_LIST = 16384
@@ -37,7 +38,7 @@ class ReleaseError(ValueError):
 
 
 def sign(key: bytes, eui64: str, offer: Offer) -> str:
-    """Sign an offer for one node; HMAC (RFC 2104) by hand, for boards have no ``hmac``."""
+    """Sign an offer for one node."""
     text = "nongso update 1 %s %d %s %d %s %d" % (
         eui64,
         offer.number,
@@ -46,21 +47,12 @@ def sign(key: bytes, eui64: str, offer: Offer) -> str:
         offer.sha256,
         offer.over,
     )
-    key = key if len(key) <= 64 else hashlib.sha256(key).digest()
-    key = key + bytes(64 - len(key))
-    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key) + text.encode()).digest()
-    return hashlib.sha256(bytes(byte ^ 0x5C for byte in key) + inner).digest().hex()
+    return hmac_sha256(key, text.encode()).hex()
 
 
 def is_signed(key: bytes, eui64: str, offer: Offer, signature: str) -> bool:
-    """Check a signature; takes as long for a wrong one as for the right one."""
-    right = sign(key, eui64, offer)
-    if len(signature) != len(right):
-        return False
-    difference = 0
-    for i in range(len(right)):
-        difference |= ord(right[i]) ^ ord(signature[i])
-    return difference == 0
+    """Check a signature."""
+    return is_same(sign(key, eui64, offer), signature)
 
 
 def encode_offer(offer: Offer, signature: str) -> bytes:

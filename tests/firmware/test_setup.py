@@ -1,0 +1,172 @@
+"""A board without a name is set up over its own page with a claim code, and lets itself in."""
+
+import http.client
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from tests.firmware.conftest import FARM, NodeProcess, free_port, until
+
+from nongso.gateway import broker, claims, enrolment
+from nongso.gateway.settings import first_settings, load
+from nongso.gateway.simulated import boards
+from nongso.wire import claim
+
+NUMBER = "021122fffe334455"
+
+
+class Shed:
+    """A gateway's settings and its broker's files, and the door for a new board."""
+
+    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
+        self.file, self.broker = folder / "gateway.json", folder / "broker"
+        found = first_settings("binh-lu", "Tủ điều khiển", FARM, "Tân Bình", "http://127.0.0.1:9")
+        house = {"slug": "tan-binh-1", "name": "Nhà màng", "farm": FARM, "area_m2": 500}
+        found["greenhouses"] = [house | {"zones": []}]
+        self.file.write_text(json.dumps(found))
+        self.file.chmod(0o600)
+        broker.write_config(
+            self.broker, 1883, {"gateway": "g" * 20}, [{"farm": FARM, "slug": "x"}]
+        )
+        self.config = config
+        self.place = enrolment.Place(FARM, "tb-07", "tan-binh-1")
+        self.now = 0.0
+        self.door = claims.Door("127.0.0.1", 0, self._let_in, lambda: self.now)
+        self._thread = threading.Thread(target=self.door.wait)
+        self._thread.start()
+
+    def _let_in(self, eui64: str) -> dict[str, Any]:
+        admitted = enrolment.admit(self.file, self.broker, self.place, eui64)
+        return enrolment.config_of(admitted, self.config, "127.0.0.1")
+
+    def asked(self, code: str) -> int:
+        """The status with which somebody is answered who knows this code."""
+        key, nonce = claim.key_of(code), "00" * 16
+        word = {"eui64": NUMBER, "nonce": nonce, "proof": claim.proof(key, NUMBER, nonce)}
+        return self.door.answer(json.dumps(word).encode())[0]
+
+    def close(self) -> None:
+        self.now = 1e6
+        self._thread.join(5)
+
+
+@pytest.fixture
+def shed(tmp_path: Path, config: dict[str, Any]) -> Iterator[Shed]:
+    (tmp_path / "shed").mkdir()
+    made = Shed(tmp_path / "shed", config)
+    yield made
+    made.close()
+
+
+WRONG = "A" * claim.CODE_LENGTH
+
+
+def test_a_code_is_good_once(shed: Shed) -> None:
+    assert shed.asked(WRONG) == 403
+    assert shed.asked(shed.door.code) == 200
+    assert shed.asked(shed.door.code) == 410
+    assert [node.slug for node in load(shed.file).nodes] == ["tb-07"]
+
+
+def test_a_code_ends_after_ten_minutes(shed: Shed) -> None:
+    shed.now = claims.OPEN_SECONDS + 1
+    assert shed.asked(shed.door.code) == 410
+    assert not load(shed.file).nodes
+
+
+def test_guessing_closes_the_door(shed: Shed) -> None:
+    for _ in range(claims.MOST_WRONG):
+        assert shed.asked(WRONG) == 403
+    assert shed.asked(shed.door.code) == 410
+
+
+def test_what_is_no_asking_is_refused_and_costs_nothing(shed: Shed) -> None:
+    for raw in (
+        b"",
+        b"[]",
+        b"{}",
+        b"[" * 2000,
+        b'{"eui64": 7, "nonce": "", "proof": ""}',
+        b"\xff",
+    ):
+        assert shed.door.answer(raw)[0] == 400
+    assert shed.asked(shed.door.code) == 200
+
+
+def test_an_answer_sealed_with_another_code_is_not_opened() -> None:
+    key, other = claim.key_of("ABCDE-FGHJK"), claim.key_of("abcdefghj m")
+    sealed = claim.seal(key, "00" * 16, "mật khẩu".encode())
+    assert claim.unseal(key, "00" * 16, sealed).decode() == "mật khẩu"
+    for wrong, nonce in ((other, "00" * 16), (key, "01" * 16)):
+        with pytest.raises(claim.ClaimError):
+            claim.unseal(wrong, nonce, sealed)
+
+
+class Phone:
+    """The phone in the board's own Wi-Fi."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    def page(self, fields: dict[str, str] | None = None) -> str:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
+        try:
+            if fields is None:
+                connection.request("GET", "/generate_204")
+            else:
+                kind = {"Content-Type": "application/x-www-form-urlencoded"}
+                connection.request("POST", "/", urlencode(fields), kind)
+            return connection.getresponse().read().decode()
+        except OSError:
+            return ""
+        finally:
+            connection.close()
+
+
+def test_a_board_without_a_name_is_set_up_over_its_own_page(
+    shed: Shed, tmp_path: Path, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not boards.has_micropython():
+        pytest.skip("MicroPython has no package for this Python")
+    port = free_port()
+    monkeypatch.setenv("NONGSO_SETUP_PORT", str(port))
+    node = NodeProcess(tmp_path / "node", {"setup": {}}, True)
+    phone = Phone(port)
+    fields = {
+        "ssid": "Nông trại & vườn",
+        "password": "mat khau rat dai",
+        "code": WRONG,
+        "gateway": f"127.0.0.1:{shed.door.port}",
+    }
+    try:
+        node.start()
+        page = until(phone.page, "the board's own page")
+        assert "Mã nhận trạm" in page
+        assert "Chưa đủ hoặc chưa đúng" in phone.page(fields | {"code": "abc"})
+        assert 'value="Nông trại &amp; vườn"' in phone.page(fields | {"password": "short"})
+        assert "Đã lưu" in phone.page(fields)
+        assert node.wait() == 3, "it starts anew"
+
+        node.start()  # with a wrong code
+        page = until(phone.page, "the page again")
+        assert "Mã nhận trạm không đúng hoặc đã hết hạn" in page
+        typed = f"{shed.door.code[:5].lower()}-{shed.door.code[5:]}"
+        assert "Đã lưu" in phone.page(fields | {"code": typed})
+        assert node.wait() == 3
+
+        node.start()  # asks, and is let in
+        assert node.wait() == 3
+        written = json.loads((node.folder / "config.json").read_text())
+        assert (written["node"], written["eui64"]) == ("tb-07", NUMBER)
+        assert written["wifi"]["ssid"] == "Nông trại & vườn"
+        assert written["key"] == load(shed.file).nodes[0].key
+        assert shed.door.admitted == NUMBER
+        assert "mat khau" not in node.words()
+        node.start()
+        until(lambda: "node tb-07 of tan-binh starts" in node.words(), "the node itself")
+    finally:
+        node.kill()
