@@ -8,6 +8,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 SCRIPTS = (
     "ingest.py",
+    "flood.py",
     "page.py",
     "servers.py",
     "scan.py",

@@ -33,6 +33,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from nongso.gateway.budget import Budget
 from nongso.gateway.complaints import Complaints
 from nongso.gateway.errors import StoreBusy
+from nongso.gateway.floods import Floods
 from nongso.gateway.intake import ROOT, Intake, Letter, Sender, make_message, number_of
 from nongso.gateway.ledger import Accepted, Message, Refusal
 from nongso.gateway.settings import BusNode, GatewaySettings, Node
@@ -121,6 +122,8 @@ class Inbox:
             for leaf in ("ack", "down")
         }
         self._lost_told: dict[str, int] = {}
+        self._floods = Floods(ROOT, [node.slug for node in settings.nodes])
+        self._listens: set[str] = set()
         self._is_subscribed = False
         self._short_connections = 0
         self.connected_since: float | None = None
@@ -246,6 +249,8 @@ class Inbox:
         if sock in readable:
             self._read_burst(sock)
         if client.socket() is not None:
+            if self.is_connected():
+                self._listen()
             if client.want_write():
                 client.loop_write()
             client.loop_misc()
@@ -320,7 +325,20 @@ class Inbox:
             log.warning("the broker lets us in again")
         self._failures = 0
         self.connected_since = time.time()
-        client.subscribe(f"{ROOT}/#", 1)
+        # The session lasts: it may hold what was listened to when a node was left out.
+        self._listens = self._floods.all_filters() if flags.session_present else set()
+        self._listen(again=True)
+
+    def _listen(self, again: bool = False) -> None:
+        """Listen to what ``floods`` says, where that has changed."""
+        wanted = self._floods.filters(time.monotonic())
+        new = wanted if again else wanted - self._listens
+        gone = self._listens - wanted
+        if new:
+            self._client.subscribe([(word, 1) for word in sorted(new)])
+        if gone:
+            self._client.unsubscribe(sorted(gone))
+        self._listens = wanted
 
     def _on_disconnect(
         self, client: mqtt.Client, userdata: Any, flags: Any, reason: Any, properties: Any
@@ -416,6 +434,9 @@ class Inbox:
 
     def _judge(self, one: _Arrived, now: int) -> Letter | None:
         """Say what becomes of one message; ``None`` when there is nothing to keep of it."""
+        if self._floods.is_wild(one.topic, time.monotonic()):
+            detail = "its node sends more than can be read, and is not listened to for a while"
+            self._count(Refusal(one.topic, "too_many", detail, b""))
         if one.topic in self._own_words:
             return None
         if one.topic.endswith("/status") and self._intake.misplaced(one.topic) is None:

@@ -17,7 +17,11 @@ from pathlib import Path
 
 PROGRAMS = {"gateway": "nongso.gateway.run", "platform": "nongso.platform.run"}
 # Between two tries; ten times shorter than on a farm, so that a thousand outages take minutes.
-SHORT_WAITS = (("nongso.gateway.inbox", 1.0), ("nongso.gateway.uplink", 3.0))
+SHORT_WAITS = (
+    ("nongso.gateway.inbox", "LONGEST_WAIT_SECONDS", 1.0),
+    ("nongso.gateway.uplink", "LONGEST_WAIT_SECONDS", 3.0),
+    ("nongso.gateway.floods", "LEFT_OUT_SECONDS", 3.0),
+)
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["rooms", *PROGRAMS.values()])
 
@@ -48,8 +52,8 @@ def _run(room: str, settings_file: str, log: str, clock_file: str) -> None:
         offset = mmap.mmap(file.fileno(), 8, access=mmap.ACCESS_READ)
     real = time.time
     time.time = lambda: real() + struct.unpack("d", offset[:8])[0]
-    for name, seconds in SHORT_WAITS:
-        sys.modules[name].LONGEST_WAIT_SECONDS = seconds  # type: ignore[attr-defined]
+    for module, name, seconds in SHORT_WAITS:
+        setattr(sys.modules[module], name, seconds)
     run = importlib.import_module(PROGRAMS[room]).run
     sys.exit(run(Path(settings_file), **({"signer": False} if room == "platform" else {})))
 

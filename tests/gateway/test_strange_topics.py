@@ -13,6 +13,7 @@ from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from nongso.gateway.budget import Budget
+from nongso.gateway.floods import FLOOD, Floods
 from nongso.gateway.inbox import Inbox
 from nongso.gateway.settings import load
 
@@ -182,6 +183,42 @@ def test_a_node_that_floods_costs_the_others_nothing(
     assert flooding.told == {(7, seq) for seq in range(100)}, "what is not taken stays on the node"
     assert store.report()["rows"]["telemetry"] == 120
     assert caplog.text.count("sends more than is taken") == 1
+
+
+def test_a_wild_node_is_not_listened_to_for_a_while_and_then_again(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nongso.gateway.floods.FLOOD", 50)
+    monkeypatch.setattr("nongso.gateway.floods.LEFT_OUT_SECONDS", 1e6)
+    inbox = box.inbox(box.store())
+    wild, other = box.speaker(), box.speaker("tb-02")
+    for seq in range(400):
+        wild.send(message(seq))
+    until(lambda: inbox.refused["too_many"] == 1, "it is told, once")
+    until(lambda: inbox._listens == {"nongso/+/+/tb-02/+"}, "the others are listened to")
+    other.say(message(1, node="tb-02"))
+    until(lambda: other.told, "the other one is told")
+    inbox._floods._until["tb-01"] = 0.0  # its time is over
+    until(lambda: inbox._listens == {"nongso/#"}, "all are listened to")
+    wild.say(message(1000))
+    until(lambda: (7, 1000) in wild.told, "it is heard again")
+
+
+def test_who_stays_wild_is_left_out_for_longer_and_longer() -> None:
+    floods, now, waits = Floods("nongso", ["a", "b"]), 0.0, []
+    for _ in range(7):
+        wild = sum(floods.is_wild("nongso/1/f/a/up", now) for _ in range(3 * FLOOD))
+        assert wild == 1, "said once"
+        assert floods.filters(now) == {"nongso/+/+/b/+"}
+        began = now
+        while floods.left_out(now):
+            now += 1.0
+        waits.append(now - began)
+        assert floods.filters(now) == {"nongso/#"}
+    assert waits == [30.0, 60.0, 120.0, 240.0, 480.0, 600.0, 600.0]
+    now += 3600.0
+    assert any(floods.is_wild("nongso/1/f/a/up", now) for _ in range(FLOOD + 1))
+    assert not floods.left_out(now + 30.0), "an hour of calm is forgotten"
 
 
 def test_a_flood_of_megabytes_is_not_kept_in_memory(box: Box) -> None:
