@@ -88,6 +88,18 @@ def open_board(settings, is_trial=False):
 class _Board:
     folder = FOLDER
 
+    def carried(self):
+        """What outlived the last sleep."""
+        return self._machine.RTC().memory()
+
+    def carry(self, found):
+        """Keep this through the next sleep."""
+        self._machine.RTC().memory(found)
+
+    def sleep(self, ms):
+        """Sleep deeply, then start anew."""
+        self._machine.deepsleep(ms)
+
     def unix_seconds(self):
         """Wall clock in whole seconds, or ``None`` while nobody has set it."""
         seconds = int(time.time()) + _EPOCH
@@ -159,6 +171,10 @@ class RealBoard(_Board):
             raise SettingsError(
                 "config.json: board.model must be one of %s" % ", ".join(sorted(PINS))
             )
+        if self.model == "pico_w" and settings.sleep_every:
+            raise SettingsError(
+                "config.json: sleep_every needs an ESP32: a Pico W forgets everything asleep"
+            )
         self.pins = pins = PINS[self.model]
         scl = number(settings.board, "scl", 0, 48, pins["scl"])
         sda = number(settings.board, "sda", 0, 48, pins["sda"])
@@ -227,6 +243,14 @@ class RealBoard(_Board):
         t = time.gmtime(seconds - _EPOCH)
         self._machine.RTC().datetime((t[0], t[1], t[2], t[6], t[3], t[4], t[5], 0))
         self._is_clock_set = True
+
+    def sleep(self, ms):
+        """Cut the sensors' supply and the radio, sleep deeply, then start anew."""
+        if self._wlan is not None:
+            self._wlan.active(False)
+        if self._rail is not None:
+            self._rail.value(0)
+        super().sleep(ms)
 
     def feed(self):
         """Tell the watchdog that the node is well."""

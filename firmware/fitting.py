@@ -167,6 +167,10 @@ def fit_sensors(settings, board):
                 "config.json: no driver for the chip %r (%s)"
                 % (found["chip"], ", ".join(sorted(_CHIPS)))
             )
+        if settings.sleep_every and found["chip"] == "flow":
+            raise SettingsError(
+                "config.json: sensor flow: a node that sleeps (sleep_every) counts no pulses"
+            )
         sensor = make(found, board)
         ending = _ending(found)
         for series in sensor.series:

@@ -31,7 +31,10 @@ def main(slots):
         except (node_settings.SettingsError, OSError) as e:
             log.say("The node cannot start. %s" % e)
             sys.exit(1)
-        return asyncio.run(station.run())
+        starts_anew = asyncio.run(station.run())
+        if not starts_anew:
+            station.sleep()
+        return starts_anew
     except KeyboardInterrupt:
         log.say("node is interrupted; what is not acknowledged stays in the ring")
         return False

@@ -158,6 +158,18 @@ def test_a_board_that_nobody_knows_is_refused() -> None:
         real_board(model="esp8266")
 
 
+def test_a_node_that_cannot_sleep_well_is_told_why() -> None:
+    found = json.loads((boards.firmware_folder() / "config.example.json").read_text())
+    found.update(sleep_every=6, wifi={"ssid": "farm"}, sensors=[{"chip": "flow", "pulses": 450}])
+    found["board"] = {"model": "pico_w", "watchdog": False}
+    with pytest.raises(settings.SettingsError, match="needs an ESP32"):
+        board.RealBoard(settings.parse(json.dumps(found)))
+    found["board"]["model"] = "esp32"
+    parsed = settings.parse(json.dumps(found))
+    with pytest.raises(settings.SettingsError, match="counts no pulses"):
+        fitting.fit_sensors(parsed, board.RealBoard(parsed))
+
+
 def test_a_simulated_farm_says_which_chips_it_has() -> None:
     example = (boards.firmware_folder() / "config.example.json").read_text()
     config = {**json.loads(example), "board": {"simulated": "127.0.0.1:9"}}

@@ -376,3 +376,16 @@ def test_a_crash_is_kept_and_told_at_the_next_start(new_node: NewNode, broker: B
     node.start()
     until(lambda: "starts, boot" in node.words(), "the start")
     assert node.end() == 0
+
+
+@pytest.mark.walk
+def test_a_board_that_sleeps_wakes_as_itself(new_node: NewNode, gateway: Gateway) -> None:
+    node = new_node(sleep_every=2)
+    for _ in range(3):
+        node.start()
+        assert node.wait() == 3  # as a board that resets itself
+    until(lambda: len(boots(gateway)) == 1, "the samples")
+    until(lambda: gateway.numbers(boots(gateway)[0]) == {1, 2, 3}, "all of them")
+    assert node.words().count("starts, boot") == 3
+    assert not list((node.folder / "ring").iterdir())
+    assert not (node.folder / "crash.txt").exists()

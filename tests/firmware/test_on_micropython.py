@@ -22,6 +22,7 @@ ON_BOTH = [
     "firmware/test_life.py",
     "firmware/test_ntp.py",
     "firmware/test_orders.py",
+    "firmware/test_sleep.py",
     "firmware/test_chips_at_registers.py",
     "firmware/test_slots.py",
 ]

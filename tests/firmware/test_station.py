@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from slots import Slots
 from tests.firmware.conftest import Broker, Gateway, until
 
-from nongso.node import record, settings, station
+from nongso.node import record, settings, sleep, station
 from nongso.node.life import Life
 from nongso.node.ring import Ring
 from nongso.node.sampling import Sampler
@@ -52,6 +53,8 @@ class Board:
         self.fed = 0
         self.asked_time = 0
         self.server_time = NOW
+        self.memory = b""
+        self.slept: list[int] = []
         self.is_off = False
 
     async def join_network(self) -> None:
@@ -69,6 +72,15 @@ class Board:
 
     def feed(self) -> None:
         self.fed += 1
+
+    def carried(self) -> bytes:
+        return self.memory
+
+    def carry(self, found: bytes) -> None:
+        self.memory = found
+
+    def sleep(self, ms: int) -> None:
+        self.slept.append(ms)
 
     async def wait_for_switch_off(self) -> None:
         while not self.is_off:
@@ -280,3 +292,115 @@ def test_a_clock_that_runs_fast_is_set_back(
     hand.board.has_network = False
     until(lambda: hand.board.asked_time > asked + 2, "more questions")
     assert hand.failure is None
+
+
+class Sleeper:
+    """A node that sleeps, woken by hand, time after time."""
+
+    def __init__(self, config: dict[str, Any], folder: Path) -> None:
+        more = {"sleep_every": 3, "interval_seconds": 300, "awake_seconds": 10}
+        self.settings = settings.parse(json.dumps({**config, **more}))
+        self.board = Board(folder)
+        self.board.clock = NOW
+        self.life = Life(self.board.folder)
+
+    def wake(self) -> Station:
+        made = Station(
+            self.settings,
+            self.board,
+            Sampler([(Thermometer(), "")]),
+            Slots(self.board.folder),
+            self.life,
+        )
+
+        async def run() -> None:
+            assert not await asyncio.wait_for(made.run(), 20)
+
+        asyncio.run(run())
+        made.sleep()
+        return made
+
+    def flash(self) -> list[str]:
+        return sorted(path.name for path in (Path(self.board.folder) / "ring").iterdir())
+
+
+@pytest.fixture
+def sleeper(config: dict[str, Any], tmp_path: Path) -> Sleeper:
+    return Sleeper(config, tmp_path)
+
+
+def test_a_node_that_sleeps_sends_every_third_time_and_spares_its_flash(
+    sleeper: Sleeper, gateway: Gateway
+) -> None:
+    boots = {sleeper.wake().boot for _ in range(7)}
+    assert len(boots) == 1, "a wake is no new start"
+    until(lambda: gateway.numbers(*boots) == set(range(1, 8)), "all samples")
+    assert sleeper.flash() == []
+    assert len(sleeper.board.slept) == 7
+    assert all(1000 <= ms <= 300000 for ms in sleeper.board.slept)
+    times = [word for word, _ in gateway.status]
+    assert times.count("online") == 3
+    assert "offline" not in times, "who sleeps is not gone"
+
+
+def test_samples_wait_in_the_memory_that_outlives_the_sleep(
+    sleeper: Sleeper, gateway: Gateway
+) -> None:
+    boot = sleeper.wake().boot
+    sleeper.wake()
+    sleeper.wake()
+    until(lambda: gateway.numbers(boot) == {1}, "the first sample")
+    carried = sleep.unpack(sleeper.board.memory)
+    assert carried is not None
+    assert (carried.boot, carried.seq, len(carried.samples)) == (boot, 3, 2)
+
+
+def test_a_power_cut_between_two_sleeps_begins_a_new_boot(
+    sleeper: Sleeper, gateway: Gateway
+) -> None:
+    first = sleeper.wake().boot
+    sleeper.board.memory = b""
+    assert sleeper.wake().boot != first
+
+
+def test_without_a_gateway_the_node_sleeps_all_the_same_and_keeps_what_it_has(
+    sleeper: Sleeper, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.acknowledges = False
+    made = sleeper.settings._replace(awake_seconds=1)
+    sleeper.settings = made
+    boot = sleeper.wake().boot
+    assert sleeper.flash() == ["00000001.seg"]
+    for _ in range(2):
+        sleeper.wake()
+    assert sleeper.flash() == ["00000001.seg"], "the flash is touched when sending failed only"
+    gateway.acknowledges = True
+    sleeper.settings = made._replace(awake_seconds=10)
+    sleeper.wake()
+    until(lambda: gateway.numbers(boot) == {1, 2, 3, 4}, "all samples")
+
+
+def test_times_before_the_clock_was_known_go_on_through_the_sleep(
+    sleeper: Sleeper, gateway: Gateway
+) -> None:
+    sleeper.board.clock = None
+    sleeper.board.has_network = False
+    sleeper.settings = sleeper.settings._replace(awake_seconds=1)
+    boot = sleeper.wake().boot
+    sleeper.wake()
+    sleeper.wake()
+    sleeper.board.has_network = True
+    sleeper.settings = sleeper.settings._replace(awake_seconds=10)
+    sleeper.wake()
+    until(lambda: len(packs(gateway, boot)) >= 4, "all samples")
+    at = [payload.readings(pack, NOW)[0].at for pack in packs(gateway, boot)]
+    assert at[0] <= NOW - 3 * 299
+    assert all(290 <= later - earlier <= 310 for earlier, later in pairwise(at[:4]))
+
+
+def test_a_safe_start_does_not_sleep(sleeper: Sleeper, gateway: Gateway) -> None:
+    for _ in range(6):
+        sleeper.life.begin(False)
+    sleeper.board.is_off = True
+    sleeper.wake()
+    assert sleeper.board.slept == []

@@ -19,6 +19,8 @@ DEEPSLEEP_RESET = 4
 SOFT_RESET = 5
 
 BITTEN = "watchdog-bit"  # lies in the board's folder when the watchdog has ended its last run
+ASLEEP = "asleep"  # lies there while the board sleeps
+_MEMORY = "rtc-memory"
 RESET_STATUS = 3  # exit status of a simulated board that resets itself: start it again
 
 _TIMEOUT_SECONDS = 2
@@ -213,12 +215,45 @@ def reset() -> None:
 
 
 def reset_cause() -> int:
-    """Return why the board started: the watchdog, or it was just switched on."""
-    try:
-        os.remove(BITTEN)
-    except OSError:
-        return PWRON_RESET
-    return WDT_RESET
+    """Return why the board started: the watchdog, the end of a sleep, or it was switched on."""
+    if not _cause:
+        for trace, cause in ((BITTEN, WDT_RESET), (ASLEEP, DEEPSLEEP_RESET)):
+            try:
+                os.remove(trace)
+            except OSError:
+                continue
+            _cause.append(cause)
+        if not _cause:
+            _cause.append(PWRON_RESET)
+            RTC().memory(b"")
+    return _cause[0]
+
+
+_cause: list[int] = []
+
+
+def deepsleep(ms: int) -> None:
+    """Stand still, then end the process; whoever runs the simulated board starts it again."""
+    with open(ASLEEP, "w"):
+        pass
+    time.sleep(ms / 1000)
+    reset()
+
+
+class RTC:
+    """The memory that outlives a sleep, in a file; the clock is the machine's."""
+
+    def memory(self, found: bytes | None = None) -> bytes:
+        """Keep up to 2 KB, or return what is kept."""
+        if found is not None:
+            with open(_MEMORY, "wb") as file:
+                file.write(found[:2048])
+            return found
+        try:
+            with open(_MEMORY, "rb") as file:
+                return file.read()
+        except OSError:
+            return b""
 
 
 def unique_id() -> bytes:

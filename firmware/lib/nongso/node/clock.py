@@ -27,10 +27,12 @@ class Clock:
         unix_seconds: "Callable[[], int | None]",
         ticks: "Callable[[], int]" = ticks_ms,
         diff: "Callable[[int, int], int]" = ticks_diff,
+        uptime: int = 0,
     ) -> None:
+        """``uptime``: seconds that this boot has lasted before its last sleep ended."""
         self._ticks, self._diff = ticks, diff
         self._last = ticks()
-        self._ms = 0
+        self._ms = uptime * 1000
         self.unix = unix_seconds
 
     def uptime(self) -> int:

@@ -74,7 +74,7 @@ def split(kind: int, body: bytes) -> "list[tuple[bytes, int]]":
     return found
 
 
-def _frame_at(found: bytes, start: int) -> "tuple[int, bytes, int] | None":
+def frame_at(found: bytes, start: int) -> "tuple[int, bytes, int] | None":
     """Return kind, body and end of the whole frame at this place, or ``None``."""
     if len(found) - start < AROUND or found[start] != _MAGIC:
         return None
@@ -99,7 +99,7 @@ def read(file: "BinaryIO", offset: int) -> "tuple[int, bytes, int, int] | None":
     if len(head) == AROUND and head[0] == _MAGIC:
         length = struct.unpack_from("<H", head, 2)[0]
         if length <= MAX_BODY:
-            found = _frame_at(head + file.read(length), 0)
+            found = frame_at(head + file.read(length), 0)
             if found is not None:
                 return found[0], found[1], offset + found[2], 0
         file.seek(offset)
@@ -107,7 +107,7 @@ def read(file: "BinaryIO", offset: int) -> "tuple[int, bytes, int, int] | None":
     else:
         rest = head + file.read()
     for start in range(1, len(rest) - AROUND + 1):
-        found = _frame_at(rest, start)
+        found = frame_at(rest, start)
         if found is not None:
             return found[0], found[1], offset + found[2], start
     return None

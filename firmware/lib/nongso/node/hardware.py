@@ -44,6 +44,15 @@ class Board(Protocol):
     def feed(self) -> None:
         """Tell the watchdog that the node is well."""
 
+    def carried(self) -> bytes:
+        """What ``carry`` kept through the last sleep; anything after a power cut."""
+
+    def carry(self, found: bytes) -> None:
+        """Keep this through the next sleep (``nongso.node.sleep``)."""
+
+    def sleep(self, ms: int) -> None:
+        """Sleep deeply, then start anew; on a real board this does not return."""
+
     async def wait_for_switch_off(self) -> None:
         """Return when somebody switches the board off; on most boards never."""
 

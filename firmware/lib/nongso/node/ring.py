@@ -114,6 +114,11 @@ class Ring:
         """Return what is in memory only, oldest first, for a memory that outlives a sleep."""
         return list(self._tail)
 
+    def is_empty(self) -> bool:
+        """Say whether everything may be and is forgotten."""
+        newest = (self._segments[-1], self._size) if self._segments else (0, 0)
+        return not self._tail and self._oldest >= newest
+
     def read(self) -> "Item | None":
         """Return the next sample that was not read yet, oldest first; ``None`` at the end."""
         while True:

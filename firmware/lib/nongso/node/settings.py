@@ -22,6 +22,8 @@ Settings = namedtuple(
         "resend_seconds",
         "ring_bytes",
         "samples_in_memory",  # at most so many wait for the flash: what a power cut may take
+        "sleep_every",  # samples between two connections of a node that sleeps; 0: it never does
+        "awake_seconds",  # at most, whatever happens
         "sensors",  # as written: each chip's own keys are checked by board and driver
         "board",
         "wifi",
@@ -121,6 +123,8 @@ def parse(text: str) -> Settings:
         _number("", found, "resend_seconds", 1, 3600, 15),
         _number("", found, "ring_bytes", 16384, 1 << 30, 262144),
         _number("", found, "samples_in_memory", 1, 20, 10),
+        _number("", found, "sleep_every", 0, 60, 0),
+        _number("", found, "awake_seconds", 10, 600, 60),
         sensors,
         _get("", found, "board", dict, {}),
         _get("", found, "wifi", dict, {}),

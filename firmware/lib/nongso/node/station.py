@@ -3,7 +3,7 @@
 import asyncio
 import gc
 
-from nongso.node import record
+from nongso.node import record, sleep
 from nongso.node.calibration import Calibration
 from nongso.node.clock import Clock, Origins
 from nongso.node.interpreter import (
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _FEED_MS = 2000  # the RP2's watchdog bites after at most 8.4 s
 _LONGEST_HUSH_MS = 120000
+_NEVER = 1 << 30
 _CLOCK_MS = 21600000  # cheap crystals lose a second in six hours
 _CLOCK_AGAIN_MS = 600000
 _BROKER_PATIENCE_MS = 900000  # then a start anew may help a chip whose radio hangs
@@ -50,18 +51,28 @@ class Station:
         self._board, self._sampler, self._life = board, sampler, life
         self._began_at = ticks_ms()
         self._interval_ms = settings.interval_seconds * 1000
-        self.boot = random_bits(30)
-        self._seq = 0
+        self._sleep_every, self._awake_ms = settings.sleep_every, settings.awake_seconds * 1000
+        carried = sleep.unpack(board.carried()) if self._sleep_every else None
+        self.boot = random_bits(30) if carried is None else carried.boot
+        self._seq = 0 if carried is None else carried.seq
+        self._waiting = self._sleep_every if carried is None else carried.waiting
         self._ring = Ring(
-            board.folder + "/ring", settings.ring_bytes, batch=settings.samples_in_memory
+            board.folder + "/ring",
+            settings.ring_bytes,
+            # A node that sleeps decides by itself what goes to the flash.
+            batch=_NEVER if self._sleep_every else settings.samples_in_memory,
         )
-        self._clock = Clock(board.unix_seconds)
+        for heading, body in carried.samples if carried is not None else ():
+            self._ring.append(heading, body)
+        self._clock = Clock(board.unix_seconds, uptime=carried.uptime if carried else 0)
         self._origins = Origins(board.folder)
         self._has_untimed = False
         self._alive_at = ticks_ms()
         self._ended = asyncio.Event()
         self._failure: Exception | None = None
         self._starts_anew = False
+        self._is_tired = False
+        self._may_connect = asyncio.Event()
         self._heading = record.pack_heading(self.boot, board.simulated, sampler.columns)
         self._clock_trouble = Trouble("clock")
         orders = Orders(sampler, Calibration(board.folder), self._clock.unix)
@@ -90,11 +101,15 @@ class Station:
 
         Raises what ended a part of the node.
         """
+        if self._sleep_every and not self._life.is_safe:
+            first = self._sample_and_send()
+        else:
+            first = self._be_safe() if self._life.is_safe else self._keep_sampling()
         tasks = [
             asyncio.create_task(self._until_it_ends(part))
             for part in (
-                self._be_safe() if self._life.is_safe else self._keep_sampling(),
-                self._uplink.run(),
+                first,
+                self._connect(),
                 self._watch(),
                 self._keep_time(),
                 self._board.wait_for_switch_off(),
@@ -104,12 +119,54 @@ class Station:
         await self._ended.wait()
         for task in tasks:
             task.cancel()
-        self._ring.flush()
-        await self._uplink.say_goodbye()
-        say("node ends; what is not acknowledged stays in the ring")
+        if self._is_tired:
+            await self._uplink.say_goodbye(is_off=False)
+        else:
+            self._ring.flush()
+            await self._uplink.say_goodbye()
+            say("node ends; what is not acknowledged stays in the ring")
         if self._failure is not None:
             raise self._failure
         return self._starts_anew
+
+    def sleep(self) -> None:
+        """Go to sleep if the node is one that sleeps and nothing else ended its run."""
+        if not self._is_tired:
+            return
+        ms = max(1000, self._interval_ms - ticks_diff(ticks_ms(), self._began_at))
+        wakes_at = self._clock.uptime() + ms // 1000
+        try:
+            carried = sleep.pack(self.boot, self._seq, wakes_at, self._waiting, self._ring.tail())
+        except ValueError:
+            self._ring.flush()
+            carried = sleep.pack(self.boot, self._seq, wakes_at, self._waiting, [])
+        self._board.carry(carried)
+        self._board.sleep(ms)
+
+    async def _sample_and_send(self) -> None:
+        """Measure once, and connect when enough is waiting; then sleep, whatever came of it."""
+        await self._sample()
+        self._waiting += 1
+        if self._waiting >= self._sleep_every:
+            self._waiting = 0
+            self._may_connect.set()
+            while (
+                not self._ring.is_empty()
+                and ticks_diff(ticks_ms(), self._began_at) < self._awake_ms
+            ):
+                self._alive_at = ticks_ms()
+                await sleep_ms(50)
+            if not self._ring.is_empty():
+                say("not everything could be sent in time: it goes to the flash")
+                self._ring.flush()
+                self._keep_origin()
+        self._life.good()
+        self._is_tired = True
+
+    async def _connect(self) -> None:
+        if self._sleep_every and not self._life.is_safe:
+            await self._may_connect.wait()
+        await self._uplink.run()
 
     async def _try_new_version(self) -> None:
         await self._uplink.updates.run()
@@ -192,8 +249,15 @@ class Station:
             self._clock_trouble.failed("not set yet; times count from now")
         elif self._has_untimed:
             self._has_untimed = False
-            try:
-                self._origins.remember(self.boot, unix - uptime)
-            except OSError as e:
-                say("cannot keep when this boot began (%s)" % e)
+            self._keep_origin()
             self._clock_trouble.well("known")
+
+    def _keep_origin(self) -> None:
+        """Keep when this boot began, for what it measured before the clock was known."""
+        unix = self._clock.unix()
+        if unix is None or self._origins.of(self.boot) is not None:
+            return
+        try:
+            self._origins.remember(self.boot, unix - self._clock.uptime())
+        except OSError as e:
+            say("cannot keep when this boot began (%s)" % e)

@@ -104,9 +104,11 @@ class Uplink:
             await sleep_ms(pause_ms + random_bits(8) * pause_ms // 512)
             pause_ms = min(pause_ms * 2, _LONGEST_PAUSE_MS)
 
-    async def say_goodbye(self) -> None:
-        """Tell the broker that the node goes offline on purpose."""
-        if self._client.is_open:
+    async def say_goodbye(self, is_off: bool = True) -> None:
+        """Close the link; tell that the node goes offline on purpose, unless it only sleeps."""
+        if self._client.is_open and not is_off:
+            await self._client.close()
+        elif self._client.is_open:
             try:
                 await self._client.publish(self._status, topics.OFFLINE, retain=True, sure=False)
             except LinkLost:
