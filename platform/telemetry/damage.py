@@ -46,8 +46,14 @@ _CHUNK = 1000
 _LAST = 1 << 40
 
 
-def is_damage(error: sqlite3.DatabaseError) -> bool:
+# What flies while SQLite reads: of a spoilt name its own complaint is no text.
+COMPLAINTS = (sqlite3.DatabaseError, UnicodeDecodeError)
+
+
+def is_damage(error: Exception) -> bool:
     """Say whether SQLite complains of the file's contents, not of the disk or of other writers."""
+    if isinstance(error, UnicodeDecodeError):
+        return True
     if any(words in str(error) for words in _WORDS):
         return True
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -68,7 +74,7 @@ def found_in(file: Path) -> str:
             sqlite3.connect(file, timeout=10, check_same_thread=False)
         ) as connection:
             return _checked(connection, file)
-    except sqlite3.DatabaseError as error:
+    except COMPLAINTS as error:
         if is_damage(error):
             return str(error)
         raise TelemetryError(f"{file}: {error}") from error
@@ -154,7 +160,7 @@ def readable(aside: Path) -> Iterator[list[Row]]:
     """Yield what can still be read of a damaged file, without changing it; rows may repeat."""
     found: dict[int, Series] = {}
     is_whole = False
-    with contextlib.suppress(sqlite3.DatabaseError):
+    with contextlib.suppress(*COMPLAINTS):
         uri = f"{aside.resolve().as_uri()}?mode=ro"
         with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=1)) as old:
             found, is_whole = _readable_series(old)
@@ -201,7 +207,7 @@ def _readable_series(old: sqlite3.Connection) -> tuple[dict[int, Series], bool]:
                     one = Series(*rest)
                     if metric_of(one.name) is not None:
                         series.setdefault(number, one)
-        except sqlite3.DatabaseError:
+        except COMPLAINTS:
             errors += 1
     return {**found[1], **found[0]}, not errors and found[0] == found[1]
 
@@ -225,7 +231,7 @@ def _readable_rows(old: sqlite3.Connection, number: int, series: Series) -> Iter
                     if _is_plausible(series, value, mark):
                         rows.append(Row(series, at, value, mark))
             is_end = count < _CHUNK
-        except sqlite3.DatabaseError:
+        except COMPLAINTS:
             is_end = False
         if rows:
             yield rows
@@ -243,7 +249,7 @@ def _readable_blocks(old: sqlite3.Connection, number: int, series: Series) -> It
     while True:
         try:
             row = found.fetchone()
-        except sqlite3.DatabaseError:  # also where the file is older than sealed days
+        except COMPLAINTS:  # also where the file is older than sealed days
             return
         if row is None:
             return

@@ -141,7 +141,7 @@ class SqliteTelemetry(History):
             self._prepare()
             self._watch = Watch(file)
             self._inode = file.stat().st_ino
-        except (sqlite3.DatabaseError, OSError) as error:
+        except (*damage.COMPLAINTS, OSError) as error:
             self._close_all()
             raise TelemetryError(f"{file}: {error}") from error
         except BaseException:
@@ -236,10 +236,10 @@ class SqliteTelemetry(History):
             yield
         except sqlite3.ProgrammingError:
             raise  # a mistake of ours
-        except sqlite3.DatabaseError as error:
+        except damage.COMPLAINTS as error:
             raise self._shut(error) from error
 
-    def _shut(self, error: sqlite3.DatabaseError) -> TelemetryAway:
+    def _shut(self, error: Exception) -> TelemetryAway:
         if not damage.is_damage(error):
             return TelemetryAway(f"{self.file.name} cannot be used now: {error}")
         if not self._trouble:
@@ -268,7 +268,7 @@ class SqliteTelemetry(History):
         try:
             yield
         finally:
-            with suppress(sqlite3.DatabaseError):  # it has only read
+            with suppress(*damage.COMPLAINTS):  # it has only read
                 self._reader.execute("COMMIT")
 
     def _damaged(self, place: int, error: BlockDamaged) -> None:
@@ -308,7 +308,7 @@ class SqliteTelemetry(History):
                 self._watch.wrote(aside=aside)
             except BaseException:
                 self._ids.clear()
-                with suppress(sqlite3.DatabaseError):  # what was wrong before says more
+                with suppress(*damage.COMPLAINTS):  # what was wrong before says more
                     self._writer.execute("ROLLBACK")
                 raise
 

@@ -157,13 +157,15 @@ def report(tier: str, names: list[str], state: State) -> str:
     out = []
     for name in names:
         campaign, count = CAMPAIGNS[name], state.count(name)
+        if not state.of(name):
+            continue
         failed = [line["seed"] for line in state.of(name) if line["failure"]]
         hours = sum(line["seconds"] for line in state.of(name)) / 3600
         out += [
             f"{name}: {campaign.about}",
             f"  {count[campaign.unit]} of {getattr(campaign, tier)} {campaign.unit}, "
             f"{len(state.of(name))} seeds, {hours:.2f} h, "
-            + (f"FAILED: seeds {failed}" if failed else "nothing lost, nothing twice"),
+            + (f"FAILED: seeds {failed}" if failed else "0 lost, 0 twice, 0 corrupt"),
             *(f"  {what}: {many}" for what, many in sorted(count.items())),
         ]
     return "\n".join(out) + "\n"

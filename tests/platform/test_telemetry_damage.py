@@ -126,6 +126,15 @@ def test_whatever_happens_to_the_file_the_store_opens_and_keeps_the_damaged_one(
     assert aside_so_often > (0 if harm is flip_bits else 15)
 
 
+def test_a_spoilt_name_of_a_table_is_damage(tmp_path: Path) -> None:
+    def spoil(found: bytearray, dice: random.Random) -> None:
+        at = found.index(b"tabletallytally")
+        found[at + 5] = 0xD5
+
+    whole = season(tmp_path).read_bytes()
+    assert opens_anyway(whole, spoil, random.Random(1), tmp_path / "spoilt")
+
+
 @pytest.mark.parametrize("harm", HARMS)
 def test_damage_while_running_has_a_name_and_is_told_once(
     tmp_path: Path,
