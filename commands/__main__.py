@@ -158,6 +158,14 @@ def _import_remove(args: argparse.Namespace) -> int:
     return foreign_house.command(_platform_of(args), args.greenhouse, args.yes)
 
 
+def _export_readings(args: argparse.Namespace) -> int:
+    from nongso.platform import exporting
+
+    return exporting.command(
+        _platform_of(args), args.greenhouse, args.since, args.until, args.metric, args.file
+    )
+
+
 def _platform_of(args: argparse.Namespace) -> "Settings":
     from nongso.platform import settings
 
@@ -330,7 +338,26 @@ def parser() -> Parser:
     gone.add_argument(
         "--yes", action="store_true", help="really remove it; without, it is only counted"
     )
-    for loads in (readings, gone):
+    exports = kinds.group(rooms, "export", "write data for other programs")
+    written = kinds.add(
+        exports, "readings", _export_readings, "write a greenhouse's readings as CSV", data
+    )
+    written.add_argument("--greenhouse", required=True, metavar="SLUG", help="its slug")
+    written.add_argument(
+        "--since", type=kinds.day, default=0, metavar="DATE", help="first day, as 2026-03-01"
+    )
+    written.add_argument(
+        "--until",
+        type=kinds.day_after,
+        default=1 << 40,
+        metavar="DATE",
+        help="last day, which is in it",
+    )
+    written.add_argument("--metric", metavar="NAME", help="only this one, such as air_temperature")
+    written.add_argument(
+        "file", nargs="?", type=kinds.path, metavar="FILE", help="left out: standard output"
+    )
+    for loads in (readings, gone, written):
         loads.add_argument(
             "--settings", type=kinds.path, metavar="FILE", help="platform.json, if not in --data"
         )

@@ -4,6 +4,7 @@ Everything here ends with status 2 before any work begins.
 """
 
 import argparse
+import datetime
 import difflib
 import importlib.metadata
 import math
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 
 LONGEST_SECONDS = 86400
 FASTEST = 3600
+FARM = datetime.timezone(datetime.timedelta(hours=7))  # no daylight saving in Viet Nam
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -90,6 +92,20 @@ def speed(text: str) -> float:
     if not 1 <= found <= FASTEST:
         raise argparse.ArgumentTypeError(f"{text!r} is not a speed: 1 to {FASTEST}")
     return found
+
+
+def day(text: str) -> int:
+    """A day, as the Unix time at which it begins on the farm."""
+    try:
+        found = datetime.date.fromisoformat(text)
+        return int(datetime.datetime(found.year, found.month, found.day, tzinfo=FARM).timestamp())
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"{text!r} is no day, like 2026-03-01") from None
+
+
+def day_after(text: str) -> int:
+    """A last day, as the Unix time at which it is over."""
+    return day(text) + 86400
 
 
 def _number(text: str) -> float:

@@ -28,11 +28,12 @@ def csv_text(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     out = io.StringIO(newline="")
     table = csv.writer(out)
     for row in (head, *rows):
-        table.writerow([_harmless(cell) for cell in row])
+        table.writerow([harmless(cell) for cell in row])
     return "\ufeff" + out.getvalue()
 
 
-def _harmless(cell: Cell) -> Cell:
+def harmless(cell: Cell) -> Cell:
+    """Return a cell that no spreadsheet takes for a formula."""
     if isinstance(cell, str) and cell.lstrip(" \u00a0").startswith(_DANGEROUS):
         return "'" + cell
     return cell

@@ -27,6 +27,7 @@ from nongso.platform.telemetry.interface import (
     TelemetryDamaged,
     TelemetryError,
     Written,
+    local_day,
 )
 from nongso.platform.telemetry.sqlite import SqliteTelemetry
 
@@ -47,6 +48,7 @@ __all__ = [
     "Written",
     "install",
     "keep_house",
+    "local_day",
     "open_telemetry",
     "telemetry",
 ]
