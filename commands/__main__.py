@@ -344,14 +344,18 @@ def parser() -> Parser:
     )
     written.add_argument("--greenhouse", required=True, metavar="SLUG", help="its slug")
     written.add_argument(
-        "--since", type=kinds.day, default=0, metavar="DATE", help="first day, as 2026-03-01"
+        "--since",
+        type=kinds.day,
+        default=0,
+        metavar="DATE",
+        help="first day, as 2026-03-01 (default: the first there is)",
     )
     written.add_argument(
         "--until",
         type=kinds.day_after,
         default=1 << 40,
         metavar="DATE",
-        help="last day, which is in it",
+        help="last day, itself included (default: the last there is)",
     )
     written.add_argument("--metric", metavar="NAME", help="only this one, such as air_temperature")
     written.add_argument(
