@@ -35,6 +35,7 @@ _MADE_ANEW = ("lock", ".probe", "mosquitto.db", "mosquitto.db.new")
 _ENDS = ("-wal", "-shm", "-journal", ".lock", ".sock", ".part", ".new", ".log", ".tmp")
 _DATABASE = ".sqlite"
 _OF_GATEWAY = ("store.sqlite",)
+_KEYS = (f"{PLATFORM}/sealing.keys", f"{PLATFORM}/log/keys", f"{PLATFORM}/log/keys.new")
 
 Say = Callable[[str], None]
 
@@ -47,6 +48,7 @@ class Wanted:
     data: Path | None = None
     platform: Path | None = None
     gateway: Path | None = None
+    keys: bool = True  # also those that open what is sealed, and that sign the public log
 
 
 @dataclass
@@ -56,6 +58,7 @@ class _Work:
     out: Writer
     scratch: Path
     say: Say
+    but: tuple[str, ...] = ()  # files that are not wanted
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -87,7 +90,7 @@ def run(wanted: Wanted, say: Say) -> Path:
     try:
         with tempfile.TemporaryDirectory(prefix=".nongso-backup-", dir=to.parent) as scratch:
             with Writer(part) as out:
-                work = _Work(out, Path(scratch), say)
+                work = _Work(out, Path(scratch), say, () if wanted.keys else _KEYS)
                 _take_all(work, wanted, house)
                 out.finish(work.facts | {"notes": work.notes})
             say("Reading it again…")
@@ -233,7 +236,8 @@ def _take_platform(work: _Work, settings_file: Path) -> None:
     work.add(f"{PLATFORM}/platform.json", settings_file)
     others = [p.parent for p in loaded.folder.glob("*/gateway.json")]
     _take_folder(work, loaded.folder, PLATFORM, [settings_file, *others], snapshots.copy_file)
-    if not work.out.has(f"{PLATFORM}/{settings.KEYS_FILE}") and loaded.keys_file.exists():
+    seals = f"{PLATFORM}/{settings.KEYS_FILE}"
+    if not work.out.has(seals) and loaded.keys_file.exists() and seals not in work.but:
         work.add(f"{PLATFORM}/{settings.KEYS_FILE}", loaded.keys_file)
 
 
@@ -260,6 +264,9 @@ def _take_folder(
         inside = str(file.relative_to(folder))
         called = f"{name}/{inside}" if name else inside
         if work.out.has(called):
+            continue
+        if called in work.but:
+            work.notes.append(f"{called}, by your wish: put your own copy of it back.")
             continue
         if file.suffix == _DATABASE:
             if copy_database is not None and file.name not in _OF_GATEWAY:

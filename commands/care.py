@@ -22,7 +22,8 @@ def _backup(args: argparse.Namespace) -> int:
         data = HOUSE
     elif data is not None and (args.platform or args.gateway):
         args.parser.error("--data is a whole house; name either it or settings files")
-    print(backup.run(backup.Wanted(args.to, data, args.platform, args.gateway), _say))
+    wanted = backup.Wanted(args.to, data, args.platform, args.gateway, not args.without_keys)
+    print(backup.run(wanted, _say))
     return 0
 
 
@@ -100,6 +101,11 @@ def add(rooms: "argparse._SubParsersAction[Parser]") -> None:
         required=True,
         metavar="FILE",
         help="the new file, or a folder in which it gets a dated name; never overwritten",
+    )
+    backup.add_argument(
+        "--without-keys",
+        action="store_true",
+        help="leave out the keys that open sealed secrets and those that sign the public log",
     )
     _add_places(backup)
     restore = kinds.add(

@@ -18,7 +18,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "farm-box.md"
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Path:
-    file = tmp_path / "gateway.json"
+    file = tmp_path / "gateway" / "gateway.json"
     words = ["--gateway", "tan-binh", "--name", "Tủ", "--platform", "https://nongso.example.vn"]
     assert main(["gateway", "init", "--settings", str(file), *words]) == 0
     return file

@@ -19,7 +19,7 @@ from postgresql_server import Server
 from test_moving_records import contents, filled  # noqa: F401
 
 from nongso.commands import backup, restore
-from nongso.commands.archive import DamagedBackup
+from nongso.commands.archive import Archive, DamagedBackup
 from nongso.commands.errors import CommandError
 from nongso.gateway import run as gateway_run
 from nongso.gateway.settings import load as gateway_settings
@@ -106,6 +106,27 @@ def test_everything_is_there_again_and_only_its_owner_reads_it(
         assert len(again.rows(True, 100, 1 << 20)[1]) == 1
     finally:
         again.close()
+
+
+def test_keys_that_are_kept_elsewhere_are_left_out_and_named(farm: Place, tmp_path: Path) -> None:
+    farm.settings.keys_file.write_text("the key\n")
+    (farm.settings.folder / "log").mkdir()
+    (farm.settings.folder / "log" / "keys").write_text("the log's")
+    (farm.settings.folder / "log" / "last").write_text("what was signed")
+    settings_file = written(farm.settings)
+    whole = backup.run(
+        backup.Wanted(tmp_path / "whole.zip", platform=settings_file), lambda _text: None
+    )
+    said: list[str] = []
+    less = backup.run(
+        backup.Wanted(tmp_path / "less.zip", platform=settings_file, keys=False), said.append
+    )
+    keys = {"platform/sealing.keys", "platform/log/keys"}
+    with Archive(whole) as one, Archive(less) as other:
+        assert set(one.files) - set(other.files) == keys
+        assert other.has("platform/log/last")
+    for key in keys:
+        assert any("NOT IN IT" in line and key in line for line in said)
 
 
 def test_a_copy_made_while_gateway_and_clerks_write_is_of_one_moment(
