@@ -11,12 +11,14 @@ import json
 import logging
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +31,7 @@ import platform_store
 import yard
 
 MOST_SECONDS_A_SEED = 900
+MOST_FAILURES = 20
 MEMORY = Path("/dev/shm")
 
 
@@ -105,7 +108,13 @@ class State:
                 file.write(json.dumps(line) + "\n")
 
     def of(self, campaign: str) -> list[dict[str, Any]]:
-        return [line for line in self.lines if line["campaign"] == campaign]
+        """Return what became of each seed when it was played last."""
+        return list(
+            {line["seed"]: line for line in self.lines if line["campaign"] == campaign}.values()
+        )
+
+    def failed(self, campaign: str) -> list[int]:
+        return [line["seed"] for line in self.of(campaign) if line["failure"]]
 
     def count(self, campaign: str) -> Counter[str]:
         total: Counter[str] = Counter()
@@ -122,34 +131,47 @@ def replay(campaign: str, seed: int) -> str:
 
 
 def play_all(tier: str, names: list[str], state: State, end: float) -> None:
-    """Play each campaign in turn, a seed each, until all have enough or the time is over."""
+    """Play what failed before; then each campaign in turn, a seed each, until all have enough."""
+    for name in names:
+        for seed in state.failed(name):
+            play_one(name, seed, state)
     waiting = list(names)
-    while waiting and time.monotonic() < end:
+    while waiting:
         for name in list(waiting):
-            if state.count(name)[CAMPAIGNS[name].unit] >= getattr(CAMPAIGNS[name], tier):
+            is_enough = state.count(name)[CAMPAIGNS[name].unit] >= getattr(CAMPAIGNS[name], tier)
+            if is_enough or len(state.failed(name)) >= MOST_FAILURES:
                 waiting.remove(name)
                 continue
-            seed, began = state.next_seed(name), time.monotonic()
-            count, failure = play(name, seed)
-            seconds = round(time.monotonic() - began, 1)
-            state.add(
-                {
-                    "campaign": name,
-                    "seed": seed,
-                    "count": count,
-                    "seconds": seconds,
-                    "at": int(time.time()),
-                    "failure": failure,
-                }
-            )
-            if failure:
-                print(f"{failure}\nAgain: {replay(name, seed)}", flush=True)
-                if len([line for line in state.of(name) if line["failure"]]) >= 20:
-                    waiting.remove(name)
-            else:
-                print(f"{name} {seed}: {dict(count)}, {seconds} s", flush=True)
             if time.monotonic() > end:
                 return
+            play_one(name, state.next_seed(name), state)
+
+
+def play_one(name: str, seed: int, state: State) -> None:
+    """Play a seed, write down what came of it, and say it."""
+    began = time.monotonic()
+    count, failure = play(name, seed)
+    seconds = round(time.monotonic() - began, 1)
+    line = {"campaign": name, "seed": seed, "count": count, "seconds": seconds}
+    state.add(line | {"at": int(time.time()), "version": version(), "failure": failure})
+    if failure:
+        print(f"{failure}\nAgain: {replay(name, seed)}", flush=True)
+    else:
+        print(f"{name} {seed}: {dict(count)}, {seconds} s", flush=True)
+
+
+@cache
+def version() -> str:
+    """Return the commit that is played."""
+    said = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+        cwd=Path(__file__).parent,
+    )
+    return said.stdout.strip()
 
 
 def report(tier: str, names: list[str], state: State) -> str:
@@ -159,12 +181,12 @@ def report(tier: str, names: list[str], state: State) -> str:
         campaign, count = CAMPAIGNS[name], state.count(name)
         if not state.of(name):
             continue
-        failed = [line["seed"] for line in state.of(name) if line["failure"]]
-        hours = sum(line["seconds"] for line in state.of(name)) / 3600
+        failed = state.failed(name)
+        minutes = sum(line["seconds"] for line in state.of(name)) / 60
         out += [
             f"{name}: {campaign.about}",
             f"  {count[campaign.unit]} of {getattr(campaign, tier)} {campaign.unit}, "
-            f"{len(state.of(name))} seeds, {hours:.2f} h, "
+            f"{len(state.of(name))} seeds, {minutes:.1f} min, "
             + (f"FAILED: seeds {failed}" if failed else "0 lost, 0 twice, 0 corrupt"),
             *(f"  {what}: {many}" for what, many in sorted(count.items())),
         ]
@@ -185,15 +207,12 @@ def main() -> int:
     state = State(asked.state)
     if asked.seed is not None:
         for name in names:
-            count, failure = play(name, asked.seed)
-            state.add({"campaign": name, "seed": asked.seed, "count": count, "seconds": 0.0})
-            state.lines[-1]["failure"] = failure
-            print(failure or dict(count))
+            play_one(name, asked.seed, state)
     elif not asked.report:
         play_all(asked.tier, names, state, time.monotonic() + asked.seconds)
     if asked.seed is None:
         print(report(asked.tier, names, state), end="")
-    return int(any(line["failure"] for line in state.lines))
+    return int(any(state.failed(name) for name in names))
 
 
 if __name__ == "__main__":
