@@ -119,6 +119,8 @@ def _process(loaded: Settings, file: Path) -> Iterator[Finding]:
             f"platform: files of readings were set aside: {len(readings['set_aside'])}",
             "keep them; if it happens again, change the disk",
         )
+    for note in readings.get("notes") or ():
+        yield look(f"platform: readings: {note}", "docs/telemetry.md, docs/sealed-days.md")
     log = told.get("log") or {}
     if log.get("trouble"):
         yield wrong(f"public log: {log['trouble']}", "docs/proof.md, The keys")
