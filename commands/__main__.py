@@ -114,6 +114,15 @@ def _gateway_platform(args: argparse.Namespace) -> int:
     return 0
 
 
+def _gateway_broker(args: argparse.Namespace) -> int:
+    from nongso.gateway import broker, settings
+
+    folder = broker.first_files(settings.load(args.settings), args.listen)
+    print(f"Written: {folder}. Mosquitto runs with: mosquitto -c {folder}/mosquitto.conf")
+    print("Let each station in with: nongso node deploy --help")
+    return 0
+
+
 def _gateway_takeover(args: argparse.Namespace) -> int:
     from nongso.gateway import run
 
@@ -302,6 +311,16 @@ def parser() -> Parser:
         _gateway_takeover,
         "let this machine take over a lost gateway's settings and store",
         settings,
+    )
+    files = kinds.add(
+        gateway, "broker", _gateway_broker, "write the broker's files of a new gateway", settings
+    )
+    files.add_argument(
+        "--listen",
+        type=kinds.host,
+        default="0.0.0.0",
+        metavar="ADDRESS",
+        help="where stations reach it (default: 0.0.0.0, every network of this machine)",
     )
     care.add_update(gateway, settings)
     init = kinds.add(

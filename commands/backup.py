@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # imported when a backup has such a part
 
 PLATFORM, GATEWAY = "platform", "gateway"  # their folders in a backup, as in a house
 _LEFT_OUT = ("logs", "pages", "__pycache__", ".restoring")  # folders
-_MADE_ANEW = ("lock", ".probe", "mosquitto.db", "mosquitto.db.new")
+_MADE_ANEW = ("lock", ".probe", "mosquitto.db", "mosquitto.db.new", "mosquitto.pid")
 _ENDS = ("-wal", "-shm", "-journal", ".lock", ".sock", ".part", ".new", ".log", ".tmp")
 _DATABASE = ".sqlite"
 _OF_GATEWAY = ("store.sqlite",)

@@ -68,8 +68,8 @@ def _broker(loaded: GatewaySettings) -> Iterator[Finding]:
     else:
         yield wrong(
             f"broker: nothing answers at {host}:{port}",
-            "systemctl status mosquitto; its log is in /var/log/mosquitto. Stations keep their "
-            "readings until it is back.",
+            "systemctl status nongso-broker (or mosquitto); journalctl -u nongso-broker. Stations "
+            "keep their readings until it is back.",
         )
 
 

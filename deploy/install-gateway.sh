@@ -93,12 +93,15 @@ elif [ -n "$gateway" ]; then
     runuser -u nongso -- "$root/current/bin/nongso" gateway init --settings "$settings" \
         --gateway "$gateway" --name "$name" --platform "$platform"
 fi
+if [ -f "$settings" ] && [ ! -e "$data/gateway/broker/passwords" ]; then
+    runuser -u nongso -- "$root/current/bin/nongso" gateway broker --settings "$settings"
+fi
 if [ ! -f /etc/nongso/backup.env ]; then
     printf 'WHAT=--gateway %s\n' "$settings" >/etc/nongso/backup.env
 fi
 
 # --- services --------------------------------------------------------------------------------
-for unit in settle.service valves.service gateway.service backup.service backup.timer; do
+for unit in settle.service broker.service valves.service gateway.service backup.service backup.timer; do
     install -m 0644 "$here/systemd/nongso-$unit" "/etc/systemd/system/nongso-$unit"
 done
 # The machine starts anew when it hangs, and its log does not eat the card.
@@ -107,11 +110,20 @@ printf '[Manager]\nRuntimeWatchdogSec=15\n' >/etc/systemd/system.conf.d/nongso.c
 printf '[Journal]\nSystemMaxUse=100M\n' >/etc/systemd/journald.conf.d/nongso.conf
 is_up() { [ -d /run/systemd/system ]; }
 if is_up; then systemctl daemon-reload; fi
-systemctl enable --quiet nongso-settle.service nongso-valves.service nongso-gateway.service nongso-backup.timer
+# Debian's own broker would sit on the port; one with settings of yours is left alone.
+own=''
+for file in /etc/mosquitto/conf.d/*.conf; do
+    if [ -f "$file" ]; then own=yes; fi
+done
+if [ -z "$own" ]; then
+    systemctl disable --quiet mosquitto.service 2>/dev/null || true
+    if is_up; then systemctl stop mosquitto.service || true; fi
+fi
+systemctl enable --quiet nongso-settle.service nongso-broker.service nongso-valves.service nongso-gateway.service nongso-backup.timer
 if ! is_up; then
     say "systemd does not run here; the services start with the machine"
 elif [ -f "$settings" ]; then
-    systemctl start nongso-valves.service nongso-gateway.service nongso-backup.timer
+    systemctl start nongso-broker.service nongso-valves.service nongso-gateway.service nongso-backup.timer
 fi
 
 if [ -f "$settings" ]; then

@@ -31,6 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nongso.gateway.settings import GatewaySettings
 from nongso.wire.topics import PREFIX, check_slug, topic
 
 ROOT = PREFIX.split("/")[0]
@@ -41,8 +42,8 @@ _SALT_BYTES = 12  # what Mosquitto 2.0 expects
 _PLACES = (None, "/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin")
 
 _CONFIG = """\
-# Written by nongso at each start; changes are overwritten.
-listener {port} 127.0.0.1
+# {note}
+listener {port} {address}
 allow_anonymous false
 password_file {folder}/passwords
 acl_file {folder}/acl
@@ -140,11 +141,13 @@ def write_config(
     port: int,
     users: Mapping[str, str],
     nodes: Sequence[Mapping[str, Any]],
+    address: str = "127.0.0.1",
+    note: str = "Written by nongso at each start; changes are overwritten.",
 ) -> None:
     """Write the broker's three files.
 
     ``users`` maps each user to its password: ``gateway``, ``demo``, and nodes by their slug;
-    ``nodes`` are mappings with ``farm`` and ``slug``.
+    ``nodes`` are mappings with ``farm`` and ``slug``. It listens at ``address``.
     """
     folder = folder.resolve()
     allowed = rights(users, nodes)
@@ -153,7 +156,9 @@ def write_config(
         check_slug(user)
         passwords.append(f"{user}:{hash_password(users[user], secrets.token_bytes(_SALT_BYTES))}")
         acl.append(_acl(user, right))
-    config = _CONFIG.format(port=port, folder=folder, packet=MAX_PACKET_BYTES)
+    config = _CONFIG.format(
+        port=port, address=address, note=note, folder=folder, packet=MAX_PACKET_BYTES
+    )
     if os.geteuid() == 0:
         # Started by root, Mosquitto would become a user who may not read this folder.
         config += f"user {getpass.getuser()}\n"
@@ -161,6 +166,25 @@ def write_config(
     _write_private(folder / "passwords", "\n".join(passwords) + "\n")
     _write_private(folder / "acl", "\n".join(acl))
     _write_private(folder / "mosquitto.conf", config)
+
+
+def first_files(settings: GatewaySettings, address: str) -> Path:
+    """Write the broker's files of a new gateway into ``broker`` beside its settings; return it.
+
+    Nodes come in one by one (``nongso.gateway.enrolment``). Raises ``BrokerError`` where there are
+    files already: they hold what lets the nodes in.
+    """
+    folder = settings.folder / "broker"
+    if (folder / "passwords").exists():
+        raise BrokerError(
+            f"{folder} is there already and holds the stations' passwords; move it away to make a "
+            "new one. Every station is then deployed anew."
+        )
+    farms = [{"farm": farm.slug, "slug": settings.bus_node.slug} for farm in settings.farms]
+    users = {settings.broker.user: settings.broker.password}
+    note = "Written by nongso gateway broker, once; yours to change."
+    write_config(folder, settings.broker.port, users, farms, address, note)
+    return folder
 
 
 def find_mosquitto() -> str | None:
