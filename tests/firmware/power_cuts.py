@@ -1,10 +1,8 @@
 """The ring on littlefs, the file system of the boards, cut off at every single flash operation.
 
-Runs under MicroPython only, from ``test_power_cuts.py``. The flash forgets nothing that it has
-programmed and erases whole blocks, as NOR flash does; a cut leaves a random part of the
-operation done and everything after it undone. After each cut: the file system mounts; every sample
-that the ring had written and nobody acknowledged is there, in order, and nothing else; what was
-acknowledged does not come back; what made room is counted.
+Runs under MicroPython only, from ``test_power_cuts.py``. After each cut: the file system mounts;
+every sample that the ring had written and nobody acknowledged is there, in order, and nothing
+else; what was acknowledged does not come back; what made room is counted.
 
 Arguments: a workload, a seed, and ``good`` or a mistake that the test must notice. Or ``wear`` and
 days: how many blocks so long an outage, and two days without one, erase.
@@ -18,6 +16,7 @@ import random
 import sys
 
 import vfs
+from flash import Flash, PowerCut, mounted
 
 from nongso.node import kept as kept_module
 from nongso.node import log, record
@@ -25,8 +24,6 @@ from nongso.node import ring as ring_module
 
 gc.threshold(-1)  # the heap is large here
 
-BLOCK = 4096
-BLOCKS = 24
 SAMPLES = 18
 
 # batch, bytes of the ring, bytes of a segment; up to which sample is acknowledged after sample n
@@ -36,69 +33,6 @@ WORKLOADS = {
     "outage": (10, 4096, 1024, lambda n: n - 1 if n < 4 or n > 15 else -1),
     "overfull": (4, 600, 200, lambda n: -1),
 }
-
-
-class PowerCut(Exception):
-    """The supply is gone."""
-
-
-class Flash:
-    """A flash chip in memory; ``cut`` is the operation at which the power fails."""
-
-    def __init__(self, memory=None, blocks=BLOCKS):
-        self.blocks = blocks
-        self.memory = memory or bytearray(b"\xff" * (blocks * BLOCK))
-        self.operations = self.erases = 0
-        self.cut = -1
-        self.is_dead = False
-
-    def readblocks(self, block, buffer, offset=0):
-        """Read."""
-        if self.is_dead:  # files that the cut left open are closed by the collector
-            return
-        at = block * BLOCK + offset
-        buffer[:] = self.memory[at : at + len(buffer)]
-
-    def writeblocks(self, block, buffer, offset=None):
-        """Program: bits only fall."""
-        if self.is_dead:
-            return
-        if offset is None:
-            self.ioctl(6, block)
-            offset = 0
-        at = block * BLOCK + offset
-        self.operations += 1
-        is_cut = self.operations == self.cut
-        for i in range(random.randint(0, len(buffer) - 1) if is_cut else len(buffer)):
-            assert not buffer[i] & ~self.memory[at + i], "programmed without erasing"
-            self.memory[at + i] &= buffer[i]
-        self._die(is_cut)
-
-    def ioctl(self, operation, block):
-        """Count, size, erase."""
-        if operation == 4:
-            return self.blocks
-        if operation == 5:
-            return BLOCK
-        if operation == 6 and not self.is_dead:
-            self.operations += 1
-            self.erases += 1
-            is_cut = self.operations == self.cut
-            size = random.randint(0, BLOCK) if is_cut else BLOCK
-            at = block * BLOCK
-            self.memory[at : at + size] = b"\xff" * size
-            self._die(is_cut)
-        return 0
-
-    def _die(self, is_cut):
-        if is_cut:
-            self.is_dead = True
-            raise PowerCut
-
-
-def mounted(flash):
-    """Mount the flash at /flash."""
-    vfs.mount(vfs.VfsLfs2(flash), "/flash")
 
 
 def new_ring():

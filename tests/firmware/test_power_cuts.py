@@ -18,12 +18,12 @@ from nongso.node.ring import Ring
 HERE = Path(__file__).parent
 
 
-def on_flash(folder: Path, *arguments: str) -> str:
-    """Run ``power_cuts.py``; return its last line."""
+def on_flash(folder: Path, *arguments: str, name: str = "power_cuts.py") -> str:
+    """Run a program of power cuts; return its last line."""
     if not boards.has_micropython():
         pytest.skip("MicroPython has no package for this Python")
     paths = ":".join([*map(str, boards.module_paths()), ".frozen"])
-    program = str(HERE / "power_cuts.py")
+    program = str(HERE / name)
     done = subprocess.run(
         [*boards.micropython_command(), "-X", "heapsize=8M", program, *arguments],
         cwd=folder,
@@ -50,6 +50,15 @@ def test_no_power_cut_on_littlefs_loses_or_garbles_a_sample(tmp_path: Path, work
     cuts, wrong, _ = cut(tmp_path, workload, 1)
     assert cuts > 15
     assert wrong == 0
+
+
+@pytest.mark.parametrize("how", ["good", "early"])
+def test_an_update_cut_off_at_any_moment_leaves_a_whole_version(tmp_path: Path, how: str) -> None:
+    last = on_flash(tmp_path, how, name="update_cuts.py")
+    found = re.fullmatch(r"(\d+) cuts, (\d+) wrong", last)
+    assert found, last
+    assert int(found[1]) > 20
+    assert (int(found[2]) == 0) == (how == "good"), last
 
 
 @pytest.mark.walk

@@ -263,12 +263,13 @@ def _copy(source: str, path: str) -> None:
 
 
 def _make_folders(place: str, path: str) -> None:
-    parts = path.split("/")[:-1]
-    for i in range(len(parts)):
+    folder = place
+    for part in path.split("/")[:-1]:
+        folder += "/" + part
         try:
-            os.mkdir(place + "/" + "/".join(parts[: i + 1]))
+            os.stat(folder)
         except OSError:
-            pass
+            os.mkdir(folder)
 
 
 def _remove_others(place: str, folder: str, kept: "set[str]") -> None:
