@@ -24,6 +24,7 @@ SCRIPTS = (
     "public.py",
     "fieldbus.py",
     "rules.py",
+    "node.py",
 )
 
 

@@ -3,7 +3,7 @@
 ``open_board`` gives buses, pins, network, wall clock, a folder for files and the watchdog
 (``nongso.node.hardware.Board``), on an ESP32, an ESP32-C3, a Pico W, or simulated: then the same
 drivers talk over TCP to the chips of the simulated farm. What runs on a real board differs from
-the simulated one in this file only. ``PINS`` says what is soldered where (``docs/node.md``
+the simulated one in this file only. ``pins_of`` says what is soldered where (``docs/node.md``
 draws it); the settings' ``board`` and each sensor may name other pins.
 """
 
@@ -11,44 +11,58 @@ import os
 import sys
 import time
 
-from nongso.node import ntp
 from nongso.node.interpreter import sleep_ms
 from nongso.node.log import say
 from nongso.node.settings import SettingsError, number
 
 _EPOCH = 946684800 if time.gmtime(0)[0] == 2000 else 0  # ESP32 counts from 2000
-# The pins of each board. "analogue" are those that can measure while the radio is on;
-# "weak" have no resistor inside that could pull them up.
-PINS = {
-    "esp32": {
-        "scl": 22,
-        "sda": 21,
-        "one_wire": 4,
-        "soil": (34, 35),
-        "battery": 33,
-        "flow": 27,
-        "level": (25, 26),
-        "door": 14,
-        "power": 13,
-        "led": 2,
-        "analogue": (32, 33, 34, 35, 36, 39),
-        "weak": (34, 35, 36, 39),
-    },
-    "esp32c3": {
-        "scl": 7,
-        "sda": 6,
-        "one_wire": 10,
-        "soil": (0, 1),
-        "battery": 3,
-        "flow": 4,
-        "level": (20, 21),
-        "door": 5,
-        "power": None,
-        "led": 8,
-        "analogue": (0, 1, 2, 3, 4),
-        "weak": (),
-    },
-    "pico_w": {
+FOLDER = "."
+_EARLIEST = 1704067200  # 2024-01-01: a clock before it was never set
+_WIFI_PATIENCE_MS = 20000
+_WATCHDOG_MS = 8000  # the RP2's longest is 8388
+_SIMULATED_WATCHDOG_MS = 30000
+MODELS = ("esp32", "esp32c3", "pico_w")
+
+
+def pins_of(model):
+    """Return the pins of a board.
+
+    ``analogue`` are those that can measure while the radio is on; ``weak`` have no resistor inside
+    that could pull them up; ``full_mv`` is where the converter's scale ends.
+    """
+    if model == "esp32":
+        return {
+            "scl": 22,
+            "sda": 21,
+            "one_wire": 4,
+            "soil": (34, 35),
+            "battery": 33,
+            "flow": 27,
+            "level": (25, 26),
+            "door": 14,
+            "power": 13,
+            "led": 2,
+            "analogue": (32, 33, 34, 35, 36, 39),
+            "weak": (34, 35, 36, 39),
+            "full_mv": 3050,
+        }
+    if model == "esp32c3":
+        return {
+            "scl": 7,
+            "sda": 6,
+            "one_wire": 10,
+            "soil": (0, 1),
+            "battery": 3,
+            "flow": 4,
+            "level": (20, 21),
+            "door": 5,
+            "power": None,
+            "led": 8,
+            "analogue": (0, 1, 2, 3, 4),
+            "weak": (),
+            "full_mv": 2800,
+        }
+    return {
         "scl": 5,
         "sda": 4,
         "one_wire": 22,
@@ -61,13 +75,8 @@ PINS = {
         "led": "LED",
         "analogue": (26, 27, 28),
         "weak": (),
-    },
-}
-_FULL_MV = {"esp32": 3050, "esp32c3": 2800, "pico_w": 3290}  # where the converter's scale ends
-FOLDER = "."
-_WIFI_PATIENCE_MS = 20000
-_WATCHDOG_MS = 8000  # the RP2's longest is 8388
-_SIMULATED_WATCHDOG_MS = 30000
+        "full_mv": 3290,
+    }
 
 
 def open_board(settings, is_trial=False):
@@ -88,6 +97,9 @@ def open_board(settings, is_trial=False):
 class _Board:
     folder = FOLDER
 
+    def light(self, is_on):
+        """No lamp."""
+
     def carried(self):
         """What outlived the last sleep."""
         return self._machine.RTC().memory()
@@ -103,7 +115,7 @@ class _Board:
     def unix_seconds(self):
         """Wall clock in whole seconds, or ``None`` while nobody has set it."""
         seconds = int(time.time()) + _EPOCH
-        return seconds if seconds >= ntp.EARLIEST else None
+        return seconds if seconds >= _EARLIEST else None
 
 
 class SimulatedBoard(_Board):
@@ -115,7 +127,7 @@ class SimulatedBoard(_Board):
         import machine
 
         where = settings.board["simulated"]
-        self.pins = PINS["esp32"]
+        self.pins = pins_of("esp32")
         host, colon, port = str(where).rpartition(":")
         if not (host and colon and port.isdigit()):
             raise SettingsError("config.json: board.simulated must be HOST:PORT, not %r" % where)
@@ -155,7 +167,7 @@ class SimulatedBoard(_Board):
 class RealBoard(_Board):
     """An ESP32, an ESP32-C3 or a Pico W.
 
-    ``board``: ``model`` (a key of ``PINS``, where the board is mistaken about itself), ``scl``,
+    ``board``: ``model`` (one of ``MODELS``, where the board is mistaken about itself), ``scl``,
     ``sda``, ``power`` (other pins than usual), ``watchdog`` (true or false). ``wifi``: ``ssid``,
     ``password``, ``ntp`` (time server).
     """
@@ -167,20 +179,19 @@ class RealBoard(_Board):
 
         self._machine = machine
         self.model = settings.board.get("model") or _model()
-        if self.model not in PINS:
-            raise SettingsError(
-                "config.json: board.model must be one of %s" % ", ".join(sorted(PINS))
-            )
+        if self.model not in MODELS:
+            raise SettingsError("config.json: board.model must be one of %s" % ", ".join(MODELS))
         if self.model == "pico_w" and settings.sleep_every:
             raise SettingsError(
                 "config.json: sleep_every needs an ESP32: a Pico W forgets everything asleep"
             )
-        self.pins = pins = PINS[self.model]
+        self.pins = pins = pins_of(self.model)
         scl = number(settings.board, "scl", 0, 48, pins["scl"])
         sda = number(settings.board, "sda", 0, 48, pins["sda"])
         self.i2c = machine.I2C(0, scl=machine.Pin(scl), sda=machine.Pin(sda), freq=100000)
-        self.full_mv = _FULL_MV[self.model]
+        self.full_mv = pins["full_mv"]
         self._wires = {}
+        self._lamp = machine.Pin(settings.board.get("led", pins["led"]), machine.Pin.OUT)
         self._rail = None
         rail = settings.board.get("power", pins["power"])
         if rail is not None:
@@ -239,10 +250,16 @@ class RealBoard(_Board):
 
     async def set_clock(self):
         """Set the clock by the time server, forwards or back. Raises ``OSError``."""
+        from nongso.node import ntp
+
         seconds = await ntp.ask(self._wifi.get("ntp", "pool.ntp.org"))
         t = time.gmtime(seconds - _EPOCH)
         self._machine.RTC().datetime((t[0], t[1], t[2], t[6], t[3], t[4], t[5], 0))
         self._is_clock_set = True
+
+    def light(self, is_on):
+        """Switch the lamp on the board."""
+        self._lamp.value(is_on)
 
     def sleep(self, ms):
         """Cut the sensors' supply and the radio, sleep deeply, then start anew."""

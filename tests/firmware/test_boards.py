@@ -18,7 +18,7 @@ import network
 import pytest
 
 from nongso.gateway.simulated import boards
-from nongso.node import settings
+from nongso.node import ntp, settings
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def wires(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return roms
 
 
-@pytest.mark.parametrize("model", sorted(board.PINS))
+@pytest.mark.parametrize("model", board.MODELS)
 def test_every_chip_has_its_usual_place_on_every_board(
     model: str, wires: list[bytes], tmp_path: Path
 ) -> None:
@@ -113,14 +113,14 @@ def test_every_chip_has_its_usual_place_on_every_board(
     assert len({series for sensor in sensors for series in sensor.series}) == 11
 
 
-@pytest.mark.parametrize("model", sorted(board.PINS))
+@pytest.mark.parametrize("model", board.MODELS)
 def test_no_two_things_share_a_pin(model: str) -> None:
     used: list[Any] = []
-    for what, pins in board.PINS[model].items():
-        if what not in ("analogue", "weak") and pins is not None:
+    for what, pins in board.pins_of(model).items():
+        if what not in ("analogue", "weak", "full_mv") and pins is not None:
             used += pins if isinstance(pins, tuple) else (pins,)
     assert len(used) == len(set(used))
-    pins = board.PINS[model]
+    pins = board.pins_of(model)
     assert {*pins["soil"], pins["battery"]} <= set(pins["analogue"])
     assert not {pins["flow"], pins["door"], *pins["level"]} & set(pins["weak"])
 
@@ -223,7 +223,7 @@ def test_a_real_board_joins_its_wifi_and_sets_its_clock(
         return bytes([0x24, 2]) + bytes(22) + asked[40:] + bytes(8) + (3998988800).to_bytes(4) * 2
 
     server = TimeServer(says)
-    monkeypatch.setattr(board.ntp.ask, "__defaults__", (server.port, 2000))
+    monkeypatch.setattr(ntp.ask, "__defaults__", (server.port, 2000))
     made = real_board()
     made._wifi["ntp"] = "127.0.0.1"
     asyncio.run(made.join_network())
@@ -241,7 +241,7 @@ def test_without_a_time_server_the_board_joins_all_the_same(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     server = TimeServer(lambda _: b"nonsense")
-    monkeypatch.setattr(board.ntp.ask, "__defaults__", (server.port, 200))
+    monkeypatch.setattr(ntp.ask, "__defaults__", (server.port, 200))
     made = real_board()
     made._wifi["ntp"] = "127.0.0.1"
     asyncio.run(made.join_network())

@@ -34,7 +34,7 @@ class Bench:
         chip = models.Scd4x(self.clock)
         self.co2 = SCD4x(models.Bus(x62=chip), self.clock.pause, ticks=self.clock)
         sampler = Sampler([(self.probe, ".2"), (self.co2, "")])
-        self.orders = Orders(sampler, Calibration(folder), lambda: now)
+        self.orders = Orders(sampler, folder, lambda: now)
 
     def order(self, **words):
         """Give an order; return the line that the node says to it."""

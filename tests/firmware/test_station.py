@@ -53,6 +53,7 @@ class Board:
         self.fed = 0
         self.asked_time = 0
         self.server_time = NOW
+        self.lights: list[bool] = []
         self.memory = b""
         self.slept: list[int] = []
         self.is_off = False
@@ -72,6 +73,9 @@ class Board:
 
     def feed(self) -> None:
         self.fed += 1
+
+    def light(self, is_on: bool) -> None:
+        self.lights.append(is_on)
 
     def carried(self) -> bytes:
         return self.memory
@@ -99,7 +103,7 @@ class Hand:
         self.life = Life(self.board.folder)
         self.starts_anew = False
 
-    def start(self) -> None:
+    def start(self) -> Station:
         self.board.is_off = False
         made = Station(
             self._settings,
@@ -118,6 +122,7 @@ class Hand:
 
         self._thread = threading.Thread(target=run)
         self._thread.start()
+        return made
 
     def end(self) -> None:
         self.board.is_off = True
@@ -404,3 +409,19 @@ def test_a_safe_start_does_not_sleep(sleeper: Sleeper, gateway: Gateway) -> None
     sleeper.board.is_off = True
     sleeper.wake()
     assert sleeper.board.slept == []
+
+
+def test_the_lamp_tells_from_afar_what_is_wrong(
+    hand: Hand, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(station, "_LINK_IS_GONE_MS", 300)
+    made = hand.start()
+    until(lambda: packs(gateway, hand.boot), "a sample")
+    until(lambda: made._blinks() == 1, "one blink: all is well")
+    assert True in hand.board.lights
+    hand.sensor.shows = "absent"
+    until(lambda: made._blinks() == 4, "four blinks: a sensor gives no number")
+    hand.sensor.shows = 2450
+    until(lambda: made._blinks() == 1, "one blink again")
+    made._uplink._ack_trouble.failed("nothing is acknowledged")
+    assert made._blinks() == 3

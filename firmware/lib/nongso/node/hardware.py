@@ -44,6 +44,9 @@ class Board(Protocol):
     def feed(self) -> None:
         """Tell the watchdog that the node is well."""
 
+    def light(self, is_on: bool) -> None:
+        """Switch the board's lamp."""
+
     def carried(self) -> bytes:
         """What ``carry`` kept through the last sleep; anything after a power cut."""
 

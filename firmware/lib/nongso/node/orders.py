@@ -9,6 +9,7 @@ they are refused, because a broker delivers what it kept for hours.
 
 import json
 
+from nongso.node.calibration import Calibration
 from nongso.node.interpreter import TYPE_CHECKING
 from nongso.node.log import say
 from nongso.node.sensors import SensorFault
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from nongso.node.calibration import Calibration
     from nongso.node.sampling import Sampler
 
 _LONGEST = 200
@@ -26,10 +26,8 @@ _LONGEST = 200
 class Orders:
     """Carries out the orders for one node's sensors, and says what came of each."""
 
-    def __init__(
-        self, sampler: "Sampler", calibration: "Calibration", unix: "Callable[[], int | None]"
-    ) -> None:
-        self._sampler, self._calibration, self._unix = sampler, calibration, unix
+    def __init__(self, sampler: "Sampler", folder: str, unix: "Callable[[], int | None]") -> None:
+        self._sampler, self._folder, self._unix = sampler, folder, unix
 
     def take(self, message: bytes) -> bool:
         """Carry out a message if it is an order; say whether it was one."""
@@ -74,7 +72,7 @@ class Orders:
         else:
             raise ValueError("point is dry or wet")
         probe.calibrate(dry, wet)
-        self._calibration.keep(found["series"], dry, wet)
+        Calibration(self._folder).keep(found["series"], dry, wet)
         return "dry %s, wet %s" % (dry, wet)
 
     def _recalibrate(self, found: "dict[str, Any]") -> str:

@@ -24,6 +24,10 @@ class Sampler:
         self._troubles = [Trouble("sensor " + s.name + ending) for s, ending in sensors]
         self.columns = tuple(m + ending for s, ending in sensors for m in s.series)
 
+    def has_trouble(self) -> bool:
+        """Say whether a sensor gave no number the last time."""
+        return any(trouble.count for trouble in self._troubles)
+
     def sensor(self, series: str) -> "Sensor | None":
         """Return the sensor that measures this series."""
         for sensor, ending in self._fitted:

@@ -3,8 +3,7 @@
 import asyncio
 import gc
 
-from nongso.node import record, sleep
-from nongso.node.calibration import Calibration
+from nongso.node import record
 from nongso.node.clock import Clock, Origins
 from nongso.node.interpreter import (
     TYPE_CHECKING,
@@ -16,7 +15,6 @@ from nongso.node.interpreter import (
 )
 from nongso.node.life import GOOD_AFTER_MS, SAFE_FOR_MS
 from nongso.node.log import Trouble, say
-from nongso.node.orders import Orders
 from nongso.node.ring import Ring
 from nongso.node.uplink import Uplink
 
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
 _FEED_MS = 2000  # the RP2's watchdog bites after at most 8.4 s
 _LONGEST_HUSH_MS = 120000
 _NEVER = 1 << 30
+_LINK_IS_GONE_MS = 5000
 _CLOCK_MS = 21600000  # cheap crystals lose a second in six hours
 _CLOCK_AGAIN_MS = 600000
 _BROKER_PATIENCE_MS = 900000  # then a start anew may help a chip whose radio hangs
@@ -52,7 +51,11 @@ class Station:
         self._began_at = ticks_ms()
         self._interval_ms = settings.interval_seconds * 1000
         self._sleep_every, self._awake_ms = settings.sleep_every, settings.awake_seconds * 1000
-        carried = sleep.unpack(board.carried()) if self._sleep_every else None
+        carried = None
+        if self._sleep_every:
+            from nongso.node import sleep
+
+            carried = sleep.unpack(board.carried())
         self.boot = random_bits(30) if carried is None else carried.boot
         self._seq = 0 if carried is None else carried.seq
         self._waiting = self._sleep_every if carried is None else carried.waiting
@@ -75,9 +78,8 @@ class Station:
         self._may_connect = asyncio.Event()
         self._heading = record.pack_heading(self.boot, board.simulated, sampler.columns)
         self._clock_trouble = Trouble("clock")
-        orders = Orders(sampler, Calibration(board.folder), self._clock.unix)
         self._uplink = Uplink(
-            settings, board, self._ring, self._clock, self._origins, self.boot, slots, orders
+            settings, board, self._ring, self._clock, self._origins, self.boot, slots, sampler
         )
         say(
             "node %s of %s starts, boot %d, %s%s"
@@ -112,6 +114,7 @@ class Station:
                 self._connect(),
                 self._watch(),
                 self._keep_time(),
+                self._show(),
                 self._board.wait_for_switch_off(),
                 self._try_new_version(),
             )
@@ -133,6 +136,8 @@ class Station:
         """Go to sleep if the node is one that sleeps and nothing else ended its run."""
         if not self._is_tired:
             return
+        from nongso.node import sleep
+
         ms = max(1000, self._interval_ms - ticks_diff(ticks_ms(), self._began_at))
         wakes_at = self._clock.uptime() + ms // 1000
         try:
@@ -203,6 +208,25 @@ class Station:
                 break
             await sleep_ms(_FEED_MS)
         self._starts_anew = True
+
+    async def _show(self) -> None:
+        """Blink every four seconds, as often as ``docs/node.md`` says."""
+        while True:
+            for _ in range(self._blinks()):
+                self._board.light(True)
+                await sleep_ms(60)
+                self._board.light(False)
+                await sleep_ms(240)
+            await sleep_ms(4000)
+
+    def _blinks(self) -> int:
+        if self._life.is_safe:
+            return 5
+        if ticks_diff(ticks_ms(), self._uplink.linked_at) > _LINK_IS_GONE_MS:
+            return 2
+        if self._uplink.is_unheard():
+            return 3
+        return 4 if self._sampler.has_trouble() else 1
 
     async def _keep_time(self) -> None:
         """Set the clock anew now and then; the first time is the network's."""

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     from nongso.node.clock import Clock, Origins
     from nongso.node.hardware import Board, Slots
-    from nongso.node.orders import Orders
     from nongso.node.ring import Ring
+    from nongso.node.sampling import Sampler
     from nongso.node.settings import Settings
 
 _FIRST_PAUSE_MS = 500
-_LONGEST_PAUSE_MS = 8000
+_LONGEST_PAUSE_MS = 3000  # with the chance below: back within five seconds
 _SENDINGS_BEFORE_COMPLAINT = 3
 
 
@@ -43,13 +43,13 @@ class Uplink:
         origins: "Origins",
         boot: int,
         slots: "Slots",
-        orders: "Orders",
+        sampler: "Sampler",
     ) -> None:
         def topic(leaf: str) -> str:
             return topics.topic(settings.farm, settings.node, leaf)
 
         self._board, self._ring, self._clock = board, ring, clock
-        self._origins, self._boot, self._orders = origins, boot, orders
+        self._origins, self._boot, self._sampler = origins, boot, sampler
         self._eui64 = settings.eui64
         self._up, self._status = topic("up"), topic("status")
         self._ack, self._down, self._update = topic("ack"), topic("down"), topic("update")
@@ -76,6 +76,10 @@ class Uplink:
     def wake(self) -> None:
         """Tell the uplink that there is a new sample in the ring."""
         self._wake.set()
+
+    def is_unheard(self) -> bool:
+        """Say whether the gateway does not acknowledge although the broker takes everything."""
+        return self._ack_trouble.count > 0
 
     async def run(self) -> None:
         """Keep the link up and samples flowing, for ever."""
@@ -191,10 +195,16 @@ class Uplink:
                 say("an acknowledgement cannot be read: %s" % e)
         else:
             try:
-                if not self._orders.take(message):
+                if not self._is_order(message):
                     self.updates.take(message)
             except (ValueError, RuntimeError) as e:
                 say("a message on …/down is not understood by this version (%s)" % e)
+
+    def _is_order(self, message: bytes) -> bool:
+        """Carry out an order for the sensors; loaded when the first message comes."""
+        from nongso.node.orders import Orders
+
+        return Orders(self._sampler, self._board.folder, self._clock.unix).take(message)
 
     async def _send_update(self, message: bytes) -> None:
         """Publish on ``update`` if the link is up; what is lost is asked for again."""

@@ -1,0 +1,332 @@
+"""What a node needs and what it withstands: memory, flash, bytes on the way, cuts and outages.
+
+Real MicroPython, a real Mosquitto, the firmware as it comes onto boards (compiled). Memory of the
+heap is in the kilobytes of a 32-bit board: here a word, and so the heap, is twice as long.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path += [str(Path(__file__).parents[1])]
+from tests.firmware.conftest import (
+    FARM,
+    NODE,
+    OLD_BOOT,
+    TRUTH,
+    Broker,
+    Gateway,
+    NodeProcess,
+    fill_ring,
+    in_ring,
+    until,
+)
+from tests.firmware.test_memory import compiled
+
+from nongso.gateway.simulated import boards
+from nongso.gateway.simulated.chips import ChipBus
+from nongso.node import record
+from nongso.node.ring import Ring
+from nongso.wire import writing
+
+ROOT = Path(__file__).parents[1]
+SEVEN = (
+    *("air_temperature", "air_humidity", "light", "soil_moisture", "soil_moisture.2"),
+    *("co2", "battery"),
+)
+VALUES = [2450, 712, 61000, 444, 512, 815, 372]
+
+# Runs on MicroPython: one client, the same message again and again, as a node in steady state.
+PUBLISHER = """
+import asyncio, gc, sys
+from nongso.node.mqtt import Client
+
+TOPIC, MESSAGE = "nongso/1/tan-binh/tb-01/up", b"x" * 350
+
+async def publish(client, count):
+    for n in range(count):
+        while len(client._unacked) > 4:
+            await asyncio.sleep_ms(0)
+        await client.publish(TOPIC, MESSAGE)
+    while client._unacked:
+        await asyncio.sleep_ms(1)
+
+async def main():
+    client = Client("127.0.0.1", int(sys.argv[1]), "bench", None, None, "s", b"off", print)
+    await client.connect()
+    await publish(client, 100)
+    gc.collect()
+    gc.threshold(-1)
+    gc.disable()
+    before = gc.mem_alloc()
+    await publish(client, 100)
+    used = gc.mem_alloc() - before
+    gc.enable()
+    gc.threshold(4096)
+    gc.collect()
+    before = gc.mem_alloc()
+    await publish(client, int(sys.argv[2]))
+    gc.collect()
+    print(used // 100, gc.mem_alloc() - before)
+    await client.close()
+
+asyncio.run(main())
+"""
+
+FAST = """
+import nongso.node.uplink as uplink
+
+uplink._FIRST_PAUSE_MS = 20
+uplink._LONGEST_PAUSE_MS = 100
+with open({main!r}) as file:
+    exec(file.read())
+"""
+
+
+class Scissors:
+    """Between node and broker: cuts each connection after a random number of bytes."""
+
+    def __init__(self, port: int, seed: int) -> None:
+        self._to = port
+        self._chance = random.Random(seed)
+        self.cuts = 0
+        self.most = 0
+        self.port = 0
+        self._ready = threading.Event()
+        threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True).start()
+        self._ready.wait(5)
+
+    async def _serve(self) -> None:
+        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        await server.serve_forever()
+
+    async def _connected(self, *node: Any) -> None:
+        broker = await asyncio.open_connection("127.0.0.1", self._to)
+        left = [self._chance.randint(50, 6000)]
+        cuts_off = self.cuts < self.most
+
+        async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(OSError):
+                while piece := await reader.read(64 if cuts_off else 4096):
+                    writer.write(piece)
+                    await writer.drain()
+                    left[0] -= len(piece)
+                    if cuts_off and left[0] < 0:
+                        return
+
+        ways = [
+            asyncio.ensure_future(carry(node[0], broker[1])),
+            asyncio.ensure_future(carry(broker[0], node[1])),
+        ]
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        self.cuts += cuts_off
+        for way in ways:
+            way.cancel()
+        for writer in (node[1], broker[1]):
+            writer.transport.abort()
+
+
+@contextlib.contextmanager
+def farm(folder: Path) -> Iterator[tuple[Broker, Gateway, dict[str, Any]]]:
+    """A broker, a stand-in gateway and a node's configuration."""
+    folder.mkdir()
+    broker = Broker(folder)
+    broker.start()
+    chips = ChipBus("127.0.0.1", 0, lambda _: TRUTH)
+    chips.start()
+    gateway = Gateway(broker.port)
+    host, port = chips.address
+    config = {
+        "farm": FARM,
+        "node": NODE,
+        "eui64": "02a1b2c3d4e5f601",
+        "broker": {"host": "127.0.0.1", "port": broker.port},
+        "interval_seconds": 1,
+        "resend_seconds": 1,
+        "sensors": [
+            {"chip": "sht4x"},
+            {"chip": "bh1750"},
+            {"chip": "soil", "pin": 34, "dry": 2900, "wet": 1200},
+        ],
+        "board": {"simulated": f"{host}:{port}"},
+    }
+    try:
+        yield broker, gateway, config
+    finally:
+        gateway.close()
+        broker.kill()
+        chips.stop()
+
+
+def micropython(folder: Path, script: str, *arguments: str, paths: list[Path]) -> str:
+    """Run a script; return its last line."""
+    (folder / "script.py").write_text(script)
+    done = subprocess.run(
+        [*boards.micropython_command(), "-X", "heapsize=128wK", "script.py", *arguments],
+        cwd=folder,
+        env={**os.environ, "MICROPYPATH": ":".join([*map(str, paths), ".frozen"])},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    return (done.stdout.strip().splitlines() or [done.stderr])[-1]
+
+
+def heap(folder: Path, paths: list[Path]) -> None:
+    """The smallest heap in which a whole node measures and drains a backlog of 100 samples."""
+    for size in range(60, 100, 2):
+        with farm(folder / f"heap{size}") as (_, gateway, config):
+            node = NodeProcess(folder / f"heap{size}" / "node", config, True)
+            fill_ring(node, 100)
+            node.start(heap=f"{size}wK", paths=paths)
+            with contextlib.suppress(AssertionError):
+                until(
+                    lambda gateway=gateway: (  # type: ignore[misc]
+                        len(gateway.numbers(OLD_BOOT)) == 100
+                        and len({boot for boot, _, _ in list(gateway.heard)}) > 1
+                    ),
+                    "all",
+                    8,
+                )
+                node.end()
+                if "memory" not in node.words():
+                    print(f"smallest heap of a whole node: {size} KB")
+                    return
+            node.kill()
+
+
+def publishing(folder: Path, paths: list[Path], count: int) -> None:
+    with farm(folder / "publishing") as (broker, _, _config):
+        line = micropython(folder, PUBLISHER, str(broker.port), str(count), paths=paths)
+    found = re.fullmatch(r"(\d+) (-?\d+)", line)
+    assert found, line
+    used, growth = found.groups()
+    print(f"memory taken and given back for each publish: {used} bytes (64-bit)")
+    print(f"heap growth over {count} publishes: {growth} bytes")
+
+
+def sizes() -> None:
+    alone = [(name, 0, value, None) for name, value in zip(SEVEN, VALUES, strict=True)]
+    made = writing.encode("02a1b2c3d4e5f601", (1 << 30) - 1, 100000, 1790000000, alone)
+    print(f"message of seven values: {len(made)} bytes")
+
+
+def recovery(folder: Path, times: int) -> None:
+    """From the broker's answer on its port to the first sample at the gateway."""
+    found = []
+    with farm(folder / "recovery") as (broker, gateway, config):
+        node = NodeProcess(folder / "recovery" / "node", config, True)
+        node.start()
+        try:
+            for _ in range(times):
+                heard = len(gateway.heard)
+                until(lambda heard=heard: len(gateway.heard) > heard, "a sample", 30)  # type: ignore[misc]
+                broker.kill()
+                time.sleep(12)  # long enough for the longest pauses
+                heard = len(gateway.heard)
+                broker.start()
+                began = time.monotonic()
+                until(lambda heard=heard: len(gateway.heard) > heard, "a sample", 30)  # type: ignore[misc]
+                found.append(time.monotonic() - began)
+        finally:
+            node.kill()
+    print(f"sample after the broker is back: {max(found):.1f} s at most, of {times} outages")
+
+
+def cuts(folder: Path, most: int, seed: int) -> None:
+    """A backlog through a line that is cut again and again."""
+    with farm(folder / "cuts") as (broker, gateway, config):
+        scissors = Scissors(broker.port, seed)
+        config["broker"]["port"] = scissors.port
+        node = NodeProcess(folder / "cuts" / "node", config, True)
+        samples = most * 3
+        fill_ring(node, samples)
+        fast = folder / "fast"
+        fast.mkdir()
+        (fast / "main.py").write_text(FAST.format(main=str(boards.firmware_folder() / "main.py")))
+        scissors.most = most
+        board, *others = boards.module_paths()
+        node.start(paths=[board, fast, *others])
+        try:
+            until(lambda: scissors.cuts >= most, "the cuts", 1800)
+            until(lambda: len(gateway.numbers(OLD_BOOT)) == samples, "the backlog", 600)
+            until(lambda: len(in_ring(node)) < 3, "the ring to be empty", 60)
+        finally:
+            node.kill()
+        bytes_of: dict[tuple[int, int], set[bytes]] = {}
+        for boot, seq, message in list(gateway.heard):
+            bytes_of.setdefault((boot, seq), set()).add(message)
+        lost = 0
+        for boot in {boot for boot, _ in bytes_of}:
+            numbers = gateway.numbers(boot)
+            lost += max(numbers) - len(numbers)
+        twice = sum(len(found) > 1 for found in bytes_of.values())
+        print(
+            f"{scissors.cuts} cuts, seed {seed}: {len(bytes_of)} samples, {len(gateway.heard)} "
+            f"messages; {lost} lost, {twice} that the gateway would keep twice"
+        )
+
+
+def flash(folder: Path, days: int) -> None:
+    env = {"MICROPYPATH": ":".join([*map(str, boards.module_paths()), ".frozen"])}
+    program = str(ROOT / "tests/firmware/power_cuts.py")
+    done = subprocess.run(
+        [*boards.micropython_command(), "-X", "heapsize=8M", program, "wear", str(days)],
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    found = re.match(r"([.\d]+) offline, ([.\d]+) online", done.stdout.strip())
+    assert found, done.stdout + done.stderr
+    print(
+        f"blocks erased for each sample: {found[1]} in an outage of {days} days, {found[2]} else"
+    )
+    heading = record.pack_heading((1 << 30) - 1, False, SEVEN)
+    ring = Ring(str(folder / "ring"), 262144, batch=10)
+    for number in range(40 * 288):
+        values: list[int | str] = [2450 + number % 900, *VALUES[1:]]
+        ring.append(heading, record.pack(number, 1790000000 + 300 * number, True, 0, values))
+    kept = 40 * 288 - ring.lost
+    print(f"a ring of 256 KB holds {kept} samples of seven values: {kept / 288:.1f} days at 5 min")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--publishes", type=int, default=10000)
+    parser.add_argument("--cuts", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--outages", type=int, default=5)
+    given = parser.parse_args()
+    if not boards.has_micropython():
+        print("MicroPython has no package for this Python")
+        return 1
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        sizes()
+        flash(folder, 6)
+        paths = compiled(folder / "compiled")
+        heap(folder, paths)
+        publishing(folder, paths, given.publishes)
+        recovery(folder, given.outages)
+        cuts(folder, given.cuts, given.seed)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
