@@ -39,7 +39,7 @@ from nongso.gateway.ledger import Accepted, Message, Refusal
 from nongso.gateway.settings import BusNode, GatewaySettings, Node
 from nongso.gateway.store import Store
 from nongso.wire import ack, topics
-from nongso.wire.payload import MAX_BYTES, Reading
+from nongso.wire.payload import EARLIEST, MAX_BYTES, Reading
 
 log = logging.getLogger(__name__)
 
@@ -463,10 +463,17 @@ class Inbox:
             self._update(node, one)
             return None
         try:
-            return self._intake.judge(one.topic, one.raw, now, one.size)
+            letter = self._intake.judge(one.topic, one.raw, now, one.size)
         except Exception as error:  # a hole in the rules must not stop the other nodes
             log.exception("a message on %.100s could not be judged", one.topic)
             return _unheard(one, "not_understood", str(error))
+        if now < EARLIEST and isinstance(letter.kept, Message) and letter.kept.base is None:
+            detail = (
+                "neither the node nor this machine knows the time; the node keeps it until then"
+            )
+            self._count(Refusal(one.topic, "no_clock", detail, b""))
+            return None
+        return letter
 
     def _count(self, refusal: Refusal) -> str:
         """Count a refusal, complain, and show it; returns its cause."""

@@ -119,6 +119,24 @@ def test_strangers_are_refused_and_not_answered(box: Box) -> None:
     assert stranger.acks == []
 
 
+def test_what_nobody_could_date_stays_on_the_node_until_the_clock_is_set(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr("nongso.gateway.inbox.time.time", lambda: clock[0])
+    inbox = box.inbox(box.store())
+    node = box.speaker()
+    node.say(message(1, at=None))
+    until(lambda: inbox.refused["no_clock"] == 1, "it is counted")
+    assert not node.told
+    clock[0] = 1_795_000_000.0
+    node.say(message(1, at=None))
+    until(lambda: (7, 1) in node.told, "it is kept")
+    reading = inbox._store.latest.get(NODES["tb-01"], "air_temperature")
+    assert reading is not None
+    assert reading.at == 1_795_000_000 - 5
+
+
 def test_a_flood_of_nonsense_is_counted_and_bounded(box: Box) -> None:
     store = box.store()
     inbox = box.inbox(store)

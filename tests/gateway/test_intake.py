@@ -138,6 +138,12 @@ def known(found: Message) -> Ledgered:
     return Ledgered(found.digest, found.base)
 
 
+def test_a_clock_that_was_never_set_doubts_no_node_whose_clock_is_right(intake: Intake) -> None:
+    found = kept(intake, message(1, at=NOW), now=1000)
+    assert [r.at for r in found.readings] == [NOW, NOW, NOW + 2]
+    assert {marks.quality(r.mark) for r in found.readings} == {"good"}
+
+
 def test_a_message_sent_again_is_the_same(intake: Intake) -> None:
     assert same(kept(intake, message(1, at=NOW)), known(kept(intake, message(1, at=NOW))))
 
