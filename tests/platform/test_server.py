@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from nongso.platform import demo, installation, migrations, people
 from nongso.platform import settings as settings_of
 from nongso.platform.settings import Settings
 from nongso.platform.store import Records
-from nongso.platform.telemetry import SqliteTelemetry
+from nongso.platform.telemetry import Row, Series, SqliteTelemetry
 
 SECRET = "0123456789abcdef" * 4
 KEY = "k" * 20 + "0123456789" * 2
@@ -90,6 +91,26 @@ def test_an_unsafe_or_unready_server_does_not_start(tmp_path: Path) -> None:
     settings.telemetry_file.write_bytes(b"no database at all, but something else" * 50)
     with running(file) as url, urllib.request.urlopen(url + "/healthz", timeout=5) as answer:
         assert b"telemetry.sqlite.damaged-" in answer.read()  # it starts, and says so
+
+
+def test_a_running_server_seals_the_days_that_are_over(tmp_path: Path) -> None:
+    file = write(tmp_path)
+    settings = settings_of.load(file)
+    migrations.upgrade(settings)
+    store = SqliteTelemetry(settings.telemetry_file)
+    air = Series("tan-binh-1", "k1", "0001", "air_temperature")
+    yesterday = int(time.time()) - 86400
+    rows = [Row(air, yesterday - 600 * n, n % 90 / 10, 0) for n in range(600)]
+    store.write(rows)
+    with running(file), closing(sqlite3.connect(settings.telemetry_file)) as connection:
+        deadline = time.monotonic() + 30
+        while connection.execute("SELECT count(*) FROM sealed").fetchone()[0] < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    (number,) = store.series()
+    found = store.points([number], 0, 1 << 40)
+    assert [tuple(point) for point in reversed(found)] == [row[1:] for row in rows]
+    store.close()
 
 
 def test_a_corrupt_database_is_named(tmp_path: Path) -> None:
