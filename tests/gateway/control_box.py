@@ -212,6 +212,7 @@ class Box:
         self.settings_file = settings_file(folder, mosquitto.port, platform_url)
         self.settings: GatewaySettings = load(self.settings_file)
         self._ends: list[Callable[[], None]] = []
+        self._has_own_session = False
 
     def store(self, **options: Any) -> Store:
         made = Store(self.settings.store_file, **options)
@@ -220,9 +221,7 @@ class Box:
 
     def inbox(self, store: Store) -> Inbox:
         """Start an inbox with a session of its own, and wait for the broker."""
-        own = f"{self.settings.gateway}-{secrets.token_hex(4)}"
-        changed = json.loads(self.settings_file.read_text()) | {"gateway": own}
-        self.settings_file.write_text(json.dumps(changed))
+        self._take_own_session()
         made = Inbox(load(self.settings_file), store)
         made.start()
         self._ends.append(lambda: made.stop(2.0))
@@ -235,9 +234,18 @@ class Box:
         return made
 
     def process(self) -> "Process":
+        if not self._has_own_session:  # else it is the same gateway, started again
+            self._take_own_session()
         made = Process(self.settings_file, self.folder / "gateway.log")
         self._ends.append(made.kill)
         return made
+
+    def _take_own_session(self) -> None:
+        """What the broker still keeps for the gateway of an earlier test is not for this one."""
+        own = f"{self.settings.gateway}-{secrets.token_hex(4)}"
+        changed = json.loads(self.settings_file.read_text()) | {"gateway": own}
+        self.settings_file.write_text(json.dumps(changed))
+        self._has_own_session = True
 
     def close(self) -> None:
         for end in reversed(self._ends):
