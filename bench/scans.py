@@ -46,6 +46,7 @@ PROVINCES = [f"province {number}" for number in range(34)]
 HOME = {0: 50, 1: 25, 2: 15, 3: 10}  # where it is sold, and how much of it
 UNKNOWN_NETWORK = 0.3  # of scans: most telephone networks are no province's
 CHANGES_NETWORK = 0.05  # of scans: from Wi-Fi to the telephone network, asking again at once
+COMMON_BROWSER = 0.6  # of phones: their browsers tell one of three names, for they keep them short
 WRONG_PROVINCE = 0.1  # of those: the table gives that network a province, and not the right one
 GUEST, TABLE, FAIR = 0.03, 0.03, 0.002  # of packs: carried far, passed around, shown to many
 SCANNED = 0.4  # of packs, at all
@@ -57,12 +58,14 @@ MEANT_FOR = {
         signs.MANY_PHONES,
         signs.MANY_DAYS,
         signs.TRAVEL,
+        signs.ONE_BROWSER,
         signs.OUTSIDE,
     ),
     "a few labels, twenty times each": (
         signs.MANY_PHONES,
         signs.MANY_DAYS,
         signs.TRAVEL,
+        signs.ONE_BROWSER,
         signs.OUTSIDE,
     ),
     "invented numbers": (signs.NEVER_ISSUED,),
@@ -89,7 +92,10 @@ class World:
 
     def scan(self, lot: str, serial: str, at: int, province: int) -> None:
         """A phone scans; sometimes it changes its network and asks again."""
-        agent = f"phone {self.chance.randrange(40)}"
+        is_common = self.chance.random() < COMMON_BROWSER
+        agent = (
+            f"browser {self.chance.randrange(3) if is_common else self.chance.randrange(3, 40)}"
+        )
         self.scans.append((at, lot, serial, self.address(province), agent))
         if self.chance.random() < CHANGES_NETWORK:
             is_wrong = self.chance.random() < WRONG_PROVINCE
@@ -211,7 +217,7 @@ def report(farm: Farm, world: World) -> None:
     for rule, serial in rows:
         named[rule].add(serial)
     scanned = {serial for _at, _lot, serial, *_ in world.scans}
-    print(f"{'rule':<14} named  right  precision  recall")
+    print(f"{'rule':<18} named  right  precision  recall")
     for rule in signs.RULES:
         meant = {
             serial
@@ -221,7 +227,7 @@ def report(farm: Farm, world: World) -> None:
         right = named[rule] & set(world.fraud)
         precision = f"{len(right) / len(named[rule]):.2f}" if named[rule] else "-"
         recall = f"{len(named[rule] & meant) / len(meant):.2f}" if meant else "-"
-        print(f"{rule:<14} {len(named[rule]):5} {len(right):6} {precision:>10} {recall:>7}")
+        print(f"{rule:<18} {len(named[rule]):5} {len(right):6} {precision:>10} {recall:>7}")
     right = [line.case.serial in world.fraud for line in ranked]
     weak = [
         line.case.serial in world.fraud

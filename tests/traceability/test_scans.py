@@ -84,7 +84,7 @@ def shop(farm: Farm, tmp_path: Path) -> Shop:
 def test_a_copied_code_in_two_provinces_within_a_minute_is_on_the_list(shop: Shop) -> None:
     shop.scan(LAI_CHAU)
     shop.write()
-    shop.scan(HA_NOI, NOW + 40)
+    shop.scan(HA_NOI, NOW + 40, agent="Safari")
     shop.write(NOW + 42)
     assert shop.signs() == {"travel": 1}
     (case,) = shop.all(ScanCase)
@@ -323,7 +323,7 @@ def test_two_servers_write_the_same_list(shop: Shop, farm: Farm, tmp_path: Path)
         farm, shop.lot, shop.serials, Recorder(farm.records, tmp_path / "networks.csv", 30)
     )
     shop.scan(LAI_CHAU)
-    other.scan(HA_NOI, NOW + 10)
+    other.scan(HA_NOI, NOW + 10, agent="Safari")
     shop.write()
     other.write()
     assert shop.signs() == {"travel": 1}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nongso.platform.languages import day_of
 from nongso.platform.traceability.labelling import state as labelling_state
-from nongso.platform.traceability.scans import learning, networks, ranking, signs
+from nongso.platform.traceability.scans import keeping, learning, networks, ranking, signs
 from nongso.platform.traceability.scans.signs import Seen, Usual
 
 AT = 1_790_000_000
@@ -39,6 +39,17 @@ def test_two_provinces_within_a_minute_are_odd_in_whatever_order_they_arrive() -
 
 def test_a_pack_may_travel_for_longer_than_a_minute() -> None:
     assert struck(scan("b", "thành phố Hà Nội", after=61), scan()) == []
+
+
+def test_two_provinces_by_one_browser_may_be_a_phone_that_changes_its_network() -> None:
+    asked = [("10.0.0.1", "Chrome"), ("10.9.0.1", "Chrome"), ("10.9.0.1", "Safari")]
+    home, away, other = (keeping.mark(bytes(32), *one) for one in asked)
+    assert len({home, away, other}) == 3, "each is a phone of its own"
+    at_home, at_once = scan(home), scan(away, "tỉnh Cà Mau", after=2)
+    assert struck(at_once, at_home) == ["travel_one_browser"]
+    assert struck(scan(other, "tỉnh Cà Mau", after=10), at_home) == ["travel"]
+    both = struck(scan(home, after=12), at_once, scan(other, "tỉnh Cà Mau", after=40))
+    assert both == ["travel"], "two browsers say more"
 
 
 def test_an_unknown_province_is_no_place() -> None:

@@ -1,10 +1,11 @@
 """What is kept of a scan, and for how long.
 
 Of an address the province is kept and, together with the browser's name, a mark: HMAC-SHA256
-with the salt of the day. The salt is deleted with its day, so that afterwards nobody can try
-addresses until the mark comes out, nor tell that the marks of two days are one phone's. (A backup
-made that day still has it.) The same phone that asks for the same pack again within
-``AGAIN_SECONDS`` has reloaded the page: that is one scan.
+with the salt of the day. Its last 16 bits are of the browser's name alone, so that a phone which
+changes its network can be told from two phones. The salt is deleted with its day, so that
+afterwards nobody can try addresses until the mark comes out, nor tell that the marks of two days
+are one phone's. (A backup made that day still has it.) The same phone that asks for the same
+pack again within ``AGAIN_SECONDS`` has reloaded the page: that is one scan.
 """
 
 import datetime
@@ -26,7 +27,7 @@ from nongso.platform.traceability.scans.records import Scan, ScanSalt, ScanSeria
 
 AGAIN_SECONDS = 600
 MOST_KEPT = 300  # single scans of one pack; further ones are only counted
-MARK_LETTERS = 16
+MARK_LETTERS = 16  # of them the last ``signs.BROWSER_LETTERS`` of the browser's name alone
 KEPT_COUNTS_DAYS = 3 * 365  # as long as goods of ours may be kept and sold
 
 
@@ -104,8 +105,12 @@ def write(
 
 def mark(salt: bytes, address: str, agent: str) -> str:
     """The mark of a phone for the day of the salt."""
-    told = f"{address}\n{agent}".encode(errors="replace")
-    return hmac.new(salt, told, hashlib.sha256).hexdigest()[:MARK_LETTERS]
+    of_phone, of_browser = (
+        hmac.new(salt, told.encode(errors="replace"), hashlib.sha256).hexdigest()
+        for told in (f"{address}\n{agent}", agent)
+    )
+    browser = signs.BROWSER_LETTERS
+    return of_phone[: MARK_LETTERS - browser] + of_browser[:browser]
 
 
 def _scans_of(session: Session, serials: Iterable[str]) -> dict[str, list[signs.Seen]]:

@@ -17,9 +17,11 @@ _AT_FIRST = {
     signs.AFTER_END: (9.0, 1.0),
     signs.MANY_DAYS: (9.0, 1.0),
     signs.OUTSIDE: (7.0, 3.0),
-    signs.MANY_PHONES: (6.0, 4.0),
-    signs.TRAVEL: (1.5, 8.5),
+    signs.TRAVEL: (3.0, 1.0),
+    signs.MANY_PHONES: (2.0, 8.0),
+    signs.ONE_BROWSER: (0.5, 9.5),
 }
+_PLACES = (signs.TRAVEL, signs.ONE_BROWSER)
 MOST_TIMES = 5  # that two provinces within a minute count as reasons of their own
 
 Learnt = Mapping[str, tuple[int, int]]  # of each rule: lines that were copies, that were not
@@ -32,5 +34,5 @@ def chance(reasons: Iterable[tuple[str, int]], learnt: Learnt) -> float:
         copies, others = _AT_FIRST[rule]
         copied, explained = learnt.get(rule, (0, 0))
         right = (copies + copied) / (copies + others + copied + explained)
-        innocent *= (1 - right) ** (min(times, MOST_TIMES) if rule == signs.TRAVEL else 1)
+        innocent *= (1 - right) ** (min(times, MOST_TIMES) if rule in _PLACES else 1)
     return 1 - innocent

@@ -11,6 +11,9 @@ def reason(sign: ScanSign) -> str:
     """The sentence of a sign, with the figures of the last time."""
     if sign.rule == signs.TRAVEL:
         return _travel(sign)
+    if sign.rule == signs.ONE_BROWSER:
+        why = _("Cùng một loại trình duyệt: thường là một điện thoại đổi mạng.")
+        return f"{_travel(sign)} {why}"
     if sign.rule == signs.MANY_PHONES:
         return _(
             "%(phones)s điện thoại đã quét số này; sản phẩm này thường không quá %(usual)s.",

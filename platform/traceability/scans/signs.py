@@ -15,8 +15,12 @@ from nongso.platform.traceability.labelling import state as labelling_state
 DESTROYED = "destroyed"  # the whole lot; what else may be the matter says ``labelling_state``
 
 NEVER_ISSUED, NOT_ACTIVATED, AFTER_END = "never_issued", "not_activated", "after_end"
-TRAVEL, MANY_PHONES, MANY_DAYS, OUTSIDE = "travel", "many_phones", "many_days", "outside"
-RULES = (NEVER_ISSUED, NOT_ACTIVATED, AFTER_END, MANY_DAYS, OUTSIDE, MANY_PHONES, TRAVEL)
+TRAVEL, ONE_BROWSER = "travel", "travel_one_browser"
+MANY_PHONES, MANY_DAYS, OUTSIDE = "many_phones", "many_days", "outside"
+RULES = (
+    *(NEVER_ISSUED, NOT_ACTIVATED, AFTER_END),
+    *(MANY_DAYS, OUTSIDE, TRAVEL, MANY_PHONES, ONE_BROWSER),
+)
 _BY_BOOKS = {
     labelling_state.UNKNOWN: NEVER_ISSUED,
     labelling_state.NOT_ACTIVATED: NOT_ACTIVATED,
@@ -31,6 +35,7 @@ _BY_BOOKS = {
 CROWD = 3  # times what is usual: so many look at one pack at a fair or a long table
 DAY_SECONDS, EAST_SECONDS = 86_400, 25_200  # Viet Nam is seven hours east, all the year
 TRAVEL_SECONDS = 60  # nobody carries a pack from one province into another in a minute
+BROWSER_LETTERS = 4  # of a phone's mark, at its end
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,11 @@ class Seen:
     at: int
     province: str
     phone: str
+
+    @property
+    def browser(self) -> str:
+        """What the mark tells of the browser's name alone."""
+        return self.phone[-BROWSER_LETTERS:]
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,11 @@ def signs(state: str, scan: Seen, before: Sequence[Seen], usual: Usual) -> list[
 
 
 def _travel(scan: Seen, before: Iterable[Seen]) -> list[Sign]:
-    """Two provinces within a minute. Scans may arrive in any order."""
+    """Two provinces within a minute. Scans may arrive in any order.
+
+    With one browser's name it is a rule of its own: mostly that is one phone, which has changed
+    from Wi-Fi to a network that the table puts into another province.
+    """
     far = [
         one
         for one in before
@@ -82,10 +96,10 @@ def _travel(scan: Seen, before: Iterable[Seen]) -> list[Sign]:
     ]
     if not far:
         return []
-    nearest = min(far, key=lambda one: abs(scan.at - one.at))
+    nearest = min(far, key=lambda one: (one.browser == scan.browser, abs(scan.at - one.at)))
     first, second = sorted((nearest, scan), key=lambda one: one.at)
     values = {"from": first.province, "to": second.province, "seconds": second.at - first.at}
-    return [Sign(TRAVEL, values)]
+    return [Sign(ONE_BROWSER if nearest.browser == scan.browser else TRAVEL, values)]
 
 
 def _many_phones(scan: Seen, before: Iterable[Seen], usual: Usual) -> list[Sign]:
