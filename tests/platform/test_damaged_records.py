@@ -27,7 +27,7 @@ from nongso.platform.storage import Trouble, trouble_of
 from nongso.platform.telemetry import SqliteTelemetry
 
 PAGE_SIZE = 4096
-QUICK, THOROUGH = range(6), range(6, 120)  # seeds
+QUICK, THOROUGH = range(6), range(6, 40)  # seeds; up to 120 they were run by hand
 RUNS = ("/greenhouses/tan-binh-1", "/api/v1/zones/tan-binh-1-k1/runs")
 SECRET = "0123456789abcdef" * 4
 LOOKS = (
@@ -210,7 +210,7 @@ def test_spoilt_records_are_named_or_pages_say_what_is_wrong(
 
 @pytest.mark.walk
 @pytest.mark.parametrize("way", WAYS)
-def test_records_spoilt_in_hundreds_of_ways_are_never_a_mistake_of_ours(
+def test_records_spoilt_in_very_many_ways_are_never_a_mistake_of_ours(
     filled: tuple[Settings, Place],
     damaged: Settings,
     way: Way,
