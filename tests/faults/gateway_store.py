@@ -181,7 +181,7 @@ def _check_cut(cut: Cut, work: Work, folder: Path) -> int:
 
 
 def power_cuts(seed: int, folder: Path, turns: int = 120) -> Counter[str]:
-    """One life of a store with a power cut at every twentieth call or so."""
+    """One life of a store with a power cut at every fifth call or so."""
     home = folder / "home"
     home.mkdir()
     disk = Disk(home, seed)
@@ -190,7 +190,7 @@ def power_cuts(seed: int, folder: Path, turns: int = 120) -> Counter[str]:
         work = Work(home, seed, disk)
         disk.promised = lambda: len(work.promises)
         disk.settle()
-        disk.is_cutting = True
+        disk.is_cutting, disk.likely = True, 0.2
         for _ in range(turns):
             work.turn()
             cuts, disk.cuts = disk.cuts, []

@@ -223,7 +223,7 @@ def begin(folder: Path) -> Settings:
 
 
 def power_cuts(seed: int, folder: Path, turns: int = 40) -> Counter[str]:
-    """One life of a platform with a power cut at every twentieth call or so."""
+    """One life of a platform with a power cut at every sixth call or so."""
     home = folder / "home"
     begin(home)
     disk = Disk(home, seed)
@@ -233,7 +233,7 @@ def power_cuts(seed: int, folder: Path, turns: int = 40) -> Counter[str]:
     with under_python(disk), _platform(home) as app:
         disk.settle()
         work.configure(app)
-        disk.is_cutting = True
+        disk.is_cutting, disk.likely = True, 0.15
         for _ in range(turns):
             if work.chance.random() < 0.1:
                 count["days sealed"] += work.seal(app)

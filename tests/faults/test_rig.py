@@ -13,11 +13,11 @@ import yard
 
 
 def test_no_power_cut_takes_back_what_the_gateway_acknowledged(tmp_path: Path) -> None:
-    assert gateway_store.power_cuts(3, tmp_path, turns=30)["cuts"] > 5
+    assert gateway_store.power_cuts(3, tmp_path, turns=12)["cuts"] > 5
 
 
 def test_no_power_cut_takes_back_what_the_platform_acknowledged(tmp_path: Path) -> None:
-    assert platform_store.power_cuts(3, tmp_path, turns=6)["cuts"] > 5
+    assert platform_store.power_cuts(3, tmp_path, turns=3)["cuts"] > 5
 
 
 @pytest.mark.parametrize("store", [gateway_store, platform_store])
