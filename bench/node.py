@@ -175,7 +175,7 @@ def micropython(folder: Path, script: str, *arguments: str, paths: list[Path]) -
     """Run a script; return its last line."""
     (folder / "script.py").write_text(script)
     done = subprocess.run(
-        [*boards.micropython_command(), "-X", "heapsize=128wK", "script.py", *arguments],
+        [*boards.micropython_command(), "-X", "heapsize=8M", "script.py", *arguments],
         cwd=folder,
         env={**os.environ, "MICROPYPATH": ":".join([*map(str, paths), ".frozen"])},
         capture_output=True,

@@ -270,3 +270,18 @@ def test_a_clock_that_nobody_set_is_no_clock(monkeypatch: pytest.MonkeyPatch) ->
     assert made.unix_seconds() is not None
     monkeypatch.setattr(board.time, "time", lambda: 1000.0)
     assert made.unix_seconds() is None
+
+
+def test_the_page_on_wiring_names_the_pins_that_the_program_uses() -> None:
+    page = (boards.firmware_folder().parent / "docs" / "node.md").read_text("utf-8")
+    rows = [[cell.strip() for cell in line.split("|")] for line in page.splitlines()]
+    wiring = {row[2].strip("`"): row[3:6] for row in rows if len(row) == 8 and row[2][:1] == "`"}
+    for chip, key in (
+        *(("ds18b20", "one_wire"), ("soil", "soil"), ("battery", "battery")),
+        *(("flow", "flow"), ("level", "level"), ("door", "door")),
+    ):
+        for model, written in zip(board.MODELS, wiring[chip], strict=True):
+            pins = board.pins_of(model)[key]
+            assert [int(pin) for pin in written.split(",")] == (
+                list(pins) if isinstance(pins, tuple) else [pins]
+            ), (chip, model)
