@@ -52,7 +52,7 @@ PUBLISHER = """
 import asyncio, gc, sys
 from nongso.node.mqtt import Client
 
-TOPIC, MESSAGE = "nongso/1/tan-binh/tb-01/up", b"x" * 350
+TOPIC, MESSAGE = "bench/1/tan-binh/tb-01/up", b"x" * 350
 
 async def publish(client, count):
     for n in range(count):

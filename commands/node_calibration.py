@@ -24,6 +24,11 @@ _pin = _o.pins["soil"][%d - 1] if _pin is None else _pin
 _adc = _o.adc(_pin)
 """
 
+_KEEP = """
+from nongso.node.calibration import Calibration as _c
+_c(".").keep(%r, %d, %d)
+"""
+
 
 def run(
     port: str, channel: int, ask: Callable[[str], str], say: Callable[[str], None] = print
@@ -48,6 +53,8 @@ def run(
                 )
             probe["dry"], probe["wet"] = dry, wet
             board.replace("config.json", json.dumps(config, sort_keys=True, indent=1).encode())
+            # What was measured on the node by an order of the gateway would outweigh it.
+            board.run(_KEEP % (_series(channel), dry, wet))
             say(f"Written: dry {dry}, wet {wet}. The board starts anew with them.")
         finally:
             board.restart()
@@ -66,6 +73,10 @@ def _probe(board: Board, channel: int) -> tuple[dict[str, object], dict[str, int
     raise CommandError(
         f"config.json of this board names no soil probe {channel}; it has {len(probes)} of them."
     )
+
+
+def _series(channel: int) -> str:
+    return "soil_moisture" if channel == 1 else f"soil_moisture.{channel}"
 
 
 def _read(board: Board, say: Callable[[str], None]) -> int:
