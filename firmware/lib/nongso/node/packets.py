@@ -67,9 +67,24 @@ def connect(
 
 def publish(topic: str, payload: bytes, packet_id: int, retain: bool = False) -> bytearray:
     """Write a message; QoS 1 if it has a packet id, else QoS 0."""
-    first = 0x30 | (2 if packet_id else 0) | (1 if retain else 0)
-    number = struct.pack(">H", packet_id) if packet_id else b""
-    return bytearray(_packet(first, _text(topic) + number + payload))
+    name = topic.encode()
+    number_at = 2 + len(name)
+    payload_at = number_at + (2 if packet_id else 0)
+    length = payload_at + len(payload)
+    head = 2
+    while length >> 7 * (head - 1):
+        head += 1
+    out = bytearray(head + length)  # once, and in one piece: this is what boards do most
+    out[0] = 0x30 | (2 if packet_id else 0) | (1 if retain else 0)
+    for i in range(1, head):
+        out[i] = length & 127 | (128 if i < head - 1 else 0)
+        length >>= 7
+    struct.pack_into(">H", out, head, len(name))
+    out[head + 2 : head + number_at] = name
+    if packet_id:
+        struct.pack_into(">H", out, head + number_at, packet_id)
+    out[head + payload_at :] = payload
+    return out
 
 
 def mark_again(packet: bytearray) -> None:
