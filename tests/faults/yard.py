@@ -32,12 +32,12 @@ MOST_RESIDENT = 200 << 20
 
 
 class Yard:
-    """Everything together. ``end`` ends it; ``drained`` waits until all has arrived."""
+    """Everything together. Whoever made ``ends`` ends it, also when it was only half made."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, ends: ExitStack) -> None:
         self.chance = random.Random(seed)
         self.count: Counter[str] = Counter()
-        self.ends = ExitStack()
+        self.ends = ends
         self.clock = Clock(folder / "clock")
         links = Links()
         self.ends.callback(links.end)
@@ -202,9 +202,6 @@ class Yard:
         ring = [(node.slug, node.waiting(), len(node.made)) for node in self.nodes]
         return "\n".join((str(ring), str(self.gateway()), *logs))
 
-    def end(self) -> None:
-        self.ends.close()
-
 
 def _new(folder: Path) -> Path:
     folder.mkdir()
@@ -225,8 +222,8 @@ def _play(
     seed: int, folder: Path, many: int, deeds: Sequence[tuple[int, Callable[[Yard], None]]]
 ) -> Counter[str]:
     """Draw ``many`` deeds by their weights, then check."""
-    yard = Yard(folder, seed)
-    try:
+    with ExitStack() as ends:
+        yard = Yard(folder, seed, ends)
         yard.wait(lambda: bool(yard.gateway()), "the gateway answers")
         for node in yard.nodes:
             node.is_measuring = True
@@ -235,9 +232,7 @@ def _play(
             (deed,) = yard.chance.choices([d for _, d in deeds], [w for w, _ in deeds])
             deed(yard)
         yard.check()
-        return yard.count
-    finally:
-        yard.end()
+    return yard.count
 
 
 _KILLS = [
