@@ -7,7 +7,8 @@ time, so that other programs do not.
 
 ``--steps 10000000`` walks: random weather, dead sensors, wrong clocks, people, wrong meters, lost
 books; after each look it is checked that nothing opens without a mode that may, beyond a limit of
-run or day, while stopped or locked, twice within the soak, by advice, or for more than is missing.
+run, day or three days, while stopped or locked, twice within the soak, by advice, or for more than
+is missing.
 """
 
 import argparse
@@ -31,13 +32,15 @@ from nongso.gateway.irrigation.facts import (
     Ran,
     Schedule,
     Slot,
+    Window,
     Zone,
 )
 from nongso.wire.payload import Reading
 
 NOW = 1_790_000_000.0
 AREA, FLOW = 240.0, 80.0
-LIMITS = Limits(1800, 7200)
+THREE_DAYS = Window(72, 14_400)
+LIMITS = Limits(1800, 7200, windows=(THREE_DAYS,))
 MOST_MICROSECONDS = 50.0
 ROUNDS, LOOKS = 9, 2000
 SLOTS = tuple(Slot(tuple(range(7)), at, 600) for at in ("05:30", "16:00"))
@@ -129,10 +132,10 @@ class Walk:
             self.water(decision.run_seconds, by_rules=True)
 
     def pass_seconds(self, seconds: float) -> None:
-        """Soil dries, runs of more than a day ago are forgotten."""
+        """Soil dries, runs of days ago are forgotten."""
         self.now += seconds
         self.moisture = max(5.0, self.moisture - seconds / 20_000)
-        while self.ran and self.now - self.ran[0][0] >= 2 * 86400:
+        while self.ran and self.now - self.ran[0][0] >= 4 * 86400:
             self.ran.popleft()
 
     def change(self) -> None:
@@ -188,6 +191,8 @@ class Walk:
         self.expect(self.has_tank, "opened without knowing the tank")
         self.expect(1 <= seconds <= LIMITS.max_run_seconds, f"a run of {seconds} s")
         self.expect(today + seconds <= LIMITS.max_day_seconds, "more than a day's water")
+        lately = sum(s for at, s, own in self.ran if own and self.now - at < 72 * 3600)
+        self.expect(lately + seconds <= THREE_DAYS.seconds, "more than three days' water")
         self.expect(not self.ran or self.now - self.ran[-1][0] >= soak, "before it soaked in")
         if mode == "balance":
             most = 0.0 if bed is None else bed.missing_mm * AREA

@@ -1,7 +1,7 @@
 """How surely water stops: on real processes, and against a simulated farm with every fault.
 
-``closing``: farms with six zones, a supervisor and a gateway each, all real processes. All zones
-are opened, then the gateway or the supervisor is killed, or the cable cut; the relay board's own
+``closing``: farms with thirty zones, a supervisor and a gateway each, all real processes. All are
+opened, then the gateway or the supervisor is killed, or the cable cut; the relay board's own
 log of edges tells when each zone closed. Printed: the worst of all zone trials, in seconds after
 the blow, beside the promise (one lease and a second).
 
@@ -38,6 +38,7 @@ from nongso.gateway.valves.plan import Care
 from nongso.gateway.valves.water import WaterWatch
 
 FOUND_SECONDS = 30.0
+RELAYS = 32  # of one board: pump, main valve, and thirty zones that one blow tries
 BLOWS = ("gateway killed", "supervisor killed", "cable cut", "both killed")
 
 CLIENT = """
@@ -103,7 +104,7 @@ def one_farm(number: int, folder: Path, trials: Trials) -> None:
     """Open and strike until there are enough trials."""
     chance = random.Random(number)
     folder.mkdir()
-    house = House(folder)
+    house = House(folder, RELAYS)
     zones = list(farm_house.ZONES.values())
     edges = None
     try:
@@ -161,8 +162,9 @@ def is_ready(house: House) -> bool:
 def closing(zones: int, farms: int, lease_seconds: float) -> int:
     """Strike ``farms`` farms at once until so many zone trials are done."""
     farm_house.LEASE = lease_seconds
-    farm_house.ZONES.update({f"tan-binh-1-k{n + 1}": n for n in range(6)})
-    trials = Trials(zones)
+    coils = [n for n in range(RELAYS) if n not in (farm_house.PUMP, farm_house.MAIN)]
+    farm_house.ZONES.update({f"tan-binh-1-k{n + 1}": coil for n, coil in enumerate(coils)})
+    trials, began = Trials(zones), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="nongso-valves-") as there:
         threads = [
             threading.Thread(target=one_farm, args=(n, Path(there) / f"farm{n}", trials))
@@ -172,7 +174,7 @@ def closing(zones: int, farms: int, lease_seconds: float) -> int:
             thread.start()
         while any(thread.is_alive() for thread in threads):
             try:
-                time.sleep(30)
+                threads[0].join(30.0)
             except KeyboardInterrupt:
                 trials.wanted = 0  # enough: what was measured is told
             print(f"{trials.done} zone trials…", file=sys.stderr, flush=True)
@@ -185,6 +187,7 @@ def closing(zones: int, farms: int, lease_seconds: float) -> int:
     for failure in trials.failures:
         print(f"FAILED {failure}")
     print(f"{trials.refused} times not all zones opened, so nothing was struck")
+    print(f"{(time.monotonic() - began) / 60:.1f} minutes")
     print(f"{trials.done} zone trials, {late} later than lease + 1 s = {limit:g} s")
     return 1 if late or trials.failures or trials.done < zones else 0
 
@@ -302,8 +305,8 @@ def main() -> int:
     what = parser.add_subparsers(required=True, dest="what")
     struck = what.add_parser("closing")
     struck.add_argument("--zones", type=int, default=10_000)
-    struck.add_argument("--farms", type=int, default=6)
-    struck.add_argument("--lease", type=float, default=1.0)
+    struck.add_argument("--farms", type=int, default=4)
+    struck.add_argument("--lease", type=float, default=2.0)
     broken = what.add_parser("faults")
     broken.add_argument("--cases", type=int, default=1000)
     broken.add_argument("--years", type=float, default=10.0)

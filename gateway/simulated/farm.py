@@ -60,7 +60,7 @@ async def _serve(settings: FarmSettings, model: FarmModel, state: StateFile) -> 
         loop.add_signal_handler(number, stop.set)
     nodes = {node.slug: node for node in settings.nodes}
     edges = EdgeLog(settings.edges)
-    relays = Relays(edges.write)
+    relays = Relays(edges.write, count=settings.relays)
     bus = SimulatedBus(settings.modbus_host, settings.modbus_port, relays, model.water)
     chips: ChipBus | None = None
     try:

@@ -12,11 +12,11 @@ from zlib import crc32
 from nongso.gateway.simulated.climate import Outside, Weather, hashed
 from nongso.gateway.simulated.faults import NONE, Faults
 from nongso.gateway.simulated.greenhouse import LOWER_MM, UPPER_MM, Bed, Greenhouse
-from nongso.gateway.simulated.settings import COILS, FarmSettings, Node
+from nongso.gateway.simulated.settings import MOST_COILS, FarmSettings, Node
 from nongso.gateway.simulated.waterworks import Waterworks
 
 LONGEST_STEP = 120.0
-ALL_OFF = (False,) * COILS
+ALL_OFF = (False,) * MOST_COILS
 DRIFT_PERCENT_PER_HOUR = 4.0  # of a drifting soil probe: it tells more and more water
 _VERSION = 1
 _SUM = 1e12  # of litres or millimetres since the beginning: more than any farm will see

@@ -1,4 +1,4 @@
-"""Eight relays with the board's own auto-off, and the log of every edge.
+"""Relays with the board's own auto-off, and the log of every edge.
 
 The auto-off is what makes water stop when everything else has died, so it behaves as the real
 board does: real seconds on the board's own (monotonic) clock whatever ``speed`` the farm has, a
@@ -18,7 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-RELAYS = 8
+from nongso.gateway.simulated.settings import COILS, MOST_COILS
+
 PULSE_UNIT_SECONDS = 0.1
 _LONGEST_LINE = 4096
 LONGEST_PULSE = 0x7FFF  # the maker names 7FFF as the greatest
@@ -89,7 +90,7 @@ def read_edges(file: Path) -> tuple[list[int], int]:
                 try:
                     edge = json.loads(line)
                     coil, on = edge["coil"], edge["on"]
-                    if type(coil) is not int or type(on) is not bool or not 0 <= coil < RELAYS:
+                    if type(coil) is not int or type(on) is not bool or not 0 <= coil < MOST_COILS:
                         raise ValueError("no coil of this board")
                     last[coil] = on
                 except (ValueError, KeyError, TypeError, RecursionError):
@@ -108,17 +109,18 @@ def _ends_whole(file: Path) -> bool:
 
 
 class Relays:
-    """The eight coils. ``edge(coil, on, why)`` is called for each change, after it happened."""
+    """The coils. ``edge(coil, on, why)`` is called for each change, after it happened."""
 
     def __init__(
         self,
         edge: Callable[[int, bool, str], None],
         clock: Callable[[], float] = time.monotonic,
+        count: int = COILS,
     ) -> None:
-        self.coils = [False] * RELAYS
+        self.coils = [False] * count
         self.welded: frozenset[int] = frozenset()
         self.dead: frozenset[int] = frozenset()  # the board cannot switch these on
-        self._wanted = [False] * RELAYS
+        self._wanted = [False] * count
         self._ends: dict[int, float] = {}
         self._edge = edge
         self._clock = clock
@@ -159,5 +161,5 @@ class Relays:
     def power_off(self) -> None:
         """The board loses its power: every relay falls."""
         self._ends.clear()
-        for coil in range(RELAYS):
+        for coil in range(len(self.coils)):
             self._set(coil, False, "power")

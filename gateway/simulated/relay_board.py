@@ -29,7 +29,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from pymodbus.simulator.simcore import SimCore
 
 from nongso.gateway.simulated.faults import NONE, Faults
-from nongso.gateway.simulated.relay import LONGEST_PULSE, RELAYS, Relays
+from nongso.gateway.simulated.relay import LONGEST_PULSE, Relays
 from nongso.gateway.simulated.waterworks import Waterworks
 
 RELAY_UNIT, METER_UNIT, LEVEL_UNIT, MAINS_UNIT = 1, 2, 3, 4
@@ -78,7 +78,7 @@ def _window(registers: dict[int, int], address: int, count: int) -> Answer:
 
 
 class RelayUnit(Unit):
-    """The Waveshare board: coils 0 to 7, pulses, and its version."""
+    """The Waveshare board: coils, pulses, and its version."""
 
     def __init__(self, relays: Relays, loop: asyncio.AbstractEventLoop) -> None:
         self.relays = relays
@@ -96,7 +96,7 @@ class RelayUnit(Unit):
 
     def coils(self, address: int, count: int) -> Answer:
         self.relays.lapse()
-        if address + count > RELAYS:
+        if address + count > len(self.relays.coils):
             return ExcCodes.ILLEGAL_ADDRESS
         return self.relays.coils[address : address + count]
 
@@ -104,16 +104,16 @@ class RelayUnit(Unit):
         return _window({_VERSION_REGISTER: _VERSION}, address, count)
 
     def write_coil(self, address: int, value: int) -> ExcCodes | None:
-        if _PULSE <= address < _PULSE + RELAYS:
+        if _PULSE <= address < _PULSE + len(self.relays.coils):
             if not 1 <= value <= LONGEST_PULSE:
                 return ExcCodes.ILLEGAL_VALUE
             if address - _PULSE in self.relays.dead:
                 return ExcCodes.DEVICE_FAILURE
             self.relays.pulse(address - _PULSE, value)
-        elif address < RELAYS or address == _ALL_RELAYS:
+        elif address < len(self.relays.coils) or address == _ALL_RELAYS:
             if value not in (_ON, _OFF):
                 return ExcCodes.ILLEGAL_VALUE
-            for relay in range(RELAYS) if address == _ALL_RELAYS else (address,):
+            for relay in range(len(self.relays.coils)) if address == _ALL_RELAYS else (address,):
                 self.relays.write(relay, value == _ON)
         else:
             return ExcCodes.ILLEGAL_ADDRESS
@@ -121,7 +121,7 @@ class RelayUnit(Unit):
         return None
 
     def write_coils(self, address: int, bits: Sequence[bool]) -> ExcCodes | None:
-        if address + len(bits) > RELAYS:
+        if address + len(bits) > len(self.relays.coils):
             return ExcCodes.ILLEGAL_ADDRESS
         for relay, on in enumerate(bits, address):
             self.relays.write(relay, on)

@@ -1,7 +1,8 @@
 """What the simulated farm is made of: ``farm.json`` read once into frozen values.
 
 Beyond the keys in docs/contracts.md section 5 the file may have ``days`` (length of the history
-laid down at first start, 30), ``tank`` (``{"litres": 6000, "stream_l_per_min": 3}``) and
+laid down at first start, 30), ``relays`` (of the board, 8; at most 32), ``tank``
+(``{"litres": 6000, "stream_l_per_min": 3}``) and
 ``bus_node`` (``{"farm", "slug", "eui64"}``: the node that meter and tank speak for). Faults
 that are switched on stand beside the state, in ``faults.json`` (``faults.py``).
 """
@@ -14,6 +15,7 @@ from typing import Any
 from nongso.wire.topics import TopicError, check_slug
 
 COILS = 8
+MOST_COILS = 32
 
 
 class SettingsError(ValueError):
@@ -82,6 +84,7 @@ class FarmSettings:
     tank_litres: float
     stream_l_per_min: float
     days: int
+    relays: int = COILS
 
     @property
     def faults(self) -> Path:
@@ -109,9 +112,12 @@ def _check(settings: FarmSettings) -> None:
         raise SettingsError(f"days must be from 0 to 366, not {settings.days}")
     coils = [zone.coil for house in settings.houses for zone in house.zones]
     coils += [settings.pump_coil, settings.main_coil]
+    if not COILS <= settings.relays <= MOST_COILS:
+        raise SettingsError(f"relays must be from {COILS} to {MOST_COILS}")
     for coil in coils:
-        if not 0 <= coil < COILS:
-            raise SettingsError(f"coil {coil} does not exist: the board has 0 to {COILS - 1}")
+        if not 0 <= coil < settings.relays:
+            last = settings.relays - 1
+            raise SettingsError(f"coil {coil} does not exist: the board has 0 to {last}")
         if coils.count(coil) > 1:
             raise SettingsError(f"coil {coil} is used twice")
     zones = {zone.id: house.slug for house in settings.houses for zone in house.zones}
@@ -161,6 +167,7 @@ def from_dict(found: dict[str, Any], folder: Path) -> FarmSettings:
                 )
                 for node in found["nodes"]
             ),
+            relays=int(found.get("relays", COILS)),
             pump_coil=int(found["pump_coil"]),
             main_coil=int(found["main_coil"]),
             bus_node=None

@@ -21,6 +21,7 @@ from nongso.gateway.valves.client import SupervisorGone, Valves
 
 LEASE = 1.5
 PUMP, MAIN = 7, 6
+BIG = "relays-many"
 ZONES = {"tan-binh-1-k1": 0, "tan-binh-1-k2": 1}
 K1, K2 = ZONES
 
@@ -107,8 +108,8 @@ class Cable:
 class House:
     """Everything together; ``end`` kills what still runs."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, relays: int = 8) -> None:
+        self.folder, self.relays = folder, relays
         self.board_port = free_port()
         self.cable = Cable(self.board_port)
         self._processes: list[subprocess.Popen[str]] = []
@@ -130,8 +131,15 @@ class House:
                     "nodes": [],
                     "pump_coil": PUMP,
                     "main_coil": MAIN,
+                    "relays": relays,
                 }
             )
+        )
+        (folder / "devices").mkdir()
+        (folder / "devices" / f"{BIG}.toml").write_text(
+            f'schema = "nongso-device/1"\nid = "{BIG}"\nname = "Simulated, with many relays"\n'
+            'extends = "relay-waveshare-rtu-8ch"\n[coils]\n'
+            f"read_function = 1\nwrite_function = 5\naddress = 0\ncount = {relays}\n"
         )
         self.gateway_file = folder / "gateway.json"
         self.gateway_file.write_text(json.dumps(self._settings(zones)))
@@ -152,7 +160,10 @@ class House:
                 "port": self.cable.port,
                 "framing": "tcp",
                 "lease_seconds": LEASE,
-                "relay": {"unit": 1, "device": "relay-waveshare-rtu-8ch"},
+                "relay": {
+                    "unit": 1,
+                    "device": "relay-waveshare-rtu-8ch" if self.relays == 8 else BIG,
+                },
                 "meter": {"unit": 2, "device": "pulse-meter-sim"},
                 "tank": {"unit": 3, "device": "level-qdy30a"},
                 "pump_coil": PUMP,
@@ -218,7 +229,7 @@ class House:
             coils = valves.read()["coils"]
         except SupervisorGone:
             return False
-        return not is_ready or coils == [False] * 8
+        return not is_ready or (not any(coils) and None not in coils)
 
     def start_gateway(self, zone: str = K1, seconds: float = 60) -> subprocess.Popen[str]:
         """A gateway process that has the zone open and holds the lease."""
