@@ -16,6 +16,7 @@ how many were found within 30 s and the longest. Then so many years without any 
 import argparse
 import itertools
 import json
+import logging
 import random
 import subprocess
 import sys
@@ -283,6 +284,7 @@ def false_stops(years: float, seed: int = 1) -> tuple[int, int]:
 
 def faults(cases: int, years: float) -> int:
     """Print how each fault was found, and false stops."""
+    logging.disable()  # what is found is printed as figures
     is_good = True
     for fault in FAULTS:
         found = [one_case(fault, seed) for seed in range(cases)]

@@ -555,8 +555,12 @@ class Plan:
         zone = self.layout.zone_of(coil)
         if coil == self.layout.pump:
             self.alarms.raise_("pump_not_stopped")
+        elif coil == self.layout.main:
+            self.alarms.raise_("main_not_closed")
+        elif zone is not None:
+            self.alarms.raise_("valve_not_closed", zone, zone=zone)
         else:
-            self.alarms.raise_("valve_not_closed", zone or f"coil {coil}", zone=zone)
+            self.alarms.raise_("coil_not_closed", f"coil {coil}", coil=coil)
         self.lock(self.layout.zones if zone is None else [zone])
         for run in [r for r in self._in(CLOSING) if r.coil == coil]:
             run.code = "valve_not_closed"
@@ -566,10 +570,15 @@ class Plan:
         self.coils.doubt(self.layout.pump, self.layout.main)
 
     def _clear_alarm(self, coil: int) -> None:
+        zone = self.layout.zone_of(coil)
         if coil == self.layout.pump:
             self.alarms.clear("pump_not_stopped")
+        elif coil == self.layout.main:
+            self.alarms.clear("main_not_closed")
+        elif zone is not None:
+            self.alarms.clear("valve_not_closed", zone)
         else:
-            self.alarms.clear("valve_not_closed", self.layout.zone_of(coil) or f"coil {coil}")
+            self.alarms.clear("coil_not_closed", f"coil {coil}")
 
     def _bus_answered(self) -> None:
         self.alarms.clear("bus_silent", "relay")

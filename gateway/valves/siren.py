@@ -6,7 +6,7 @@ button, and ten minutes at most: neighbours stop listening to what never ends.
 
 from nongso.gateway.valves.alarms import Alarms
 
-URGENT = ("valve_not_closed", "pump_not_stopped", "leak", "high_flow")
+URGENT = ("valve_not_closed", "main_not_closed", "pump_not_stopped", "leak", "high_flow")
 LONGEST_SECONDS = 600.0
 
 

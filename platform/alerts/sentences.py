@@ -330,6 +330,8 @@ def rule_word(code: str) -> str:
         "pump_not_stopped": _("Máy bơm không tắt được"),
         "valve_not_opened": _("Van không mở được"),
         "no_flow": _("Mở van mà không có nước"),
+        "main_not_closed": _("Van tổng không đóng được"),
+        "coil_not_closed": _("Rơ-le không nhả"),
         "pump_not_started": _("Máy bơm không bật được"),
         "tank_ran_low": _("Bể cạn giữa lúc tưới"),
         "mains_bad": _("Điện quá yếu hoặc quá mạnh"),

@@ -488,6 +488,13 @@ ALARMS: dict[str, _Sentence] = {
         count=w.count("count"),
         code=w.text("code"),
     ),
+    "main_not_closed": lambda w: _(
+        "Khẩn cấp: van tổng không đóng được. Đã tắt bơm và đóng van các khu. Xin ra xem ngay."
+    ),
+    "coil_not_closed": lambda w: _(
+        "Rơ-le số %(count)s trong tủ điều khiển không nhả. Xin báo người phụ trách máy.",
+        count=number(float(w.text("coil")) + 1),
+    ),
     "pump_not_started": lambda w: _(
         "Máy bơm hoặc van tổng không bật được khi tưới %(zone)s. "
         "Xin xem điện và dây nối, rồi bấm Mở khóa.",
@@ -517,7 +524,7 @@ ALARMS: dict[str, _Sentence] = {
     ),
 }
 
-URGENT_ALARMS = frozenset({"valve_not_closed", "leak", "pump_not_stopped"})
+URGENT_ALARMS = frozenset({"valve_not_closed", "main_not_closed", "leak", "pump_not_stopped"})
 
 
 def _say(

@@ -161,6 +161,7 @@ def test_every_code_has_a_vietnamese_and_an_english_sentence(place: Place) -> No
         "level_percent": 12,
         "lowest_percent": 20,
         "hours": 168,
+        "coil": 5,
         "seconds_ran": 20000,
         "volts": 161.4,
         "low_volts": 195,

@@ -297,6 +297,21 @@ def test_a_pump_that_does_not_stop_is_alarmed_and_the_valve_closes_all_the_same(
     assert ended(rig) == {"a": "done"}
 
 
+@pytest.mark.parametrize(("coil", "code"), [(MAIN, "main_not_closed"), (5, "coil_not_closed")])
+def test_what_is_no_zones_relay_locks_every_zone_and_names_none(coil: int, code: str) -> None:
+    """An alarm that named a zone which is not there would be on nobody's page."""
+    rig = Rig(left_on=[coil])
+    rig.board.welded = {coil}
+    rig.turn(2)
+    (alarm,) = rig.ask(do="renew")["alarms"]  # type: ignore[misc]
+    assert (alarm["code"], alarm["zone"]) == (code, None)
+    assert rig.ask(do="renew")["locked"] == ["k1", "k2", "k3"]
+    rig.board.welded = set()
+    rig.turn(2)
+    rig.ask(do="renew", heard=[alarm["id"]])
+    assert alarms(rig) == []
+
+
 def test_a_coil_that_nobody_ordered_is_switched_off(rig: Rig) -> None:
     rig.board.set(4, True)
     rig.turn(1.5)

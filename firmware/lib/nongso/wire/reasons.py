@@ -112,6 +112,8 @@ ALARMS = {
     "telemetry_dropped": ("count",),
     "taken_up": (),
     "pump_not_stopped": (),
+    "main_not_closed": (),
+    "coil_not_closed": ("coil",),
     "pump_not_started": ("zone",),
     "tank_ran_low": ("tank_percent", "lowest_percent"),
     "mains_bad": ("volts", "low_volts", "high_volts"),
