@@ -36,8 +36,8 @@ def fill(farm: Farm, disk: Disk) -> None:
 
 def test_one_wish_never_waters_twice_on_a_full_disk(farm: Farm, disk: Disk) -> None:
     """The gateway is restarted while the disk is full, and the wish is offered again."""
-    fill(farm, disk)
     for _ in range(3):
+        fill(farm, disk)  # each time: a store that is closed gives back what its log took
         refused = farm.order(do="water", zone="k1", seconds=5, id="wish")
         assert (refused["state"], refused["code"]) == ("refused", "cannot_record")
         farm.turn(8)
