@@ -169,9 +169,9 @@ from pathlib import Path
 from cooperative import COOP, BASE, NOW
 from nongso.platform.settings import Settings
 from nongso.platform.store import Records
-from nongso.platform.traceability import labelling
-from nongso.platform.traceability import operations as ops
-from nongso.platform.traceability.labeltext import texts_of
+from nongso.platform.traceability.labelling import issuing as labelling
+from nongso.platform.traceability.labelling.text import texts_of
+from nongso.platform.traceability.making import operations as ops
 from nongso.platform.traceability.records import Lot
 
 folder, lot, id_, when = Path(sys.argv[2]), *sys.argv[3:]
