@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 300.0
 OPEN_DAYS = 1  # whole days before today that are not sealed yet
-REST = 3.0  # rests so many times as long as it worked
+REST = 3.0
 LEAST_REST_SECONDS = 0.01
 BLOCKS_A_CHECK = 200
 PAGES_A_STEP = 256
@@ -36,11 +36,20 @@ KEPT_PAGES = 2048  # free pages that stay for the readings of the next days
 
 
 class Housekeeper:
-    """The thread. ``start`` once, ``stop`` before the store is closed."""
+    """The thread. ``start`` once, ``stop`` before the store is closed.
 
-    def __init__(self, store: SqliteTelemetry, clock: Callable[[], float] = time.time) -> None:
+    ``rest`` is how many times as long as it worked it rests; 0 where nobody else is kept waiting.
+    """
+
+    def __init__(
+        self,
+        store: SqliteTelemetry,
+        clock: Callable[[], float] = time.time,
+        rest: float = REST,
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._rest = rest
         self._ended = threading.Event()
         self._checked_on = -1
         self._is_away = False
@@ -103,5 +112,7 @@ class Housekeeper:
         """Do a step and rest; the longer it took, the longer."""
         began = time.monotonic()
         done = do()
-        self._ended.wait(max(LEAST_REST_SECONDS, REST * (time.monotonic() - began)))
+        if self._rest:
+            worked = time.monotonic() - began
+            self._ended.wait(max(LEAST_REST_SECONDS, self._rest * worked))
         return done

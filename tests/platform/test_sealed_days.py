@@ -65,7 +65,7 @@ def store(tmp_path: Path) -> Iterator[SqliteTelemetry]:
 
 
 def seal_all(store: SqliteTelemetry) -> int:
-    return Housekeeper(store, lambda: T0 + 400 * DAY).look()
+    return Housekeeper(store, lambda: T0 + 400 * DAY, rest=0).look()
 
 
 def number(store: SqliteTelemetry, series: Series = AIR) -> int:
@@ -145,7 +145,7 @@ def test_whether_sealed_or_not_every_answer_is_the_same(tmp_path: Path, seed: in
         late = [row._replace(value=1000.0) for row in rows[:begin][:3]]  # another value, late
         assert plain.write(batch) == store.write(batch)
         assert plain.write_each(batch + late) == store.write_each(batch + late)
-        Housekeeper(store, lambda: T0 + dice.randrange(3, 9) * DAY).look()
+        Housekeeper(store, lambda: T0 + dice.randrange(3, 9) * DAY, rest=0).look()
     assert count(store, "sealed") > 8
     assert store.tally() == plain.tally()
     assert store.series() == plain.series()
@@ -268,9 +268,8 @@ class Telling(SqliteTelemetry):
         print(flush=True)
         return super().seal(series, day)
 
-housekeeping.LEAST_REST_SECONDS = housekeeping.REST = 0
 store = Telling(Path(sys.argv[1]))
-housekeeping.Housekeeper(store, lambda: int(sys.argv[2])).look()
+housekeeping.Housekeeper(store, lambda: int(sys.argv[2]), rest=0).look()
 """
 
 
@@ -364,7 +363,7 @@ def season(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, set[Row]]:
         for n in range(30 * 288)
     ]
     store.write(rows)
-    Housekeeper(store, lambda: T0 + 28 * DAY).look()
+    Housekeeper(store, lambda: T0 + 28 * DAY, rest=0).look()
     assert count(store, "sealed") == 54
     store.close()
     return store.file, set(rows)

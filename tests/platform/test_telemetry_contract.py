@@ -63,7 +63,7 @@ class Keeper:
             self.engine.settle()
         if self.seals:
             assert isinstance(self.store, SqliteTelemetry)
-            Housekeeper(self.store, lambda: time.time() + 3 * DAY).look()
+            Housekeeper(self.store, lambda: time.time() + 3 * DAY, rest=0).look()
 
     def reopen(self) -> None:
         self.store.close()
