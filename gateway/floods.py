@@ -1,17 +1,17 @@
 """Whom the gateway listens to while a node runs wild.
 
-Usually it listens to everything under ``nongso/``. A node that says more than ``FLOOD`` messages
-within a second would make all others wait behind it, for reading a message costs more than the
-broker needs to pass it on. So the gateway then listens to the other configured nodes one by one,
-and the broker throws away what the wild one says, which loses nothing: it was told of no message
-that it is kept. After a while all are listened to again; who is still wild is left out once more,
-for longer. Meanwhile nodes that nobody has configured are not heard either. Pure: the clock is
-handed in.
+Usually it listens to everything under ``nongso/``. A node that within a second says ``FLOOD``
+messages more than are taken of it (``budget``) would make all others wait behind it, for reading
+a message costs more than the broker needs to pass it on. So the gateway then listens to the other
+configured nodes one by one, and the broker throws away what the wild one says, which loses
+nothing: it was told of no message that it is kept. After a while all are listened to again; who is
+still wild is left out once more, for longer. Meanwhile nodes that nobody has configured are not
+heard either. Pure: the clock is handed in.
 """
 
 from collections.abc import Sequence
 
-FLOOD = 1000  # a node has at most some messages under way, so that an honest one stays far below
+FLOOD = 1000  # beyond the budget: an honest node has at most some messages under way
 LEFT_OUT_SECONDS = 30.0
 LONGEST_LEFT_OUT_SECONDS = 600.0
 CALM_SECONDS = 60.0  # after which a node counts as honest again
@@ -29,7 +29,7 @@ class Floods:
         self._last: dict[str, tuple[float, float]] = {}  # released when, and after how long
 
     def is_wild(self, topic: str, now: float) -> bool:
-        """Count a message; ``True`` when its node has just become wild."""
+        """Count a message that is not taken; ``True`` when its node has just become wild."""
         if int(now) != self._second:
             self._second, self._said = int(now), {}
         parts = topic.split("/", 4)

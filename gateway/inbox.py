@@ -434,9 +434,6 @@ class Inbox:
 
     def _judge(self, one: _Arrived, now: int) -> Letter | None:
         """Say what becomes of one message; ``None`` when there is nothing to keep of it."""
-        if self._floods.is_wild(one.topic, time.monotonic()):
-            detail = "its node sends more than can be read, and is not listened to for a while"
-            self._count(Refusal(one.topic, "too_many", detail, b""))
         if one.topic in self._own_words:
             return None
         if one.topic.endswith("/status") and self._intake.misplaced(one.topic) is None:
@@ -452,7 +449,11 @@ class Inbox:
                 f"mosquitto_pub -r -n -t '{one.topic[:100]}'",
             )
         speaker = sender or node
-        if speaker is not None and not self._budget.allows(speaker.eui64, time.monotonic()):
+        clock = time.monotonic()
+        if speaker is None:
+            self._floods.is_wild(one.topic, clock)
+        elif not self._budget.allows(speaker.eui64, clock):
+            self._floods.is_wild(one.topic, clock)
             self._count(
                 Refusal(
                     one.topic, "too_many", f"node {speaker.slug} sends more than is taken", b""
