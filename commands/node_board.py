@@ -5,6 +5,7 @@ short programs are sent to it. A watchdog that was started cannot be stopped aga
 so it is fed with each piece that is written. Nothing is decided here; ``node_deploy`` does that.
 """
 
+import base64
 import contextlib
 import io
 import json
@@ -15,12 +16,12 @@ from typing import Any
 
 from nongso.commands.errors import CommandError
 
-PIECE_BYTES = 256
+PIECE_BYTES = 768  # 1024 letters of base64: few questions, little memory
 ANSWER_SECONDS = 6
 READ_SECONDS = 3.0
 
 _BEGIN = """
-import json, os, sys, hashlib, machine
+import json, os, sys, hashlib, binascii, machine
 _dog = machine.WDT(timeout=8000)
 def _tell(x):
     print("\\x02" + json.dumps(x) + "\\x03")
@@ -49,7 +50,7 @@ def _dirs(path):
         except OSError:
             pass
 def _w(b):
-    _f.write(b)
+    _f.write(binascii.a2b_base64(b))
     _dog.feed()
 def _copy(a, b):
     _dirs(b)
@@ -130,7 +131,8 @@ class Board:
         """Write a file where nothing reads it yet."""
         self.run(f"_dirs({path!r})\n_f = open({path!r}, 'wb')")
         for start in range(0, len(content), PIECE_BYTES):
-            self.run(f"_w({content[start : start + PIECE_BYTES]!r})")
+            piece = base64.b64encode(content[start : start + PIECE_BYTES])
+            self.run(f"_w({piece!r})")
         self.run("_f.close()")
 
     def replace(self, path: str, content: bytes) -> None:
