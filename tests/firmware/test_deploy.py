@@ -123,8 +123,9 @@ def test_a_board_that_hangs_while_nobody_looks_is_started_anew_by_its_watchdog(
     cable.firmware = tmp_path / "changed"
     shutil.copytree(boards.firmware_folder(), cable.firmware)
     run = cable.firmware / "run.py"
-    hang = "    while board.read_config().find('hangs') > 0:\n        pass\n"
-    begin = "    try:\n        return asyncio"
+    hang = "        while board.read_config().find('hangs') > 0:\n            pass\n"
+    begin = "        starts_anew = asyncio"
+    assert begin in run.read_text()
     run.write_text(run.read_text().replace(begin, hang + begin))
     cable.deploy()
     cable.board.speed = 10.0

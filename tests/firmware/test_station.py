@@ -425,3 +425,10 @@ def test_the_lamp_tells_from_afar_what_is_wrong(
     until(lambda: made._blinks() == 1, "one blink again")
     made._uplink._ack_trouble.failed("nothing is acknowledged")
     assert made._blinks() == 3
+
+
+def test_a_start_that_the_gateway_has_heard_is_a_good_one(hand: Hand, gateway: Gateway) -> None:
+    for _ in range(5):
+        hand.life.begin(False)
+    hand.start()
+    until(lambda: Life(hand.board.folder)._bad.numbers == (0,), "the gateway's word")

@@ -79,7 +79,15 @@ class Station:
         self._heading = record.pack_heading(self.boot, board.simulated, sampler.columns)
         self._clock_trouble = Trouble("clock")
         self._uplink = Uplink(
-            settings, board, self._ring, self._clock, self._origins, self.boot, slots, sampler
+            settings,
+            board,
+            self._ring,
+            self._clock,
+            self._origins,
+            self.boot,
+            slots,
+            sampler,
+            self._start_is_good,
         )
         say(
             "node %s of %s starts, boot %d, %s%s"
@@ -184,6 +192,10 @@ class Station:
             self._failure = e
         self._ended.set()
 
+    def _start_is_good(self) -> None:
+        if not self._life.is_safe:
+            self._life.good()
+
     async def _be_safe(self) -> None:
         """Measure nothing for a while, then start anew to try the ordinary way."""
         while ticks_diff(ticks_ms(), self._began_at) < SAFE_FOR_MS:
@@ -201,8 +213,8 @@ class Station:
                 and ticks_diff(now, self._uplink.alive_at) < _LONGEST_HUSH_MS
             ):
                 self._board.feed()
-            if not self._life.is_safe and ticks_diff(now, self._began_at) > GOOD_AFTER_MS:
-                self._life.good()
+            if ticks_diff(now, self._began_at) > GOOD_AFTER_MS:
+                self._start_is_good()
             if ticks_diff(now, self._uplink.linked_at) > _BROKER_PATIENCE_MS:
                 say("no broker for too long: the node starts anew, its ring stays as it is")
                 break

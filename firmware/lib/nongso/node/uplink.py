@@ -19,6 +19,7 @@ from nongso.wire import ack, topics, writing
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
     from nongso.node.clock import Clock, Origins
     from nongso.node.hardware import Board, Slots
@@ -44,7 +45,11 @@ class Uplink:
         boot: int,
         slots: "Slots",
         sampler: "Sampler",
+        on_heard: "Callable[[], None]",
     ) -> None:
+        """``on_heard`` is called when the gateway has acknowledged something."""
+        self._on_heard = on_heard
+
         def topic(leaf: str) -> str:
             return topics.topic(settings.farm, settings.node, leaf)
 
@@ -216,6 +221,7 @@ class Uplink:
     def _forget(self, word: "ack.Ack") -> None:
         done = self._window.acknowledge(word)
         if done:
+            self._on_heard()
             self.updates.heard(done[-1].boot == self._boot)
             self._ring.forget(done[-1].item.place)
             self._ack_trouble.well("the gateway acknowledges")
