@@ -338,6 +338,8 @@ def read_setup():
             text = file.read()
     except OSError:
         text = None
+    except ValueError:  # bytes that are no UTF-8: read_config says so
+        text = ""
     return sys.platform in ("esp32", "rp2") or _setup_port() is not None, text
 
 

@@ -1,10 +1,10 @@
 """What a node remembers of its own starts and falls, so that it can get out of a bad one.
 
-A start is bad until the gateway has acknowledged something, or the node has run for a minute. After
-five bad ones in a row the next is *safe*: no sensors, only Wi-Fi, broker and updates, so that a
-better version can come; after a quarter of an hour of that it tries the ordinary way again. Waking
-from a sleep that the node chose itself is no start. The last crash lies in ``crash.txt``, with the
-last lines of the log.
+A start is bad until the gateway has acknowledged something, or the node has run for a minute.
+After five bad ones in a row the next is *safe*: no sensors, only Wi-Fi, broker and updates, so
+that a better version can come; after a quarter of an hour of that it tries the ordinary way again.
+Waking from a sleep that the node chose itself is no start. The last crash lies in ``crash.txt``,
+with the last lines of the log.
 """
 
 import io
