@@ -1,10 +1,10 @@
 """The door to the broker: messages of the nodes in, acknowledgements out.
 
-The only module on the product side that imports ``paho``. How this works: one thread runs
-paho's loop by hand (``loop_read``, ``loop_write``), judges what has arrived as one burst and
-hands it to the store. After the commit the store calls back, and the same thread publishes one
-acknowledgement per node and contiguous range, and only then sends the broker its PUBACKs
-(``manual_ack``): what is not committed stays with the broker and on the node.
+With ``homeassistant``, an output, the only module on the product side that imports ``paho``. How
+this works: one thread runs paho's loop by hand (``loop_read``, ``loop_write``), judges what has
+arrived as one burst and hands it to the store. After the commit the store calls back, and the same
+thread publishes one acknowledgement per node and contiguous range, and only then sends the broker
+its PUBACKs (``manual_ack``): what is not committed stays with the broker and on the node.
 
 It listens to everything under ``nongso/``, so that a node with a wrong farm or another version of
 the protocol is counted and named instead of vanishing; what the gateway itself says to nodes comes

@@ -17,6 +17,7 @@ from typing import Any
 from nongso.gateway import storecopy
 from nongso.gateway.buspoll import BusPoll
 from nongso.gateway.errors import GatewayError, SettingsError
+from nongso.gateway.homeassistant import Output
 from nongso.gateway.inbox import Inbox
 from nongso.gateway.ownprocess import OwnProcess
 from nongso.gateway.sensornodes import SensorLines, SensorNodes
@@ -54,6 +55,8 @@ class Gateway:
         self._polling = BusPoll(settings, self.valves, self.inbox.accept, hear=sensors.hear_bus)
         self._lines = SensorLines(settings, sensors.hear)
         self._silence = Silence(settings, self.store, self.inbox.heard_at)
+        wanted = settings.home_assistant
+        self._output = Output(settings, wanted, self.store.latest) if wanted else None
         self._process = OwnProcess()
         self._status = StatusServer(settings, self.report)
         self._stopping = threading.Event()
@@ -71,6 +74,8 @@ class Gateway:
         self._lines.start()
         self.inbox.start()
         self.uplink.start()
+        if self._output is not None:
+            self._output.start()
 
     def stop(self) -> None:
         """End within three seconds: close what runs, write it down, and give the lease back."""
@@ -80,6 +85,8 @@ class Gateway:
         self.watering.end()
         self.valves.close()
         self._lines.stop(0.1)
+        if self._output is not None:
+            self._output.stop(0.1)
         self.inbox.stop(0.7)
         self.uplink.stop(0.5)
         self._status.stop()

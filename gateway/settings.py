@@ -7,6 +7,7 @@ the gateway reads the file. Writing a first one is at the end: ``first_settings`
 
 import json
 import logging
+import re
 import secrets
 import types
 import typing
@@ -74,6 +75,17 @@ class Platform:
     def called(self) -> str:
         """How logs and messages call it."""
         return self.name or self.id
+
+
+@dataclass(frozen=True, slots=True)
+class HomeAssistant:
+    """The broker of a Home Assistant that shall have the newest readings. Output only."""
+
+    host: str
+    port: int = 1883
+    user: str = ""
+    password: str = ""
+    prefix: str = "homeassistant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +320,7 @@ class GatewaySettings:
     platforms: tuple[Platform, ...] = ()
     lines: tuple[Line, ...] = ()
     sources: tuple[Source, ...] = ()
+    home_assistant: HomeAssistant | None = None
     simulated: bool = False
     store_megabytes: int = 512  # telemetry that was not sent is dropped beyond this
     folder: Path = Path()
@@ -484,6 +497,14 @@ def _check(settings: GatewaySettings) -> None:
     _port(settings.broker.port, "broker.port")
     _port(settings.status_port, "status_port")
     _need(settings.store_megabytes >= 8, "store_megabytes", "must be 8 or more")
+    if settings.home_assistant is not None:
+        _port(settings.home_assistant.port, "home_assistant.port")
+        prefix = settings.home_assistant.prefix
+        _need(
+            re.fullmatch(r"[\w-]+(/[\w-]+)*", prefix) is not None,
+            "home_assistant.prefix",
+            "must be a topic without wildcards, such as homeassistant",
+        )
     _check_platforms(settings)
     farms: set[Any] = set()
     for n, farm in enumerate(settings.farms):
