@@ -115,7 +115,7 @@ class Scissors:
 
     async def _connected(self, *node: Any) -> None:
         broker = await asyncio.open_connection("127.0.0.1", self._to)
-        left = [self._chance.randint(50, 6000)]
+        left = [self._chance.randint(50, 3000)]
         cuts_off = self.cuts < self.most
 
         async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -253,7 +253,7 @@ def cuts(folder: Path, most: int, seed: int) -> None:
         scissors = Scissors(broker.port, seed)
         config["broker"]["port"] = scissors.port
         node = NodeProcess(folder / "cuts" / "node", config, True)
-        samples = most * 3
+        samples = most * 6
         fill_ring(node, samples)
         fast = folder / "fast"
         fast.mkdir()

@@ -34,10 +34,6 @@ if IS_MICROPYTHON:
         """Return when what was written lies on the disk or flash."""
         file.flush()  # on boards littlefs commits, on the PC's port this is fsync
 
-    def is_sent(writer: asyncio.StreamWriter) -> bool:
-        """Say whether everything that was written is on its way."""
-        return not writer.out_buf  # type: ignore[attr-defined]
-
 else:
     from time import monotonic, sleep
 
@@ -65,10 +61,6 @@ else:
         """Await ``work`` but at most some milliseconds; raises ``asyncio.TimeoutError``."""
         async with asyncio.timeout(ms / 1000):  # wait_for can swallow a cancellation
             return await work
-
-    def is_sent(writer: asyncio.StreamWriter) -> bool:
-        """Say whether everything that was written is on its way."""
-        return writer.transport.get_write_buffer_size() == 0
 
     def sync(file: "BinaryIO") -> None:
         """Return when what was written lies on the disk or flash."""

@@ -15,7 +15,6 @@ import asyncio
 from nongso.node import packets
 from nongso.node.interpreter import (
     TYPE_CHECKING,
-    is_sent,
     sleep_ms,
     ticks_diff,
     ticks_ms,
@@ -106,7 +105,6 @@ class Client:
         self._suback_id = 0
         self._lost_event = asyncio.Event()
         self._pinged: int | None = None
-        self._reading_since: int | None = None  # begun, and not at its end yet
         self._sent_at = ticks_ms()
         self._lost = None
         try:
@@ -204,13 +202,7 @@ class Client:
 
     async def _send(self, packet: "bytes | bytearray") -> None:
         try:
-            writer = self._writer
-            if writer is not None and self._lost is None and not self._write_lock.locked():
-                writer.write(packet)
-                packet = b""
-            # Mostly it is on its way by now, and a time-out, which takes memory, is not needed.
-            if writer is None or packet or not is_sent(writer):
-                await wait_ms(self._send_locked(packet), self._patience_ms)
+            await wait_ms(self._send_locked(packet), self._patience_ms)
         except (OSError, asyncio.TimeoutError) as e:
             self._lose("cannot write to the broker (%r)" % e)
         self.check()
@@ -227,10 +219,7 @@ class Client:
     async def _packet(self) -> "tuple[int, int, bytes]":
         """Read one packet: kind, flags, body."""
         first = (await self._reader.readexactly(1))[0]
-        self._reading_since = ticks_ms()
-        found = await self._rest(first)
-        self._reading_since = None
-        return found
+        return await wait_ms(self._rest(first), self._patience_ms)  # type: ignore[no-any-return]
 
     async def _rest(self, first: int) -> "tuple[int, int, bytes]":
         length = shift = 0
@@ -281,9 +270,6 @@ class Client:
         try:
             while not await wait_event(self._lost_event, min(1000, self._ping_ms)):
                 now = ticks_ms()
-                since = self._reading_since
-                if since is not None and ticks_diff(now, since) > self._patience_ms:
-                    self._lose("cannot read from the broker (half a packet)")
                 if self._pinged is not None:
                     if ticks_diff(now, self._pinged) > self._patience_ms:
                         self._lose("the broker does not answer")
