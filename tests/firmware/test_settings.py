@@ -48,7 +48,7 @@ def changed(key, value):
 def test_a_good_configuration_is_read():
     found = settings.parse(json.dumps(good()))
     assert (found.farm, found.node, found.interval_seconds) == ("tan-binh", "tb-01", 10)
-    assert found.broker == ("127.0.0.1", 1884, "tb-01", "secret")
+    assert found.broker == ("127.0.0.1", 1884, "tb-01", "secret", "", "127.0.0.1")
     assert len(found.sensors) == 3
 
 
