@@ -1,7 +1,8 @@
 """The one file of a backup: a zip that any computer opens, with a list of what belongs in it.
 
 The list (``nongso-backup.json``) is written last, with each file's length and SHA-256: a copy that
-was cut short has none, and a changed byte anywhere is told with the name of the file it is in.
+was cut short has none, and a changed byte in any file is told with the file's name. Bytes of the
+zip's own that say nothing about contents, such as dates, are not looked at.
 What a backup holds is decided in ``nongso.commands.backup``. Nothing is encrypted here.
 """
 

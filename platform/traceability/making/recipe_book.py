@@ -3,7 +3,8 @@
 One file is one chain from what households bring to what can be packed. Its kinds are kinds of
 lots, its steps are what a clerk records as a mẻ. A new product is a new file: no code names its
 kinds. Figures in a file come with their source, or the source says ``measure it`` and there is
-no figure: then the cooperative's own batches make it (``nongso.platform.traceability.rules``).
+no figure: then the cooperative's own batches make it
+(``nongso.platform.traceability.making.rules``).
 
 Everything is weighed in kilograms, oil and honey too. Moistures are percent in the files and
 whole permille in memory; yields are percent of weight.
