@@ -218,11 +218,17 @@
     return { lot: found.lot, newest, key, kept: Boolean(kept), records, since, saw };
   }
 
+  // As in lotproof.py: a lot is from a record that plants, makes or weighs it.
+  const bringsAbout = new Set(["lot.planted", "lot.harvested", "lot.received", "lot.transformed", "lot.packed", "lot.split", "lot.merged", "lot.taken_over"]);
+
   function checkWay(lot, records) {
     const born = new Set();
     const used = new Map();
-    for (const { index, body } of records) {
-      for (const code of [...codes(body.outputQuantityList), ...codes(body.quantityList)]) born.add(code);
+    for (const { index, type, body } of records) {
+      const made = Array.isArray(body.outputQuantityList) && body.outputQuantityList.length ? body.outputQuantityList : body.quantityList;
+      if (bringsAbout.has(type)) for (const one of Array.isArray(made) ? made : []) {
+        if (type === "lot.planted" || one?.quantity !== undefined) for (const code of codes([one])) born.add(code);
+      }
       const sources = codes(body.inputQuantityList);
       if (body["nongso:grownFrom"] !== undefined) sources.push(codeOf(body["nongso:grownFrom"]));
       for (const code of sources) if (!used.has(code)) used.set(code, index);

@@ -73,7 +73,7 @@ def test_a_phone_without_network_checks_a_proof(
     bad = tmp_path / "bad.json"
     for change, sentence in (
         (good.replace("lot.packed", "lot.pocked"), "không còn như lúc ghi vào sổ"),
-        (good.replace(found["lot"], "ZZZZZZ", 1), "Không bản ghi nào nói về lô ZZZZZZ"),
+        (good.replace(found["lot"], "ZZZZZZ", 1), "Không bản ghi nào cho biết lô ZZZZZZ"),
         (json.dumps({**found, "records": found["records"][3:]}), "Tệp bị thiếu"),
         (json.dumps({**found, "records": []}), "không có bản ghi nào"),
         (good.replace("example.com/log\\n", "example.com/lag\\n", 1), "Chữ ký của sổ"),

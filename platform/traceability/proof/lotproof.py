@@ -21,6 +21,11 @@ from nongso.platform.traceability.proof.notes import COSIGNER, LOG, Key, NoteErr
 
 FORMAT = "nongso-lot-proof/1"
 LARGEST_FILE = 64 << 20
+PLANTED = "lot.planted"
+BRINGS_ABOUT = (  # the types of records from which a lot is; verify.js has the same
+    *(PLANTED, "lot.harvested", "lot.received", "lot.transformed", "lot.packed"),
+    *("lot.split", "lot.merged", "lot.taken_over"),
+)
 _ZONE = datetime.timezone(datetime.timedelta(hours=7))
 
 
@@ -339,21 +344,28 @@ def _named(records: Iterable[Record], type_: str) -> list[str]:
 
 
 def _check_way(lot: str, records: Iterable[Record]) -> None:
-    """See that whatever went into something has itself a record, up to this lot."""
-    born: set[str] = set()
+    """See that whatever went into something has itself a record that made or weighed it."""
+    known: set[str] = set()
     used: dict[str, int] = {}
     for one in records:
-        born |= {
-            *_codes(one.body.get("outputQuantityList")),
-            *_codes(one.body.get("quantityList")),
-        }
+        known |= _brought_about(one)
         sources = _codes(one.body.get("inputQuantityList"))
         if "nongso:grownFrom" in one.body:
             sources.append(code_of(one.body["nongso:grownFrom"]))
         for code in sources:
             used.setdefault(code, one.index)
-    if lot not in born:
+    if lot not in known:
         raise Refused("other_lot", lot=lot)
     for code, index in used.items():
-        if code not in born:
+        if code not in known:
             raise Refused("gap", lot=code, index=index)
+
+
+def _brought_about(one: Record) -> set[str]:
+    """The lots that a record plants, makes or weighs; a harvest that was not weighed is none."""
+    if one.type not in BRINGS_ABOUT:
+        return set()
+    made = one.body.get("outputQuantityList") or one.body.get("quantityList")
+    if one.type != PLANTED and isinstance(made, list):
+        made = [thing for thing in made if isinstance(thing, dict) and "quantity" in thing]
+    return set(_codes(made))

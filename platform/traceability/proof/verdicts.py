@@ -50,8 +50,8 @@ _REFUSALS = {
         "Tệp không có bản ghi nào nên không chứng minh được gì.",
     ),
     "other_lot": (
-        "None of the records is about lot {lot}.",
-        "Không bản ghi nào nói về lô {lot}.",
+        "None of the records says how lot {lot} came about.",
+        "Không bản ghi nào cho biết lô {lot} được làm ra thế nào.",
     ),
     "gap": (
         "The file leaves something out: record {index} uses lot {lot}, and no record says where "
@@ -213,7 +213,8 @@ def _english(v: Verdict) -> Iterable[str]:
     yield "NOT PROVEN:"
     yield "  That what was stated is true. The log shows what was recorded and when."
     yield "  That the pack in your hand is of this lot: a label can be copied."
-    yield "  That nothing was recorded later, a recall for example. See the lot's page for that."
+    yield "  That there is no other record of the lot, a failed test or a recall for example: the"
+    yield "  file may leave it out, or it came later. See the lot's page for that."
 
 
 def _vietnamese(v: Verdict) -> Iterable[str]:
@@ -253,4 +254,5 @@ def _vietnamese(v: Verdict) -> Iterable[str]:
     yield "CHƯA CHỨNG MINH:"
     yield "  Lời khai là đúng. Sổ chỉ cho biết đã ghi gì và ghi lúc nào."
     yield "  Gói trên tay thuộc lô này: tem có thể bị chép lại."
-    yield "  Sau đó không có bản ghi nào khác, chẳng hạn thu hồi. Xin xem trang của lô."
+    yield "  Không có bản ghi nào khác về lô, chẳng hạn kết quả không đạt hay thu hồi: tệp có thể"
+    yield "  thiếu, hoặc có bản ghi về sau. Xin xem trang của lô."

@@ -211,6 +211,25 @@ def test_a_record_left_out_of_the_way_is_a_gap(farm: Farm, signer: Signer) -> No
     assert error.value.code == "gap"
 
 
+def test_no_record_that_makes_or_weighs_a_lot_can_be_left_out(farm: Farm, signer: Signer) -> None:
+    packed = farm.packed()
+    with farm.records.transaction() as session:
+        desk = Desk(session, COOP, "clerk", BASE, NOW)
+        labelling.issue(desk, new_id(), labelling.Wish(packed.code, 3), {"text": "Miến dong"})
+    signer.sign_now(NOW)
+    found = json.loads(file_of(farm, packed))
+    types = [json.loads(one["entry"])["type"] for one in found["records"]]
+    assert {"lot.received", "lot.transformed", "lot.packed", "labels.issued"} <= set(types)
+    for place, type_ in enumerate(types):
+        spoilt = found | {"records": [r for n, r in enumerate(found["records"]) if n != place]}
+        if type_ in ("lot.received", "lot.transformed", "lot.packed"):
+            with pytest.raises(Refused) as error:
+                judge(json.dumps(spoilt).encode())
+            assert error.value.code == ("other_lot" if type_ == "lot.packed" else "gap")
+        else:  # a household's harvest that the scale then weighs, labels: not what it is made of
+            assert judge(json.dumps(spoilt).encode()).lot == packed.code
+
+
 def test_a_proof_of_another_lot_is_refused(farm: Farm, signer: Signer) -> None:
     packed, other = farm.packed(), farm.packed()
     signer.sign_now(NOW)
