@@ -9,6 +9,7 @@ from cooperative import Farm
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from platform_site import Site
+from sqlalchemy import inspect
 
 from nongso.platform import store
 from nongso.platform.traceability.identifiers import ALPHABET
@@ -173,3 +174,12 @@ def test_a_label_of_another_lot_is_not_this_lots(
     other = farm.packed(1).code
     site.stranger.get(f"/t/{lot}/{serials[0]}")
     assert site.stranger.get(f"/t/{other}/{serials[0]}").status_code == 404
+
+
+def test_what_is_kept_of_a_lot_is_no_requests(site: Site, lot: str) -> None:
+    """Else one request's writing and another's reading meet in one session, and a page fails."""
+    with site.stranger.application.test_request_context(f"/t/{lot}"):
+        told = told_of(lot)
+        assert told is not None
+        assert inspect(told.story.lot).detached
+        assert not any(one in store.records() for one in (told.story.lot, told.story.product))

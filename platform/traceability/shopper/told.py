@@ -46,10 +46,12 @@ def told_of(code: str) -> Told | None:
     kept = _kept.get(key)
     if kept is not None and kept.as_of == as_of:
         return kept
-    story = tell(session, session.get_one(Lot, code))
-    if story is None:
-        return None
+    with kept_records().session() as own:  # a request's is not for other threads
+        story = tell(own, own.get_one(Lot, code))
+        if story is None:
+            return None
+        told = Told(as_of, story, tuple(gtins_of(own, story.product)))
     if len(_kept) >= _MOST_KEPT:
         _kept.clear()
-    _kept[key] = told = Told(as_of, story, tuple(gtins_of(session, story.product)))
+    _kept[key] = told
     return told
