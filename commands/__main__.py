@@ -33,6 +33,11 @@ def _demo(args: argparse.Namespace) -> int:
         return _demo_fault(args)
     if args.at is not None:
         args.parser.error(f"unrecognized arguments: {args.at}")
+    if args.do == "code":
+        from nongso.commands import democode
+
+        print(democode.show(args.data, args.part))
+        return 0
     if args.do == "status" and args.part is not None:
         args.parser.error("status shows all parts; name none")
     if args.do != "status" and args.part is None:
@@ -246,14 +251,16 @@ def parser() -> Parser:
     )
     demo.add_argument(
         "do",
-        choices=["status", "stop", "start", "fault", "repair"],
+        choices=["status", "stop", "start", "fault", "repair", "code"],
         help="status: list the parts; stop: end one and hold it; start: release it; "
-        "fault: break something on the simulated farm (alone: list what); repair: mend it, or all",
+        "fault: break something on the simulated farm (alone: list what); repair: mend it, or "
+        "all; code: print the six digits that the clerk or the admin is asked for",
     )
     demo.add_argument(
         "part",
         nargs="?",
-        help="broker, farm, valves, gateway, platform, node-tb-01 …; or a fault: burst_pipe …",
+        help="broker, farm, valves, gateway, platform, node-tb-01 …; or a fault: burst_pipe …; "
+        "or clerk, admin",
     )
     demo.add_argument("at", nargs="?", help="of a fault: which zone, switch, unit or station")
     demo.add_argument(

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from nongso.commands.house import House
 from nongso.commands.jsonfile import write_private
 from nongso.commands.ports import Ports, inner_url
 from nongso.commands.processes import Household
+from nongso.platform import second_factor
 
 
 def all_parsers(p: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
@@ -111,6 +113,7 @@ def test_a_slip_of_the_fingers_gets_a_hint(
         ["demo", "stop"],
         ["demo", "start"],
         ["demo", "status", "broker"],
+        ["demo", "code", "clerk", "more"],
         ["demo", "status", "--for", "3"],
         ["demo", "start", "broker", "--for", "3"],
         ["demo", "stop", "broker", "--for", "-3"],
@@ -278,3 +281,16 @@ def test_an_unknown_part_is_answered_with_the_known_ones(tmp_path: Path) -> None
         assert control._answer(b'{"do": "status"}') == {"parts": {}}
     finally:
         control.close()
+
+
+def test_the_demos_clerk_gets_six_digits_that_the_page_takes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = second_factor.new_secret()
+    accounts = {"farmer": {"user": "f"}, "clerk": {"user": "c", "totp_secret": secret}}
+    (tmp_path / "demo.json").write_text(json.dumps({"accounts": accounts}))
+    assert main(["demo", "code", "clerk", "--data", str(tmp_path)]) == 0
+    assert second_factor.step_of(secret, capsys.readouterr().out, int(time.time())) is not None
+    for wrong in (["demo", "code", "farmer"], ["demo", "code"]):
+        assert main([*wrong, "--data", str(tmp_path)]) == 1
+        assert "clerk" in capsys.readouterr().err

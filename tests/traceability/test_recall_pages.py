@@ -90,6 +90,7 @@ def test_from_cartons_to_the_shop_and_back(site: Site, farm: Farm, packed: str) 
 def test_a_failed_test_is_written_down_with_its_paper_and_locks_the_lot(
     site: Site, farm: Farm, packed: str
 ) -> None:
+    assert packed in site.stranger.get("/").text
     sent(site, f"/records/lots/{packed}/sample", amount="2", laboratory="Phòng A")
     address = f"/records/lots/{packed}/test"
     typed = {
@@ -116,6 +117,11 @@ def test_a_failed_test_is_written_down_with_its_paper_and_locks_the_lot(
     shopper = site.stranger.get(f"/t/{packed}").text
     assert shopper.index("có kết quả kiểm nghiệm không đạt") < shopper.index("<h1>")
     assert packed not in site.clerk.get("/records/dispatches/new").text
+    assert packed not in site.stranger.get("/").text
+    told = site.stranger.get(f"/t/{packed}", headers={"Accept": "application/ld+json"}).json
+    assert {"@type": "PropertyValue", "name": "failedTest", "value": "true"} in told[
+        "additionalProperty"
+    ]
 
 
 def test_a_recall_is_looked_at_first_then_confirmed_called_and_ended(

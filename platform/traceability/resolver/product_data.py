@@ -15,6 +15,7 @@ from nongso.platform.traceability.records import Lot
 from nongso.platform.traceability.resolver.names import Named
 from nongso.platform.traceability.resolver.offers import Level
 from nongso.platform.traceability.shaping import day_of
+from nongso.platform.traceability.testing.records import FAILED
 
 MOST_EVENTS = 200  # the newest; the rest can be asked for at the address of the events
 
@@ -75,6 +76,8 @@ def product_data(
         for name, at in (("recalled", lot.recalled_at), ("withdrawn", lot.withdrawn_at)):
             if at is not None:
                 more.append({"name": name, "value": day_of(at)})
+        if lot.tested == FAILED:
+            more.append({"name": "failedTest", "value": "true"})
     if named.serial:
         found["serialNumber"] = named.serial
     found["weight"] = {"@type": "QuantitativeValue", "value": net.grams, "unitCode": GRAM}

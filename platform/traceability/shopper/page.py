@@ -64,7 +64,7 @@ from nongso.platform.traceability.shopfront.sketch import Sketch, draw
 from nongso.platform.traceability.shopfront.words import telephone
 from nongso.platform.traceability.shopper import pack_pages, telling, unknown_pages
 from nongso.platform.traceability.shopper.copies import Copies
-from nongso.platform.traceability.shopper.shelf import shelves
+from nongso.platform.traceability.shopper.shelf import ON_THE_SHELF, shelves
 from nongso.platform.traceability.shopper.story import Story
 from nongso.platform.traceability.shopper.told import Told, told_of
 from nongso.platform.traceability.testing.records import FAILED
@@ -386,12 +386,7 @@ def _product_page(product: Product) -> Response:
     session = records()
     lots = session.scalars(
         select(Lot)
-        .where(
-            Lot.product_id == product.id,
-            Lot.kind == PACKS,
-            Lot.withdrawn_at.is_(None),
-            Lot.recalled_at.is_(None),
-        )
+        .where(Lot.product_id == product.id, *ON_THE_SHELF)
         .order_by(Lot.at.desc(), Lot.code)
         .limit(MOST_LOTS)
     ).all()

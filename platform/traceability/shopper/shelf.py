@@ -6,8 +6,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform.traceability.records import PACKS, Lot, Product
+from nongso.platform.traceability.testing.records import FAILED
 
 MOST_LOTS = 200
+ON_THE_SHELF = (  # what is shown to buyers; a lot's own page says what is wrong with others
+    Lot.kind == PACKS,
+    Lot.withdrawn_at.is_(None),
+    Lot.recalled_at.is_(None),
+    Lot.tested != FAILED,
+)
 
 Shelf = tuple[Product, list[Lot]]
 
@@ -21,11 +28,7 @@ def folded(text: str) -> str:
 
 def shelves(session: Session, name: str = "") -> list[Shelf]:
     """Products with their newest standing lots; only those whose name or brand has ``name``."""
-    wanted = (
-        select(Lot)
-        .where(Lot.kind == PACKS, Lot.withdrawn_at.is_(None), Lot.recalled_at.is_(None))
-        .order_by(Lot.at.desc(), Lot.code)
-    )
+    wanted = select(Lot).where(*ON_THE_SHELF).order_by(Lot.at.desc(), Lot.code)
     if name:
         fits = [
             one.id
