@@ -6,9 +6,7 @@ water really did. The phones reach it over a road that can be cut while a form i
 
 import contextlib
 import io
-import os
 import re
-import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -319,14 +317,13 @@ def test_a_diary_line_that_is_lost_is_kept_on_the_phone_and_written_once(
 
 @contextlib.contextmanager
 def silent(system: System, begin: str) -> Iterator[None]:
-    """Hold a station still: it neither ends nor says anything."""
+    """Switch a station off: held still only, its watchdog would start it anew."""
     name = next(n for n in system.demo["processes"] if n.startswith(begin))
-    pid = system.demo["processes"][name]
-    os.kill(pid, signal.SIGSTOP)
+    assert system.nongso("demo", "stop", name, "--data", str(system.folder)).returncode == 0
     try:
         yield
     finally:
-        os.kill(pid, signal.SIGCONT)
+        system.nongso("demo", "start", name, "--data", str(system.folder))
 
 
 def test_an_alert_comes_to_the_open_page_and_one_tap_says_that_it_was_heard(
