@@ -187,7 +187,7 @@ class Inbox:
         broker = self._settings.broker
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
-            client_id=_client_id(self._settings),
+            client_id=client_id(self._settings),
             clean_session=False,
             manual_ack=True,
             reconnect_on_failure=False,
@@ -600,7 +600,7 @@ def _acks(bursts: Sequence[_Burst]) -> list[tuple[str, bytes]]:
     return found
 
 
-def _client_id(settings: GatewaySettings) -> str:
+def client_id(settings: GatewaySettings) -> str:
     """Return an id that is the same after each restart and that no node can guess.
 
     Who connects under an id takes its session over, whatever user it is.

@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -18,7 +17,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from nongso.gateway import broker as brokers
-from nongso.gateway.inbox import Inbox
+from nongso.gateway.inbox import Inbox, client_id
 from nongso.gateway.settings import GatewaySettings, load
 from nongso.gateway.store import Store
 from nongso.wire import ack, payload
@@ -73,6 +72,20 @@ class Mosquitto:
         self._process.kill()
         self._process.wait(5)
         self._process = None
+
+    def forget(self, client_id: str) -> None:
+        """Drop what is kept for the gateway of an earlier test: it is not for the next one."""
+        if self._process is None:
+            return
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=True)
+        client.username_pw_set("gateway", PASSWORDS["gateway"])
+        gone = threading.Event()
+        client.on_connect = lambda c, *_: c.disconnect()
+        client.on_disconnect = lambda *_: gone.set()
+        client.connect("127.0.0.1", self.port)
+        client.loop_start()
+        assert gone.wait(5)
+        client.loop_stop()
 
     def stop(self) -> None:
         if self._process is not None:
@@ -212,7 +225,7 @@ class Box:
         self.settings_file = settings_file(folder, mosquitto.port, platform_url)
         self.settings: GatewaySettings = load(self.settings_file)
         self._ends: list[Callable[[], None]] = []
-        self._has_own_session = False
+        mosquitto.forget(client_id(self.settings))
 
     def store(self, **options: Any) -> Store:
         made = Store(self.settings.store_file, **options)
@@ -220,9 +233,8 @@ class Box:
         return made
 
     def inbox(self, store: Store) -> Inbox:
-        """Start an inbox with a session of its own, and wait for the broker."""
-        self._take_own_session()
-        made = Inbox(load(self.settings_file), store)
+        """Start an inbox, and wait for the broker."""
+        made = Inbox(self.settings, store)
         made.start()
         self._ends.append(lambda: made.stop(2.0))
         until(made.is_ready, "the inbox listens")
@@ -234,18 +246,9 @@ class Box:
         return made
 
     def process(self) -> "Process":
-        if not self._has_own_session:  # else it is the same gateway, started again
-            self._take_own_session()
         made = Process(self.settings_file, self.folder / "gateway.log")
         self._ends.append(made.kill)
         return made
-
-    def _take_own_session(self) -> None:
-        """What the broker still keeps for the gateway of an earlier test is not for this one."""
-        own = f"{self.settings.gateway}-{secrets.token_hex(4)}"
-        changed = json.loads(self.settings_file.read_text()) | {"gateway": own}
-        self.settings_file.write_text(json.dumps(changed))
-        self._has_own_session = True
 
     def close(self) -> None:
         for end in reversed(self._ends):
