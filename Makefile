@@ -21,9 +21,8 @@ pytest := $(bin)/python -m pytest --hypothesis-profile=ci
 # Deadlines of valves and nodes are held on a machine that does nothing else.
 alone := tests/valves tests/firmware tests/walks/test_whole_way.py tests/walks/test_killed_on_the_way.py tests/walks/test_damaged_house.py tests/walks/test_life_of_a_house.py
 
-# tests/conftest.py says which begin: not those files first that hold the most tests.
 test: setup ## all tests: most side by side, then those that hold deadlines one after the other
-	$(pytest) -n auto --dist loadfile --no-loadscope-reorder $(alone:%=--ignore=%)
+	$(pytest) -n auto --dist loadfile $(alone:%=--ignore=%)
 	$(pytest) $(alone)
 
 quick: setup ## the tests that take seconds
