@@ -141,7 +141,7 @@ class Records:
             reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
             self._writes["isolation_level"] = "READ COMMITTED"
             self._watch = Watch(postgresql.Glance(self.engine))
-        event.listen(self.engine, "handle_error", self._named)
+        event.listen(self.engine, "handle_error", _named(self.watchman, self.name, self._folder))
         self._sessions = sessionmaker(
             reading, expire_on_commit=False, class_=Session, info={"records": self}
         )
@@ -163,7 +163,7 @@ class Records:
             pool_size=8,
             max_overflow=256,
             connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
-            json_deserializer=self._read_json,
+            json_deserializer=_json_reader(self.watchman, self.name),
         )
         event.listen(engine, "connect", _connected)
         event.listen(engine, "checkin", _back)
@@ -197,14 +197,6 @@ class Records:
                 return
             version = connection.exec_driver_sql("PRAGMA user_version").scalar()
             connection.exec_driver_sql(f"PRAGMA user_version = {version}")
-
-    def _named(self, context: ExceptionContext) -> StorageError | postgresql.Unkeepable | None:
-        """Let trouble with the storage fly under its own name."""
-        error = context.original_exception
-        trouble = self.watchman.noted(self.name, error, self._folder)
-        if trouble is None:
-            return None if self.is_file else postgresql.unkeepable(error)
-        return StorageError(trouble, f"{self.name}: {error}")
 
     def write_options(self, patience_seconds: float | None = None) -> dict[str, Any]:
         """Return what makes a connection of this database a writer's."""
@@ -270,18 +262,10 @@ class Records:
                 raise
             raise StorageError(trouble, f"{self.name}: {error}") from error
 
-    def _read_json(self, text: str) -> Any:
-        try:
-            return json.loads(text)
-        except (ValueError, RecursionError) as error:  # nobody but a bad disk writes such a thing
-            self.watchman.note(self.name, Trouble.DAMAGED)
-            raise StorageError(Trouble.DAMAGED, f"a value is no JSON any more: {error}") from error
-
     def close(self) -> None:
-        """Close every connection, and let go of what was learnt for them."""
+        """Close every connection."""
         self._watch.close()
         self.engine.dispose()
-        self.engine.clear_compiled_cache()  # the dialect, and so the engine, is kept by mappers
 
 
 class Glance(Protocol):
@@ -390,6 +374,38 @@ class Watch:
         with self._one_at_a_time:
             self._is_closed = True
             self._glance.close()
+
+
+# What an engine's dialect holds is kept by the mappers when the engine is long closed: so these
+# two hold no ``Records``.
+
+
+def _named(
+    watchman: Watchman, name: str, folder: Path | None
+) -> Callable[[ExceptionContext], StorageError | postgresql.Unkeepable | None]:
+    """Let trouble with the storage fly under its own name; ``folder`` is a file's."""
+
+    def named(context: ExceptionContext) -> StorageError | postgresql.Unkeepable | None:
+        error = context.original_exception
+        trouble = watchman.noted(name, error, folder)
+        if trouble is None:
+            return None if folder is not None else postgresql.unkeepable(error)
+        return StorageError(trouble, f"{name}: {error}")
+
+    return named
+
+
+def _json_reader(watchman: Watchman, name: str) -> Callable[[str], Any]:
+    """Read the values of JSON columns."""
+
+    def read(text: str) -> Any:
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError) as error:  # nobody but a bad disk writes such a thing
+            watchman.note(name, Trouble.DAMAGED)
+            raise StorageError(Trouble.DAMAGED, f"a value is no JSON any more: {error}") from error
+
+    return read
 
 
 def _connected(connection: sqlite3.Connection, _record: object) -> None:

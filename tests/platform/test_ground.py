@@ -80,12 +80,12 @@ def test_the_database_is_opened_as_promised(place: Place) -> None:
 def test_a_closed_database_is_not_kept_in_memory(settings: Settings) -> None:
     records = store.Records.of(settings)
     with records.transaction() as session:
-        session.connection()
+        session.add(Cooperative(slug="binh-lu", name="HTX Bình Lư"))
     records.close()
-    gone = weakref.ref(records)
+    gone = weakref.ref(records), weakref.ref(records.engine)
     del records, session
     gc.collect()
-    assert gone() is None
+    assert [one() for one in gone] == [None, None]
 
 
 def test_writing_outside_a_transaction_is_a_mistake(place: Place) -> None:
