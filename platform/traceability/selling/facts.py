@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from nongso.platform.traceability.identifiers import lot_id
 from nongso.platform.traceability.making.net import Net
-from nongso.platform.traceability.records import PACKS, Lot, Product
+from nongso.platform.traceability.records import Lot, Product
 from nongso.platform.traceability.registry import certificates
 from nongso.platform.traceability.registry.records import (
     LOT,
@@ -23,6 +23,7 @@ from nongso.platform.traceability.registry.records import (
     Certificate,
 )
 from nongso.platform.traceability.resolver.names import product_id
+from nongso.platform.traceability.shopper.shelf import ON_THE_SHELF
 from nongso.platform.traceability.spreadsheets.sheets import CERTIFICATE_WORDS, product_words
 
 
@@ -40,12 +41,7 @@ class Addresses:
 def newest_lot(session: Session, product: str) -> Lot | None:
     """The newest packed lot that may be sold; those of the demonstration are none."""
     wanted = select(Lot).where(
-        Lot.kind == PACKS,
-        Lot.product_id == product,
-        Lot.withdrawn_at.is_(None),
-        Lot.recalled_at.is_(None),
-        Lot.tested != "failed",
-        Lot.demonstration.is_(False),
+        *ON_THE_SHELF, Lot.product_id == product, Lot.demonstration.is_(False)
     )
     return session.scalars(wanted.order_by(Lot.at.desc(), Lot.code).limit(1)).first()
 
