@@ -9,7 +9,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,16 @@ class System:
             check=False,
             timeout=300,
         )
+
+    @contextmanager
+    def held(self, part: str) -> Iterator[None]:
+        """A part of the house is switched off, as with ``nongso demo stop``, and on again."""
+        folder = str(self.folder)
+        assert self.nongso("demo", "stop", part, "--data", folder).returncode == 0
+        try:
+            yield
+        finally:
+            assert self.nongso("demo", "start", part, "--data", folder).returncode == 0
 
 
 def until(what: str, is_true: Callable[[], object], seconds: float = 40.0) -> None:

@@ -68,16 +68,6 @@ def stopped(system: System, process: str) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-@contextmanager
-def switched_off(system: System, station: str) -> Iterator[None]:
-    """Switch a station off: held still only, its watchdog would start it anew."""
-    assert system.nongso("demo", "stop", station, "--data", str(system.folder)).returncode == 0
-    try:
-        yield
-    finally:
-        system.nongso("demo", "start", station, "--data", str(system.folder))
-
-
 def without_delay(browser: Browser, place: str, code: str) -> None:
     path = f"/alerts/limits/{place}"
     browser.post(f"{path}/{code}", browser.get(path), enabled="on", hold="0")
@@ -88,7 +78,7 @@ def test_a_dead_station_is_said_on_the_page_and_its_return_too(system: System) -
     without_delay(browser, f"greenhouse/{HOUSE}", "node_silent")
     node = next(n for n in system.demo["processes"] if n.startswith("node-tb-01"))
     began = int(time.time())
-    with switched_off(system, node):
+    with system.held(node):  # frozen only, its watchdog would start it anew
         until("the silent station", lambda: alerts(system, "node_silent"), 150)
         page = browser.alerts()
         assert "trạm đo tb-01 mất tín hiệu từ" in page

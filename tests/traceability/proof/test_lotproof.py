@@ -12,7 +12,9 @@ from cooperative import BASE, COOP, NOW, TODAY, Farm, new_id
 from sqlalchemy import select, text
 
 from nongso.platform.events import Event
+from nongso.platform.traceability import lots
 from nongso.platform.traceability.labelling import issuing as labelling
+from nongso.platform.traceability.making import book as making_book
 from nongso.platform.traceability.making.operations import Desk
 from nongso.platform.traceability.proof import (
     checking,
@@ -209,6 +211,15 @@ def test_a_record_left_out_of_the_way_is_a_gap(farm: Farm, signer: Signer) -> No
     with pytest.raises(Refused) as error:
         judge(json.dumps(found).encode())
     assert error.value.code == "gap"
+
+
+def test_command_and_page_know_every_sort_of_record_that_brings_a_lot_about() -> None:
+    brings = (lots.PLANTED, lots.HARVESTED, lots.RECEIVED, lots.TRANSFORMED, lots.PACKED)
+    assert set(lotproof.BRINGS_ABOUT) == {*brings, *making_book.REGROUPING}
+    page = (Path(lots.__file__).parents[1] / "static" / "verify.js").read_text()
+    found = re.search(r"const bringsAbout = new Set\((\[.*?\])\)", page)
+    assert found is not None
+    assert set(json.loads(found[1])) == set(lotproof.BRINGS_ABOUT)
 
 
 def test_no_record_that_makes_or_weighs_a_lot_can_be_left_out(farm: Farm, signer: Signer) -> None:
