@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from nongso.commands import arguments
 from nongso.commands.archive import Archive, Writer
+from nongso.commands.durable import sync_folder
 from nongso.commands.errors import CommandError
 from nongso.gateway.simulated.aside import MARK
 
@@ -154,11 +155,7 @@ def _put(part: Path, to: Path) -> None:
     except FileExistsError as error:
         raise CommandError(f"{to} is there already and is not overwritten.") from error
     part.replace(to)
-    handle = os.open(to.parent, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_folder(to.parent)
 
 
 def _take_all(work: _Work, wanted: Wanted, is_house: bool) -> None:

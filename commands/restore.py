@@ -19,6 +19,7 @@ from pathlib import Path
 
 from nongso.commands.archive import Archive
 from nongso.commands.backup import GATEWAY, PLATFORM
+from nongso.commands.durable import sync_folder
 from nongso.commands.errors import CommandError
 from nongso.commands.jsonfile import read_object, write_private
 
@@ -54,7 +55,7 @@ def run(file: Path, to: Path, say: Say) -> None:
             for entry in sorted(beside.iterdir()):
                 entry.rename(to / entry.name)
             beside.rmdir()
-            _sync(to)
+            sync_folder(to)
         except OSError as error:
             raise CommandError(
                 f"{error.filename or to} cannot be written: {error.strerror or error}. "
@@ -153,14 +154,6 @@ def _settle_gateway(folder: Path) -> None:
         raise CommandError(
             f"The gateway's store of this backup cannot be used: {error}"
         ) from error
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _say_what_next(archive: Archive, to: Path, say: Say) -> None:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from nongso.commands.durable import sync_folder
 from nongso.commands.errors import CommandError
 
 NAMES = ("a", "b")
@@ -74,7 +75,7 @@ class Slots:
     def keep(self) -> None:
         """The trial is over: what is in use stays."""
         self._trying.unlink(missing_ok=True)
-        _sync(self.root)
+        sync_folder(self.root)
 
     def go_back(self) -> None:
         """The trial has failed: use what was in use before."""
@@ -86,7 +87,7 @@ class Slots:
         new.unlink(missing_ok=True)
         new.symlink_to(Path("slots") / name)
         new.replace(self._link)
-        _sync(self.root)
+        sync_folder(self.root)
 
     def _write(self, file: Path, text: str) -> None:
         new = file.with_name(file.name + ".new")
@@ -95,7 +96,7 @@ class Slots:
             out.flush()
             os.fsync(out.fileno())
         new.replace(file)
-        _sync(self.root)
+        sync_folder(self.root)
 
 
 class Machine(Protocol):
@@ -210,14 +211,6 @@ def _why_not(machine: Machine, was_well: bool, patience: Patience) -> str | None
     if report is None or (was_well and not _is_well(report)):
         return "came up, and was not well any more a while later"
     return None
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 class Pi:
