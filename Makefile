@@ -18,12 +18,13 @@ demo: ## set everything up and run the whole system (DATA=folder PORT=8080 SPEED
 # The whole suite draws the same examples on each run: what was green stays green until something
 # changes. The quick one draws new ones each time.
 pytest := $(bin)/python -m pytest --hypothesis-profile=ci
-# Deadlines of valves and nodes are held on a machine that does nothing else.
-alone := tests/valves tests/firmware tests/walks/test_whole_way.py tests/walks/test_killed_on_the_way.py tests/walks/test_damaged_house.py tests/walks/test_life_of_a_house.py
+# Deadlines of valves and nodes are held on a machine that does little else: these tests mostly wait
+# for processes of their own, so two files run at a time, and nothing beside them.
+alone := tests/valves tests/firmware tests/walks/test_whole_way.py tests/walks/test_killed_on_the_way.py tests/walks/test_damaged_house.py tests/walks/test_life_of_a_house.py tests/walks/test_alerts.py
 
-test: setup ## all tests: most side by side, then those that hold deadlines one after the other
+test: setup ## all tests: most side by side, then those that hold deadlines
 	$(pytest) -n auto --dist loadfile $(alone:%=--ignore=%)
-	$(pytest) $(alone)
+	$(pytest) -n 2 --dist loadfile $(alone)
 
 quick: setup ## the tests that take seconds
 	$(bin)/python -m pytest -n auto --dist loadfile -m "not walk"
