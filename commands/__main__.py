@@ -124,7 +124,26 @@ def _gateway_broker(args: argparse.Namespace) -> int:
 
     folder = broker.first_files(settings.load(args.settings), args.listen)
     print(f"Written: {folder}. Mosquitto runs with: mosquitto -c {folder}/mosquitto.conf")
-    print("Let each station in with: nongso node deploy --help")
+    print("Let stations in the farm's network reach it with: nongso gateway stations --help")
+    return 0
+
+
+def _gateway_stations(args: argparse.Namespace) -> int:
+    from nongso.gateway import stationnetwork
+
+    changed = stationnetwork.listen(
+        args.settings,
+        host=args.host,
+        broker_port=args.port,
+        claim_port=args.claim_port,
+        certificate=args.certificate,
+        certificate_key=args.certificate_key,
+        ca_file=args.ca_file,
+        name=args.name,
+    )
+    secure = "with TLS" if changed.has_tls else "without encryption"
+    print(f"Stations reach the broker at {changed.host}:{changed.broker_port}, {secure}.")
+    print("Restart the broker, then the gateway. Claim codes are given out on the stations' page.")
     return 0
 
 
@@ -325,9 +344,39 @@ def parser() -> Parser:
     files.add_argument(
         "--listen",
         type=kinds.host,
-        default="0.0.0.0",
+        default="127.0.0.1",
         metavar="ADDRESS",
-        help="where stations reach it (default: 0.0.0.0, every network of this machine)",
+        help="where the gateway reaches it (default: 127.0.0.1, this machine alone); stations "
+        "come in by: nongso gateway stations",
+    )
+    stations = kinds.add(
+        gateway,
+        "stations",
+        _gateway_stations,
+        "let the broker listen to stations in the farm's network, and claim codes be given out",
+        settings,
+    )
+    stations.add_argument(
+        "--host",
+        type=kinds.host,
+        required=True,
+        metavar="ADDRESS",
+        help="this machine in the farm's network, e.g. 192.168.1.10",
+    )
+    stations.add_argument(
+        "--port", type=kinds.port, metavar="N", help="default: 1883, 8883 with a certificate"
+    )
+    stations.add_argument(
+        "--claim-port", type=kinds.port, default=8082, metavar="N", help="default: 8082"
+    )
+    for name, words in (
+        ("certificate", "the broker's certificate (PEM): stations then speak TLS"),
+        ("certificate-key", "its key"),
+        ("ca-file", "certificate of the authority that has signed it; every station gets it"),
+    ):
+        stations.add_argument(f"--{name}", type=kinds.path, metavar="FILE", help=words)
+    stations.add_argument(
+        "--name", metavar="NAME", help="the name in the certificate, if it is not the address"
     )
     care.add_update(gateway, settings)
     init = kinds.add(

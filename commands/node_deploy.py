@@ -211,9 +211,11 @@ def _config(wishes: Wishes, board: Board, say: Callable[[str], None]) -> dict[st
             if told
             else "Restart the broker, so that it reads its passwords anew."
         )
-        say("Restart the gateway, so that it knows the node.")
+        say("A gateway that runs knows the node within a second.")
         host = wishes.broker_host or config.get("broker", {}).get("host", "")
         config = enrolment.config_of(admitted, config, host)
+        if "ca" in config:
+            board.replace(enrolment.CA_FILE, str(config.pop("ca")).encode())
     if wishes.broker_host is not None:
         host, _, port = wishes.broker_host.partition(":")
         config["broker"] = {**config["broker"], "host": host}
@@ -265,7 +267,7 @@ def _follow(board: Board, seconds: float, say: Callable[[str], None]) -> bool:
             say(f"  {text}")
     say(
         f"No acknowledgement within {seconds:.0f} s. Is the gateway running, and does it know the "
-        "node (restart it after a first deploy)? Is the Wi-Fi the right one? Readings wait on the "
+        "node? Is the Wi-Fi the right one? Readings wait on the "
         "board meanwhile."
     )
     return False

@@ -23,15 +23,16 @@ import base64
 import getpass
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nongso.gateway.settings import GatewaySettings
+from nongso.gateway.settings import GatewaySettings, Stations
 from nongso.wire.topics import PREFIX, check_slug, topic
 
 ROOT = PREFIX.split("/")[0]
@@ -44,7 +45,7 @@ _PLACES = (None, "/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin")
 _CONFIG = """\
 # {note}
 listener {port} {address}
-allow_anonymous false
+{stations}allow_anonymous false
 password_file {folder}/passwords
 acl_file {folder}/acl
 pid_file {folder}/mosquitto.pid
@@ -92,11 +93,7 @@ def rights(users: Mapping[str, str], nodes: Sequence[Mapping[str, Any]]) -> dict
         if slug in users:
             found[slug] = _rights_of_node(farm, slug)
     if "gateway" in users:
-        farms = sorted({check_slug(str(node["farm"])) for node in nodes})
-        found["gateway"] = Rights(
-            tuple(f"{PREFIX}/{farm}/+/{leaf}" for farm in farms for leaf in ("ack", "down")),
-            (f"{ROOT}/#",),
-        )
+        found["gateway"] = _rights_of_gateway({str(node["farm"]) for node in nodes})
     if "demo" in users:
         found["demo"] = Rights((f"{ROOT}/#",), (f"{ROOT}/#",))
     unknown = set(users) - set(found)
@@ -112,9 +109,28 @@ def _rights_of_node(farm: str, slug: str) -> Rights:
     )
 
 
-def node_rights(farm: str, slug: str) -> str:
-    """The lines of the file ``acl`` for one node."""
-    return _acl(slug, _rights_of_node(farm, slug))
+def _rights_of_gateway(farms: Iterable[str]) -> Rights:
+    return Rights(
+        tuple(
+            f"{PREFIX}/{check_slug(farm)}/+/{leaf}"
+            for farm in sorted(farms)
+            for leaf in ("ack", "down")
+        ),
+        (f"{ROOT}/#",),
+    )
+
+
+def with_node(acl: str, farm: str, slug: str, gateway: str, farms: Iterable[str]) -> str:
+    """Return the file ``acl`` with a node's rights, and the gateway's over all these farms.
+
+    What stands there of others stays, in whatever form somebody has written it.
+    """
+    parts = [part.strip("\n") for part in re.split(r"(?m)^(?=user )", acl)]
+    ours = {f"user {slug}", f"user {gateway}"}
+    kept = [part for part in parts if part and part.partition("\n")[0].strip() not in ours]
+    kept.append(_acl(gateway, _rights_of_gateway(farms)).strip("\n"))
+    kept.append(_acl(slug, _rights_of_node(farm, slug)).strip("\n"))
+    return "\n\n".join(kept) + "\n"
 
 
 def _acl(user: str, right: Rights) -> str:
@@ -143,29 +159,58 @@ def write_config(
     nodes: Sequence[Mapping[str, Any]],
     address: str = "127.0.0.1",
     note: str = "Written by nongso at each start; changes are overwritten.",
+    admitted: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write the broker's three files.
 
     ``users`` maps each user to its password: ``gateway``, ``demo``, and nodes by their slug;
-    ``nodes`` are mappings with ``farm`` and ``slug``. It listens at ``address``.
+    ``nodes`` are mappings with ``farm`` and ``slug``. It listens at ``address``. Of ``admitted``,
+    nodes that were let in by a claim code, nobody here knows the password: the line in
+    ``passwords`` stays.
     """
     folder = folder.resolve()
-    allowed = rights(users, nodes)
-    acl, passwords = [], []
+    known = dict.fromkeys([*users, *(str(node["slug"]) for node in admitted)], "")
+    allowed = rights(known, [*nodes, *admitted])
+    acl: list[str] = []
+    passwords = _lines_of(folder / "passwords", {str(node["slug"]) for node in admitted})
     for user, right in sorted(allowed.items()):
         check_slug(user)
-        passwords.append(f"{user}:{hash_password(users[user], secrets.token_bytes(_SALT_BYTES))}")
+        if user in users:
+            salt = secrets.token_bytes(_SALT_BYTES)
+            passwords.append(f"{user}:{hash_password(users[user], salt)}")
         acl.append(_acl(user, right))
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_private(folder / "passwords", "\n".join(passwords) + "\n")
+    _write_private(folder / "acl", "\n".join(acl))
+    _write_private(folder / "mosquitto.conf", _config(folder, port, address, note, ""))
+
+
+def _config(folder: Path, port: int, address: str, note: str, stations: str) -> str:
     config = _CONFIG.format(
-        port=port, address=address, note=note, folder=folder, packet=MAX_PACKET_BYTES
+        port=port,
+        address=address,
+        note=note,
+        folder=folder,
+        packet=MAX_PACKET_BYTES,
+        stations=stations,
     )
     if os.geteuid() == 0:
         # Started by root, Mosquitto would become a user who may not read this folder.
         config += f"user {getpass.getuser()}\n"
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_private(folder / "passwords", "\n".join(passwords) + "\n")
-    _write_private(folder / "acl", "\n".join(acl))
-    _write_private(folder / "mosquitto.conf", config)
+    return config
+
+
+def _lines_of(file: Path, users: Iterable[str]) -> list[str]:
+    """The lines of these users in a file of passwords; none where there is no file."""
+    try:
+        lines = file.read_text("utf-8").splitlines()
+    except OSError:
+        return []
+    wanted = set(users)
+    return [line for line in lines if line.partition(":")[0] in wanted]
+
+
+_FIRST_NOTE = "Written by nongso gateway broker and nongso gateway stations."
 
 
 def first_files(settings: GatewaySettings, address: str) -> Path:
@@ -182,9 +227,38 @@ def first_files(settings: GatewaySettings, address: str) -> Path:
         )
     farms = [{"farm": farm.slug, "slug": settings.bus_node.slug} for farm in settings.farms]
     users = {settings.broker.user: settings.broker.password}
-    note = "Written by nongso gateway broker, once; yours to change."
-    write_config(folder, settings.broker.port, users, farms, address, note)
+    write_config(folder, settings.broker.port, users, farms, address, _FIRST_NOTE)
     return folder
+
+
+def listen_for_stations(settings: GatewaySettings) -> Path:
+    """Write ``mosquitto.conf`` anew, listening for stations where the settings say.
+
+    The gateway itself goes on over the loopback, in plain. Passwords and rights stay. Returns the
+    file; Mosquitto opens a listener only when it starts.
+    """
+    at, folder = settings.stations, settings.broker_folder.resolve()
+    stations = "" if at is None else _listener(at, settings)
+    if not (folder / "passwords").exists():
+        raise BrokerError(f"{folder} is not there yet; make it with: nongso gateway broker")
+    file = folder / "mosquitto.conf"
+    config = _config(folder, settings.broker.port, settings.broker.host, _FIRST_NOTE, stations)
+    _write_private(file.with_suffix(".new"), config)
+    file.with_suffix(".new").replace(file)
+    return file
+
+
+def _listener(at: Stations, settings: GatewaySettings) -> str:
+    if at.host == settings.broker.host and settings.station_port == settings.broker.port:
+        return ""
+    lines = [f"listener {settings.station_port} {at.host}"]
+    if at.certificate is not None and at.certificate_key is not None:
+        lines += [
+            f"certfile {(settings.folder / at.certificate).resolve()}",
+            f"keyfile {(settings.folder / at.certificate_key).resolve()}",
+            "tls_version tlsv1.2",
+        ]
+    return "\n".join([*lines, ""])
 
 
 def find_mosquitto() -> str | None:

@@ -17,6 +17,7 @@ from nongso.wire import claim
 
 OPEN_SECONDS = 600.0
 MOST_WRONG = 5
+CLOSING_SECONDS = 6.0  # that a door needs at most from its end to a free port
 _LONGEST_REQUEST = 1024
 _LISTEN_SECONDS = 5.0
 
@@ -30,17 +31,20 @@ class Door:
         port: int,
         let_in: Callable[[str], dict[str, Any]],
         steady: Callable[[], float] = time.monotonic,
+        board: str | None = None,
     ) -> None:
-        """Listen. Raises ``OSError`` if the port is taken."""
+        """Listen, for one ``board`` if it is named. Raises ``OSError`` if the port is taken."""
         letters = [secrets.choice(claim.ALPHABET) for _ in range(claim.CODE_LENGTH)]
         self.code = "".join(letters)
         self._key = claim.key_of(self.code)
-        self._let_in, self._steady = let_in, steady
+        self._let_in, self._steady, self._board = let_in, steady, board
         self._until = steady() + OPEN_SECONDS
         self._lock = threading.Lock()
         self._wrong = 0
         self.admitted: str | None = None
         self.trouble = ""
+        self.other_board: str | None = None  # it knew the code, which was another board's
+        self._is_withdrawn = False
         door = self
 
         class Board(BaseHTTPRequestHandler):
@@ -75,7 +79,23 @@ class Door:
     def is_open(self) -> bool:
         """Say whether a board may still come."""
         in_time = self._steady() < self._until and self._wrong < MOST_WRONG
-        return self.admitted is None and not self.trouble and in_time
+        is_used = self.admitted is not None or bool(self.trouble)
+        return in_time and not is_used and not self._is_withdrawn
+
+    @property
+    def was_guessed_at(self) -> bool:
+        """Say whether wrong proofs have closed it."""
+        return self._wrong >= MOST_WRONG
+
+    @property
+    def was_withdrawn(self) -> bool:
+        """Say whether it was closed before its time."""
+        return self._is_withdrawn
+
+    def withdraw(self) -> None:
+        """Close it; nobody is let in any more."""
+        with self._lock:
+            self._is_withdrawn = True
 
     def wait(self, look: Callable[[], None] = lambda: None) -> None:
         """Serve until a board was let in or the door is closed."""
@@ -111,6 +131,10 @@ class Door:
             if not claim.is_proved(self._key, eui64, nonce, proof):
                 self._wrong += 1
                 return 403, b""
+            if self._board not in (None, eui64):
+                self.trouble = f"the board {eui64} came; the code is for {self._board}"
+                self.other_board = eui64
+                return 409, b""
             try:
                 config = self._let_in(eui64)
             except GatewayError as error:

@@ -1,8 +1,9 @@
 """Letting a node in: a name, a number, its broker password and its key, into the files that count.
 
 The node gets an entry under ``nodes`` of ``gateway.json`` (its key signs its updates) and a line
-among the broker's passwords with its rights beside it; the broker reads both anew on SIGHUP. The
-gateway reads its settings at its start. Nothing is asked over a network here.
+among the broker's passwords with its rights beside it; the broker reads both anew on SIGHUP. A
+gateway that runs sees the new settings within a second (``taking_up.py``). Nothing is asked over
+a network here.
 """
 
 import contextlib
@@ -16,9 +17,10 @@ from typing import Any
 
 from nongso.gateway import broker
 from nongso.gateway.errors import GatewayError
-from nongso.gateway.settings import load
+from nongso.gateway.settings import GatewaySettings, load
 
 _SALT_BYTES = 12
+CA_FILE = "broker-ca.pem"  # on the board
 
 
 class EnrolmentError(GatewayError):
@@ -35,6 +37,8 @@ class Admitted:
     password: str
     key: str
     broker_port: int
+    ca: str | None = None  # what has signed the broker's certificate, PEM
+    broker_name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,11 @@ def admit(settings_file: Path, broker_folder: Path, place: Place, eui64: str) ->
                 f"This board ({eui64}) is the node {other.slug} already. Take that one out of "
                 f"{settings_file} first, or deploy it under that name."
             )
+        if other.slug == place.slug and other.farm != place.farm:
+            raise EnrolmentError(
+                f"{place.slug} is a node of farm {other.farm} already, and the broker knows nodes "
+                "by this name alone. Choose another one."
+            )
     key, password = secrets.token_hex(32), secrets.token_urlsafe(24)
     found: dict[str, Any] = json.loads(settings_file.read_text("utf-8"))
     nodes = found["nodes"]
@@ -75,31 +84,64 @@ def admit(settings_file: Path, broker_folder: Path, place: Place, eui64: str) ->
         nodes.append(known)
     if place.greenhouse is not None:
         known |= {"greenhouse": place.greenhouse, "zone": place.zone}
+    for source in found.get("sources", []):  # the level that the old board measured
+        if known.get("eui64") and source.get("level_node") == known["eui64"]:
+            source["level_node"] = eui64
     known |= {"eui64": eui64, "key": key}
-    passwords, acl = _broker_files(broker_folder, place, password)
+    passwords, acl = _broker_files(broker_folder, settings, place, password)
+    ca = _authority(settings)
     _replace(settings_file, json.dumps(found, ensure_ascii=False, indent=1) + "\n", check=True)
     _replace(broker_folder / "acl", acl)
     _replace(broker_folder / "passwords", passwords)
-    return Admitted(place.farm, place.slug, eui64, password, key, settings.broker.port)
+    name = settings.stations.name if settings.stations else None
+    port = settings.station_port
+    return Admitted(place.farm, place.slug, eui64, password, key, port, ca, name)
 
 
 def config_of(admitted: Admitted, config: dict[str, Any], broker_host: str) -> dict[str, Any]:
-    """Return a ``config.json`` for this node: what was there, with its name, password and key."""
-    return config | {
+    """Return a ``config.json`` for this node: what was there, with its name, password and key.
+
+    Where the broker has a certificate, ``ca`` is the text of what has signed it: the board keeps
+    it in the file that ``broker.ca_file`` names.
+    """
+    broker_words: dict[str, Any] = {
+        "host": broker_host,
+        "port": admitted.broker_port,
+        "user": admitted.slug,
+        "password": admitted.password,
+    }
+    made = config | {
         "farm": admitted.farm,
         "node": admitted.slug,
         "eui64": admitted.eui64,
         "key": admitted.key,
-        "broker": {
-            "host": broker_host,
-            "port": admitted.broker_port,
-            "user": admitted.slug,
-            "password": admitted.password,
-        },
+        "broker": broker_words,
     }
+    if admitted.ca is not None:
+        broker_words["ca_file"] = CA_FILE
+        made["ca"] = admitted.ca
+        if admitted.broker_name is not None:
+            broker_words["name"] = admitted.broker_name
+    return made
 
 
-def _broker_files(folder: Path, place: Place, password: str) -> tuple[str, str]:
+def _authority(settings: GatewaySettings) -> str | None:
+    """The certificate that stations are to trust; nothing is let in without it."""
+    if settings.stations is None or settings.stations.ca_file is None:
+        return None
+    file = settings.folder / settings.stations.ca_file
+    try:
+        text = file.read_text("ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EnrolmentError(f"{file} cannot be read as a certificate (PEM): {error}") from None
+    if "BEGIN CERTIFICATE" not in text or "PRIVATE KEY" in text:
+        raise EnrolmentError(f"{file} must hold the authority's certificate (PEM), and no key")
+    return text
+
+
+def _broker_files(
+    folder: Path, settings: GatewaySettings, place: Place, password: str
+) -> tuple[str, str]:
     """The broker's passwords and rights with this node in them."""
     try:
         passwords = (folder / "passwords").read_text("utf-8")
@@ -110,8 +152,8 @@ def _broker_files(folder: Path, place: Place, password: str) -> tuple[str, str]:
         ) from None
     line = broker.hash_password(password, secrets.token_bytes(_SALT_BYTES))
     kept = [one for one in passwords.splitlines() if not one.startswith(f"{place.slug}:")]
-    if f"user {place.slug}\n" not in acl + "\n":
-        acl = acl.rstrip("\n") + "\n\n" + broker.node_rights(place.farm, place.slug)
+    farms = [farm.slug for farm in settings.farms]
+    acl = broker.with_node(acl, place.farm, place.slug, settings.broker.user, farms)
     return "\n".join([*kept, f"{place.slug}:{line}"]) + "\n", acl
 
 

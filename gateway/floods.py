@@ -20,13 +20,18 @@ CALM_SECONDS = 60.0  # after which a node counts as honest again
 class Floods:
     """The nodes that are not listened to now, by the name in their topics."""
 
-    def __init__(self, root: str, slugs: Sequence[str]) -> None:
+    def __init__(self, root: str, slugs: Sequence[str] = ()) -> None:
+        self._root = root
         self._everything = f"{root}/#"
-        self._each = {slug: f"{root}/+/+/{slug}/+" for slug in slugs}
+        self.know(slugs)
         self._second = 0
         self._said: dict[str, int] = {}
         self._until: dict[str, float] = {}  # left out until then
         self._last: dict[str, tuple[float, float]] = {}  # released when, and after how long
+
+    def know(self, slugs: Sequence[str]) -> None:
+        """Say which nodes there are."""
+        self._each = {slug: f"{self._root}/+/+/{slug}/+" for slug in slugs}
 
     def is_wild(self, topic: str, now: float) -> bool:
         """Count a message that is not taken; ``True`` when its node has just become wild."""

@@ -165,6 +165,10 @@ class Output:
         self._client.on_connect = self._connected
         self._thread = threading.Thread(target=self._run, name="home assistant", daemon=True)
 
+    def renew(self, settings: GatewaySettings) -> None:
+        """Tell of these stations from now on."""
+        self._stations = stations(settings)
+
     def start(self) -> None:
         """Begin; a broker that is away is tried again for ever."""
         self._client.connect_async(self._wanted.host, self._wanted.port, keepalive=60)

@@ -87,11 +87,9 @@ class Inbox:
         hear_update: Callable[[Node, bytes], str | None] | None = None,
     ) -> None:
         """``hear_update`` gets what nodes say of their program; a sentence back is a refusal."""
-        self._settings = settings
         self._hear_update = hear_update
         self._to_say: deque[tuple[str, bytes]] = deque()
         self._store = store
-        self._intake = Intake(settings)
         self._complaints = Complaints(log)
         self._told: dict[str, tuple[float, int]] = {}
         self._budget = Budget()
@@ -109,6 +107,24 @@ class Inbox:
         self._next_try = 0.0
         self._bus_boot = secrets.randbits(30)
         self._bus_seqs: Counter[str] = Counter()
+        self._lost_told: dict[str, int] = {}
+        self._floods = Floods(ROOT)
+        self._renewed: GatewaySettings | None = None
+        self._know(settings)
+        self._listens: set[str] = set()
+        self._is_subscribed = False
+        self._short_connections = 0
+        self.connected_since: float | None = None
+        self.heard_at: dict[str, float] = {}  # monotonic, by eui64
+        self.refused: Counter[str] = Counter()
+        self.refused_lately: dict[str, dict[str, Any]] = {}  # by cause, the newest last
+        self.accepted = self.not_stored = 0
+        self._client = self._make_client()
+
+    def _know(self, settings: GatewaySettings) -> None:
+        """Hear the stations of these settings, and no others."""
+        self._settings = settings
+        self._intake = Intake(settings)
         self._nodes = {
             topics.topic(node.farm, node.slug, "status"): node for node in settings.nodes
         }
@@ -121,17 +137,12 @@ class Inbox:
             for node in everyone
             for leaf in ("ack", "down")
         }
-        self._lost_told: dict[str, int] = {}
-        self._floods = Floods(ROOT, [node.slug for node in settings.nodes])
-        self._listens: set[str] = set()
-        self._is_subscribed = False
-        self._short_connections = 0
-        self.connected_since: float | None = None
-        self.heard_at: dict[str, float] = {}  # monotonic, by eui64
-        self.refused: Counter[str] = Counter()
-        self.refused_lately: dict[str, dict[str, Any]] = {}  # by cause, the newest last
-        self.accepted = self.not_stored = 0
-        self._client = self._make_client()
+        self._floods.know([node.slug for node in settings.nodes])
+
+    def renew(self, settings: GatewaySettings) -> None:
+        """Take up new stations with the next turn of the loop; from any thread."""
+        self._renewed = settings
+        self._wake()
 
     def start(self) -> None:
         """Begin to receive."""
@@ -232,6 +243,9 @@ class Inbox:
 
     def _turn(self) -> None:
         """Wait for something to happen and deal with it."""
+        renewed, self._renewed = self._renewed, None
+        if renewed is not None:
+            self._know(renewed)
         client = self._client
         if client.socket() is None and self._may_connect():
             self._connect()

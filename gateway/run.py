@@ -19,12 +19,15 @@ from nongso.gateway.buspoll import BusPoll
 from nongso.gateway.errors import GatewayError, SettingsError
 from nongso.gateway.homeassistant import Output
 from nongso.gateway.inbox import Inbox
+from nongso.gateway.newstations import NewStations
 from nongso.gateway.ownprocess import OwnProcess
 from nongso.gateway.sensornodes import SensorLines, SensorNodes
-from nongso.gateway.settings import GatewaySettings, first_settings, load
+from nongso.gateway.settings import GatewaySettings, Node, first_settings, load
 from nongso.gateway.silence import Silence
 from nongso.gateway.status import StatusServer, reading_report
+from nongso.gateway.stops import Given
 from nongso.gateway.store import Store
+from nongso.gateway.takingup import TakingUp
 from nongso.gateway.updates import Updates
 from nongso.gateway.uplink import Uplink
 from nongso.gateway.valves.client import Valves
@@ -39,7 +42,7 @@ _ENDS = (signal.SIGTERM, signal.SIGINT)
 class Gateway:
     """All parts of one gateway. ``start`` and ``stop`` once each."""
 
-    def __init__(self, settings: GatewaySettings) -> None:
+    def __init__(self, settings: GatewaySettings, settings_file: Path | None = None) -> None:
         self.settings = settings
         self.store = Store(
             settings.store_file,
@@ -49,8 +52,14 @@ class Gateway:
         self.valves = Valves(settings.valves_socket)
         self.watering = Watering(settings, self.valves, self.store.latest, self.store)
         self.updates = Updates(settings, self.store, self._say)
-        self.inbox = Inbox(settings, self.store, self.updates.take)
-        self.uplink = Uplink(settings, self.store, self.watering.order)
+        self.inbox = Inbox(settings, self.store, self._hear_node)
+        file = settings_file or settings.folder / "gateway.json"
+        self._taking_up = TakingUp(file, settings, self._renew)
+        self._taking_lock = threading.Lock()
+        self.new_stations = NewStations(
+            file, lambda: self._taking_up.settings, self.store, self._take_up
+        )
+        self.uplink = Uplink(settings, self.store, self._order)
         sensors = SensorNodes(settings, self.inbox.accept)
         self._polling = BusPoll(settings, self.valves, self.inbox.accept, hear=sensors.hear_bus)
         self._lines = SensorLines(settings, sensors.hear)
@@ -87,6 +96,7 @@ class Gateway:
         self._lines.stop(0.1)
         if self._output is not None:
             self._output.stop(0.1)
+        self.new_stations.stop(0.3)
         self.inbox.stop(0.7)
         self.uplink.stop(0.5)
         self._status.stop()
@@ -96,6 +106,30 @@ class Gateway:
         self._polling.tick(self.watering.running())
         self._silence.tick()
         self.updates.tick()
+        self._take_up()
+
+    def _order(self, command: dict[str, Any], given: Given) -> dict[str, Any]:
+        """Hand an order of a platform to whoever does such things; returns its outcome."""
+        if command.get("do") == "enrol":
+            return self.new_stations.order(command)
+        return self.watering.order(command, given)
+
+    def _hear_node(self, node: Node, raw: bytes) -> str | None:
+        return self.updates.take(node, raw)
+
+    def _take_up(self) -> None:
+        """See whether there are new stations in the settings."""
+        with self._taking_lock:
+            self._taking_up.tick()
+
+    def _renew(self, settings: GatewaySettings) -> None:
+        """Let every part know the stations of now."""
+        self.settings = self._status.settings = settings
+        self.uplink.renew(settings)  # first: what the others record may name the new ones
+        for part in (self.inbox, self.updates, self._silence, self.watering):
+            part.renew(settings)
+        if self._output is not None:
+            self._output.renew(settings)
 
     def _say(self, topic: str, message: bytes) -> None:
         self.inbox.say(topic, message)
@@ -160,7 +194,7 @@ def run(settings_file: Path) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
     try:
         settings = load(settings_file)
-        gateway = Gateway(settings)
+        gateway = Gateway(settings, settings_file)
     except GatewayError as error:
         print(f"The gateway cannot run. {error}", file=sys.stderr)
         return 1

@@ -301,6 +301,31 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Stations:
+    """Where stations reach this machine in the farm's network, and how new ones come in.
+
+    ``host`` is its address there, for the broker's second listener (``broker_port``) and for the
+    door that a claim code opens (``claim_port``; 0: any free one). With ``certificate`` and
+    ``certificate_key`` that listener speaks TLS, and new stations get ``ca_file``, what has signed
+    it, and ``name``, which stands in it. Paths count from the settings' folder.
+    """
+
+    host: str
+    broker_port: int = 0  # 0: that of the broker itself
+    claim_port: int = 8082
+    broker_folder: str = "broker"
+    certificate: str | None = None
+    certificate_key: str | None = None
+    ca_file: str | None = None
+    name: str | None = None
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether stations speak TLS with the broker."""
+        return self.certificate is not None
+
+
+@dataclass(frozen=True, slots=True)
 class GatewaySettings:
     """Everything the gateway knows about its farm. ``folder`` is where the file lies.
 
@@ -321,6 +346,7 @@ class GatewaySettings:
     lines: tuple[Line, ...] = ()
     sources: tuple[Source, ...] = ()
     home_assistant: HomeAssistant | None = None
+    stations: Stations | None = None
     simulated: bool = False
     store_megabytes: int = 512  # telemetry that was not sent is dropped beyond this
     folder: Path = Path()
@@ -339,6 +365,17 @@ class GatewaySettings:
     def updates_folder(self) -> Path:
         """Where versions of the nodes' program lie, and which node is to run which."""
         return self.folder / "updates"
+
+    @property
+    def station_port(self) -> int:
+        """The broker's port for stations."""
+        at = self.stations
+        return at.broker_port if at is not None and at.broker_port else self.broker.port
+
+    @property
+    def broker_folder(self) -> Path:
+        """Where the broker's passwords and rights lie."""
+        return self.folder / (self.stations.broker_folder if self.stations else "broker")
 
     @property
     def devices_folder(self) -> Path:
@@ -505,6 +542,7 @@ def _check(settings: GatewaySettings) -> None:
             "home_assistant.prefix",
             "must be a topic without wildcards, such as homeassistant",
         )
+    _check_stations(settings)
     _check_platforms(settings)
     farms: set[Any] = set()
     for n, farm in enumerate(settings.farms):
@@ -515,6 +553,28 @@ def _check(settings: GatewaySettings) -> None:
     _check_nodes(settings, farms)
     _check_sensors(settings)
     _check_sources(settings)
+
+
+def _check_stations(settings: GatewaySettings) -> None:
+    at = settings.stations
+    if at is None:
+        return
+    good = re.fullmatch(r"[A-Za-z0-9.:-]+", at.host) is not None
+    good = good and at.host not in ("0.0.0.0", "::")
+    _need(good, "stations.host", "must be this machine's address in the farm's network")
+    for name in ("broker_port", "claim_port"):
+        _need(0 <= getattr(at, name) < 65536, f"stations.{name}", "must be a port, or 0")
+    tls = (at.certificate, at.certificate_key, at.ca_file)
+    _need(
+        all(tls) or not any(tls),
+        "stations.certificate",
+        "stands together with certificate_key and ca_file: all three, or none",
+    )
+    _need(
+        not at.has_tls or settings.station_port != settings.broker.port,
+        "stations.broker_port",
+        "is needed with a certificate, and is not that of broker.port (8883 is usual)",
+    )
 
 
 def _check_platforms(settings: GatewaySettings) -> None:

@@ -35,12 +35,28 @@ class Silence:
         self._heard_at = heard_at
         self._steady, self._clock = steady, clock
         self._began_at = steady()
+        self._known_since: dict[str, float] = {}  # of boards that came later
+
+    def renew(self, settings: GatewaySettings) -> None:
+        """Watch new boards from now on; of one that is gone nothing is missed any more."""
+        gone = {node.eui64 for node in self._nodes} - {node.eui64 for node in settings.nodes}
+        for node in settings.nodes:
+            if node not in self._nodes:
+                self._known_since.setdefault(node.eui64, self._steady())
+        self._nodes = settings.nodes
+        for eui64 in gone:
+            alarm = self._store.state(self._key(eui64))
+            if alarm:
+                cleared = json.loads(alarm) | {"cleared_at": int(self._clock())}
+                self._store.record_soon("alarm", cleared, {self._key(eui64): ""})
 
     def tick(self) -> None:
         """Look at all nodes; cheap enough for once a second."""
         now = self._steady()
         for node in self._nodes:
-            quiet = now - self._heard_at.get(node.eui64, self._began_at)
+            quiet = now - self._heard_at.get(
+                node.eui64, self._known_since.get(node.eui64, self._began_at)
+            )
             alarm = self._store.state(self._key(node.eui64))
             if quiet > SILENT_SECONDS and not alarm:
                 log.warning("node %s says nothing for %d s", node.slug, quiet)

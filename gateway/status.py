@@ -240,13 +240,13 @@ class StatusServer:
     """Serves the page in a thread. A taken port is an error in the log and nothing more."""
 
     def __init__(self, settings: GatewaySettings, report: Callable[[], Report]) -> None:
-        self._settings = settings
+        self.settings = settings  # those of now, when stations come while it runs
         self._report = report
         self._server: ThreadingHTTPServer | None = None
 
     def start(self) -> None:
         """Begin to listen."""
-        settings, report = self._settings, self._report
+        server, settings, report = self, self.settings, self._report
 
         class Handler(BaseHTTPRequestHandler):
             timeout = 5.0
@@ -258,7 +258,7 @@ class StatusServer:
                 if host not in ("127.0.0.1", "localhost"):  # a page elsewhere asks by a trick
                     self._answer(403, "text/plain", "only as 127.0.0.1 or localhost")
                 elif self.path == "/":
-                    self._answer(200, "text/html", page(settings, report(), time.time()))
+                    self._answer(200, "text/html", page(server.settings, report(), time.time()))
                 elif self.path == "/healthz":
                     found = report()
                     text = json.dumps(found, ensure_ascii=False, indent=1)

@@ -69,6 +69,12 @@ class Updates:
         self._sent: dict[str, int] = {}  # bytes of the version on its way, by slug
         self._complained = ""
 
+    def renew(self, settings: GatewaySettings) -> None:
+        """Know new stations, and new keys of those that were there."""
+        with self._lock:
+            self._settings = settings
+            self._nodes = {node.slug: node for node in settings.nodes if node.sensor is None}
+
     # --- from the nodes --------------------------------------------------------
 
     def take(self, node: Node, raw: bytes) -> str | None:

@@ -185,6 +185,11 @@ class Courier(_Thread):
         """There are new rows."""
         self._news.set()
 
+    def renew(self, settings: GatewaySettings) -> None:
+        """Tell the farm as it is now; readings wait again until the platform knows it."""
+        self._settings = settings
+        self._may_send = self._protected
+
     def ask_to_stop(self) -> None:
         super().ask_to_stop()
         self._news.set()
@@ -417,6 +422,11 @@ class Conversation:
         for thread in (self.urgent, self._telemetry):
             thread.end(max(0.0, until - time.monotonic()))
 
+    def renew(self, settings: GatewaySettings) -> None:
+        """The configuration has changed; its row is in the outbox."""
+        self.urgent.renew(settings)
+        self._telemetry.renew(settings)
+
     def notice(self, protected: bool) -> None:
         """There are new rows."""
         if protected:
@@ -461,6 +471,13 @@ class Uplink:
             return
         self._store.set_state("configuration", text)
         self._store.record("configuration", configuration_of(self._settings))
+
+    def renew(self, settings: GatewaySettings) -> None:
+        """Tell the platforms of new stations."""
+        self._settings = settings
+        self.introduce()
+        for conversation in self.conversations:
+            conversation.renew(settings)
 
     def start(self) -> None:
         """Begin to send and to ask."""

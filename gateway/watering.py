@@ -59,15 +59,7 @@ class Watering:
         steady: Callable[[], float] = boottime,
     ) -> None:
         self._bus_node = settings.bus_node.eui64
-        self._probes = {
-            zone: tuple(n.eui64 for n in settings.nodes if n.zone == zone)
-            for zone in settings.zones()
-        }
-        self._inside = {
-            zone.id: tuple(n.eui64 for n in settings.nodes if n.greenhouse == house.slug)
-            for house in settings.greenhouses
-            for zone in house.zones
-        }
+        self._know(settings)
         self._latest, self._clock, self._steady, self._boot = latest, clock, steady, boot_id()
         self._supervised = Supervised(valves, steady, settings.bus.lease_seconds)
         self._store = Held(store, self._supervised.hold)
@@ -83,6 +75,18 @@ class Watering:
         self._lock = threading.RLock()
         self._is_ending = False
 
+    def _know(self, settings: GatewaySettings) -> None:
+        """Note which stations measure each zone's soil, and the air around it."""
+        self._probes = {
+            zone: tuple(n.eui64 for n in settings.nodes if n.zone == zone)
+            for zone in settings.zones()
+        }
+        self._inside = {
+            zone.id: tuple(n.eui64 for n in settings.nodes if n.greenhouse == house.slug)
+            for house in settings.greenhouses
+            for zone in house.zones
+        }
+
     def _heed_taking_up(self, store: Any) -> None:
         """After a backup or another machine was taken up, zones wait for a person.
 
@@ -93,6 +97,12 @@ class Watering:
         for zone in list(self._book.zones.values()):
             self._book.keep_zone(zones.stopped(zone))
         store.alarm_soon("taken_up", {}, {TAKEN_UP: ""})
+
+    def renew(self, settings: GatewaySettings) -> None:
+        """Take up new stations; the zones stay as they are."""
+        with self._lock:
+            self._know(settings)
+            self._book.sources = {source.id: source for source in settings.sources}
 
     # --- from outside ----------------------------------------------------------------------
 

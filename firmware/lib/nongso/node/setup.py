@@ -78,6 +78,10 @@ class _Failed(Exception):
 
 
 def _keep(config: "dict[str, Any]") -> None:
+    ca = config.pop("ca", None)
+    if ca:  # first: a configuration that names it is of no use without it
+        with open(config["broker"]["ca_file"], "w") as file:
+            file.write(ca)
     with open("config.json.new", "w") as file:
         file.write(json.dumps(config))
     os.rename("config.json.new", "config.json")

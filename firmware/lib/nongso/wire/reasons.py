@@ -96,6 +96,24 @@ CHANGED = {
     "mode_set": ("mode",),
 }
 
+# What became of letting a station in, and of teaching its probes.
+STATIONS = {
+    "claim_open": ("claim", "address", "node", "seconds", "until"),
+    "station_admitted": ("node", "board", "broker_told"),
+    "claim_expired": ("node",),
+    "claim_guessed": ("node",),
+    "claim_withdrawn": ("node",),
+    "other_board": ("node", "board"),
+    "board_not_admitted": ("node",),
+    "board_known": ("node",),
+    "station_name_taken": ("node",),
+    "station_unknown": ("node",),
+    "no_station_network": (),
+    "calibrated": ("node", "series", "point", "counts"),
+    "calibration_refused": ("node", "series", "point"),
+    "station_silent": ("node",),
+}
+
 # Alarms of the gateway.
 ALARMS = {
     "valve_not_closed": ("zone",),
