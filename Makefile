@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo setup links check lint types test test-postgresql boards api-check quick bench lock pictures drill faults-ci faults-long
+.PHONY: help demo setup links check lint types test test-postgresql boards api-check quick bench lock pictures drill faults-ci faults-long real-logs
 
 DATA ?= nongso-data
 PORT ?= 8080
@@ -40,6 +40,9 @@ faults-ci: setup ## kills, partitions, power cuts, failing disks: minutes, the s
 
 faults-long: setup ## the same for hours; may be ended and goes on (STATE=folder that remembers)
 	$(bin)/python tests/faults/run.py --tier long --state "$(STATE)"
+
+real-logs: setup ## every row of the real, dirty logs through broker, gateway and platform (minutes)
+	LOGS=whole $(bin)/python -m pytest -s tests/gateway/test_real_logs.py
 
 api-check: setup ## very many requests made from the API's own description (EXAMPLES=1000 of each call)
 	API_EXAMPLES=$(EXAMPLES) API_SECONDS=86400 $(bin)/python -m pytest -s -k foreign tests/browser/test_api_contract.py

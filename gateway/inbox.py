@@ -33,7 +33,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from nongso.gateway.budget import Budget
 from nongso.gateway.complaints import Complaints
 from nongso.gateway.errors import StoreBusy
-from nongso.gateway.floods import Floods
+from nongso.gateway.floods import HASTE, Floods
 from nongso.gateway.intake import ROOT, Intake, Letter, Sender, make_message, number_of
 from nongso.gateway.ledger import Accepted, Message, Refusal
 from nongso.gateway.settings import BusNode, GatewaySettings, Node
@@ -341,6 +341,7 @@ class Inbox:
         self.connected_since = time.time()
         # The session lasts: it may hold what was listened to when a node was left out.
         self._listens = self._floods.all_filters() if flags.session_present else set()
+        self._floods.connected(time.monotonic())
         self._listen(again=True)
 
     def _listen(self, again: bool = False) -> None:
@@ -407,6 +408,12 @@ class Inbox:
         letters: list[Letter] = []
         messages: list[Message] = []
         refusals: list[Refusal] = []
+        for slug in self._floods.hear((one.topic for one in arrived), time.monotonic()):
+            self._complaints.say(
+                f"wild {slug}",
+                f"node {slug} says more than {HASTE} messages at once; it is not listened to for "
+                "a while, so that the others are. It loses nothing",
+            )
         for one in arrived:
             letter = self._judge(one, now)
             if letter is None:
@@ -466,7 +473,9 @@ class Inbox:
         clock = time.monotonic()
         if speaker is None:
             self._floods.is_wild(one.topic, clock)
-        elif not self._budget.allows(speaker.eui64, clock):
+        elif self._floods.is_left_out(speaker.slug) or not self._budget.allows(
+            speaker.eui64, clock
+        ):
             self._floods.is_wild(one.topic, clock)
             self._count(
                 Refusal(

@@ -13,7 +13,7 @@ from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from nongso.gateway.budget import Budget
-from nongso.gateway.floods import FLOOD, Floods
+from nongso.gateway.floods import FLOOD, HASTE, MOMENT_SECONDS, Floods
 from nongso.gateway.inbox import Inbox
 from nongso.gateway.settings import load
 
@@ -202,6 +202,33 @@ def test_a_wild_node_is_not_listened_to_for_a_while_and_then_again(
     until(lambda: inbox._listens == {"nongso/#"}, "all are listened to")
     wild.say(message(1000))
     until(lambda: (7, 1000) in wild.told, "it is heard again")
+
+
+def test_a_node_that_hurries_is_left_out_before_its_budget_is_used_up(
+    box: Box, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("nongso.gateway.floods.CATCHING_UP_SECONDS", 0.0)
+    monkeypatch.setattr("nongso.gateway.floods.MOMENT_SECONDS", 1e6)
+    inbox = box.inbox(box.store())
+    wild, other = box.speaker(), box.speaker("tb-02")
+    for seq in range(HASTE + 1):
+        wild.send(message(seq))
+    until(lambda: inbox._listens == {"nongso/+/+/tb-02/+"}, "the others are listened to")
+    other.say(message(1, node="tb-02"))
+    until(lambda: other.told, "the other one is told")
+    assert len(wild.told) <= HASTE, "what came with the haste stays on the node"
+    assert "tb-01 says more than" in caplog.text
+
+
+def test_what_waited_at_the_broker_is_no_haste() -> None:
+    floods = Floods("nongso", ["a", "b"])
+    floods.connected(100.0)
+    assert not floods.hear(["nongso/1/f/a/up"] * 5000, 101.0)
+    assert not floods.hear(["nongso/1/f/a/up"] * HASTE, 120.0)
+    assert not floods.hear(["nongso/1/f/a/up"] * HASTE, 121.0)
+    assert floods.hear(["nongso/1/f/b/up", "nongso/1/f/a/up"], 121.0 + MOMENT_SECONDS / 2) == ["a"]
+    assert floods.is_left_out("a")
+    assert not floods.is_left_out("b")
 
 
 def test_who_stays_wild_is_left_out_for_longer_and_longer() -> None:
