@@ -1,65 +1,19 @@
 """A node that speaks TLS, to brokers that are who they say and to others. On both interpreters."""
 
-import getpass
-import shutil
-import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.firmware.conftest import Broker, Gateway, NodeProcess, free_port, until
-
-PURPOSES = ("good", "stranger", "elsewhere", "expired")
+from tests.firmware.conftest import Broker, Gateway, NodeProcess, until
+from tests.firmware.test_station import Hand
+from tests.firmware.tls_broker import Guarded, make_certificates
 
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An authority and what it signed; a stranger's; all made here and now."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def openssl(words: str) -> None:
-        subprocess.run(
-            ["openssl", *words.split()], cwd=folder, check=True, capture_output=True, timeout=30
-        )
-
-    key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
-    for authority in ("farm", "foreign"):
-        openssl(
-            f"req -x509 {key} -days 9 -subj /CN={authority} -keyout {authority}.key"
-            f" -out {authority}.pem"
-        )
-    for purpose in PURPOSES:
-        name = "elsewhere" if purpose == "elsewhere" else "localhost"
-        authority = "foreign" if purpose == "stranger" else "farm"
-        (folder / "names").write_text(f"subjectAltName=DNS:{name}\n")
-        openssl(f"req {key} -subj /CN={name} -keyout {purpose}.key -out {purpose}.csr")
-        days = "-days -1" if purpose == "expired" else "-days 5"
-        openssl(
-            f"x509 -req -in {purpose}.csr -CA {authority}.pem -CAkey {authority}.key"
-            f" -CAcreateserial {days} -extfile names -out {purpose}.pem"
-        )
-    return folder
-
-
-class Guarded(Broker):
-    """A broker with a door in the clear, for the stand-in gateway, and one with TLS."""
-
-    def __init__(self, folder: Path, certificates: Path, purpose: str) -> None:
-        super().__init__(folder)
-        self.secure_port = free_port()
-        self.entry = {
-            "host": "localhost",
-            "port": self.secure_port,
-            "ca_file": str(certificates / "farm.pem"),
-        }
-        with self._config.open("a") as file:
-            file.write(
-                f"listener {self.secure_port} 127.0.0.1\n"
-                f"certfile {certificates / purpose}.pem\nkeyfile {certificates / purpose}.key\n"
-            )
-            file.write(f"user {getpass.getuser()}\n")  # else root's broker may not read them
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture
@@ -110,6 +64,37 @@ def test_a_broker_that_cannot_prove_who_it_is_gets_nothing(
         assert gateway.heard == []
         assert gateway.status == []
     finally:
+        gateway.close()
+
+
+def test_without_the_time_nothing_is_trusted_and_what_was_measured_waits(
+    tmp_path: Path,
+    config: dict[str, Any],
+    new_guarded: Callable[[str], Guarded],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    broker = new_guarded("good")
+    gateway = Gateway(broker.port)
+    hand = Hand(config | {"broker": broker.entry}, tmp_path)
+    hand.start()
+    words = ""
+
+    def said(word: str) -> bool:
+        nonlocal words
+        words += capsys.readouterr().out
+        return word in words
+
+    try:
+        until(lambda: said("no time yet, so its certificate cannot be checked"), "its word")
+        ring = Path(hand.board.folder) / "ring" / "00000001.seg"
+        until(lambda: ring.exists() and ring.stat().st_size > 60, "samples in the ring")
+        assert (gateway.heard, gateway.status) == ([], [])
+        hand.board.clock = int(time.time())
+        until(lambda: len(gateway.heard) >= 3, "the samples from before and after")
+        assert min(gateway.numbers(hand.boot)) == 1
+        assert said("link to the broker: up")
+    finally:
+        hand.end()
         gateway.close()
 
 

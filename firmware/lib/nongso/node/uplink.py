@@ -65,6 +65,7 @@ class Uplink:
         self._link_trouble = Trouble("link to the broker")
         self._ack_trouble = Trouble("acknowledgements")
         broker = settings.broker
+        self._is_secure = bool(broker.ca_file)
         self._client = Client(
             broker.host,
             broker.port,
@@ -94,6 +95,11 @@ class Uplink:
             self.alive_at = ticks_ms()
             try:
                 await self._board.join_network()
+                if self._is_secure and self._clock.unix() is None:
+                    # What cannot be checked is not trusted with a password.
+                    raise OSError(
+                        "no time yet, so its certificate cannot be checked: does wifi.ntp answer?"
+                    )
                 await self._client.connect()
                 await self._client.subscribe([self._ack, self._down])
                 await self._client.publish(self._status, topics.ONLINE, retain=True, sure=False)
