@@ -18,6 +18,7 @@ from nongso.commands.errors import CommandError
 
 PIECE_BYTES = 768  # 1024 letters of base64: few questions, little memory
 ANSWER_SECONDS = 6
+WORK_SECONDS = 10  # for one short program
 READ_SECONDS = 3.0
 
 _BEGIN = """
@@ -89,23 +90,22 @@ class Board:
 
     def run(self, program: str) -> str:
         """Run a program and return what it prints. Raises ``CommandError``."""
-        from mpremote.transport import (  # type: ignore[import-untyped]
-            TransportError,
-            TransportExecError,
-        )
+        from mpremote.transport import TransportError  # type: ignore[import-untyped]
 
+        found: bytes
+        wrong: bytes
         try:
-            found: bytes = self._transport.exec(program)
-        except TransportExecError as error:
-            last = (error.error_output.strip().splitlines() or ["no word"])[-1]
-            if "ENOSPC" in last or "[Errno 28]" in last:
-                raise CommandError(f"The board on {self.port} has no space left.") from None
-            raise CommandError(f"The board on {self.port} failed: {last}") from None
+            found, wrong = self._transport.exec_raw(program, timeout=WORK_SECONDS)
         except (TransportError, OSError, ValueError, struct.error) as error:
             raise CommandError(
                 f"The board on {self.port} stopped answering ({error}). What ran on it before "
                 "runs again after a reset: plug it in again, and deploy once more."
             ) from None
+        if wrong:
+            last = (wrong.decode(errors="replace").strip().splitlines() or ["no word"])[-1]
+            if "ENOSPC" in last or "[Errno 28]" in last:
+                raise CommandError(f"The board on {self.port} has no space left.")
+            raise CommandError(f"The board on {self.port} failed: {last}")
         return found.decode(errors="replace")
 
     def ask(self, expression: str) -> Any:
