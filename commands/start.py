@@ -55,9 +55,12 @@ def _platform_prepared(
     settings_file: Path, gateway_key: str, kept: dict[str, Any]
 ) -> dict[str, Any]:
     from nongso.platform import demo, migrations, settings
+    from nongso.platform.traceability.epcis import indexing
 
     loaded = settings.load(settings_file)
     migrations.upgrade(loaded)
+    with migrations.current(loaded) as records:
+        indexing.catch_up(records)
     return demo.prepare(loaded, GATEWAY, gateway_key, kept=kept)
 
 

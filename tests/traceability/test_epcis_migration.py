@@ -6,7 +6,7 @@ from sqlalchemy import select, text
 
 from nongso.platform import migrations
 from nongso.platform.migrations import _config
-from nongso.platform.traceability.epcis import finding
+from nongso.platform.traceability.epcis import finding, indexing
 from nongso.platform.traceability.epcis.records import EPC_NAMES, Indexed, PublicName
 
 
@@ -17,6 +17,12 @@ def told(farm: Farm) -> tuple[set[int], set[tuple[str, str]]]:
         return set(public), {(row.thing, row.value) for row in names}
 
 
+def upgraded(farm: Farm) -> None:
+    """Bring the records up as ``nongso platform upgrade`` does."""
+    migrations.upgrade(farm.settings)
+    indexing.catch_up(farm.records)
+
+
 def test_events_from_before_are_public_as_if_they_came_today(farm: Farm) -> None:
     packs, roots = farm.packed(20), farm.crop("Rau cải")
     before = told(farm)
@@ -24,7 +30,7 @@ def test_events_from_before_are_public_as_if_they_came_today(farm: Farm) -> None
         command.downgrade(_config(connection), "epcis_1")
         columns = connection.execute(text("SELECT * FROM epcis_event")).keys()
         assert "is_public" not in columns
-    migrations.upgrade(farm.settings)
+    upgraded(farm)
     assert told(farm) == before
     with farm.records.session() as session:
         names = finding.public_names(session, EPC_NAMES, "", 100)

@@ -7,7 +7,9 @@ vouches for the text too.
 
 An event's name is its ``eventID``, or its hash. The same event again, under whichever way of
 writing, is the event that is there. Another event under a name that is taken is refused. The
-declaration that an event was wrong repeats the event under its name; it must repeat it truly.
+declaration that an event was wrong repeats the event under its name; it must repeat it truly, and
+come from the account that captured the event. Our own events are declared wrong in our records
+only. A declaration of an event that is not there yet is kept and waits (``indexing``).
 
 ``rollback`` keeps all or nothing; ``proceed`` keeps what is valid and says what is not.
 """
@@ -15,9 +17,9 @@ declaration that an event was wrong repeats the event under its name; it must re
 import hashlib
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
@@ -60,17 +62,22 @@ class Captor:
 
 @dataclass(frozen=True)
 class Named:
-    """A valid event with its name, what it says, and which declaration of an error it is."""
+    """A valid event with its name, and the hash of what it says."""
 
     sent: Sent
     event_id: str
     content: str
-    error: str
 
-    @property
-    def key(self) -> tuple[str, str]:
-        """What must be new."""
-        return self.event_id, self.error
+    def key(self, sender: str) -> tuple[str, str]:
+        """What must be new: the name, and which declaration of an error it is, if it is one."""
+        return self.event_id, error_name(self.sent.event, sender)
+
+
+class Kept(NamedTuple):
+    """What is recorded under a name: its content, and whose it is; ``""`` is our own."""
+
+    content: str
+    sender: str
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,7 @@ def check(sent: Sequence[Sent]) -> Checked:
             continue
         content = event_hash(one.event, one.context)
         event_id = one.event.get("eventID") or content
-        valid.append(Named(one, event_id, content, error_name(one.event)))
+        valid.append(Named(one, event_id, content))
     return Checked(tuple(valid), tuple(refusals), len(sent))
 
 
@@ -115,14 +122,15 @@ def keep(captor: Captor, checked: Checked, behaviour: str) -> Outcome:
     kept: list[str] = []
     refusals = list(checked.refusals)
     for one in checked.valid:
-        there = known.get(one.key) or (fresh[one.key].content if one.key in fresh else None)
-        told = _conflict(one, there, known, fresh)
+        key = one.key(captor.actor)
+        told = _conflict(captor, one, key, known)
         if told is not None:
             refusals.append(told)
             continue
         kept.append(one.event_id)
-        if there is None:
-            fresh[one.key] = one
+        if key not in known:
+            fresh[key] = one
+            known[key] = Kept(one.content, captor.actor)
     if refusals and behaviour == ROLLBACK:
         return Outcome((), 0, tuple(refusals))
     if _ways(captor, fresh.values()) > flows.MOST_EDGES:
@@ -164,35 +172,37 @@ def _ways(captor: Captor, fresh: Iterable[Named]) -> int:
 
 
 def _conflict(
-    one: Named,
-    there: str | None,
-    known: dict[tuple[str, str], str],
-    fresh: dict[tuple[str, str], Named],
+    captor: Captor, one: Named, key: tuple[str, str], known: Mapping[tuple[str, str], Kept]
 ) -> Refusal | None:
-    """Say whether the name belongs to another event."""
+    """Say whether the name belongs to another event, or the event to somebody else."""
     place = f"{one.sent.place}.eventID".lstrip(".")
-    if there is not None and there != one.content:
+    there = known.get(key)
+    if there is not None and there.content != one.content:
         return Refusal(place, f"{one.event_id} is the name of an event that says something else")
-    if one.error:
-        original = (one.event_id, "")
-        said = known.get(original) or (fresh[original].content if original in fresh else None)
-        if said is not None and said != one.content:
-            reason = "a declaration of an error repeats the event that it is about, unchanged"
-            return Refusal(place, reason)
-    return None
+    original = known.get((one.event_id, "")) if key[1] else None
+    if original is None or original == (one.content, captor.actor):
+        return None
+    if not original.sender:
+        reason = "is an event of our own records; only they can declare it wrong"
+    elif original.sender != captor.actor:
+        reason = "was captured by another account; only that one can declare it wrong"
+    else:
+        reason = "a declaration of an error repeats the event that it is about, unchanged"
+    return Refusal(place, reason)
 
 
-def _known(captor: Captor, valid: Sequence[Named]) -> dict[tuple[str, str], str]:
+def _known(captor: Captor, valid: Sequence[Named]) -> dict[tuple[str, str], Kept]:
     """What is recorded under these names already, by name and declaration."""
     ids = list(dict.fromkeys(one.event_id for one in valid))
-    found: dict[tuple[str, str], str] = {}
+    columns = (Indexed.event_id, Indexed.error_name, Indexed.content, Indexed.sender)
+    found: dict[tuple[str, str], Kept] = {}
     for at in range(0, len(ids), _ASKED_AT_ONCE):
-        wanted = select(Indexed.event_id, Indexed.error_name, Indexed.content).where(
+        wanted = select(*columns).where(
             Indexed.cooperative == captor.cooperative,
             Indexed.event_id.in_(ids[at : at + _ASKED_AT_ONCE]),
         )
         for row in captor.session.execute(wanted):
-            found[row.event_id, row.error_name] = row.content
+            found[row.event_id, row.error_name] = Kept(row.content, row.sender)
     return found
 
 
@@ -201,7 +211,7 @@ def _write(captor: Captor, fresh: Sequence[Named]) -> None:
         return
     rows = [
         {
-            "id": str(uuid.uuid5(uuid.NAMESPACE_URL, _stream_id(captor.cooperative, one))),
+            "id": str(uuid.uuid5(uuid.NAMESPACE_URL, _stream_id(captor, one))),
             "type": CAPTURED,
             "at": milliseconds(one.sent.event["eventTime"]) // 1000,
             "recorded_at": captor.now_ms // 1000,
@@ -238,8 +248,8 @@ def _numbers(session: Session, ids: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def _stream_id(cooperative: str, one: Named) -> str:
-    return f"epcis:{cooperative}:{one.event_id}:{one.error}"
+def _stream_id(captor: Captor, one: Named) -> str:
+    return ":".join(("epcis", captor.cooperative, *one.key(captor.actor)))
 
 
 def job(captor: Captor, behaviour: str, checked: Checked, outcome: Outcome) -> Job:

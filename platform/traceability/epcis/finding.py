@@ -109,15 +109,23 @@ def fetch(session: Session, numbers: Sequence[int]) -> list[Found]:
 
 
 def named(session: Session, event_id: str, scope: Scope) -> list[Found]:
-    """Return the event of this name, and the declarations that it was wrong.
+    """Return the event of this name, and behind it the declarations that it was wrong.
 
-    An event with another name is found by its hash too: who was told the event works it out.
+    What holds stands last: the event, unless its own sender has declared it wrong; then the
+    newest such declaration. An event with another name is found by its hash too: who was told
+    the event works it out.
     """
     wanted = select(Indexed.number).where(_called((event_id,)))
-    wanted = wanted.order_by(Indexed.error_name, Indexed.number)
     if scope is not None:
         wanted = wanted.where(scope)
-    return fetch(session, session.scalars(wanted).all())
+    found = fetch(session, session.scalars(wanted).all())
+    senders = {one.head.sender for one in found if one.head.error_ms is None}
+
+    def weight(one: Found) -> tuple[bool, bool, int, int]:
+        head = one.head
+        return head.stands, head.sender in senders, head.error_ms or 0, head.number
+
+    return sorted(found, key=weight)
 
 
 def values_of(session: Session, column: str, scope: Scope, after: str, limit: int) -> list[str]:

@@ -6,6 +6,10 @@ captured ones take the same way, and one that entered otherwise comes with the n
 depends on the order in which events arrive. ``remake`` throws the index away and makes it again.
 
 What was declared wrong flows no more, whether the declaration came before the event or after.
+Only its own sender can declare it: the same account captured both, and the declaration repeats
+the event unchanged; our own events only our own records declare wrong. A declaration of anybody
+else changes nothing.
+
 An event of our own that cannot be read as EPCIS is left out and logged: the index must never
 keep a clerk from recording.
 """
@@ -14,16 +18,18 @@ import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from nongso.platform.events import Event, EventSubject
 from nongso.platform.store import Records
-from nongso.platform.traceability.epcis import flows
+from nongso.platform.traceability.epcis import flows, lot_names
 from nongso.platform.traceability.epcis.event_hash import event_hash
 from nongso.platform.traceability.epcis.flows import Edge, Side
+from nongso.platform.traceability.epcis.lot_names import Clue
 from nongso.platform.traceability.epcis.model import check_event
 from nongso.platform.traceability.epcis.namespaces import Prefixes, expand
 from nongso.platform.traceability.epcis.records import (
@@ -33,6 +39,7 @@ from nongso.platform.traceability.epcis.records import (
     PUBLIC_COLUMNS,
     Flow,
     Indexed,
+    LotName,
     PublicName,
     Reached,
     Received,
@@ -40,7 +47,13 @@ from nongso.platform.traceability.epcis.records import (
     table,
 )
 from nongso.platform.traceability.epcis.same_name import same_form
-from nongso.platform.traceability.epcis.terms import THINGS, head_of, known_prefixes, rows_of
+from nongso.platform.traceability.epcis.terms import (
+    THINGS,
+    head_of,
+    known_prefixes,
+    rows_of,
+    things_of,
+)
 from nongso.platform.traceability.epcis.terms import Row as TermRow
 from nongso.platform.traceability.records import PACKS, Lot
 from nongso.platform.traceability.shaping import CONTEXT
@@ -49,7 +62,14 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 500
 _ROW = 1  # of Reached
-_STREAM = (Event.number, Event.type, Event.recorded_at, Event.cooperative, Event.body)
+_STREAM = (
+    Event.number,
+    Event.type,
+    Event.recorded_at,
+    Event.actor,
+    Event.cooperative,
+    Event.body,
+)
 _ASKED_AT_ONCE = 400
 _WRITTEN_AT_ONCE = 10_000
 _HASHES = "nongso.epcis.hashes"
@@ -80,6 +100,7 @@ def index_new(session: Session, most: int | None = None) -> int:
     if not found:
         return 0
     _enter(session, found, hashes)
+    lot_names.look_again(session, found)
     if after:
         session.execute(
             update(Reached)
@@ -105,17 +126,20 @@ def catch_up(records: Records) -> int:
 
 def remake(session: Session) -> int:
     """Throw the index away and make it again from the stream, inside ``transaction()``."""
-    for rows in (Flow, Term, PublicName, Indexed, Reached):
+    for rows in (Flow, Term, PublicName, LotName, Indexed, Reached):
         session.execute(delete(rows))
     return index_new(session)
 
 
-def error_name(event: Mapping[str, Any]) -> str:
-    """Tell declarations that an event was wrong apart; empty for the event itself."""
+def error_name(event: Mapping[str, Any], sender: str) -> str:
+    """Tell declarations that an event was wrong apart; empty for the event itself.
+
+    The same words of another sender are another declaration: what comes of it is another matter.
+    """
     declared = event.get("errorDeclaration")
     if declared is None:
         return ""
-    told = repr(sorted((name, repr(value)) for name, value in declared.items()))
+    told = sender + repr(sorted((name, repr(value)) for name, value in declared.items()))
     return hashlib.sha256(told.encode()).hexdigest()[:32]
 
 
@@ -143,8 +167,9 @@ def _enter(session: Session, found: Sequence[Row[Any]], hashes: Mapping[int, str
     there = _under_these_names(session, new)
     _set_names_apart(there, new)
     public = _public(session, [one.number for one in new if not one.is_foreign])
+    wrong = _declared_wrong(session, there, new)
     for one in new:
-        one.head["is_public"] = one.number in public
+        one.head.update(is_public=one.number in public, stands=one.number not in wrong)
     session.execute(insert(table(Indexed)), [one.head for one in new])
     terms = [
         {"number": one.number, "place": place, "field": field, "value": value, "amount": amount}
@@ -154,8 +179,15 @@ def _enter(session: Session, found: Sequence[Row[Any]], hashes: Mapping[int, str
     if terms:
         session.execute(insert(table(Term)), terms)
     _name_publicly(session, [one for one in new if one.number in public])
-    wrong = _declared_wrong(session, there, new)
+    lot_names.enter(session, (named for one in new for named in _lots_named(one)))
     _write(session, _edges(session, new, wrong), {one.number: one for one in new})
+
+
+def _lots_named(one: _New) -> Iterator[tuple[str, Clue]]:
+    """What the names in an event may mean; our own address in our own event, whatever the host."""
+    for text in things_of(one.event, one.prefixes):
+        for clue in lot_names.clues(text):
+            yield same_form(text), clue if one.is_foreign else clue._replace(host="")
 
 
 def _public(session: Session, numbers: Sequence[int]) -> set[int]:
@@ -201,15 +233,17 @@ def _read(row: Row[Any], context: Any, known_hash: str) -> _New | None:
     if event is None or row.cooperative is None:
         return None
     prefixes = known_prefixes(event, context)
+    sender = row.actor if row.type == CAPTURED else ""
     try:
         content = known_hash or event_hash(event, context)
         head = {
             "number": row.number,
             "cooperative": row.cooperative,
             "event_id": event.get("eventID") or content,
-            "error_name": error_name(event),
+            "error_name": error_name(event, sender),
             "content": content,
             "is_foreign": row.type == CAPTURED,
+            "sender": sender,
             "recorded_ms": row.recorded_at * 1000,
             **vars(head_of(event, prefixes)),
         }
@@ -232,6 +266,9 @@ def _under_these_names(session: Session, new: Sequence[_New]) -> list[Row[Any]]:
         Indexed.event_id,
         Indexed.error_name,
         Indexed.error_ms,
+        Indexed.content,
+        Indexed.sender,
+        Indexed.is_foreign,
     )
     found: list[Row[Any]] = []
     for at in range(0, len(ids), _ASKED_AT_ONCE):
@@ -256,19 +293,41 @@ def _set_names_apart(there: Sequence[Row[Any]], new: Sequence[_New]) -> None:
         taken.add(name)
 
 
+@dataclass(frozen=True)
+class _Claim:
+    """What a declaration and the event that it is about must have in common."""
+
+    cooperative: str
+    event_id: str
+    sender: str
+    content: str  # of our own events empty: no one else can write them
+
+
+def _claim(row: Any) -> _Claim:
+    content = row.content if row.is_foreign else ""
+    return _Claim(row.cooperative, row.event_id, row.sender, content)
+
+
 def _declared_wrong(session: Session, there: Sequence[Row[Any]], new: Sequence[_New]) -> set[int]:
-    """Find events that are declared wrong; end the flows of older ones that now are."""
-    known = [(row.number, (row.cooperative, row.event_id), row.error_ms) for row in there]
-    known += [
-        (one.number, (one.cooperative, one.head["event_id"]), one.head["error_ms"]) for one in new
-    ]
-    declared = {name for _number, name, error_ms in known if error_ms is not None}
-    wrong = {number for number, name, _error_ms in known if name in declared}
+    """Find events that are declared wrong, and their declarations; end the flows of older ones."""
+    known = [(row.number, _claim(row), row.error_ms is not None) for row in there]
+    for one in new:
+        head = SimpleNamespace(**one.head)
+        known.append((one.number, _claim(head), head.error_ms is not None))
+    declared = {claim for _number, claim, declares in known if declares}
+    wrong = {number for number, claim, _declares in known if claim in declared}
     older = list(wrong - {one.number for one in new})
     for at in range(0, len(older), _ASKED_AT_ONCE):
         numbers = older[at : at + _ASKED_AT_ONCE]
         ended = Flow.number.in_(numbers) | Flow.source_number.in_(numbers)
-        session.execute(delete(Flow).where(ended).execution_options(synchronize_session=False))
+        quietly = {"synchronize_session": False}
+        session.execute(delete(Flow).where(ended).execution_options(**quietly))
+        session.execute(
+            update(Indexed)
+            .where(Indexed.number.in_(numbers))
+            .values(stands=False)
+            .execution_options(**quietly)
+        )
     return wrong
 
 
@@ -330,12 +389,6 @@ def event_of(type_: str, body: Any) -> Mapping[str, Any] | None:
 
 def _joined(session: Session, cooperative: str, name: str, new: set[int]) -> Iterator[Edge]:
     """Join the events of one transformation: each pair of which at least one is new."""
-    declared = aliased(Indexed)
-    said_wrong = select(declared.number).where(
-        declared.cooperative == Indexed.cooperative,
-        declared.event_id == Indexed.event_id,
-        declared.error_ms.is_not(None),
-    )
     wanted = (
         select(*_STREAM)
         .join(Indexed, Indexed.number == Event.number)
@@ -344,7 +397,7 @@ def _joined(session: Session, cooperative: str, name: str, new: set[int]) -> Ite
             Indexed.cooperative == cooperative,
             Term.field == "transformationID",
             Term.value == name,
-            ~said_wrong.exists(),
+            Indexed.stands,
         )
         .order_by(Event.number)
     )

@@ -7,7 +7,8 @@ thousand of them ends nobody.
 
 import json
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -38,6 +39,7 @@ MOST_CONTEXT_BYTES = 16 * 1024
 MOST_THINGS = 10_000  # of one event; all of them are in the index
 DEEPEST = 40
 MOST_SHOWN = 50
+_LONGEST_NAME = 60  # of a field that is repeated in an error
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKETS = re.compile(rb"[\[\]{}]")
 
@@ -165,12 +167,53 @@ def _decoded(content: bytes) -> Any:
         deepest = max(deepest, depth)
     if deepest > DEEPEST:
         raise invalid(f"brackets lie more than {DEEPEST} deep in each other")
+    twice: list[_Twice] = []
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            found = _Twice(pairs)
+            twice.append(found)
+        return found
+
     try:
-        return json.loads(content.decode(), parse_constant=_no_number)
+        value = json.loads(content.decode(), parse_constant=_no_number, object_pairs_hook=once)
     except UnicodeDecodeError as error:
         raise invalid("the text is no UTF-8") from error
     except (ValueError, RecursionError) as error:
         raise invalid(f"the text is no JSON: {error}") from error
+    if twice:
+        reason = "stands twice; JSON-LD has each name once in an object"
+        raise _refused([Refusal(_place_of_twice(value) or twice[0].name, reason)])
+    return value
+
+
+class _Twice(dict[str, Any]):
+    """An object in which a name stands twice."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        counted = Counter(name for name, _value in pairs)
+        name = next(name for name, count in counted.items() if count > 1)
+        self.name = _shown(name)
+
+
+def _shown(name: str) -> str:
+    """The name of a field as an error repeats it, whatever somebody wrote."""
+    return name[:_LONGEST_NAME].encode("utf-8", "replace").decode()
+
+
+def _place_of_twice(value: Any, place: str = "") -> str | None:
+    """Where a name stands twice in an object, the first of them."""
+    if isinstance(value, _Twice):
+        return f"{place}.{value.name}".lstrip(".")
+    inside: Iterable[tuple[str, Any]] = ()
+    if isinstance(value, dict):
+        inside = ((f"{place}.{_shown(name)}".lstrip("."), one) for name, one in value.items())
+    elif isinstance(value, list):
+        inside = ((f"{place}[{i}]", one) for i, one in enumerate(value))
+    found = (_place_of_twice(one, where) for where, one in inside)
+    return next((where for where in found if where is not None), None)
 
 
 def _no_number(text: str) -> NoReturn:

@@ -1,8 +1,8 @@
 """The tables of EPCIS: what others sent, word for word, and the index by which events are found.
 
 ``epcis_received`` only grows; the database refuses anything else. The index (``epcis_event``,
-``epcis_term``, ``epcis_flow``) follows from the stream of events and can be made again from it
-(``indexing.remake``). Jobs of capture and named queries stand here alone.
+``epcis_term``, ``epcis_flow``, ``epcis_lot_name``) follows from the stream of events and can be
+made again from it (``indexing.remake``). Jobs of capture and named queries stand here alone.
 
 Times are milliseconds since 1970, because EPCIS has them.
 """
@@ -44,6 +44,8 @@ class Indexed(Base):
     ``event_id`` is the event's name, for an own event too. ``content`` is the event hash: what it
     says, whatever it is called. ``error_name`` is empty, or tells apart the declarations that
     the event was wrong; such a declaration is the same event again, under the same name.
+    ``sender`` is the account that captured it, empty for our own. ``stands`` is false for what its
+    own sender has declared wrong, and for the declarations.
     ``is_public`` is an event of our own about a packed lot: strangers may be told of it.
     """
 
@@ -57,6 +59,7 @@ class Indexed(Base):
         Index("ix_epcis_event_public_at", "is_public", "at_ms", "event_id"),
         Index("ix_epcis_event_public_recorded", "is_public", "recorded_ms", "event_id"),
         Index("ix_epcis_event_biz_step", "biz_step", "at_ms"),
+        Index("ix_epcis_event_public_step", "is_public", "biz_step", "at_ms", "event_id"),
         Index("ix_epcis_event_read_point", "read_point"),
         Index("ix_epcis_event_biz_location", "biz_location"),
     )
@@ -70,6 +73,8 @@ class Indexed(Base):
     content: Mapped[str]
     is_foreign: Mapped[bool]
     is_public: Mapped[bool]
+    sender: Mapped[str]
+    stands: Mapped[bool]
     kind: Mapped[str]
     at_ms: Mapped[int]
     recorded_ms: Mapped[int]
@@ -133,6 +138,28 @@ class Flow(Base):
     uom: Mapped[str | None]
     cooperative: Mapped[str] = mapped_column(ForeignKey("cooperative.slug"))
     is_foreign: Mapped[bool]
+
+
+class LotName(Base):
+    """What a name in events may be: a lot of ours (``kind`` ``lot``) or a pack of it (``pack``).
+
+    ``key`` is the lot's code or the pack's serial, ``gtin`` or ``host`` under what the name says
+    so (``lot_names.Clue``); ``lot`` is which lot it is, ``None`` while the books know of none.
+    """
+
+    __tablename__ = "epcis_lot_name"
+    __table_args__ = (
+        Index("ix_epcis_lot_name_lot", "lot"),
+        Index("ix_epcis_lot_name_key", "kind", "key"),
+        Index("ix_epcis_lot_name_gtin", "gtin"),
+    )
+
+    name: Mapped[str] = mapped_column(primary_key=True)  # as in Term and Flow
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    gtin: Mapped[str] = mapped_column(primary_key=True)
+    host: Mapped[str] = mapped_column(primary_key=True)
+    lot: Mapped[str | None]
 
 
 class Reached(Base):

@@ -1,8 +1,10 @@
 """By which form identifiers are compared: GS1's canonical address, or the text itself.
 
 A lot is the same lot whether a buyer writes ``urn:epc:class:lgtin:…`` or a Digital Link at its own
-host; anybody's own identifier is only ever itself. The rule is the Digital Link room's; what was
-asked lately is remembered, because events name the same lots and places again and again.
+host; anybody's own identifier is only ever itself, but for the capitals of scheme and host and a
+port that goes without saying (RFC 3986, 6.2: a QR code is smaller in capitals). The rule is the
+Digital Link room's; what was asked lately is remembered, because events name the same lots and
+places again and again.
 """
 
 import functools
@@ -23,6 +25,10 @@ _PLAIN = re.compile(
 )
 # An address without one of GS1's keys followed by digits is somebody's own.
 _MAYBE = re.compile(r"/[A-Za-z0-9]{2,5}/[0-9]{4}")
+# Scheme and host as nearly everybody writes them, and as they stand on a code of capitals.
+_USUAL = re.compile(r"https?://[a-z0-9.-]+(?:[/?#]|$)")
+_ANY = re.compile(r"(https?)://([^/?#]*)", re.IGNORECASE)
+_SILENT = {"http": ":80", "https": ":443"}
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
@@ -44,4 +50,18 @@ def canonical(text: str) -> str | None:
 
 def same_form(text: str) -> str:
     """Return the form by which an identifier is compared and kept in the index."""
-    return canonical(text) or text
+    plain = with_plain_host(text)
+    return canonical(plain) or plain
+
+
+def with_plain_host(text: str) -> str:
+    """Return an address with scheme and host in small letters; any other text as it is."""
+    if _USUAL.match(text) is not None:
+        return text
+    found = _ANY.match(text)
+    if found is None:
+        return text
+    scheme, place = found[1].lower(), found[2]
+    user, at, host = place.rpartition("@")
+    host = host.lower().removesuffix(_SILENT[scheme]).removesuffix(".")
+    return f"{scheme}://{user}{at}{host}{text[found.end() :]}"

@@ -145,6 +145,19 @@ def head_of(event: Mapping[str, Any], prefixes: Prefixes) -> Head:
     )
 
 
+def things_of(event: Mapping[str, Any], prefixes: Prefixes) -> Iterator[str]:
+    """Return the things and classes of things that an event names, in full, as written."""
+    for where in EPCS.values():
+        for one in where:
+            value = event.get(one, ())
+            for epc in [value] if isinstance(value, str) else value:
+                yield expand(epc, prefixes)
+    for where in CLASSES.values():
+        for one in where:
+            for element in event.get(one, ()):
+                yield expand(element["epcClass"], prefixes)
+
+
 def rows_of(event: Mapping[str, Any], prefixes: Prefixes) -> list[Row]:
     """Return the rows of the index for an event, each once."""
     found: dict[Row, None] = {}

@@ -3,31 +3,26 @@
 Two sorts of things: our lots, by their code, and everything else by the identifier that events
 give it. Our own flows are in ``lot_flow``, those of cartons and of captured events in
 ``epcis_flow``. A captured event may name a lot of ours by its address, one of its packs, or its
-GTIN and lot; all of these lead to the lot.
+GTIN and lot; all of these lead to the lot (``epcis.lot_names``).
 
-``history`` is what was recorded about all that was reached, and ``overdrawn`` says of what more
-was used than there ever was: others' records need not add up, and then it must be said.
+``history`` is what was recorded about all that was reached and was not declared wrong, and
+``overdrawn`` says of what more was used than there ever was: others' records need not add up, and
+then it must be said.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from urllib.parse import unquote
 
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from nongso.platform.traceability.epcis import finding
+from nongso.platform.traceability.epcis import finding, lot_names
 from nongso.platform.traceability.epcis import records as epcis
 from nongso.platform.traceability.epcis.flows import PACKED, Amount, amounts
 from nongso.platform.traceability.epcis.same_name import same_form
-from nongso.platform.traceability.epcis.terms import known_prefixes
-from nongso.platform.traceability.records import Lot, Product
+from nongso.platform.traceability.epcis.terms import THINGS, known_prefixes
 from nongso.platform.traceability.tracing.trace import Edge, flows_at, portions
-
-_GTIN_LOT = re.compile(r"https://id\.gs1\.org/01/(\d{14})/10/([^/?#]+)(?:/21/[^/?#]+)?")
-_FIELDS = ("epc", "class", "parent", "inEPC", "inClass", "outEPC", "outClass")
 
 
 class Link(NamedTuple):
@@ -66,45 +61,8 @@ class Overdrawn:
 def start_of(session: Session, base: str, typed: str) -> str:
     """From what to follow an identifier that somebody typed: the code of a lot of ours, or it."""
     key = same_form(typed)
-    return _codes(session, base, [key]).get(key, key)
-
-
-def names_of(session: Session, base: str, codes: Sequence[str]) -> dict[str, str]:
-    """By which identifiers events know these lots; identifier to code."""
-    found = {same_form(f"{base.rstrip('/')}/t/{code}"): code for code in codes}
-    for some in portions(codes):
-        rows = session.execute(
-            select(Lot.code, Product.gtin)
-            .join(Product, Product.id == Lot.product_id)
-            .where(Lot.code.in_(some), Product.gtin.is_not(None))
-        )
-        for code, gtin in rows:
-            found[same_form(f"https://id.gs1.org/01/{gtin}/10/{code}")] = code
-    return found
-
-
-def _codes(session: Session, base: str, names: Iterable[str]) -> dict[str, str]:
-    """Which identifiers are of lots of ours, or of their packs; identifier to code."""
-    own = re.compile(re.escape(base.rstrip("/")) + r"/[tT]/([^/?#]+)(?:/[^/?#]+)?")
-    guessed: dict[str, tuple[str, str]] = {}
-    for name in names:
-        if here := own.fullmatch(name):
-            guessed[name] = (here[1], "")
-        elif gs1 := _GTIN_LOT.fullmatch(name):
-            guessed[name] = (unquote(gs1[2]), gs1[1])
-    known: dict[str, str | None] = {}
-    for some in portions(list({code for code, _gtin in guessed.values()})):
-        rows = session.execute(
-            select(Lot.code, Product.gtin)
-            .outerjoin(Product, Product.id == Lot.product_id)
-            .where(Lot.code.in_(some))
-        )
-        known.update((code, gtin) for code, gtin in rows)
-    return {
-        name: code
-        for name, (code, gtin) in guessed.items()
-        if code in known and (not gtin or known[code] == gtin)
-    }
+    called = lot_names.lots_called(session, base, [key])
+    return lot_names.lot_meant(session, base, typed) or next(iter(called.get(key, ())), key)
 
 
 def follow(
@@ -119,7 +77,8 @@ def follow(
         depth += 1
         lots = [key for key in level if ":" not in key]
         steps = [_own(edge) for edge in flows_at(session, lots, direction)]
-        named = names_of(session, base, lots) | {key: key for key in level if ":" in key}
+        named = lot_names.names_of(session, base, lots)
+        named |= {key: [key] for key in level if ":" in key}
         steps += _others(session, named, back, base, cooperative)
         links |= dict.fromkeys(steps)
         ends = dict.fromkeys(link.source if back else link.target for link in steps)
@@ -137,7 +96,7 @@ def onward(
     """
     found: dict[str, int] = {}
     seen = set(codes)
-    named = names_of(session, base, codes)
+    named = lot_names.names_of(session, base, codes)
     depth = 0
     while named:
         depth += 1
@@ -147,7 +106,7 @@ def onward(
         fresh = [key for key in ends if key not in seen]
         seen.update(fresh)
         found |= {key: depth for key in fresh if ":" not in key}
-        named = {key: key for key in fresh if ":" in key}
+        named = {key: [key] for key in fresh if ":" in key}
     return found
 
 
@@ -158,7 +117,7 @@ def _own(edge: Edge) -> Link:
 
 def _others(
     session: Session,
-    named: Mapping[str, str],
+    named: Mapping[str, Sequence[str]],
     back: bool,
     base: str,
     cooperative: str | None,
@@ -177,16 +136,12 @@ def _others(
             wanted = wanted.where(flow.cooperative == cooperative)
         rows += session.execute(wanted)
     ends = {end for row in rows for end in (row.source, row.target)}
-    ours = _codes(session, base, ends) | dict(named)
+    ours = lot_names.lots_called(session, base, list(ends - named.keys())) | dict(named)
     found = (
-        Link(
-            ours.get(row.source, row.source),
-            ours.get(row.target, row.target),
-            row.quantity,
-            row.uom or "",
-            row.kind,
-        )
+        Link(source, target, row.quantity, row.uom or "", row.kind)
         for row in rows
+        for source in ours.get(row.source, (row.source,))
+        for target in ours.get(row.target, (row.target,))
     )
     return [link for link in found if link.source != link.target]
 
@@ -200,14 +155,15 @@ def history(
     an aggregation is left out.
     """
     keys = list(wide.depths)
-    names = list(names_of(session, base, [key for key in keys if ":" not in key]))
+    names = list(lot_names.names_of(session, base, [key for key in keys if ":" not in key]))
     names += wide.foreign
     numbers: set[int] = set()
     for some in portions(names):
         wanted = (
             select(epcis.Term.number)
             .join(epcis.Indexed, epcis.Indexed.number == epcis.Term.number)
-            .where(epcis.Term.field.in_(_FIELDS), epcis.Term.value.in_(some))
+            .where(epcis.Term.field.in_(THINGS), epcis.Term.value.in_(some))
+            .where(epcis.Indexed.stands)
             .where(
                 ~(
                     epcis.Indexed.kind.in_(("AggregationEvent", "AssociationEvent"))
