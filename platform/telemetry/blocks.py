@@ -21,14 +21,16 @@ import struct
 import sys
 import zlib
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import accumulate, groupby, pairwise, repeat
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from nongso.platform.telemetry.interface import Columns
 from nongso.wire import marks
+
+_Read = TypeVar("_Read")
 
 VERSION = 1
 MOST_DECIMALS = 6
@@ -75,9 +77,24 @@ def seal(place: int, found: Columns) -> bytes:
 
 def unseal(place: int, block: bytes) -> Columns:
     """Return the readings of a block. Raises ``BlockDamaged``."""
+    return _unpacked(place, block, _opened)
+
+
+def scaled(place: int, block: bytes) -> tuple[Columns, int]:
+    """Return the same with whole numbers as values, and by what to divide them.
+
+    For adding up: the doubles are then made of a sum instead of each reading. A block that is not
+    plain, or not of decimals, comes as from ``unseal``, to be divided by one.
+    """
+    if not is_plain(block):
+        return unseal(place, block), 1
+    return _unpacked(place, block, _opened_scaled)
+
+
+def _unpacked(place: int, block: bytes, read: Callable[[memoryview, int], _Read]) -> _Read:
     count = check(place, block)
     try:
-        return _opened(memoryview(zlib.decompress(block[_HEAD.size :], wbits=-15)), count)
+        return read(memoryview(zlib.decompress(block[_HEAD.size :], wbits=-15)), count)
     except (zlib.error, struct.error, ValueError, LookupError, OverflowError) as error:
         raise BlockDamaged(f"a block of a sound checksum that cannot be read: {error}") from error
 
@@ -96,7 +113,7 @@ def check(place: int, block: bytes) -> int:
 
 def is_plain(block: bytes) -> bool:
     """Say whether each reading of a sound block is good, all with one mark."""
-    return bool(_HEAD.unpack_from(block)[2])
+    return len(block) > _HEAD.size and bool(_HEAD.unpack_from(block)[2])
 
 
 def _checksum(place: int, plain: int, count: int, body: bytes) -> int:
@@ -119,6 +136,16 @@ def _bits(found: Columns) -> tuple[bytes, bytes, bytes, list[bool]]:
         values.tobytes(),
         is_there,
     )
+
+
+def _opened_scaled(raw: memoryview, count: int) -> tuple[Columns, int]:
+    at, end = _read_column(raw, 0, count)
+    mark, end = _read_column(raw, end, count)
+    decimals, here, _, _ = _VALUES.unpack_from(raw, end)
+    end += _VALUES.size
+    if decimals == _DOUBLES:
+        return Columns(at, _from_planes("d", raw, end, here)[0], mark), 1
+    return Columns(at, _read_column(raw, end, here)[0], mark), 10**decimals
 
 
 def _opened(raw: memoryview, count: int) -> Columns:
@@ -246,11 +273,11 @@ def _from_runs(
         raise BlockDamaged("a column has another length")
     found = [first] * min(count, 1)
     for step, length in zip(steps, lengths, strict=True):
-        last = found[-1]
+        last = found.pop()
         if step:
-            found.extend(range(last + step, last + step * (length + 1), step))
+            found.extend(range(last, last + step * (length + 1), step))
         else:
-            found.extend(repeat(last, length))
+            found += [last] * (length + 1)
     return found, begin + both.size
 
 

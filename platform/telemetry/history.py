@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from itertools import chain, starmap
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -31,6 +31,10 @@ from nongso.wire import marks
 BLOCK: frozenset[type] = frozenset({int, bytes})
 _NEWEST = (
     "SELECT place, block FROM sealed WHERE place >= ? AND place < ? ORDER BY place DESC LIMIT 1"
+)
+_ROWS = (
+    "SELECT at, value, mark FROM reading WHERE series = ? AND at >= ? AND at < ? "
+    "ORDER BY at LIMIT ?"
 )
 
 
@@ -89,7 +93,7 @@ class History(ABC):
         first, end = sealed.places(number, since, sealed.LAST)
         while found := self._ask(_NEWEST, (first, end), BLOCK):
             end = found[0][0]
-            for _, columns in self._opened(found, since, sealed.LAST):
+            for columns in self._opened(found, since, sealed.LAST):
                 for point in zip(*map(reversed, columns), strict=True):
                     if is_wanted(point[2], point[1]):
                         return Point(*point)
@@ -116,17 +120,14 @@ class History(ABC):
             mark.extend(found.mark)
             if len(at) >= limit:
                 break
-        rows = self._ask(
-            "SELECT at, value, mark FROM reading WHERE series = ? AND at >= ? AND at < ? "
-            "ORDER BY at LIMIT ?",
-            (number, since, until, limit),
-        )
+        rows = self._ask(_ROWS, (number, since, until, limit))
         if at and rows and rows[0][0] < at[-1]:  # some came late
             rows = sorted(chain(zip(at, value, mark, strict=True), rows), key=_AT)
             at, value, mark = [], [], []
-        at.extend(row[0] for row in rows)
-        value.extend(row[1] for row in rows)
-        mark.extend(row[2] for row in rows)
+        young = _by_column(rows)
+        at.extend(young.at)
+        value.extend(young.value)
+        mark.extend(young.mark)
         return Columns(at[:limit], value[:limit], mark[:limit])
 
     def points(
@@ -139,9 +140,11 @@ class History(ABC):
     def steps(self, series: Sequence[int], since: int, until: int, step: int) -> list[Point]:
         """Return the mean of the good readings of each step; a step without one is not there."""
         return [
-            Point(part.at, part.total / part.good, rollups.highest_origin(part.origins))
-            for part in self._parts(series, since, until, step, extremes=False)
-            if part.good
+            _POINT((at, total / good, rollups.highest_origin(origins)))
+            for at, _, total, _, good, _, origins in self._parts(
+                series, since, until, step, extremes=False
+            )
+            if good
         ]
 
     def summaries(self, series: Sequence[int], since: int, until: int, step: int) -> list[Summary]:
@@ -163,9 +166,10 @@ class History(ABC):
     ) -> list[Part]:
         """Add up steps from days or hours where they fit, and the rest from readings.
 
-        Without ``extremes`` lowest and highest mean nothing.
+        Without ``extremes`` lowest and highest mean nothing, and of the origins only the highest
+        is sure to be there.
         """
-        by_step: dict[int, list[Part]] = {}
+        by_step: dict[int, Part] = {}
         places = _places(series)
         begin = since
         with self._moment():
@@ -181,13 +185,13 @@ class History(ABC):
                         _sort_in(by_step, parts)
                     begin = end
             if begin < until:
-                sql = rollups.from_readings(places)
+                sql = rollups.from_readings(places, extremes=extremes)
                 self._gather(by_step, sql, (since, since, step, step, *series, begin, until))
                 _sort_in(by_step, self._sealed_parts(series, since, step, begin, until, extremes))
-        return [rollups.together(at, parts) for at, parts in sorted(by_step.items())]
+        return [by_step[at] for at in sorted(by_step)]
 
-    def _gather(self, by_step: dict[int, list[Part]], sql: str, values: Sequence[int]) -> None:
-        _sort_in(by_step, starmap(Part, self._ask(sql, values)))
+    def _gather(self, by_step: dict[int, Part], sql: str, values: Sequence[int]) -> None:
+        _sort_in(by_step, map(sealed.PART, self._ask(sql, values)))
 
     def _sealed_parts(
         self,
@@ -199,10 +203,19 @@ class History(ABC):
         extremes: bool,
     ) -> Iterator[Part]:
         for number in set(series):
-            blocks_of = self._ask(sealed.BETWEEN, sealed.places(number, begin, end), BLOCK)
-            for block, found in self._opened(blocks_of, begin, end):
+            for place, block in self._ask(
+                sealed.BETWEEN, sealed.places(number, begin, end), BLOCK
+            ):
+                try:
+                    found, scale = blocks.scaled(place, block)
+                except BlockDamaged as error:
+                    self._damaged(place, error)
+                    continue
+                some = sealed.cut(found, begin, end)
                 is_plain = blocks.is_plain(block)
-                yield from sealed.parts(found, since, step, is_plain=is_plain, extremes=extremes)
+                yield from sealed.parts(
+                    some, scale, since, step, is_plain=is_plain, extremes=extremes
+                )
 
     def suspects(
         self, series: Sequence[int], since: int, until: int, limit: int = 50
@@ -299,12 +312,11 @@ class History(ABC):
     def _sealed(self, number: int, since: int, until: int) -> Iterator[Columns]:
         """Yield what the blocks of a series hold in [since, until), in the order of time."""
         found = self._ask(sealed.BETWEEN, sealed.places(number, since, until), BLOCK)
-        for _, columns in self._opened(found, since, until):
-            yield columns
+        yield from self._opened(found, since, until)
 
     def _opened(
         self, found: Iterable[tuple[int, bytes]], since: int, until: int
-    ) -> Iterator[tuple[bytes, Columns]]:
+    ) -> Iterator[Columns]:
         for place, block in found:
             try:
                 columns = sealed.cut(blocks.unseal(place, block), since, until)
@@ -312,12 +324,14 @@ class History(ABC):
                 self._damaged(place, error)
             else:
                 if columns.at:
-                    yield block, columns
+                    yield columns
 
 
-def _sort_in(by_step: dict[int, list[Part]], parts: Iterable[Part]) -> None:
+def _sort_in(by_step: dict[int, Part], parts: Iterable[Part]) -> None:
     for part in parts:
-        by_step.setdefault(part.at, []).append(part)
+        at = part[0]
+        known = by_step.get(at)
+        by_step[at] = part if known is None else rollups.together(at, (known, part))
 
 
 _AT = itemgetter(0)

@@ -147,13 +147,21 @@ def fill(connection: sqlite3.Connection) -> None:
         )
 
 
-def from_readings(series: str) -> str:
+_MEAN = (
+    f"NULL, coalesce(sum(value) FILTER (WHERE {GOOD}), 0.0), NULL, "
+    f"count(*) FILTER (WHERE {GOOD}), count(*) FILTER (WHERE NOT {GOOD}), "
+    "1 << ((max(mark & 48)) >> 4)"
+)
+
+
+def from_readings(series: str, *, extremes: bool) -> str:
     """Return SQL for parts from the readings.
 
-    To be filled in: since, since, step, step, the series, since, until.
+    To be filled in: since, since, step, step, the series, since, until. Without ``extremes``
+    there is no lowest and highest, and of the origins the highest only: half of the time.
     """
     return (
-        f"SELECT ? + (at - ?) / ? * ? AS step, {_READING} "
+        f"SELECT ? + (at - ?) / ? * ? AS step, {_READING if extremes else _MEAN} "
         f"FROM reading WHERE series IN ({series}) AND at >= ? AND at < ? GROUP BY step"
     )
 

@@ -16,6 +16,7 @@ is not sealed again.
 import sqlite3
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import cast
 
@@ -139,31 +140,32 @@ def cut(found: Columns, since: int, until: int) -> Columns:
 
 
 def parts(
-    found: Columns, since: int, step: int, *, is_plain: bool, extremes: bool
+    found: Columns, scale: int, since: int, step: int, *, is_plain: bool, extremes: bool
 ) -> Iterator[Part]:
     """Add up steps that begin at ``since``, as ``rollups`` does with rows.
 
-    ``is_plain``: all are good and have one mark. Without ``extremes`` no lowest and highest is
-    looked for, which takes longer than the sum.
+    The values are to be divided by ``scale``. ``is_plain``: all are good and have one mark.
+    Without ``extremes`` no lowest and highest is looked for, which takes longer than the sum.
     """
     at, value, mark = found
     begin, count = 0, len(at)
     low = high = None
+    origins = rollups.origin_bit(mark[0]) if count else 0
     while begin < count:
-        first = since + (at[begin] - since) // step * step
+        first = at[begin] - (at[begin] - since) % step
         end = bisect_left(at, first + step, begin)
-        origins = rollups.origin_bit(mark[begin])
-        if is_plain:
-            good = cast(Sequence[float], value[begin:end])
-        else:
-            good = [
-                one
-                for one, its in zip(value[begin:end], mark[begin:end], strict=True)
-                if one is not None and marks.is_good(its)
-            ]
+        good = cast(Sequence[float], value[begin:end])
+        if not is_plain:
+            both = zip(good, mark[begin:end], strict=True)
+            good = [one for one, its in both if one is not None and marks.is_good(its)]
+            origins = 0
             for its in set(mark[begin:end]):
                 origins |= rollups.origin_bit(its)
         if extremes:
-            low, high = (min(good), max(good)) if good else (None, None)
-        yield Part(first, low, sum(good), high, len(good), end - begin - len(good), origins)
+            low, high = (min(good) / scale, max(good) / scale) if good else (None, None)
+        many = len(good)
+        yield PART((first, low, sum(good) / scale, high, many, end - begin - many, origins))
         begin = end
+
+
+PART = partial(tuple.__new__, Part)  # half the time of Part(...)
