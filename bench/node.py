@@ -7,6 +7,7 @@ heap is in the kilobytes of a 32-bit board: here a word, and so the heap, is twi
 import argparse
 import asyncio
 import contextlib
+import json
 import os
 import random
 import re
@@ -37,7 +38,9 @@ from tests.firmware.test_memory import compiled
 from nongso.gateway.simulated import boards
 from nongso.gateway.simulated.chips import ChipBus
 from nongso.node import record
-from nongso.node.ring import Ring
+from nongso.node.messages import Messages
+from nongso.node.ring import Item, Ring
+from nongso.node.window import MOST
 from nongso.wire import writing
 
 ROOT = Path(__file__).parents[1]
@@ -47,30 +50,53 @@ SEVEN = (
 )
 VALUES = [2450, 712, 61000, 444, 512, 815, 372]
 
-# Runs on MicroPython: one client, the same message again and again, as a node in steady state.
+# Runs on MicroPython: what a node in steady state takes from its heap, collection switched off.
+# First the same message again and again, then whole readings, from the ring to the forgetting.
 PUBLISHER = """
 import asyncio, gc, sys
+from nongso.node import record
+from nongso.node.interpreter import ticks_ms
+from nongso.node.messages import Messages
 from nongso.node.mqtt import Client
+from nongso.node.ring import Item
 
-TOPIC, MESSAGE = "bench/1/tan-binh/tb-01/up", b"x" * 350
+TOPIC = b"bench/1/tan-binh/tb-01/up"
+COLUMNS = {columns!r}
+VALUES = {values!r}
+HEADING = record.pack_heading((1 << 30) - 1, False, COLUMNS)
+items = [Item(HEADING, record.pack(100000, 1790000000, True, 0, VALUES), (0, 0))]
+messages = Messages("02a1b2c3d4e5f601")
+confirmed = 0
+
+def on_puback(number):
+    global confirmed
+    confirmed += 1
 
 async def publish(client, count):
-    for n in range(count):
-        while len(client._unacked) > 4:
-            await asyncio.sleep_ms(0)
-        await client.publish(TOPIC, MESSAGE)
-    while client._unacked:
-        await asyncio.sleep_ms(1)
+    global confirmed
+    confirmed = sent = 0
+    while confirmed < count:
+        if sent < count and sent - confirmed < 4:
+            out = client.begin(TOPIC, sent + 1)
+            if out is not None:
+                messages.write(out, items, 1790000000, 1790000000, b"clock")
+                client.end()
+                sent += 1
+        client.turn(ticks_ms())
+        client.check()
+        await asyncio.sleep_ms(0)
 
 async def main():
-    client = Client("127.0.0.1", int(sys.argv[1]), "bench", None, None, "s", b"off", print)
+    client = Client(
+        "127.0.0.1", int(sys.argv[1]), "bench", None, None, "s", b"off", print, on_puback
+    )
     await client.connect()
     await publish(client, 100)
     gc.collect()
     gc.threshold(-1)
     gc.disable()
     before = gc.mem_alloc()
-    await publish(client, 100)
+    await publish(client, 1000)
     used = gc.mem_alloc() - before
     gc.enable()
     gc.threshold(4096)
@@ -78,8 +104,8 @@ async def main():
     before = gc.mem_alloc()
     await publish(client, int(sys.argv[2]))
     gc.collect()
-    print(used // 100, gc.mem_alloc() - before)
-    await client.close()
+    print(used, gc.mem_alloc() - before)
+    client.close()
 
 asyncio.run(main())
 """
@@ -211,18 +237,36 @@ def heap(folder: Path, paths: list[Path]) -> None:
 
 def publishing(folder: Path, paths: list[Path], count: int) -> None:
     with farm(folder / "publishing") as (broker, _, _config):
-        line = micropython(folder, PUBLISHER, str(broker.port), str(count), paths=paths)
+        script = PUBLISHER.format(columns=SEVEN, values=VALUES)
+        line = micropython(folder, script, str(broker.port), str(count), paths=paths)
     found = re.fullmatch(r"(\d+) (-?\d+)", line)
     assert found, line
     used, growth = found.groups()
-    print(f"memory taken and given back for each publish: {used} bytes (64-bit)")
+    print(f"memory taken for 1,000 publishes in steady state: {used} bytes (64-bit)")
     print(f"heap growth over {count} publishes: {growth} bytes")
 
 
 def sizes() -> None:
-    alone = [(name, 0, value, None) for name, value in zip(SEVEN, VALUES, strict=True)]
-    made = writing.encode("02a1b2c3d4e5f601", (1 << 30) - 1, 100000, 1790000000, alone)
-    print(f"message of seven values: {len(made)} bytes")
+    heading = record.pack_heading((1 << 30) - 1, False, SEVEN)
+    items = [
+        Item(heading, record.pack(100000 + k, 1790000000 + 300 * k, True, 0, list(VALUES)), (0, k))
+        for k in range(100)
+    ]
+
+    def size(count: int) -> int:
+        out = writing.Writer(bytearray(writing.MAX_BYTES))
+        first = 1790000000
+        Messages("02a1b2c3d4e5f601").write(out, items[:count], first, first, b"clock")
+        return out.at
+
+    print(f"message of seven values alone: {size(1)} bytes")
+    for count in (2, 5, 10, MOST):
+        print(f"  {count} together: {size(count)} bytes, {size(count) / count:.0f} each")
+    most = MOST
+    with contextlib.suppress(writing.PayloadError):
+        while size(most + 1):
+            most += 1
+    print(f"  at most {most} would find room in 4 KiB: {size(most) / most:.0f} bytes each")
 
 
 def recovery(folder: Path, times: int) -> None:
@@ -268,16 +312,69 @@ def cuts(folder: Path, most: int, seed: int) -> None:
         finally:
             node.kill()
         bytes_of: dict[tuple[int, int], set[bytes]] = {}
-        for boot, seq, message in list(gateway.heard):
-            bytes_of.setdefault((boot, seq), set()).add(message)
+        for boot, seq, sample in list(gateway.heard):
+            bytes_of.setdefault((boot, seq), set()).add(sample)
         lost = 0
         for boot in {boot for boot, _ in bytes_of}:
             numbers = gateway.numbers(boot)
             lost += max(numbers) - len(numbers)
         twice = sum(len(found) > 1 for found in bytes_of.values())
         print(
-            f"{scissors.cuts} cuts, seed {seed}: {len(bytes_of)} samples, {len(gateway.heard)} "
-            f"messages; {lost} lost, {twice} that the gateway would keep twice"
+            f"{scissors.cuts} cuts, seed {seed}: {len(bytes_of)} samples, arrived "
+            f"{len(gateway.heard)} times in {gateway.messages} messages; {lost} lost, "
+            f"{twice} that the gateway would keep twice"
+        )
+
+
+def kills(folder: Path, times: int, seed: int) -> None:
+    """The node's process is killed at any moment, again and again, and the broker goes and comes.
+
+    What it measured is counted by the running numbers at the gateway: of each boot all up to the
+    last that arrived must be there, but for the tail that no flash had.
+    """
+    chance = random.Random(seed)
+    with farm(folder / "kills") as (broker, gateway, config):
+        config["samples_in_memory"] = 10
+        node = NodeProcess(folder / "kills" / "node", config, True)
+        gateway.acknowledges_message = lambda: chance.random() < 0.8
+        is_up = True
+        measured: dict[int, int] = {}
+        for _ in range(times):
+            node.log.unlink(missing_ok=True)
+            node.start()
+            until(lambda: node.log.exists() and "starts, boot" in node.words(), "a start", 30)
+            time.sleep(chance.uniform(0.0, 4.0))
+            if is_up and chance.random() < 0.2:
+                broker.kill()
+                is_up = False
+            elif not is_up and chance.random() < 0.5:
+                broker.start()
+                is_up = True
+            node.kill()
+            boot = int(re.findall(r"starts, boot (\d+)", node.words())[-1])
+            measured[boot] = max([seq for b, seq in in_ring(node) if b == boot], default=0)
+        if not is_up:
+            broker.start()
+        gateway.acknowledges_message = lambda: True
+        node.start()
+        until(lambda: len(in_ring(node)) < 3, "the ring to be empty", 120)
+        node.end()
+        lost = most = 0
+        for boot in measured:
+            numbers = gateway.numbers(boot)
+            missing = set(range(1, max(numbers, default=0) + 1)) - numbers
+            lost += len(missing)
+            most = max(most, len(missing))
+            assert measured[boot] <= max(numbers, default=0), "what the flash had is lost"
+        truth = {"air_temperature": 24.5, "light": 61000, "air_humidity": 71.2}
+        false = sum(
+            record["n"] in truth and "v" in record and abs(record["v"] - truth[record["n"]]) > 0.1
+            for _, _, sample in list(gateway.heard)
+            for record in json.loads(sample)
+        )
+        print(
+            f"{times} kills, seed {seed}: {len(set(gateway.heard))} samples; {lost} lost within "
+            f"what arrived, at most {most} of one start; {false} false values"
         )
 
 
@@ -310,21 +407,32 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--publishes", type=int, default=10000)
     parser.add_argument("--cuts", type=int, default=1000)
+    parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--outages", type=int, default=5)
+    parts = ("sizes", "flash", "heap", "publishing", "recovery", "cuts", "kills")
+    parser.add_argument("--only", nargs="+", choices=parts, default=parts)
     given = parser.parse_args()
     if not boards.has_micropython():
         print("MicroPython has no package for this Python")
         return 1
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        sizes()
-        flash(folder, 6)
+        if "sizes" in given.only:
+            sizes()
+        if "flash" in given.only:
+            flash(folder, 6)
         paths = compiled(folder / "compiled")
-        heap(folder, paths)
-        publishing(folder, paths, given.publishes)
-        recovery(folder, given.outages)
-        cuts(folder, given.cuts, given.seed)
+        if "heap" in given.only:
+            heap(folder, paths)
+        if "publishing" in given.only:
+            publishing(folder, paths, given.publishes)
+        if "recovery" in given.only:
+            recovery(folder, given.outages)
+        if "cuts" in given.only:
+            cuts(folder, given.cuts, given.seed)
+        if "kills" in given.only:
+            kills(folder, given.kills, given.seed)
     return 0
 
 

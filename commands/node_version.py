@@ -17,7 +17,7 @@ from nongso.wire.release import MAX_FILE, File, encode_list
 
 STAYS = ("boot.py", "main.py", "slots.py")
 COMPILE_SECONDS = 60
-_NOT_FOR_BOARDS = ("hardware.py",)  # read by type checkers only
+NOT_FOR_BOARDS = ("hardware.py", "line_on_cpython.py")  # for type checkers, and for PCs
 _VERSION = re.compile(r'^VERSION = "([0-9A-Za-z.+-]{1,40})"$', re.MULTILINE)
 
 
@@ -53,7 +53,7 @@ def compiled(firmware: Path) -> Version:
     sources = [
         *(file for file in firmware.glob("*.py") if file.name not in STAYS),
         *(firmware / "drivers").glob("*.py"),
-        *(file for file in (firmware / "lib").rglob("*.py") if file.name not in _NOT_FOR_BOARDS),
+        *(file for file in (firmware / "lib").rglob("*.py") if file.name not in NOT_FOR_BOARDS),
     ]
     contents = {}
     for source in sorted(sources):

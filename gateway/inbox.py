@@ -116,6 +116,7 @@ class Inbox:
         self._short_connections = 0
         self.connected_since: float | None = None
         self.heard_at: dict[str, float] = {}  # monotonic, by eui64
+        self.time_quality: dict[str, str] = {}  # by eui64: how it knows the time (wire.payload)
         self.refused: Counter[str] = Counter()
         self.refused_lately: dict[str, dict[str, Any]] = {}  # by cause, the newest last
         self.accepted = self.not_stored = 0
@@ -415,17 +416,15 @@ class Inbox:
                 "a while, so that the others are. It loses nothing",
             )
         for one in arrived:
-            letter = self._judge(one, now)
-            if letter is None:
-                continue
-            kept = letter.kept
-            if isinstance(kept, Message):
-                messages.append(kept)
-                letters.append(letter)
-                if letter.lost:
-                    self._lost(kept.eui64, letter.lost)
-            else:
-                refusals += self._refuse(kept, letter.ack_topic is not None)
+            for letter in self._judge(one, now):
+                kept = letter.kept
+                if isinstance(kept, Message):
+                    messages.append(kept)
+                    if letter.lost:
+                        self._lost(kept.eui64, letter.lost)
+                    self.time_quality[kept.eui64] = letter.time_quality
+                elif kept is not None:
+                    refusals += self._refuse(kept, letter.ack_topic is not None)
                 if letter.ack_topic is not None:
                     letters.append(letter)
         heard_at = time.monotonic()
@@ -453,22 +452,24 @@ class Inbox:
             self._complaints.say("busy", f"messages stay with the broker: {error}")
             self._client.disconnect()  # it sends them again when we come back
 
-    def _judge(self, one: _Arrived, now: int) -> Letter | None:
-        """Say what becomes of one message; ``None`` when there is nothing to keep of it."""
+    def _judge(self, one: _Arrived, now: int) -> list[Letter]:
+        """Say what becomes of one message; nothing when there is nothing to keep of it."""
         if one.topic in self._own_words:
-            return None
+            return []
         if one.topic.endswith("/status") and self._intake.misplaced(one.topic) is None:
             self._status(one.topic, one.raw, now)
-            return None
+            return []
         node = self._updating.get(one.topic)
         sender = self._intake.sender(one.topic)
         if one.is_retained:
-            return _unheard(
-                one,
-                "retained",
-                "what the broker kept is no news, and nodes send nothing to keep; to remove it: "
-                f"mosquitto_pub -r -n -t '{one.topic[:100]}'",
-            )
+            return [
+                _unheard(
+                    one,
+                    "retained",
+                    "what the broker kept is no news, and nodes send nothing to keep; to remove "
+                    f"it: mosquitto_pub -r -n -t '{one.topic[:100]}'",
+                )
+            ]
         speaker = sender or node
         clock = time.monotonic()
         if speaker is None:
@@ -482,22 +483,23 @@ class Inbox:
                     one.topic, "too_many", f"node {speaker.slug} sends more than is taken", b""
                 )
             )
-            return None
+            return []
         if node is not None:
             self._update(node, one)
-            return None
+            return []
         try:
-            letter = self._intake.judge(one.topic, one.raw, now, one.size)
+            letters = self._intake.judge(one.topic, one.raw, now, one.size)
         except Exception as error:  # a hole in the rules must not stop the other nodes
             log.exception("a message on %.100s could not be judged", one.topic)
-            return _unheard(one, "not_understood", str(error))
-        if now < EARLIEST and isinstance(letter.kept, Message) and letter.kept.base is None:
+            return [_unheard(one, "not_understood", str(error))]
+        kept = letters[0].kept
+        if now < EARLIEST and isinstance(kept, Message) and kept.base is None:
             detail = (
                 "neither the node nor this machine knows the time; the node keeps it until then"
             )
             self._count(Refusal(one.topic, "no_clock", detail, b""))
-            return None
-        return letter
+            return []
+        return letters
 
     def _count(self, refusal: Refusal) -> str:
         """Count a refusal, complain, and show it; returns its cause."""
@@ -607,9 +609,9 @@ def _acks(bursts: Sequence[_Burst]) -> list[tuple[str, bytes]]:
     """Return one acknowledgement per node and contiguous range."""
     by_node: dict[tuple[str, int], set[int]] = {}
     for burst in bursts:
-        for _, ack_topic, boot, seq, _ in burst.letters:
-            if ack_topic is not None:
-                by_node.setdefault((ack_topic, boot), set()).add(seq)
+        for letter in burst.letters:
+            if letter.ack_topic is not None:
+                by_node.setdefault((letter.ack_topic, letter.boot), set()).add(letter.seq)
     found = []
     for (ack_topic, boot), seqs in by_node.items():
         ordered = sorted(seqs)

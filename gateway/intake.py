@@ -31,13 +31,16 @@ class Sender(NamedTuple):
 
 
 class Letter(NamedTuple):
-    """A message judged. ``ack_topic`` is ``None`` where nobody may be told that it is kept."""
+    """A sample of a message judged, alone or one of several. ``kept`` is ``None`` where the first
+    letter of its message says all; ``ack_topic`` where nobody may be told that it is kept.
+    """
 
-    kept: Message | Refusal
+    kept: Message | Refusal | None
     ack_topic: str | None
     boot: int
     seq: int
     lost: int = 0
+    time_quality: str = ""
 
 
 def number_of(eui64: str) -> int:
@@ -117,8 +120,8 @@ class Intake:
             return "wrong_topic", f"{topic!r} is for what the gateway tells a node"
         return None
 
-    def judge(self, topic: str, raw: bytes, now: int, size: int = 0) -> Letter:
-        """Say what becomes of a message that is no status.
+    def judge(self, topic: str, raw: bytes, now: int, size: int = 0) -> list[Letter]:
+        """Say what becomes of a message that is no status: of each sample in it.
 
         ``size`` is its length where ``raw`` is only its beginning.
         """
@@ -143,15 +146,20 @@ class Intake:
             detail = f"node {who.eui64} spoke on the topic of {sender.slug} ({sender.eui64})"
             return _refused(sender, topic, raw, "wrong_topic", detail, who)
         try:
-            readings = payload.readings(pack, _judging(pack, now))
+            samples = payload.samples(pack, _judging(pack, now))
         except payload.PayloadError as error:
             return _refused(sender, topic, raw, error.code, str(error), who)
-        message = make_message(
-            sender, who.boot, who.seq, readings, payload.is_relative(pack), topic, raw
-        )
-        return Letter(message, sender.ack_topic, who.boot, who.seq, payload.lost(pack))
+        more = (payload.lost(pack), payload.time_quality(pack))
+        is_relative = payload.is_relative(pack)
+        return [
+            Letter(
+                make_message(sender, who.boot, seq, readings, is_relative, topic, raw),
+                *(sender.ack_topic, who.boot, seq, *more),
+            )
+            for seq, readings in zip(who.seqs, samples, strict=True)
+        ]
 
-    def _stranger(self, topic: str, raw: bytes, who: payload.Identity) -> Letter:
+    def _stranger(self, topic: str, raw: bytes, who: payload.Identity) -> list[Letter]:
         slug = self._slugs.get(who.eui64)
         if slug is not None:
             detail = f"node {slug} ({who.eui64}) must not speak on {topic}"
@@ -178,10 +186,15 @@ def _refused(
     code: str,
     detail: str,
     who: payload.Identity | None = None,
-) -> Letter:
-    """Refuse; it can be acknowledged where the topic is a node's and the number readable."""
+) -> list[Letter]:
+    """Refuse; it can be acknowledged where the topic is a node's and the numbers readable."""
     if who is None:
         node = sender.eui64 if sender else None
-        return Letter(Refusal(topic, code, detail, raw, node), None, 0, 0)
-    refusal = Refusal(topic, code, detail, raw, who.eui64, who.boot, who.seq)
-    return Letter(refusal, sender.ack_topic if sender else None, who.boot, who.seq)
+        return [Letter(Refusal(topic, code, detail, raw, node), None, 0, 0)]
+    first, *others = who.seqs
+    refusal = Refusal(topic, code, detail, raw, who.eui64, who.boot, first)
+    ack_topic = sender.ack_topic if sender else None
+    letters = [Letter(refusal, ack_topic, who.boot, first)]
+    if ack_topic is not None:
+        letters += [Letter(None, ack_topic, who.boot, seq) for seq in others]
+    return letters

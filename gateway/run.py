@@ -174,6 +174,7 @@ class Gateway:
                     "eui64": eui64,
                     "state": self.store.state(f"node:{eui64}"),
                     "latest": {r.name: reading_report(r) for r in newest(eui64)},
+                    "time": self.inbox.time_quality.get(eui64, ""),
                 }
                 for slug, eui64 in everyone
             },

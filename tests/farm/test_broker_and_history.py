@@ -276,7 +276,9 @@ class Inbox:
         known = self.kept.setdefault(tuple(found), bytes(message.payload))
         self.conflicts += known != message.payload
         client.publish(
-            topics.topic(farm, node, "ack"), ack.encode(found.boot, found.seq, found.seq), qos=1
+            topics.topic(farm, node, "ack"),
+            ack.encode(found.boot, found.seqs[0], found.seqs[-1]),
+            qos=1,
         )
 
 

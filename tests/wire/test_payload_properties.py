@@ -40,7 +40,7 @@ def test_what_a_node_writes_the_gateway_reads(eui64, boot, seq, base, cells, sim
     message = payload.encode(eui64, boot, seq, base, records, simulated, lost)
     assert message == payload.encode(eui64, boot, seq, base, records, simulated, lost)
     pack = json.loads(message)
-    assert payload.identify(pack) == (eui64, boot, seq)
+    assert payload.identify(pack) == (eui64, boot, (seq,))
     assert payload.lost(pack) == lost
     found = payload.readings(pack, NOW)
     assert [(r.name, r.at) for r in found] == [(n, base + at) for n, at, _, _ in records]

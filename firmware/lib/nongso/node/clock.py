@@ -76,13 +76,15 @@ class Origins:
 
 def base_time(
     at: int, is_unix: bool, boot: int, this_boot: int, clock: Clock, origins: Origins
-) -> "tuple[int | None, int]":
-    """Return base time and offset for the message of a sample (see ``nongso.wire.payload``)."""
+) -> "tuple[int | None, int, bytes]":
+    """Return the base time for the message of a sample, the sample's own time that this is, and
+    how the node knows it (see ``nongso.wire.payload``).
+    """
     if is_unix:
-        return at, 0
+        return at, at, b"clock"
     origin = origins.of(boot)
     if origin is not None:
-        return origin + at, 0
+        return origin + at, at, b"reckoned"
     if boot == this_boot:
-        return None, at - clock.uptime()  # seconds ago
-    return writing.unknown_time(boot, at), 0
+        return None, clock.uptime(), b"ago"
+    return writing.unknown_time(boot, at), at, b"unknown"

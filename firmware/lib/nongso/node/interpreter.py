@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 if IS_MICROPYTHON:
     import time
 
+    import micropython  # type: ignore[import-not-found]
+
     # Collect often, so that a small heap stays in one piece; before the other modules are loaded.
     gc.threshold(4096)  # type: ignore[attr-defined]
 
+    const = micropython.const  # the compiler puts the number in the place of the name
     ticks_add = time.ticks_add  # type: ignore[attr-defined]
     ticks_diff = time.ticks_diff  # type: ignore[attr-defined]
     ticks_ms = time.ticks_ms  # type: ignore[attr-defined]
@@ -36,6 +39,10 @@ if IS_MICROPYTHON:
 
 else:
     from time import monotonic, sleep
+
+    def const(number: int) -> int:
+        """Return the number."""
+        return number
 
     def ticks_ms() -> int:
         """Milliseconds since some moment."""

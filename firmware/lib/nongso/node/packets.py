@@ -15,8 +15,6 @@ PINGRESP = 13
 PINGREQ = b"\xc0\x00"
 DISCONNECT = b"\xe0\x00"
 
-_DUP = 8
-
 Message = namedtuple("Message", ("topic", "payload", "packet_id"))  # id 0: no PUBACK wanted
 
 REFUSALS = {
@@ -65,33 +63,6 @@ def connect(
     )
 
 
-def publish(topic: str, payload: bytes, packet_id: int, retain: bool = False) -> bytearray:
-    """Write a message; QoS 1 if it has a packet id, else QoS 0."""
-    name = topic.encode()
-    number_at = 2 + len(name)
-    payload_at = number_at + (2 if packet_id else 0)
-    length = payload_at + len(payload)
-    head = 2
-    while length >> 7 * (head - 1):
-        head += 1
-    out = bytearray(head + length)  # once, and in one piece: this is what boards do most
-    out[0] = 0x30 | (2 if packet_id else 0) | (1 if retain else 0)
-    for i in range(1, head):
-        out[i] = length & 127 | (128 if i < head - 1 else 0)
-        length >>= 7
-    struct.pack_into(">H", out, head, len(name))
-    out[head + 2 : head + number_at] = name
-    if packet_id:
-        struct.pack_into(">H", out, head + number_at, packet_id)
-    out[head + payload_at :] = payload
-    return out
-
-
-def mark_again(packet: bytearray) -> None:
-    """Set the DUP flag: this message was sent before."""
-    packet[0] |= _DUP
-
-
 def puback(packet_id: int) -> bytes:
     """Confirm a message that came at QoS 1."""
     return struct.pack(">BBH", 0x40, 2, packet_id)
@@ -103,16 +74,13 @@ def subscribe(topics: "list[str]", packet_id: int) -> bytes:
     return _packet(0x82, struct.pack(">H", packet_id) + body)
 
 
-def read_publish(flags: int, body: bytes) -> Message:
-    """Read a message that came. Raises ``ValueError``."""
-    length = struct.unpack_from(">H", body, 0)[0] if len(body) >= 2 else 0
-    at = 2 + length
-    packet_id = 0
-    if flags & 6:
-        if len(body) < at + 2:
-            raise ValueError("a PUBLISH packet is cut short")
-        packet_id = struct.unpack_from(">H", body, at)[0]
+def read_publish(first: int, body: bytearray, length: int) -> Message:
+    """Read a message that came: the first so many bytes of ``body``. Raises ``ValueError``."""
+    end = 2 + (body[0] << 8 | body[1]) if length > 2 else 0
+    at, packet_id = end, 0
+    if first & 6 and at + 2 <= length:
+        packet_id = body[at] << 8 | body[at + 1]
         at += 2
-    if len(body) < at or length == 0:
+    if end <= 2 or at > length or (first & 6 and at == end):
         raise ValueError("a PUBLISH packet is cut short")
-    return Message(body[2 : 2 + length], body[at:], packet_id)
+    return Message(body[2:end], body[at:length], packet_id)

@@ -21,20 +21,38 @@ def _put(out: bytearray, number: int) -> None:
     out.append(number)
 
 
-class _Reader:
-    def __init__(self, packed: bytes) -> None:
-        self._packed = packed
-        self._i = 0
+class Reader:
+    """Reads packed samples one after the other, without taking memory for them."""
+
+    def open(self, packed: bytes) -> None:
+        """Read the beginning of a sample: its number, time, and how many were lost before it."""
+        self.start(packed)
+        self.seq = self.number()
+        at = self.number()
+        self.at, self.is_unix = at >> 1, at & 1 == 1
+        self.lost = self.number()
+
+    def start(self, packed: bytes) -> None:
+        """Read numbers from the first byte on."""
+        self._packed, self.place = packed, 0
 
     def number(self) -> int:
+        """Read the next number."""
         number = shift = 0
         while True:
-            byte = self._packed[self._i]
-            self._i += 1
+            byte = self._packed[self.place]
+            self.place += 1
             number |= (byte & 127) << shift
             shift += 7
             if byte < 128:
                 return number
+
+    def skip(self, count: int) -> None:
+        """Pass over so many numbers."""
+        while count:
+            if self._packed[self.place] < 128:
+                count -= 1
+            self.place += 1
 
 
 def pack_heading(boot: int, simulated: bool, columns: "tuple[str, ...]") -> bytes:
@@ -47,9 +65,10 @@ def pack_heading(boot: int, simulated: bool, columns: "tuple[str, ...]") -> byte
 
 def unpack_heading(packed: bytes) -> Heading:
     """Read a heading."""
-    reader = _Reader(packed)
+    reader = Reader()
+    reader.start(packed)
     boot, simulated = reader.number(), reader.number()
-    names = str(packed[reader._i :], "utf-8")
+    names = str(packed[reader.place :], "utf-8")
     return Heading(boot, simulated == 1, tuple(names.split(",")))
 
 
@@ -71,11 +90,11 @@ def pack(seq: int, at: int, is_unix: bool, lost: int, values: "list[int | str]")
 
 def unpack(packed: bytes, columns: int) -> Record:
     """Read a sample of so many columns."""
-    reader = _Reader(packed)
-    seq, at, lost = reader.number(), reader.number(), reader.number()
+    reader = Reader()
+    reader.open(packed)
     values: list[int | str] = []
     for _ in range(columns):
         number = reader.number()
         kind, number = number & 3, number >> 2
         values.append(STATUSES[number] if kind == 3 else -number if kind == 1 else number)
-    return Record(seq, at >> 1, at & 1 == 1, lost, values)
+    return Record(reader.seq, reader.at, reader.is_unix, reader.lost, values)

@@ -1,21 +1,22 @@
 """From the ring to the gateway: publish, wait for the gateway's word, forget.
 
 A sample is forgotten only on an acknowledgement of the gateway (``nongso.wire.ack``); until
-then it is sent again, whatever the broker confirmed. The link is made again after every
-loss, with growing pauses. Loss and recovery are said once each.
+then it is sent again, whatever the broker confirmed. What waits together goes together, several
+samples in a message. The link is made again after every loss, with growing pauses. Loss and
+recovery are said once each.
 """
-
-import asyncio
 
 from nongso.node import clock as clocks
 from nongso.node import record
-from nongso.node.interpreter import TYPE_CHECKING, random_bits, sleep_ms, ticks_ms, wait_event
+from nongso.node.interpreter import TYPE_CHECKING, const, random_bits, sleep_ms, ticks_ms
 from nongso.node.log import Trouble, say
+from nongso.node.messages import Messages
 from nongso.node.mqtt import Client, LinkLost
 from nongso.node.settings import SettingsError
 from nongso.node.updates import Updates
 from nongso.node.window import Underway, Window
-from nongso.wire import ack, topics, writing
+from nongso.wire import ack, topics
+from nongso.wire.writing import PayloadError
 
 if TYPE_CHECKING:
     import ssl
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
 
     from nongso.node.clock import Clock, Origins
     from nongso.node.hardware import Board, Slots
-    from nongso.node.ring import Ring
+    from nongso.node.ring import Item, Ring
     from nongso.node.sampling import Sampler
     from nongso.node.settings import Settings
 
 _FIRST_PAUSE_MS = 500
 _LONGEST_PAUSE_MS = 3000  # with the chance below: back within five seconds
-_SENDINGS_BEFORE_COMPLAINT = 3
+_SENDINGS_BEFORE_COMPLAINT = const(3)
 
 
 class Uplink:
@@ -55,12 +56,14 @@ class Uplink:
 
         self._board, self._ring, self._clock = board, ring, clock
         self._origins, self._boot, self._sampler = origins, boot, sampler
-        self._eui64 = settings.eui64
-        self._up, self._status = topic("up"), topic("status")
-        self._ack, self._down, self._update = topic("ack"), topic("down"), topic("update")
+        self._up, self._update = topic("up").encode(), topic("update").encode()
+        self._ack, self._down, self._status = topic("ack"), topic("down"), topic("status")
         self.updates = Updates(settings, slots, self._send_update)
         self._window = Window(resend_ms=settings.resend_seconds * 1000)
-        self._wake = asyncio.Event()
+        self._messages = Messages(settings.eui64)
+        self._found = record.Reader()
+        self._ahead: Item | None = None  # read from the ring, and not under way yet
+        self._may_have_more = True  # the ring
         self.alive_at = self.linked_at = ticks_ms()  # the latter: when the link was last up
         self._link_trouble = Trouble("link to the broker")
         self._ack_trouble = Trouble("acknowledgements")
@@ -75,13 +78,14 @@ class Uplink:
             self._status,
             topics.OFFLINE,
             self._take,
+            self._window.confirmed,
             tls=_tls(broker.ca_file),
             name=broker.name,
         )
 
     def wake(self) -> None:
         """Tell the uplink that there is a new sample in the ring."""
-        self._wake.set()
+        self._may_have_more = True
 
     def is_unheard(self) -> bool:
         """Say whether the gateway does not acknowledge although the broker takes everything."""
@@ -102,112 +106,135 @@ class Uplink:
                     )
                 await self._client.connect()
                 await self._client.subscribe([self._ack, self._down])
-                await self._client.publish(self._status, topics.ONLINE, retain=True, sure=False)
-                await self._client.publish(self._update, self.updates.words())
+                await self._say(self._status.encode(), topics.ONLINE, True)
+                await self._say(self._update, self.updates.words(), False)
                 self._link_trouble.well("up")
                 was_up = True
                 pause_ms = _FIRST_PAUSE_MS
-                self._take_up_again()
+                self._window.take_up_again()
                 await self._send_samples()
             except (LinkLost, OSError, MemoryError) as e:
                 self._link_trouble.failed(str(e) or repr(e))
                 if was_up:
                     self._ring.flush()  # a power cut often takes the broker first
                 was_up = False
-                await self._client.close()
+                self._client.close()
             # Not all nodes of a farm at once when the broker comes back.
             await sleep_ms(pause_ms + random_bits(8) * pause_ms // 512)
             pause_ms = min(pause_ms * 2, _LONGEST_PAUSE_MS)
 
     async def say_goodbye(self, is_off: bool = True) -> None:
         """Close the link; tell that the node goes offline on purpose, unless it only sleeps."""
-        if self._client.is_open and not is_off:
-            await self._client.close()
-        elif self._client.is_open:
+        if self._client.is_open and is_off:
             try:
-                await self._client.publish(self._status, topics.OFFLINE, retain=True, sure=False)
+                await self._say(self._status.encode(), topics.OFFLINE, True)
             except LinkLost:
-                return
-            await self._client.close()
+                pass
+        self._client.close()
 
-    def _take_up_again(self) -> None:
-        """After a reconnect: what the client has not just sent again is due now."""
-        now = ticks_ms()
-        for entry in self._window.entries:
-            if self._client.waits_for(entry.packet_id):
-                self._window.put_off(entry, now)
-            else:
-                self._window.make_due(entry)
+    async def _say(self, topic: bytes, message: bytes, retain: bool) -> None:
+        """Send a message at QoS 0, and wait until it is out. Raises ``LinkLost``."""
+        client = self._client
+        is_said = False
+        while not is_said or not client.is_out():
+            is_said = is_said or client.publish(topic, message, retain=retain)
+            client.turn(ticks_ms())
+            client.check()
+            await sleep_ms(10)
 
     async def _send_samples(self) -> None:
         while True:
-            self.alive_at = self.linked_at = ticks_ms()
-            self._client.check()
-            self._wake.clear()
-            while self._window.has_room():
-                item = self._ring.read()
-                if item is None:
-                    break
-                boot = record.unpack_heading(item.heading).boot
-                seq = record.unpack(item.body, 0).seq
-                self._window.add(Underway(boot, seq, item))
             now = ticks_ms()
+            self.alive_at = self.linked_at = now
+            self._client.turn(now)
+            self._client.check()
+            while self._may_have_more and self._window.has_room():
+                self._take_more()
             entry = self._window.due(now)
-            if entry is None:
-                await wait_event(self._wake, 1000)
-            elif self._client.waits_for(entry.packet_id):
-                self._window.put_off(entry, now)  # the client sends it again by itself
-            else:
-                await self._send(entry, now)
+            if entry is None or not self._send(entry, now):
+                await sleep_ms(self._client.pace(now))
 
-    async def _send(self, entry: Underway, now: int) -> None:
-        try:
-            message, is_relative = self._message(entry)
-        except writing.PayloadError as e:
-            say("sample %d of boot %d can never be sent: %s" % (entry.seq, entry.boot, e))
-            self._ring.lost += 1
-            entry.sendings += 1
-            self._forget(ack.Ack(entry.boot, entry.seq, entry.seq))
-            return
-        self._window.sent(entry, now)
-        # "Seconds ago" must not lie in a broker's queue until the gateway comes back: a message
-        # at QoS 0 is not queued. The gateway's acknowledgement makes it as sure as the others.
-        entry.packet_id = await self._client.publish(self._up, message, sure=not is_relative)
+    def _take_more(self) -> None:
+        """Put the next samples of the ring under way: as many as fit together in a message."""
+        found = self._found
+        items: list[Item] = []
+        seqs: list[int] = []
+        was_unix = False
+        while len(items) < self._window.most:
+            item = self._ahead or self._ring.read()
+            self._ahead = item
+            if item is None:
+                self._may_have_more = False
+                break
+            found.open(item.body)
+            if items and (item.heading != items[0].heading or found.is_unix != was_unix):
+                break
+            was_unix = found.is_unix
+            items.append(item)
+            seqs.append(found.seq)
+            self._ahead = None
+        if items:
+            boot = record.unpack_heading(items[0].heading).boot
+            self._window.add(Underway(boot, seqs, items))
+
+    def _send(self, entry: Underway, now: int) -> bool:
+        """Send a message; says whether it was done with. Raises ``LinkLost``."""
+        window, client, found = self._window, self._client, self._found
+        if window.is_doubtful(entry):
+            client.lose("the broker does not confirm messages")
+            client.check()
         if entry.sendings > _SENDINGS_BEFORE_COMPLAINT:
             self._ack_trouble.failed(
                 "sample %d sent %d times, the gateway has not acknowledged; it stays in the ring"
-                % (entry.seq, entry.sendings - 1)
+                % (entry.seqs[0], entry.sendings)
             )
-
-    def _message(self, entry: Underway) -> "tuple[bytes, bool]":
-        """Write the message of a sample, and say whether its times count from now."""
-        heading = record.unpack_heading(entry.item.heading)
-        found = record.unpack(entry.item.body, len(heading.columns))
-        base, offset = clocks.base_time(
+            if len(entry.items) > 1:  # perhaps it takes only one at a time
+                window.halve(entry)
+                return True
+        found.open(entry.items[0].body)
+        base, zero, quality = clocks.base_time(
             found.at, found.is_unix, entry.boot, self._boot, self._clock, self._origins
         )
-        records: list[tuple[str, int, int | None, str | None]] = []
-        for i, value in enumerate(found.values):
-            if isinstance(value, str):
-                records.append((heading.columns[i], offset, None, value))
-            else:
-                records.append((heading.columns[i], offset, value, None))
-        message = writing.encode(
-            self._eui64, heading.boot, found.seq, base, records, heading.simulated, found.lost
-        )
-        return message, base is None
+        # "Seconds ago" must not lie in a broker's queue until the gateway comes back: a message
+        # at QoS 0 is not queued. The gateway's acknowledgement makes it as sure as the others.
+        packet_id = 0
+        if base is not None:
+            packet_id = entry.packet_id
+            while not packet_id or (packet_id != entry.packet_id and window.uses(packet_id)):
+                packet_id = client.next_id()
+        out = client.begin(self._up, packet_id)
+        if out is None:
+            return False
+        try:
+            self._messages.write(out, entry.items, base, zero, quality)
+        except PayloadError as e:
+            self._cannot_be_sent(entry, e)
+            return True
+        is_again = packet_id > 0 and packet_id == entry.packet_id
+        window.sent(entry, now, packet_id)
+        client.end(is_again)
+        return True
 
-    def _take(self, topic: bytes, message: bytes) -> None:
+    def _cannot_be_sent(self, entry: Underway, why: PayloadError) -> None:
+        if len(entry.items) > 1:  # too long together
+            self._window.halve(entry)
+            return
+        say("sample %d of boot %d can never be sent: %s" % (entry.seqs[0], entry.boot, why))
+        self._ring.lost += 1
+        entry.sendings += 1
+        self._forget(ack.Ack(entry.boot, entry.seqs[0], entry.seqs[0]))
+
+    def _take(self, topic: bytearray, message: bytearray) -> None:
         """Take a message of the gateway."""
         if topic == self._ack.encode():
             try:
-                self._forget(ack.decode(message))
+                self._forget(ack.decode(bytes(message)))
             except (ValueError, RuntimeError) as e:  # RuntimeError: nested without end
                 say("an acknowledgement cannot be read: %s" % e)
         else:
             try:
-                if not self._is_order(message):
-                    self.updates.take(message)
+                if not self._is_order(bytes(message)):
+                    self.updates.take(bytes(message))
             except (ValueError, RuntimeError) as e:
                 say("a message on …/down is not understood by this version (%s)" % e)
 
@@ -220,7 +247,8 @@ class Uplink:
     async def _send_update(self, message: bytes) -> None:
         """Publish on ``update`` if the link is up; what is lost is asked for again."""
         try:
-            await self._client.publish(self._update, message, sure=False)
+            while not self._client.publish(self._update, message):
+                await sleep_ms(10)
         except LinkLost:
             pass
 
@@ -229,9 +257,8 @@ class Uplink:
         if done:
             self._on_heard()
             self.updates.heard(done[-1].boot == self._boot)
-            self._ring.forget(done[-1].item.place)
+            self._ring.forget(done[-1].items[-1].place)
             self._ack_trouble.well("the gateway acknowledges")
-            self._wake.set()
 
 
 def _tls(ca_file: str) -> "ssl.SSLContext | None":

@@ -1,15 +1,22 @@
 """Writes the message of a node, which ``nongso.wire.payload`` describes and reads.
 
-Numbers leave the node as decimals made from integers, because a board's float has 24 bits.
+A message is written into a buffer that exists: known bytes are copied, numbers are written digit
+by digit. So writing takes nothing from a board's heap, and no float, of which a board has only 24
+bits. What is written in which order is ``nongso.node.messages`` for a node's samples, and
+``payload.encode`` for any.
 """
 
-from nongso.wire.metrics import Metric, metric_of
+from nongso.wire.metrics import metric_of
 
 MAX_BYTES = 4096
 BASE_NAME = "urn:dev:mac:"
 RELATIVE_BELOW = 1 << 28  # RFC 8428 section 4.5.3
 
 STATUSES = ("absent", "stuck", "crc_error", "out_of_range", "failed")
+
+# How a node knows the times in a message: its clock was set when it measured; it worked them out
+# later, when the clock was set; it counts back from the sending, without a clock; it does not.
+TIME_QUALITIES = ("clock", "reckoned", "ago", "unknown")
 
 
 class PayloadError(ValueError):
@@ -29,67 +36,82 @@ def unknown_time(boot: int, seconds: int) -> int:
     return RELATIVE_BELOW + boot % (1 << 30) + seconds
 
 
-def _decimal(number: int, places: int) -> str:
-    """Write ``number / 10**places`` exactly."""
-    if places <= 0:
-        return str(number * 10 ** (-places))
-    digits = str(abs(number))
-    while len(digits) <= places:
-        digits = "0" + digits
-    return ("-" if number < 0 else "") + digits[:-places] + "." + digits[-places:]
+class Column:
+    """How the values of one series are written. Raises ``PayloadError`` if it is none."""
 
-
-def _on_wire(metric: Metric, number: int) -> str:
-    """Write ``number / 10**decimals / factor``: exactly, or near enough to round back to it."""
-    places: int = metric.decimals
-    factor: float = metric.factor
-    while factor < 1:
-        places, factor = places - 1, factor * 10
-    while factor % 10 == 0:
-        places, factor = places + 1, factor // 10
-    if factor != 1:  # l/s from l/min: four more digits than we measure
-        places, number = places + 4, (number * 20000 + int(factor)) // (2 * int(factor))
-    return _decimal(number, places)
-
-
-def encode(
-    eui64: str,
-    boot: int,
-    seq: int,
-    base: int | None,
-    records: list[tuple[str, int, int | None, str | None]],
-    simulated: bool = False,
-    lost: int = 0,
-) -> bytes:
-    """Write a message.
-
-    ``records`` are ``(series name, offset, number, status)``: offset in whole seconds from
-    ``base`` (from now, so zero or negative, when ``base`` is ``None``); ``number`` an integer
-    in units of the metric's last decimal (24.50 °C is 2450), or ``None`` with a status word.
-    Raises ``PayloadError`` for an unknown metric or a message over 4 KiB.
-    """
-    out = ['[{"bn":"%s%s:",' % (BASE_NAME, eui64)]
-    if base is not None:
-        out.append('"bt":%d,' % base)
-    out.append('"n":"boot","v":%d},{"n":"seq","v":%d}' % (boot, seq))
-    if simulated:
-        out.append(',{"n":"simulated","vb":true}')
-    if lost:
-        out.append(',{"n":"lost","v":%d}' % lost)
-    for name, offset, number, status in records:
-        metric = metric_of(name)
+    def __init__(self, series: str) -> None:
+        metric = metric_of(series)
         if metric is None:
-            raise PayloadError("unknown_metric", "no metric called %r" % name)
-        out.append(',{"n":"%s"' % name)
-        if offset:
-            out.append(',"t":%d' % offset)
-        if number is None:
-            out.append(',"vs":"%s"}' % (status or "failed"))
-        else:
-            text = _on_wire(metric, number)
-            out.append(',"u":"%s","v":%s}' % (metric.wire_unit, text))
-    out.append("]")
-    message = "".join(out).encode()
-    if len(message) > MAX_BYTES:
-        raise PayloadError("too_long", "%d bytes, at most %d" % (len(message), MAX_BYTES))
-    return message
+            raise PayloadError("unknown_metric", "no metric called %r" % series)
+        self.name = series.encode()
+        self.unit = metric.wire_unit.encode()
+        places: int = metric.decimals
+        factor: float = metric.factor
+        while factor < 1:
+            places, factor = places - 1, factor * 10
+        while factor % 10 == 0:
+            places, factor = places + 1, factor // 10
+        if factor != 1:
+            places += 4  # l/s from l/min: four more digits than we measure
+        self._places, self._factor = places, int(factor)
+
+    def write(self, out: "Writer", number: int) -> None:
+        """Write ``number``, in units of the metric's last decimal, in the wire's unit.
+
+        Exactly, or near enough to round back to it.
+        """
+        if self._factor != 1:
+            number = (number * 20000 + self._factor) // (2 * self._factor)
+        out.decimal(number, self._places)
+
+
+class Writer:
+    """Writes bytes and numbers one after the other into a buffer.
+
+    Raises ``PayloadError`` when there is no room; what was written until then stays.
+    """
+
+    def __init__(self, buffer: bytearray) -> None:
+        self.buffer = buffer
+        self.begin(0, len(buffer))
+
+    def begin(self, at: int, end: int) -> None:
+        """Go on at a place of the buffer, and not beyond another."""
+        self.at, self._end = at, end
+
+    def text(self, piece: bytes) -> None:
+        """Write bytes as they are."""
+        after = self.at + len(piece)
+        if after > self._end:
+            raise PayloadError("too_long", "more than %d bytes" % MAX_BYTES)
+        self.buffer[self.at : after] = piece
+        self.at = after
+
+    def decimal(self, number: int, places: int = 0) -> None:
+        """Write ``number / 10**places`` exactly."""
+        if number < 0:
+            self.text(b"-")
+            number = -number
+        while places < 0:
+            number, places = number * 10, places + 1
+        digits, rest = 1, number // 10
+        while rest:
+            digits, rest = digits + 1, rest // 10
+        if digits <= places:
+            digits = places + 1
+        after = self.at + digits
+        dot = -1
+        if places:
+            dot = after - places
+            after += 1
+        if after > self._end:
+            raise PayloadError("too_long", "more than %d bytes" % MAX_BYTES)
+        at = after
+        while at > self.at:
+            at -= 1
+            if at == dot:
+                self.buffer[at] = 46
+            else:
+                self.buffer[at] = 48 + number % 10
+                number //= 10
+        self.at = after
