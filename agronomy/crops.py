@@ -31,6 +31,7 @@ class Crop:
     kc: tuple[float, float, float]
     root_m: float
     easy_share: float
+    lowest_ph: float
     salt_ds_m: float | None = None  # of the saturation extract; None where no table has it
 
     def coefficient(self, day: int) -> float:
@@ -73,6 +74,7 @@ def crops() -> Mapping[str, Crop]:
             kc=tuple(one["kc"]),
             root_m=one["root_m"],
             easy_share=one["easy_share"],
+            lowest_ph=one["lowest_ph"],
             salt_ds_m=one.get("salt_ds_m"),
         )
         for word, one in _table("crops.toml").items()
@@ -89,10 +91,15 @@ def soils() -> Mapping[str, SoilKind]:
 
 
 @lru_cache(maxsize=1)
-def acidity() -> tuple[float, float]:
-    """The lowest and the highest pH of the soil in which most crops do well."""
+def _acidity() -> tuple[float, float]:
     found = _table("acidity.toml")
     return found["low"], found["high"]
+
+
+def acidity(crop: Crop | None) -> tuple[float, float]:
+    """The lowest and the highest pH of the soil that a crop bears; of most where none is named."""
+    low, high = _acidity()
+    return (low if crop is None else crop.lowest_ph), high
 
 
 def _table(name: str) -> dict[str, Any]:

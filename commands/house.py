@@ -11,6 +11,7 @@ import fcntl
 import hmac
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, Self
@@ -245,12 +246,14 @@ class House:
     ) -> Path:
         """Write the gateway's settings; it reaches the platform at ``platform_url``.
 
-        At ``speed`` times the physics so many times the litres flow in a second.
+        At ``speed`` times the physics so many times the litres flow in a second, and plants drink
+        so much faster: the rules are told by which clock.
         """
         settings = {
             "gateway": GATEWAY,
             "name": "Tủ điều khiển Bình Lư",
             "simulated": True,
+            **({"farm_clock": {"since": int(time.time()), "speed": speed}} if speed != 1 else {}),
             "broker": self.broker(ports, "gateway"),
             "platform": {
                 "url": platform_url or f"http://127.0.0.1:{ports.platform}",

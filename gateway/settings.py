@@ -21,7 +21,9 @@ from nongso.gateway.irrigation import planting
 from nongso.gateway.irrigation import sources as water_sources
 from nongso.gateway.irrigation.facts import (
     NEEDED_TANK_PERCENT,
+    REAL_TIME,
     Balance,
+    FarmClock,
     Slot,
     Source,
     Window,
@@ -236,6 +238,7 @@ class Band:
     high: float
     run_seconds: int
     soak_seconds: int
+    fallback: str = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +351,7 @@ class GatewaySettings:
     home_assistant: HomeAssistant | None = None
     stations: Stations | None = None
     simulated: bool = False
+    farm_clock: FarmClock = REAL_TIME  # of a simulated farm that hurries
     store_megabytes: int = 512  # telemetry that was not sent is dropped beyond this
     folder: Path = Path()
 
@@ -534,6 +538,11 @@ def _check(settings: GatewaySettings) -> None:
     _port(settings.broker.port, "broker.port")
     _port(settings.status_port, "status_port")
     _need(settings.store_megabytes >= 8, "store_megabytes", "must be 8 or more")
+    is_hurried = settings.farm_clock != REAL_TIME
+    _need(
+        settings.simulated or not is_hurried, "farm_clock", "is for simulated farms: leave it out"
+    )
+    _need(1 <= settings.farm_clock.speed <= 3600, "farm_clock.speed", "must lie from 1 to 3600")
     if settings.home_assistant is not None:
         _port(settings.home_assistant.port, "home_assistant.port")
         prefix = settings.home_assistant.prefix
@@ -828,6 +837,11 @@ def _check_zone(zone: Zone, key: str) -> None:
             0 <= band.soak_seconds <= 7 * DAY,
             key + ".band.soak_seconds",
             "must be 0 or more and at most a week",
+        )
+        _need(
+            band.fallback in planting.FALLBACKS,
+            key + ".band.fallback",
+            f"must be one of {', '.join(planting.FALLBACKS)}",
         )
     _check_schedule(zone, key)
     _check_balance(zone, key + ".balance")

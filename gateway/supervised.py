@@ -28,7 +28,9 @@ HOLD_SECONDS = 0.5  # between two renewals inside a slow piece of work
 SUPERVISOR_ALARM_SECONDS = 10.0
 PROGRESS_SECONDS = 2.0  # so much at most is forgotten when everything loses its power
 CLOSED_UNSEEN_SECONDS = 60.0  # no supervisor for so long: its runs have lapsed, close the book
-OF_FARM = frozenset({"water_test_due"})  # alarms that no supervisor knows of
+OF_FARM = frozenset(
+    {"water_test_due", "probe_frozen", "probe_drifting"}
+)  # alarms that no supervisor knows of
 METER_BACK_SECONDS = 5.0  # so long a new supervisor may need to read the meter
 
 

@@ -364,7 +364,7 @@ def _summed(past: list[PastRun]) -> list[PastRun]:
 def _from_file(settings: ZoneSettings) -> Body:
     found: Body = {
         "mode": settings.mode,
-        "band": asdict(settings.band) if settings.band else None,
+        "band": Band(**asdict(settings.band)).told() if settings.band else None,
     }
     if settings.schedule is not None:  # left out, so that files of before are not edited ones
         found["schedule"] = asdict(settings.schedule)

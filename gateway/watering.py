@@ -16,8 +16,9 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Any
 
+from nongso.gateway.doubts import Doubts, LatestLike
 from nongso.gateway.irrigation import balance
 from nongso.gateway.irrigation import zone as zones
 from nongso.gateway.irrigation.facts import Band, Drawn, Known, Reason, Source, Zone
@@ -38,12 +39,6 @@ from nongso.wire.payload import Reading
 
 LAST_SECONDS = 1.0  # for the ends of runs, when the gateway is asked to end
 _BAD_STARTS = ("valve_not_opened", "bus_silent", "supervisor_gone")
-
-
-class LatestLike(Protocol):
-    """The newest readings."""
-
-    def get(self, eui64: str, name: str) -> Reading | None: ...
 
 
 class Watering:
@@ -68,6 +63,8 @@ class Watering:
         self._turns = Turns(self._book, settings.bus.zones_at_once)
         self._remembering = Remembering(self._store, store.report()["store"], self._moment)
         self._records = WaterRecords(self._book, self._store, self._moment)
+        self._doubts = Doubts(settings, latest, self._book, self._records, clock)
+        self._farm_clock = settings.farm_clock
         self._heed_taking_up(store)
         # Outcomes of an earlier life, which may have ended before their rows were written.
         self._maybe_untold = set(self._book.outcomes)
@@ -137,6 +134,7 @@ class Watering:
             if self._is_ending:
                 return
             self._supervised.hear(self._records)
+            self._doubts.tick()
             self._look_and_tell()
 
     def end(self) -> None:
@@ -326,6 +324,7 @@ class Watering:
         if mode == "off":
             self._give_up_waiting(zone_id)
         self._book.keep_zone(after)
+        self._doubts.begin_anew(zone_id)
         return "done", Reason("mode_set", {"mode": mode})
 
     # --- runs and decisions ----------------------------------------------------------------
@@ -377,12 +376,15 @@ class Watering:
 
     def _known(self, zone_id: str, wish_id: str | None = None) -> Known:
         inside = self._inside[zone_id] if self._book.zones[zone_id].balance else ()
+        doubts: dict[str, Reason] = {}
         return Known(
             now=self._clock(),
-            moisture=self._newest(self._probes[zone_id], "soil_moisture"),
-            celsius=self._newest(inside, "air_temperature"),
-            humidity=self._newest(inside, "air_humidity"),
-            light=self._newest(inside, "light"),
+            moisture=self._newest(self._probes[zone_id], "soil_moisture", doubts),
+            celsius=self._newest(inside, "air_temperature", doubts),
+            humidity=self._newest(inside, "air_humidity", doubts),
+            light=self._newest(inside, "light", doubts),
+            doubts=doubts,
+            farm_clock=self._farm_clock,
             delivered_litres=self._book.delivered_litres(zone_id),
             tank=self._latest.get(self._bus_node, "tank_level"),
             ran=self._book.ran(zone_id, self._moment()),
@@ -442,9 +444,19 @@ class Watering:
             if not standing:
                 self._records.alarm_raised("water_test_due", None, values)
 
-    def _newest(self, nodes: tuple[str, ...], name: str) -> tuple[Reading, ...]:
-        found = (self._latest.get(eui64, name) for eui64 in nodes)
-        return tuple(reading for reading in found if reading is not None)
+    def _newest(
+        self, nodes: tuple[str, ...], name: str, doubts: dict[str, Reason]
+    ) -> tuple[Reading, ...]:
+        """The newest of each sensor that can be believed; why others cannot goes to ``doubts``."""
+        found = []
+        for eui64 in nodes:
+            doubt = self._doubts.of(eui64, name)
+            reading = self._latest.get(eui64, name) if doubt is None else None
+            if doubt is not None:
+                doubts[name] = doubt
+            elif reading is not None:
+                found.append(reading)
+        return tuple(found)
 
     def _tell(self, zone: Zone) -> None:
         """Record the zone if its mode, what it waters by, state or reason has changed."""
@@ -458,13 +470,13 @@ class Watering:
         row = {
             "id": zone.id,
             "mode": zone.mode,
-            "band": asdict(zone.band) if zone.band else None,
+            "band": zone.band.told() if zone.band else None,
             "schedule": asdict(zone.schedule) if zone.schedule else None,
             "balance": asdict(zone.balance) if zone.balance else None,
             "state": zones.state(zone, run is not None, self._turns.waits(zone.id)),
             "code": reason.code,
         }
-        self._records.zone(row, reason.values, balance.told(zone))
+        self._records.zone(row, reason.values, balance.told(zone, self._farm_clock.speed))
 
     def _moment(self) -> Moment:
         return Moment(self._clock(), self._steady(), self._boot)
@@ -478,12 +490,18 @@ def _seconds(command: Body) -> int | None:
 
 
 def _band(found: Body) -> Band:
-    if not isinstance(found, dict) or set(found) != {"low", "high", "run_seconds", "soak_seconds"}:
-        raise ValueError("a band has low, high, run_seconds and soak_seconds")
-    for name, value in found.items():
+    needed = {"low", "high", "run_seconds", "soak_seconds"}
+    if not isinstance(found, dict) or found.keys() - {"fallback"} != needed:
+        raise ValueError("a band has low, high, run_seconds, soak_seconds and perhaps fallback")
+    for name in needed:
+        value = found[name]
         kinds: tuple[type, ...] = (int,) if name.endswith("seconds") else (int, float)
         if isinstance(value, bool) or not isinstance(value, kinds):
             raise ValueError(f"{name} must be a number, in whole seconds for times")
     return Band(
-        float(found["low"]), float(found["high"]), found["run_seconds"], found["soak_seconds"]
+        float(found["low"]),
+        float(found["high"]),
+        found["run_seconds"],
+        found["soak_seconds"],
+        found.get("fallback", "nothing"),
     )

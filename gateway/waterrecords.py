@@ -123,8 +123,8 @@ class WaterRecords:
 
     def alarm_raised(
         self, code: str, zone: str | None, values: Body, alarm_id: str | None = None
-    ) -> None:
-        """Something is wrong."""
+    ) -> Body:
+        """Something is wrong. Returns the alarm."""
         alarm = {
             "id": alarm_id or str(uuid.uuid4()),
             "code": code,
@@ -135,6 +135,7 @@ class WaterRecords:
         }
         self._outbox.record("alarm", alarm)
         self.book.keep_alarm(alarm)
+        return alarm
 
     def alarm_cleared(self, alarm: Body) -> None:
         """It is over."""

@@ -33,7 +33,7 @@ Eui64 = Annotated[str, Meta(min_length=16, max_length=16)]  # checked by _check_
 _One = None | bool | Whole | Number | Text
 _Few = Annotated[list[_One], Meta(max_length=100)]
 Values = Annotated[dict[Code, _One | _Few], Meta(max_length=50)]
-Band = Annotated[dict[Code, Whole | Number], Meta(max_length=50)]
+Band = Annotated[dict[Code, Whole | Number | Code], Meta(max_length=50)]
 Minutes = Annotated[int, Meta(ge=-1000, le=1000)]
 Day = Annotated[int, Meta(ge=0, le=6)]
 Degrees = Annotated[float, Meta(ge=-180, le=180)]
@@ -72,7 +72,10 @@ class Balance(msgspec.Struct):
 
 
 class Bed(msgspec.Struct):
-    """A zone's soil as the gateway reckons it, in mm over the zone; sums are of the ``day``."""
+    """A zone's soil as the gateway reckons it, in mm over the zone; sums are of the ``day``.
+
+    ``speed`` is more than 1 on a simulated farm that hurries; ``at`` and ``day`` are its own then.
+    """
 
     at: Time
     missing_mm: Number
@@ -86,6 +89,7 @@ class Bed(msgspec.Struct):
     allowed_mm: Number
     day: Whole
     usual_mm: Number | None = None
+    speed: Annotated[float, Meta(ge=1, le=3600)] = 1.0
 
 
 def _check_slugs(*slugs: str | None) -> None:

@@ -8,8 +8,8 @@ that reads the soil as full overrules the reckoning.
 sees                                 does
 ==================================== ========================================================
 a person's stop                      waits: ``stopped_by_person``
-no good reading of the air or light  waits: ``no_climate``; or goes on, where the farmer chose
-                                     the safe minimum
+no good reading of the air or light  waits: ``no_climate``, or why it is not believed; or goes
+                                     on, where the farmer chose the safe minimum
 less missing than allowed            waits: ``soil_has_water``
 a run less than half an hour ago     waits: ``soaking``
 mode ``advice``                      never opens: ``should_water``
@@ -64,7 +64,7 @@ def reckoned(zone: Zone, known: Known) -> Zone:
     balance = zone.balance
     if balance is None:
         raise ValueError(f"zone {zone.id} has no plants to reckon with")
-    now, bed = int(known.now), zone.bed
+    now, bed = int(known.farm_now), zone.bed
     if bed is None or (bed.is_guess and _moisture(known) is not None):
         return replace(zone, bed=_begun(balance, known))
     passed = now - bed.at
@@ -83,17 +83,16 @@ def decide_by_balance(zone: Zone, known: Known) -> Decision:
         return Decision(zone, Reason("stopped_by_person"))
     lost = _lost(known)
     if lost is not None and balance.fallback == "nothing":
-        return Decision(zone, Reason("no_climate", {"metric": lost}))
+        return Decision(zone, known.doubts.get(lost) or Reason("no_climate", {"metric": lost}))
     litres = bed.missing_mm * zone.area_m2
     allowed = allowed_mm(store_on(balance, bed.day, bed.usual_mm)) * zone.area_m2
     told = {"litres": round(litres, 1), "allowed_litres": round(allowed, 1)}
     seconds = _seconds(zone, known, litres / balance.flow_l_per_min * 60.0)
     if litres < allowed or seconds < 1:
         return Decision(zone, Reason("soil_has_water", told))
-    last = known.last_run()
-    if last is not None and last.ended_seconds_ago < SOAK_SECONDS:
-        left = round(SOAK_SECONDS - last.ended_seconds_ago)
-        return Decision(zone, Reason("soaking", {"seconds_left": left}))
+    left = known.soaking_left(SOAK_SECONDS)
+    if left > 0:
+        return Decision(zone, Reason("soaking", {"seconds_left": round(left)}))
     if is_advice:
         return Decision(zone, Reason("should_water", {"seconds": seconds, **told}))
     refused = refusal(Wish(seconds, is_automatic=True), zone, known)
@@ -103,12 +102,16 @@ def decide_by_balance(zone: Zone, known: Known) -> Decision:
     return Decision(zone, Reason(code, told), seconds)
 
 
-def told(zone: Zone) -> dict[str, Any] | None:
-    """The reckoned soil in a form that can be told, with what it could hold and may lack."""
+def told(zone: Zone, speed: float = 1.0) -> dict[str, Any] | None:
+    """The reckoned soil in a form that can be told, with what it could hold and may lack.
+
+    ``speed`` is that of the farm's clock, by which its ``at`` and ``day`` are.
+    """
     if zone.bed is None or zone.balance is None:
         return None
     store = store_on(zone.balance, zone.bed.day, zone.bed.usual_mm)
-    return asdict(zone.bed) | {"total_mm": store.total_mm, "allowed_mm": allowed_mm(store)}
+    found = asdict(zone.bed) | {"total_mm": store.total_mm, "allowed_mm": allowed_mm(store)}
+    return found if speed == 1.0 else found | {"speed": speed}
 
 
 def allowed_mm(store: Store) -> float:
@@ -126,17 +129,17 @@ def _seconds(zone: Zone, known: Known, wanted: float) -> int:
 def _begun(balance: Balance, known: Known) -> Bed:
     """The soil at the beginning: as the probe has it, else full, as after a good watering."""
     moisture = _moisture(known)
-    day = day_of(balance, known.now)
+    day = day_of(balance, known.farm_now)
     missing = 0.0
     if moisture is not None:
         root_m = crop_of(balance).root_on(age_of(balance, day)) * balance.wetted_share
         missing = missing_at(soil_of(balance), root_m, moisture / 100.0)
         missing = min(missing, store_on(balance, day, None).total_mm)
-    return Bed(int(known.now), known.delivered_litres, missing, moisture is None, day)
+    return Bed(int(known.farm_now), known.delivered_litres, missing, moisture is None, day)
 
 
 def _stepped(area_m2: float, balance: Balance, bed: Bed, known: Known, passed: int) -> Bed:
-    day = day_of(balance, known.now)
+    day = day_of(balance, known.farm_now)
     if day != bed.day:
         bed = _next_day(bed, day)
     store = store_on(balance, day, bed.usual_mm)
@@ -156,7 +159,7 @@ def _stepped(area_m2: float, balance: Balance, bed: Bed, known: Known, passed: i
     )
     return replace(
         bed,
-        at=int(known.now),
+        at=int(known.farm_now),
         credited_litres=known.delivered_litres,
         missing_mm=0.0 if _is_full(balance, known) else step.missing_mm,
         reference_mm=bed.reference_mm + reference,

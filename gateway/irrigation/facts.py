@@ -1,7 +1,7 @@
 """What the rules look at: settings of a zone, its remembered state, and what is known now."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from nongso.wire import marks
@@ -18,12 +18,22 @@ DAY_SECONDS = 86400.0
 @dataclass(frozen=True)
 class Band:
     """Below ``low`` % water in pulses of ``run_seconds``, with ``soak_seconds`` between, up to
-    ``high`` %."""
+    ``high`` %. Without a probe that can be believed: ``nothing``, or the ``minimum``, one pulse
+    a day."""
 
     low: float
     high: float
     run_seconds: int
     soak_seconds: int
+    fallback: str = "nothing"
+
+    def told(self) -> dict[str, Any]:
+        """As it is told and kept: the fallback only where somebody has chosen one, as platforms
+        and files from before know none."""
+        found = asdict(self)
+        if self.fallback == "nothing":
+            del found["fallback"]
+        return found
 
 
 @dataclass(frozen=True)
@@ -187,8 +197,27 @@ class Ran:
 
 
 @dataclass(frozen=True)
+class FarmClock:
+    """How fast plants and soil live: as the wall clock goes, but on a simulated farm that was told
+    to hurry. ``since`` is the Unix time at which both clocks agree."""
+
+    since: float = 0.0
+    speed: float = 1.0
+
+    def at(self, now: float) -> float:
+        """The farm's time at a time of the wall clock."""
+        return now if self.speed == 1.0 else self.since + (now - self.since) * self.speed
+
+
+REAL_TIME = FarmClock()
+
+
+@dataclass(frozen=True)
 class Known:
-    """What is known at this moment about one zone and the waterworks."""
+    """What is known at this moment about one zone and the waterworks.
+
+    Readings that cannot be believed are not among them; ``doubts`` says why, by metric.
+    """
 
     now: float
     moisture: tuple[Reading, ...] = ()  # the newest of each probe of the zone
@@ -204,6 +233,20 @@ class Known:
     delivered_litres: float = 0.0  # into the zone, since the book began
     drawn: Drawn | None = None  # None where the zone names no source
     ahead: str | None = None  # the zone that has the pump now, or has it before this one
+    doubts: Mapping[str, "Reason"] = field(default_factory=dict)
+    farm_clock: FarmClock = REAL_TIME
+
+    @property
+    def farm_now(self) -> float:
+        """The time by which plants drink and soil dries."""
+        return self.farm_clock.at(self.now)
+
+    def soaking_left(self, soak_seconds: float) -> float:
+        """Seconds of the wall clock until the last run has soaked in; 0 or less when it has."""
+        last = self.last_run()
+        if last is None:
+            return 0.0
+        return soak_seconds / self.farm_clock.speed - last.ended_seconds_ago
 
     def age(self, reading: Reading) -> float:
         """Seconds since a reading was taken."""

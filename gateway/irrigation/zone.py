@@ -154,3 +154,5 @@ def _check(band: Band, zone: Zone) -> None:
         raise ValueError(f"run_seconds must be 1 to {zone.limits.max_run_seconds:g}")
     if not 0 <= band.soak_seconds <= 86400:
         raise ValueError("soak_seconds must be 0 to 86400")
+    if band.fallback not in planting.FALLBACKS:
+        raise ValueError(f"fallback must be one of {', '.join(planting.FALLBACKS)}")

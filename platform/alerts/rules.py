@@ -126,6 +126,8 @@ _COMMON = (
     _state("mains_gone"),
     _state("emergency_stop"),
     _state("water_test_due", repeat=(7 * DAY,), escalate_seconds=None),
+    _state("probe_frozen", repeat=(DAY,), escalate_seconds=None),
+    _state("probe_drifting", repeat=(DAY,), escalate_seconds=None),
     _state("bus_silent", hold_seconds=MINUTE, clear_seconds=MINUTE),
     _state("supervisor_gone", hold_seconds=MINUTE, clear_seconds=MINUTE, second=TECHNICAL),
     _technical("message_conflict"),

@@ -343,6 +343,8 @@ def rule_word(code: str) -> str:
         "bus_silent": _("Thiết bị trong tủ không trả lời"),
         "supervisor_gone": _("Phần giữ an toàn cho van ngừng chạy"),
         "water_test_due": _("Nước quá hạn kiểm nghiệm"),
+        "probe_frozen": _("Cảm biến đứng yên một số"),
+        "probe_drifting": _("Cảm biến đất báo ướt dần dù không tưới"),
         "message_conflict": _("Trạm đo gửi số trái nhau"),
         "store_damaged": _("Tệp lưu số đo bị hỏng"),
         "taken_up": _("Tủ điều khiển mới được thay hoặc khôi phục"),

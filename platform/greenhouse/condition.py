@@ -23,6 +23,7 @@ LEVELS = ("urgent", "attention", "lost", "good")  # worst first
 TOO_COLD = 5.0  # °C: seedlings under film are harmed below
 TOO_HOT = 40.0  # °C: leaves are harmed above
 TOO_WET = 90.0  # % soil moisture
+DOUBTS = ("probe_frozen", "probe_drifting")  # a number that is there and is not believed
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,9 @@ def judge(house: HouseNow) -> Condition:
         found.append(("lost", stale(house)))
     else:
         found += _air(house)
+        doubted = doubted_zones(house)
         for zone in house.zones:
-            found += _soil(zone)
+            found += _soil(zone, zone.zone.id in doubted)
         found += _sensors(house)
     running = [("good", running_sentence(z, house.at)) for z in house.zones if z.running]
     found.sort(key=lambda pair: LEVELS.index(pair[0]))
@@ -63,6 +65,15 @@ def judge(house: HouseNow) -> Condition:
         found = [("good", _all_right(house))]
     level = found[0][0]
     return Condition(level, (*found, *running))
+
+
+def doubted_zones(house: HouseNow) -> set[str | None]:
+    """The zones whose soil moisture is a good-looking number that the gateway does not believe."""
+    return {
+        a.zone
+        for a in house.alarms
+        if a.code in DOUBTS and a.values.get("metric") == "soil_moisture"
+    }
 
 
 def stale(house: HouseNow) -> str:
@@ -168,7 +179,7 @@ def _air(house: HouseNow) -> list[tuple[str, str]]:
     return []
 
 
-def _soil(zone: ZoneNow) -> list[tuple[str, str]]:
+def _soil(zone: ZoneNow, is_doubted: bool) -> list[tuple[str, str]]:
     if zone.zone.state == "locked":
         return [
             (
@@ -181,7 +192,7 @@ def _soil(zone: ZoneNow) -> list[tuple[str, str]]:
             )
         ]
     soil = zone.moisture
-    if soil is None or soil.value is None or not soil.is_good:
+    if is_doubted or soil is None or soil.value is None or not soil.is_good:
         return []
     wet = quantity(soil.value, "%")
     low = (zone.zone.band or {}).get("low")

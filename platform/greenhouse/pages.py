@@ -29,7 +29,13 @@ from nongso.platform import pins, typed_numbers
 from nongso.platform.accounts import Link, allow, owns, scoped, somebody, who
 from nongso.platform.greenhouse import commands, operations, sentences
 from nongso.platform.greenhouse.commands import BY_HAND, Wish, WishError
-from nongso.platform.greenhouse.condition import LEVELS, Condition, judge, level_word
+from nongso.platform.greenhouse.condition import (
+    LEVELS,
+    Condition,
+    doubted_zones,
+    judge,
+    level_word,
+)
 from nongso.platform.greenhouse.curves import charts
 from nongso.platform.greenhouse.fragments import Fragments
 from nongso.platform.greenhouse.now import HouseNow, gather
@@ -235,6 +241,7 @@ def _made_page(greenhouse: Greenhouse, trouble: Trouble | None = None, wish_id: 
         "greenhouse/house.html",
         house=found,
         condition=judge(found),
+        doubted=doubted_zones(found),
         now=now,
         period=period,
         today=day_of(now),

@@ -46,7 +46,8 @@ class Air:
 class Bed:
     """The reckoned soil of a zone, in litres over the zone and mm.
 
-    The sums are of today, and ``None`` where today nothing was told yet.
+    The sums are of today, and ``None`` where today nothing was told yet. On a simulated farm that
+    hurries by ``speed``, days are its own.
     """
 
     zone: Zone
@@ -62,6 +63,7 @@ class Bed:
     share: int  # of the allowed water that is still there, %
     warmth: float | None
     warm_days: int
+    speed: float
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,8 @@ class Ground:
 
     A probe reads the moist soil as a whole, which conducts less than the extract that tables are
     made by: too salty for it is too salty, and what it calls good is not yet proven to be so. For
-    acidity one wide band is given, for nutrients none, as what such a probe tells is no
-    laboratory's: there only the way counts.
+    acidity a wide band is given (of the crop where one is chosen), for nutrients none, as what
+    such a probe tells is no laboratory's: there only the way counts.
     """
 
     zone: Zone
@@ -80,6 +82,7 @@ class Ground:
     most_ds_m: float | None
     ds_m: float | None  # None where no good one is fresh
     ph: float | None
+    acidity: tuple[float, float]
     trends: tuple[Trend, ...]
 
 
@@ -96,7 +99,6 @@ def page(slug: str) -> str:
         air=_air(found),
         beds=_beds(records(), telemetry(), found),
         grounds=_grounds(telemetry(), found),
-        acidity=acidity(),
         trend_sentence=trend_sentence,
         favour=_favour(telemetry(), slug, now),
         base=BASE_C,
@@ -132,6 +134,7 @@ def _grounds(readings: Telemetry, house: HouseNow) -> list[Ground]:
                 most_ds_m=crop.salt_ds_m if crop else None,
                 ds_m=max(_fresh(own, "soil_ec", house.at), default=None),
                 ph=min(_fresh(own, "soil_ph", house.at), default=None),
+                acidity=acidity(crop),
                 trends=_trends(readings, one.zone, house.at),
             )
         )
@@ -227,11 +230,15 @@ def _bed(
     area_m2: float,
     now: int,
 ) -> Bed:
+    speed, at = told.get("speed", 1.0), told["at"]
     today = day_of(now)
     planted = datetime.date.fromisoformat(balance["planted"])
     days = max(0, (today - planted).days)
     measured = _temperatures(readings, zone.greenhouse, _midnight(planted), now, days)
-    is_todays = told["day"] == today.toordinal() - datetime.date(1970, 1, 1).toordinal()
+    day = datetime.date.fromordinal(datetime.date(1970, 1, 1).toordinal() + int(told["day"]))
+    is_todays = day == today
+    if speed != 1.0:
+        at, is_todays, days = zone.state_at, True, max(0, (day - planted).days)
     crop = crops().get(balance["crop"])
     name = balance["crop"] if crop is None else _called(crop)
     allowed = max(told["allowed_mm"], 0.1)
@@ -239,8 +246,8 @@ def _bed(
         zone=zone,
         crop=name,
         age_days=days,
-        at=int(told["at"]),
-        is_old=now - told["at"] > OLDEST_BED_SECONDS,
+        at=int(at),
+        is_old=now - at > OLDEST_BED_SECONDS,
         used_litres=told["used_mm"] * area_m2 if is_todays else None,
         used_mm=told["used_mm"] if is_todays else None,
         watered_litres=told["watered_mm"] * area_m2 if is_todays else None,
@@ -249,6 +256,7 @@ def _bed(
         share=round(100 * max(0.0, 1.0 - told["missing_mm"] / allowed)),
         warmth=warmth(measured) if measured else None,
         warm_days=len(measured),
+        speed=speed,
     )
 
 

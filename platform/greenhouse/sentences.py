@@ -304,6 +304,15 @@ WAITED: dict[str, _Sentence] = {
         "Xin xem trạm đo của nhà màng này.",
         metric=metric_word(w.text("metric")),
     ),
+    "probe_frozen": lambda w: _(
+        "Chưa tự tưới: cảm biến %(metric)s đứng yên một số nên không tin được. "
+        "Xin xem cảm biến và dây nối.",
+        metric=metric_word(w.text("metric")),
+    ),
+    "probe_drifting": lambda w: _(
+        "Chưa tự tưới: cảm biến độ ẩm đất báo ướt dần dù không tưới nên không tin được. "
+        "Xin xem đất, rồi xem cảm biến."
+    ),
     "stopped_by_person": lambda w: _(
         "Khu này đang tạm nghỉ vì có người đã bấm dừng. "
         "Muốn tự tưới lại, xin bấm Tưới hoặc Cho tự tưới lại."
@@ -324,6 +333,9 @@ STARTED: dict[str, _Sentence] = {
         "Tưới tiếp cho đủ ẩm: đất mới ẩm %(moisture)s, cần đến %(high)s.",
         moisture=w.below("moisture", "high"),
         high=w.percent("high"),
+    ),
+    "least_of_day": lambda w: _(
+        "Không có số đo độ ẩm đất tin được nên tự tưới mức ít nhất, mỗi ngày một lần."
     ),
     "slot_due": lambda w: _("Tưới theo giờ hẹn %(at)s.", at=w.since("at")),
     "plants_used": lambda w: _(
@@ -407,6 +419,25 @@ CHANGED: dict[str, _Sentence] = {
 
 # --- alarms ----------------------------------------------------------------------------------
 
+
+def _frozen(w: _Words) -> str:
+    if w.text("metric") == "soil_moisture" and w.has("litres"):
+        return _(
+            "Cảm biến độ ẩm đất %(zone)s đứng yên ở %(value)s dù đã tưới %(water)s. "
+            "Không dùng số này để tưới. Xin xem cảm biến và dây nối.",
+            zone=w.zone(),
+            value=w.percent("value"),
+            water=w.water("litres"),
+        )
+    return _(
+        "Cảm biến %(metric)s của trạm %(node)s đứng yên một số suốt %(hours)s giờ. "
+        "Không dùng số này để tưới. Xin xem cảm biến và dây nối.",
+        metric=metric_word(w.text("metric")),
+        node=w.node(),
+        hours=w.count("hours"),
+    )
+
+
 ALARMS: dict[str, _Sentence] = {
     "valve_not_closed": lambda w: _(
         "Khẩn cấp: van %(zone)s không đóng được. Đã tắt bơm và khóa van tổng. Xin ra xem ngay.",
@@ -481,6 +512,15 @@ ALARMS: dict[str, _Sentence] = {
     "water_test_due": lambda w: _(
         "Nước của %(source)s đã quá hạn kiểm nghiệm. Xin lấy mẫu nước đi kiểm nghiệm.",
         source=w.text("source"),
+    ),
+    "probe_frozen": _frozen,
+    "probe_drifting": lambda w: _(
+        "Cảm biến độ ẩm đất %(zone)s báo từ %(before)s lên %(now)s dù không tưới. "
+        "Không dùng số này để tưới. Xin xem đất có ướt thật không, rồi xem cảm biến; "
+        "xem xong, chọn lại cách tưới.",
+        zone=w.zone(),
+        before=w.percent("from_percent"),
+        now=w.percent("to_percent"),
     ),
     "rows_refused": lambda w: _(
         "Máy chủ không nhận %(count)s dòng của tủ điều khiển (mã %(code)s). "

@@ -18,7 +18,7 @@ from nongso.platform.accounts import allow
 from nongso.platform.greenhouse import sentences
 from nongso.platform.greenhouse.now import STALE_SECONDS, Value, values_of
 from nongso.platform.greenhouse.pages import asked_greenhouse
-from nongso.platform.greenhouse.records import Node, WaterSource, Zone
+from nongso.platform.greenhouse.records import Greenhouse, Node, WaterSource, Zone
 from nongso.platform.languages import _, day_of, number
 from nongso.platform.store import records
 from nongso.platform.telemetry import DAY, HOUR, Summary, Telemetry, telemetry
@@ -27,6 +27,7 @@ blueprint = Blueprint("water_sources", __name__)
 
 READERS = ("farmer", "clerk", "helper", "officer", "admin")
 WEEK = 7 * DAY
+FEWEST_SECONDS = DAY  # a counter that was seen for less and stood still has not measured yet
 FEWEST_LITRES = 100.0  # of fewer, energy per cubic metre is the noise of two counters
 LITRES_PER_M3 = 1000.0
 
@@ -53,11 +54,23 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """What a meter counted in the last seven days.
+
+    ``amount`` is ``None`` where it has not measured yet; ``since`` is when it began, where it has
+    not seen the whole week.
+    """
+
+    amount: float | None
+    since: int | None
+
+
+@dataclass(frozen=True)
 class Pumped:
     """What the meters counted in the last seven days; ``None`` where none stands."""
 
-    litres: float | None
-    kwh: float | None
+    water: Counted | None
+    power: Counted | None
     kwh_per_m3: float | None
 
 
@@ -80,15 +93,30 @@ def page(slug: str) -> str:
 
 def sources(session: Session, readings: Telemetry, gateway: str | None, now: int) -> list[Source]:
     """Return the sources of a gateway by name."""
-    names = {
-        zone.id: zone.name for zone in session.scalars(select(Zone).where(Zone.gateway == gateway))
-    }
+    zones = list(session.scalars(select(Zone).where(Zone.gateway == gateway).order_by(Zone.id)))
+    names = {zone.id: zone.name for zone in zones}
+    houses = session.scalars(select(Greenhouse).where(Greenhouse.gateway == gateway))
+    places = _places(zones, {house.slug: house.name for house in houses})
     wanted = select(WaterSource).where(WaterSource.gateway == gateway, WaterSource.gone.is_(False))
     found = session.scalars(wanted.order_by(WaterSource.name, WaterSource.id))
-    return [_source(readings, one, names, now) for one in found]
+    return [_source(readings, one, names, places, now) for one in found]
 
 
-def _source(readings: Telemetry, kept: WaterSource, names: dict[str, str], now: int) -> Source:
+def _places(zones: list[Zone], houses: dict[str, str]) -> dict[str, str]:
+    """What each zone is called where zones of several houses stand together."""
+    if len({zone.greenhouse for zone in zones}) < 2:
+        return {zone.id: zone.name for zone in zones}
+    return {zone.id: f"{zone.name} ({houses.get(zone.greenhouse, zone.greenhouse)})"
+            for zone in zones}  # fmt: skip
+
+
+def _source(
+    readings: Telemetry,
+    kept: WaterSource,
+    names: dict[str, str],
+    places: dict[str, str],
+    now: int,
+) -> Source:
     told = kept.told
     tested = told["tested_on"] and datetime.date.fromisoformat(told["tested_on"])
     level = _level(readings, told["level_node"])
@@ -107,7 +135,7 @@ def _source(readings: Telemetry, kept: WaterSource, names: dict[str, str], now: 
         tested_on=tested or None,
         is_test_old=bool(tested) and (day_of(now) - tested).days > told["test_good_days"],
         sun=None if hours is None else (hours["begin"], hours["end"]),
-        zones=tuple(names[zone] for zone in told["zones"] if zone in names),
+        zones=tuple(places[zone] for zone in told["zones"] if zone in places),
         at=kept.at,
         why_not=sentences.refusal(told["code"], told["values"], names, now)
         if told["code"]
@@ -160,22 +188,35 @@ def pumped(session: Session, readings: Telemetry, gateway: str | None, now: int)
     until = now // HOUR * HOUR + HOUR
     water: list[Summary] = []
     power: list[Summary] = []
+    standing: set[str] = set()
     for node in meters:
         series = readings.series(node=node)
         for name, found in (("water_total", water), ("energy_total", power)):
             numbers = [n for n, one in series.items() if one.name == name]
             if numbers:
+                standing.add(name)
                 found += readings.summaries(numbers, until - WEEK, until, HOUR)
     both_since = max(water[0].since, power[0].since) if water and power else until
-    litres = counted(water)
-    kwh = counted(power)
-    shared_litres = counted([one for one in water if one.since >= both_since])
-    shared_kwh = counted([one for one in power if one.since >= both_since])
-    has_both = shared_litres is not None and shared_kwh is not None
+    litres = counted([one for one in water if one.since >= both_since])
+    kwh = counted([one for one in power if one.since >= both_since])
     per_m3 = None
-    if has_both and shared_litres >= FEWEST_LITRES:  # type: ignore[operator]
-        per_m3 = shared_kwh / shared_litres * LITRES_PER_M3  # type: ignore[operator]
-    return Pumped(litres, kwh, per_m3)
+    if kwh is not None and litres is not None and litres >= FEWEST_LITRES:
+        per_m3 = kwh / litres * LITRES_PER_M3
+    return Pumped(
+        _seen(water, until) if "water_total" in standing else None,
+        _seen(power, until) if "energy_total" in standing else None,
+        per_m3,
+    )
+
+
+def _seen(hours: Sequence[Summary], until: int) -> Counted:
+    """What a meter counted, and since when."""
+    good = [one for one in hours if one.low is not None]
+    amount = counted(good)
+    if amount is None or (amount == 0 and until - good[0].since < FEWEST_SECONDS):
+        return Counted(None, None)
+    is_whole = good[0].since <= until - WEEK + HOUR
+    return Counted(amount, None if is_whole else good[0].since)
 
 
 def counted(hours: Sequence[Summary]) -> float | None:

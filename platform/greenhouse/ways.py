@@ -39,7 +39,7 @@ MOST_FLOW = 1000
 WETTED = {"drip": 0.4, "all": 1.0}  # FAO-56, table 20: drip wets 0.3 to 0.4 of the ground
 FALLBACKS = ("nothing", "minimum")
 BY_HAND_HOURS = (0, 6, 24, 72)  # 0: until somebody changes it
-PLANTS = ("crop", "planted", "soil", "wetted", "fallback", "hours")
+PLANTS = ("crop", "planted", "soil", "wetted", "fallback", "hours", "blindly")
 METERED_RUNS, LEAST_METERED_SECONDS = 20, 60
 _CLOCK = re.compile("([01]?[0-9]|2[0-3]):([0-5][0-9])")
 
@@ -143,6 +143,7 @@ def _planted(zone: Zone) -> dict[str, str]:
         "wetted": "all" if kept.get("wetted_share", WETTED["drip"]) == WETTED["all"] else "drip",
         "fallback": kept.get("fallback", FALLBACKS[0]),
         "hours": "0",
+        "blindly": (zone.band or {}).get("fallback", FALLBACKS[0]),
     }
 
 
@@ -195,11 +196,15 @@ def _band(typed: Typed, zone: Zone) -> dict[str, Any]:
     low, high = typed.number("low", 0, 99), typed.number("high", 1, 100)
     if not typed.wrong and low >= high:
         typed.wrong["high"] = _("Mức này phải cao hơn mức bắt đầu tưới.")
+    blindly = typed.plants["blindly"] or FALLBACKS[0]
+    if blindly not in FALLBACKS:
+        abort(400)
     return {
         "low": low,
         "high": high,
         "run_seconds": round(typed.number("minutes", 0.1, zone.max_run_seconds / 60) * 60),
         "soak_seconds": round(typed.number("soak", 0, LONGEST_SOAK_MINUTES) * 60),
+        **({} if blindly == FALLBACKS[0] else {"fallback": blindly}),
     }
 
 

@@ -10,7 +10,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from nongso.gateway.irrigation import balance as plants
 from nongso.gateway.irrigation import zone as zones
-from nongso.gateway.irrigation.facts import Balance, Bed, Known, Limits, Ran, Zone
+from nongso.gateway.irrigation.facts import (
+    Balance,
+    Bed,
+    FarmClock,
+    Known,
+    Limits,
+    Ran,
+    Reason,
+    Zone,
+)
 from nongso.gateway.irrigation.planting import day_of, read_balance, store_on
 from nongso.wire import marks, reasons
 from nongso.wire.payload import Reading
@@ -75,13 +84,17 @@ NEEDED = int((ALLOWED + 0.1) * AREA / 80.0 * 60)
         (minimum(THIRSTY), seen(None), ("plants_used_at_least", NEEDED)),
         (minimum(ZONE), seen(None), ("soil_has_water", None)),
         (THIRSTY, replace(seen(), light=()), ("no_climate", None)),
+        (THIRSTY, replace(seen(None), doubts={"air_temperature": Reason("probe_frozen")}),
+         ("probe_frozen", None)),
+        (minimum(THIRSTY), replace(seen(None), doubts={"air_temperature": Reason("probe_frozen")}),
+         ("plants_used_at_least", NEEDED)),
         (THIRSTY, replace(seen(), tank=None), ("tank_unknown", None)),
         (THIRSTY, seen(has_bus=False), ("bus_silent", None)),
         (THIRSTY, seen(ran=(Ran(1799, 60),)), ("soaking", None)),
         (THIRSTY, seen(ran=(Ran(7000, 7150),)), ("daily_limit", None)),
         (THIRSTY, seen(ran=(Ran(7000, 7100),)), ("plants_used", 100)),
     ],
-)
+)  # fmt: skip
 def test_what_the_balance_decides(
     zone: Zone, known: Known, expected: tuple[str, int | None]
 ) -> None:
@@ -307,3 +320,15 @@ class Beds(RuleBasedStateMachine):
 
 Beds.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
 TestBeds = Beds.TestCase
+
+
+def test_on_a_farm_that_hurries_plants_drink_by_its_own_clock() -> None:
+    """Ten minutes at sixty times the speed are ten hours, in steps that readings can speak for."""
+    slow = fast = ZONE
+    clock = FarmClock(NOW, 60.0)
+    for n in range(1, 121):
+        slow = zones.look(slow, seen(now=NOW + n * 300.0)).zone
+        fast = zones.look(fast, replace(seen(now=NOW + n * 5.0), farm_clock=clock)).zone
+    assert slow.bed is not None
+    assert fast.bed == slow.bed
+    assert plants.told(fast, 60.0) == (plants.told(slow) or {}) | {"speed": 60.0}

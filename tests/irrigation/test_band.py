@@ -9,7 +9,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from nongso.gateway.irrigation import zone as zones
 from nongso.gateway.irrigation.band import Decision, decide
-from nongso.gateway.irrigation.facts import Band, Known, Limits, Ran, Schedule, Slot, Zone
+from nongso.gateway.irrigation.facts import (
+    Band,
+    FarmClock,
+    Known,
+    Limits,
+    Ran,
+    Reason,
+    Schedule,
+    Slot,
+    Zone,
+)
 from nongso.wire import marks, reasons
 from nongso.wire.payload import Reading
 
@@ -29,6 +39,37 @@ def seen(moisture: float | None, age: float = 60, mark: int = marks.SIMULATED, *
 def says(zone: Zone, known: Known) -> tuple[str, int | None, bool]:
     decision = decide(zone, known)
     return decision.reason.code, decision.run_seconds, decision.zone.is_wetting
+
+
+LEAST = replace(ZONE, band=replace(BAND, fallback="minimum"))
+FROZEN = {"soil_moisture": Reason("probe_frozen", {"node": "0200000000000001"})}
+
+
+@pytest.mark.parametrize(
+    ("zone", "known", "expected"),
+    [
+        (ZONE, replace(seen(None), moisture=(), doubts=FROZEN), ("probe_frozen", None, False)),
+        (LEAST, replace(seen(None), moisture=(), doubts=FROZEN), ("least_of_day", 120, False)),
+        (LEAST, replace(seen(None, 60, 0, Ran(90_000, 120)), doubts=FROZEN, moisture=()),
+         ("least_of_day", 120, False)),
+        (LEAST, replace(seen(None, 60, 0, Ran(80_000, 120)), doubts=FROZEN, moisture=()),
+         ("probe_frozen", None, False)),
+        (LEAST, seen(30.0, 1801), ("least_of_day", 120, False)),
+        (LEAST, seen(None), ("no_reading", None, False)),  # only just started
+        (LEAST, replace(seen(None), moisture=(), doubts=FROZEN, tank=None),
+         ("tank_unknown", None, False)),
+    ],
+)  # fmt: skip
+def test_without_a_probe_to_believe_the_farmers_choice_counts(
+    zone: Zone, known: Known, expected: tuple[str, int | None, bool]
+) -> None:
+    assert says(zone, known) == expected
+
+
+def test_on_a_farm_that_hurries_water_soaks_in_by_its_own_clock() -> None:
+    hurried = replace(seen(30.0, 1, 0, Ran(16, 120)), farm_clock=FarmClock(NOW - 60, 60.0))
+    assert says(ZONE, hurried) == ("soil_dry", 120, True)
+    assert says(ZONE, replace(hurried, ran=(Ran(14, 120),)))[0] == "soaking"
 
 
 @pytest.mark.parametrize(

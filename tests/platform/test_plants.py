@@ -199,12 +199,32 @@ def test_strangers_see_nothing(farm: Place) -> None:
     ("ph", "says"),
     [
         (5.1, "Đất chua, pH 5,1. Phần lớn cây hợp từ 5,5 đến 7,5."),
-        (6.4, "Độ chua hợp với phần lớn cây"),
+        (6.4, "Độ chua vừa, pH 6,4. Phần lớn cây hợp từ 5,5 đến 7,5."),
         (8.0, "Đất kiềm, pH 8,0."),
     ],
 )
 def test_acidity_is_held_against_what_most_crops_like(farm: Place, ph: float, says: str) -> None:
     assert says in soil(farm, ["soil_ph", int(time.time()) - 30, ph, 0])
+
+
+def test_acidity_is_held_against_what_the_chosen_crop_bears(farm: Place) -> None:
+    row = told()
+    row["balance"]["crop"] = "dua-luoi"
+    bring(farm, row)
+    page = soil(farm, ["soil_ph", int(time.time()) - 30, 5.8, 0])
+    assert "Đất chua, pH 5,8. Dưa lưới hợp từ 6,0 đến 7,5." in page
+
+
+def test_a_farm_that_hurries_says_how_long_its_days_are(farm: Place) -> None:
+    row = told()
+    bed = row["bed"]
+    bed |= {"speed": 60.0, "at": bed["at"] + 90 * 86400, "day": bed["day"] + 90}
+    bring(farm, row)
+    page = farm.client("farmer").get(PAGE).text
+    assert "chạy nhanh gấp 60 lần" in page
+    assert "chỉ dài 24 phút" in page.replace("\u00a0", " ")
+    assert "Ngày thứ 130 sau trồng." in page
+    assert "600\u00a0lít" in page
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,31 @@ def test_energy_of_a_cubic_metre_is_of_the_hours_in_which_both_meters_stood(farm
     assert "0,20 kWh" in shown, "0,4 kWh for the two cubic metres since it stands"
 
 
+def test_a_meter_that_has_not_seen_the_pump_yet_says_so_and_since_when_it_measures(
+    farm: Place,
+) -> None:
+    now = int(time.time()) // HOUR * HOUR
+    farm.bring(
+        farm.readings(BUS, ["energy_total", now - HOUR, 7.0, 0], ["energy_total", now, 7.0, 0]),
+        farm.readings(BUS, ["water_total", now - HOUR, 5.0, 0], ["water_total", now, 45.0, 0]),
+    )
+    shown = page(farm)
+    assert "kWh" not in shown
+    assert "chưa đo" in shown
+    assert "40 lít" in shown
+    assert "đo từ" in shown
+
+
+def test_zones_of_two_houses_are_told_apart(farm: Place) -> None:
+    found = configuration()
+    other = {"slug": "tan-binh-9", "name": "Nhà màng Tân Bình 9", "farm": "tan-binh", "area_m2": 9}
+    zone = found["greenhouses"][0]["zones"][0] | {"id": "tan-binh-9-k1"}
+    found["greenhouses"] = [*found["greenhouses"], other | {"zones": [zone]}]
+    farm.bring(farm.row("configuration", configuration=found | {"sources": ["suoi"]}))
+    tell(farm, zones=["tan-binh-1-k1", "tan-binh-9-k1"])
+    assert "(Nhà màng Tân Bình 1), Khu 1 (Nhà màng Tân Bình 9)" in page(farm)
+
+
 def test_a_farm_without_meters_says_so(farm: Place) -> None:
     assert "không có đồng hồ nước" in page(farm)
 

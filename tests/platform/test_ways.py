@@ -74,6 +74,18 @@ def test_limits_of_moisture_set_on_the_phone_reach_the_gateway(farm: Place) -> N
     }
 
 
+def test_what_to_do_without_a_probe_is_the_farmers_choice(farm: Place) -> None:
+    numbers = {"low": "35", "high": "50", "minutes": "4", "soak": "20"}
+    press(farm, mode="band", **numbers, blindly="minimum")
+    body = told(farm)
+    assert body["band"]["fallback"] == "minimum"
+    assert press(farm, mode="band", **numbers, blindly="everything").status_code == 400
+    row = {"id": ZONE, "mode": "band", "state": "idle", "at": int(time.time())}
+    farm.bring(farm.row("zone", zone=row | {"band": body["band"], "code": "soil_moist"}))
+    page = farm.client("farmer").get(f"{PAGE}?zone={ZONE}").text
+    assert page.count('value="minimum" selected') == 1
+
+
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [

@@ -58,6 +58,8 @@ WAITED = {
     "soil_has_water": ("litres", "allowed_litres"),
     "should_water": ("seconds", "litres", "allowed_litres"),
     "no_climate": ("metric",),
+    "probe_frozen": ("node", "metric", "value", "litres", "hours"),
+    "probe_drifting": ("node", "metric", "from_percent", "to_percent"),
 }
 
 # Why a run was started.
@@ -66,6 +68,7 @@ STARTED = {
     "by_hand": (),
     "soil_dry": ("moisture", "low"),
     "soil_filling": ("moisture", "high"),
+    "least_of_day": (),
     "slot_due": ("at",),
     "plants_used": ("litres", "allowed_litres"),
     "plants_used_at_least": ("litres", "allowed_litres"),
@@ -123,6 +126,8 @@ ALARMS = {
     "high_flow": ("zone", "flow", "usual"),
     "leak": ("flow",),
     "water_test_due": ("source",),
+    "probe_frozen": ("node", "metric", "value", "litres", "hours"),
+    "probe_drifting": ("node", "metric", "from_percent", "to_percent"),
     "bus_silent": ("device",),
     "node_silent": ("node", "since"),
     "message_conflict": ("node", "boot", "seq"),
