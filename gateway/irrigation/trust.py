@@ -21,8 +21,8 @@ that was none costs a farmer's belief: ``bench/doubts.py`` counts them over simu
 Flutter is taken off first: a mean that forgets within a quarter of an hour. Time is the farm's.
 
 Not handled: a slow drift between two waterings, a probe in a place that no water reaches (it is
-told as one that stands still, which it is), and water from a bucket, which looks like a drift until
-the soil has dried again. A person who sets the zone's mode lets the judging begin anew.
+told as one that stands still, which it is), and water from a bucket, which looks like a drift
+until the soil has dried again. A person who sets the zone's mode lets the judging begin anew.
 """
 
 from dataclasses import dataclass, replace

@@ -191,6 +191,9 @@ def test_every_code_has_a_vietnamese_and_an_english_sentence(place: Place) -> No
         "allowed_litres": 600,
         "metric": "light",
         "at": 1790000000,
+        "value": 45.2,
+        "from_percent": 45.0,
+        "to_percent": 56.0,
     }
     names = {"k2": "Khu 2"}
     tables = [
