@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
@@ -30,6 +31,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tests" / "traceability"))
 from cooperative import Farm, open_farm
 
 BASE = "http://127.0.0.1:8080"
+EMPTY = create_environ("/")
 GTIN = "09524000059109"  # 952: GS1's prefix for demonstrations
 ODD = [
     *"/?#%&=+.:@!$'()*,;<>{}|\\^`~_-[]\"",
@@ -134,7 +136,7 @@ def refused(address: str) -> bool:
 def ask(app: Flask, address: str, **headers: str) -> tuple[int, bytes]:
     """Status and body of a request for exactly this address; ``headers`` as WSGI has them."""
     path, _mark, query = address.partition("?")
-    environ = create_environ("/", query_string=query)
+    environ = {**EMPTY, "QUERY_STRING": query, "wsgi.input": BytesIO()}
     environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1")
     environ["REQUEST_URI"] = address
     environ.update(headers)

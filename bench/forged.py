@@ -15,6 +15,7 @@ was stopped goes on where it was.
 import argparse
 import json
 import random
+import re
 import sys
 import tempfile
 import time
@@ -29,7 +30,13 @@ from urllib.parse import quote
 from flask import Flask
 from sqlalchemy import select
 
-from nongso.platform.traceability.identifiers import ALPHABET, as_typed, new_lot_code, new_serial
+from nongso.platform.traceability.identifiers import (
+    ALPHABET,
+    SERIAL_LETTERS,
+    as_typed,
+    new_lot_code,
+    new_serial,
+)
 from nongso.platform.traceability.labelling import account as labelling_account
 from nongso.platform.traceability.labelling import issuing as labelling
 from nongso.platform.traceability.records import LabelCode
@@ -52,6 +59,7 @@ MISTAKEN = {
     "Q": "O",
     "V": "Y",
 }
+LIKE_A_SERIAL = re.compile(f"[{ALPHABET}]{{{SERIAL_LETTERS},}}")
 HOSTILE = [
     "' OR '1'='1",
     '" UNION SELECT serial FROM label_code --',
@@ -181,7 +189,8 @@ def judged(market: Market, address: str, label: tuple[str, str], gtin: str) -> t
         return status, "should be " + ("the pack's page" if is_issued else "refused")
     if MARK in text:
         return status, "tells of a person"
-    shown = text.upper()
+    # A serial can only stand where so many of its letters do.
+    shown = " ".join(LIKE_A_SERIAL.findall(text.upper()))
     if any(one in shown and one not in serial and one not in lot for one in market.serials):
         return status, "tells another label's number"
     return status, ""

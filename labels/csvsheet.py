@@ -17,11 +17,10 @@ from io import StringIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from nongso.labels import goods, outfile
+from nongso.labels import goods, logos, outfile
 from nongso.labels import layout as layouts
 from nongso.labels.errors import (
     BadGtin,
-    BadLogo,
     BadTable,
     BarsTooNarrow,
     LabelRefused,
@@ -32,8 +31,8 @@ from nongso.labels.errors import (
     TextNotEncodable,
     TextTooLong,
 )
+from nongso.labels.logos import Logo
 from nongso.labels.operations import Sheet, print_sheet
-from nongso.labels.raster import Picture, dithered
 from nongso.labels.sheet import Label
 
 MOST_BYTES = 64 << 20  # far above any sheet; /dev/zero has no end
@@ -196,14 +195,12 @@ def make(
     return Made(sheet, labels, tuple(row for row, _ in rows))
 
 
-def _logo(file: Path, layout: layouts.Layout) -> Picture:
+def _logo(file: Path, layout: layouts.Layout) -> Logo:
     if layout.logo is None:
         raise NoRoomForLogo(layout.name)
     with file.open("rb") as opened:
-        body = opened.read(MOST_BYTES + 1)
-    if len(body) > MOST_BYTES:
-        raise BadLogo(f"{file} is larger than {MOST_BYTES >> 20} MB")
-    return dithered(body, layout.logo, layout.dpi)
+        body = opened.read(logos.MOST_BYTES + 1)
+    return logos.read(body, layout.logo, layout.dpi)
 
 
 def make_sheet(csv_file: Path, out_file: Path, layout_name: str, start_cell: int = 1) -> Sheet:

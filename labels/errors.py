@@ -190,7 +190,14 @@ class BarsTooNarrow(LabelError):
 
 
 class BadLogo(LabelError):
-    """A picture that cannot be printed in a label."""
+    """A picture that cannot be printed in a label.
+
+    ``reason`` is a word for programs, ``what`` the part of a drawing that is in the way.
+    """
+
+    def __init__(self, said: str, reason: str = "unreadable", what: str = "") -> None:
+        super().__init__(said)
+        self.reason, self.what = reason, what
 
 
 class NoRoomForScratch(LabelError):

@@ -355,9 +355,12 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(f.name[:-5] for f in found if f.name.endswith(".toml")))
 
 
-def plain_sheets() -> tuple[str, ...]:
-    """Names of the sheets whose labels say nothing but a text and the address."""
-    return tuple(name for name in names() if find(name).kind == SHEET and find(name).is_plain)
+@cache
+def plain() -> tuple[str, ...]:
+    """Names of the layouts whose labels say nothing but a text and the address: sheets, rolls."""
+    sheets = [name for name in names() if find(name).kind == SHEET]
+    rolls = [name for name in names() if find(name).kind in ("gap", "mark")]
+    return tuple(name for name in (*sheets, *rolls) if find(name).is_plain)
 
 
 @cache

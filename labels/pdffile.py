@@ -36,7 +36,7 @@ class PdfFile:
         self._starts: dict[int, int] = {}
         self._free = _FIRST_FREE
         self._pages: list[int] = []
-        self._images: dict[tuple[int, int, bytes], int] = {}
+        self._images: dict[tuple[float, float, bytes], int] = {}
         self._hex: dict[str, dict[str, str]] = {}  # font -> letter -> its glyph as text shows it
         self._write(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
 
@@ -79,13 +79,22 @@ class PdfFile:
 
     def image(self, width: int, height: int, dots: bytes) -> str:
         """The name that a page calls a picture by; only its set bits are painted."""
-        picture = (width, height, dots)
+        return self._picture(
+            (width, height, dots),
+            f"/Subtype /Image /Width {width} /Height {height}"
+            " /ImageMask true /BitsPerComponent 1 /Decode [1 0] /Interpolate false",
+        )
+
+    def form(self, width: float, height: float, content: bytes) -> str:
+        """The name that a page calls a drawing by; nothing is painted outside of its size."""
+        return self._picture(
+            (width, height, content),
+            f"/Subtype /Form /BBox [0 0 {width:.4f} {height:.4f}] /Resources << >>",
+        )
+
+    def _picture(self, picture: tuple[float, float, bytes], entries: str) -> str:
         if picture not in self._images:
-            self._images[picture] = self._object(
-                f"/Type /XObject /Subtype /Image /Width {width} /Height {height}"
-                " /ImageMask true /BitsPerComponent 1 /Decode [1 0] /Interpolate false",
-                dots,
-            )
+            self._images[picture] = self._object(f"/Type /XObject {entries}", picture[2])
         return f"/P{list(self._images).index(picture)}"
 
     def page(self, content: bytes) -> None:

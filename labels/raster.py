@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageColor, ImageOps
 
 from nongso.labels import check
 from nongso.labels.errors import BadLogo
@@ -76,20 +76,49 @@ def dithered(picture: bytes, box: Box, dpi: int) -> Picture:
     Shades become patterns of dots (Floyd and Steinberg's way); black on white stays sharp.
     """
     most = int(box.width_mm / MM_PER_INCH * dpi), int(box.height_mm / MM_PER_INCH * dpi)
+    fitted = ImageOps.contain(_grey(picture, most), most)
+    dots = ImageOps.invert(fitted.convert("1").convert("L")).convert("1", dither=Image.Dither.NONE)
+    return Picture(dots.width, dots.height, dots.tobytes())
+
+
+def _grey(picture: bytes, most: tuple[int, int]) -> Image.Image:
+    """A picture upright on white paper, in full contrast; a JPEG about as large as ``most``."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # Pillow warns of pictures that are bombs
             with Image.open(BytesIO(picture), formats=("PNG", "JPEG")) as opened:
                 if opened.width * opened.height > _MOST_PIXELS:
-                    raise BadLogo("the picture is too large")
+                    raise BadLogo("the picture is too large", "large")
                 opened.draft("L", (most[0] * 2, most[1] * 2))
                 upright = ImageOps.exif_transpose(opened).convert("RGBA")
     except (Image.DecompressionBombError, Warning, OSError, ValueError, SyntaxError) as e:
-        raise BadLogo("the file is no picture (PNG or JPEG)") from e
+        raise BadLogo("the file is no picture (PNG or JPEG)", "unreadable") from e
     on_white = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
-    fitted = ImageOps.contain(ImageOps.autocontrast(on_white.convert("L")), most)
-    dots = ImageOps.invert(fitted.convert("1").convert("L")).convert("1", dither=Image.Dither.NONE)
-    return Picture(dots.width, dots.height, dots.tobytes())
+    return ImageOps.autocontrast(on_white.convert("L"))
+
+
+def bare(picture: bytes, longest: int) -> bytes:
+    """A picture as grey PNG of at most so many pixels a side, with nothing but its pixels.
+
+    Raises ``BadLogo``, also where nothing is to be seen.
+    """
+    grey = _grey(picture, (longest, longest))
+    if grey.getextrema() == (255, 255):
+        raise BadLogo("the picture is all white", "empty")
+    grey.thumbnail((longest, longest))
+    clean = Image.new("L", grey.size)
+    clean.paste(grey)
+    out = BytesIO()
+    clean.save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def shade(colour: str) -> int:
+    """How light a colour is, 0 to 255. Raises ``ValueError``, also where it is half there."""
+    red, green, blue, *more = ImageColor.getrgb(colour)
+    if more and more != [255]:
+        raise ValueError(colour)
+    return min(255, (299 * red + 587 * green + 114 * blue) // 1000)
 
 
 def from_png(png_file: bytes) -> Picture:

@@ -14,8 +14,9 @@ from io import BytesIO
 from itertools import tee
 from typing import BinaryIO
 
-from nongso.labels import bars, batch, font
+from nongso.labels import bars, batch, drawing, font
 from nongso.labels.bars import Bars
+from nongso.labels.drawing import Drawing
 from nongso.labels.errors import (
     LabelError,
     LabelRefused,
@@ -26,8 +27,8 @@ from nongso.labels.errors import (
 )
 from nongso.labels.fitting import PT_PER_MM, Fitted, fit
 from nongso.labels.layout import MM_PER_INCH, Block, Box, Layout
+from nongso.labels.logos import Logo
 from nongso.labels.pdffile import PdfFile
-from nongso.labels.raster import Picture
 from nongso.labels.symbol import Symbol
 
 DIGITS_PT = 7.0  # of the digits below a bar code
@@ -43,14 +44,14 @@ class Label:
 
     The block ``address``, where the layout has one, prints the address in letters unless
     ``texts`` says something else. Goods with a ``gtin`` also carry its bar code, and a ``logo``
-    stands in its place as dots. A ``scratch`` code is printed in its frame, on which somebody
+    stands in its place. A ``scratch`` code is printed in its frame, on which somebody
     sticks what can be scratched off.
     """
 
     url: str
     texts: Mapping[str, str] = field(default_factory=dict)
     gtin: str = ""
-    logo: Picture | None = None
+    logo: Logo | None = None
     scratch: str = ""
 
     @property
@@ -68,18 +69,18 @@ class Made:
     blocks: tuple[tuple[Block, Fitted], ...]
     bars: Bars | None = None
     bar_dots: int = 0
-    logo: Picture | None = None
+    logo: Logo | None = None
     scratch: Fitted | None = None
 
 
-def logo_box(logo: Picture, layout: Layout) -> Box:
-    """Where a picture comes to stand on a label: in the middle of its place, on whole dots."""
+def logo_box(logo: Logo, layout: Layout) -> Box:
+    """Where a picture comes to stand on a label: in the middle of its place, a dot a dot."""
     assert layout.logo is not None, "a label with a logo was made for a layout without"
     dot_mm, place = MM_PER_INCH / layout.dpi, layout.logo
-    scale = min(
-        1.0, place.width_mm / (logo.width * dot_mm), place.height_mm / (logo.height * dot_mm)
-    )
-    width_mm, height_mm = logo.width * dot_mm * scale, logo.height * dot_mm * scale
+    scale = min(place.width_mm / logo.width, place.height_mm / logo.height)
+    if not isinstance(logo, Drawing):
+        scale = min(dot_mm, scale)
+    width_mm, height_mm = logo.width * scale, logo.height * scale
     return Box(
         place.x_mm + (place.width_mm - width_mm) / 2,
         place.y_mm + (place.height_mm - height_mm) / 2,
@@ -242,17 +243,22 @@ class _Drawing:
         )
         return drawn.encode("ascii") + made.packed() + said.encode("ascii")
 
-    def _logo(self, logo: Picture) -> bytes:
+    def _logo(self, logo: Logo) -> bytes:
         """A picture seen from the upper left corner of its label, white behind it."""
         box, layout = logo_box(logo, self.layout), self.layout
         assert layout.logo is not None
-        name = self.file.image(logo.width, logo.height, logo.dots)
         x, y, width, height = (
             side * PT_PER_MM for side in (box.x_mm, box.y_mm, box.width_mm, box.height_mm)
         )
+        if isinstance(logo, Drawing):
+            name = self.file.form(logo.width, logo.height, drawing.pdf(logo).encode("ascii"))
+            across, up = width / logo.width, height / logo.height
+        else:
+            name = self.file.image(logo.width, logo.height, logo.dots)
+            across, up = width, height
         return (
             f"1 g {x:.4f} {-y - height:.4f} {width:.4f} {height:.4f} re f 0 g\n"
-            f"q {width:.4f} 0 0 {height:.4f} {x:.4f} {-y - height:.4f} cm {name} Do Q\n"
+            f"q {across:.6f} 0 0 {up:.6f} {x:.4f} {-y - height:.4f} cm {name} Do Q\n"
         ).encode("ascii")
 
     def _scratch(self, line: Fitted) -> str:

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from xml.sax.saxutils import escape
 
-from nongso.labels import font, outlines, raster
+from nongso.labels import drawing, font, outlines, raster
+from nongso.labels.drawing import Drawing
 from nongso.labels.fitting import PT_PER_MM, Fitted, Line
 from nongso.labels.layout import MM_PER_INCH, Block, Box, Layout
-from nongso.labels.raster import Picture
+from nongso.labels.logos import Logo
 from nongso.labels.sheet import (
     DASH_MM,
     DIGITS_LEADING,
@@ -126,13 +127,29 @@ def _scratch(line: Fitted | None, cell: Box, layout: Layout, letters: dict[str, 
     )
 
 
-def _logo(logo: Picture, name: str, dpi: int) -> str:
-    """A picture for all labels of a page, white where it is not black; its unit is a dot."""
+def _logo(logo: Logo, name: str, dpi: int) -> str:
+    """A picture for all labels of a page, whose unit is a dot or the drawing's own."""
+    if isinstance(logo, Drawing):
+        size = f"{logo.width:.4f} {logo.height:.4f}"
+        shapes = "".join(map(drawing.svg, logo.shapes))
+        return f'<symbol id="{name}" viewBox="0 0 {size}">{shapes}</symbol>'
     data = b64encode(raster.png(logo, dpi)).decode("ascii")
     return (
         f'<image id="{name}" width="{logo.width}" height="{logo.height}"'
         f' href="data:image/png;base64,{data}"/>'
     )
+
+
+def _logo_placed(logo: Logo, name: str, cell: Box, layout: Layout) -> str:
+    """A picture on its label, white behind it."""
+    box = logo_box(logo, layout)
+    x, y = cell.x_mm + box.x_mm, cell.y_mm + box.y_mm
+    place = f'x="{x:.4f}" y="{y:.4f}" width="{box.width_mm:.4f}" height="{box.height_mm:.4f}"'
+    paper = f'<rect {place} fill="#fff"/>'
+    if isinstance(logo, Drawing):
+        return f'{paper}<use href="#{name}" {place}/>'
+    scale = f"translate({x:.4f} {y:.4f}) scale({box.width_mm / logo.width:.6f})"
+    return f'{paper}<use href="#{name}" transform="{scale}"/>'
 
 
 def pages(labels: Sequence[Label], layout: Layout, start_cell: int = 1) -> Iterator[bytes]:
@@ -147,7 +164,7 @@ def pages(labels: Sequence[Label], layout: Layout, start_cell: int = 1) -> Itera
     for _, page in groupby(placed, key=lambda one: one[2][0]):
         out = ""
         letters: dict[str, str] = {}
-        logos: dict[Picture, str] = {}
+        logos: dict[Logo, str] = {}
         for label, made, (_, number) in page:
             cell = layout.cell(number)
             said = "\n".join([label.url, *label.texts.values()])
@@ -157,12 +174,8 @@ def pages(labels: Sequence[Label], layout: Layout, start_cell: int = 1) -> Itera
             out += _bars(made, cell, layout, letters)
             out += _scratch(made.scratch, cell, layout, letters)
             if made.logo is not None:
-                logos.setdefault(made.logo, f"p{len(logos)}")
-                box = logo_box(made.logo, layout)
-                scale = box.width_mm / made.logo.width
-                x, y = cell.x_mm + box.x_mm, cell.y_mm + box.y_mm
-                place = f"translate({x:.4f} {y:.4f}) scale({scale:.6f})"
-                out += f'<use href="#{logos[made.logo]}" transform="{place}"/>'
+                name = logos.setdefault(made.logo, f"p{len(logos)}")
+                out += _logo_placed(made.logo, name, cell, layout)
             out += "</g>\n"
         shapes = "".join(f'<path id="{n}" d="{d}"/>' for n, d in sorted(letters.items()))
         shapes += "".join(_logo(picture, name, layout.dpi) for picture, name in logos.items())

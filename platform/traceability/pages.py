@@ -6,6 +6,7 @@ from nongso.platform.traceability import lot_pages
 from nongso.platform.traceability.bridges import pages as bridges
 from nongso.platform.traceability.desk import READERS, blueprint
 from nongso.platform.traceability.labelling import layout_pages as labelling_layout_pages
+from nongso.platform.traceability.labelling import logo_pages as labelling_logo_pages
 from nongso.platform.traceability.labelling import mark_pages as labelling_mark_pages
 from nongso.platform.traceability.labelling import pages as labelling_pages
 from nongso.platform.traceability.labelling import roll_pages as labelling_roll_pages
@@ -32,6 +33,7 @@ __all__ = [
     "bridges",
     "certificates_pages",
     "labelling_layout_pages",
+    "labelling_logo_pages",
     "labelling_mark_pages",
     "labelling_pages",
     "labelling_roll_pages",

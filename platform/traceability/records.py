@@ -271,7 +271,7 @@ class Printed:
     base: Mapped[str]  # label_url as it was
     gtin: Mapped[str | None]
     texts: Mapped[dict[str, str]] = mapped_column(JSON)
-    logo: Mapped[bytes | None] = mapped_column(LargeBinary)  # as it is printed: dots, in a PNG
+    logo: Mapped[bytes | None] = mapped_column(LargeBinary)  # as it is printed: PNG or SVG
     mark: Mapped[str | None]  # a collective mark that stands on them
 
 

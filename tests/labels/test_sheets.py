@@ -51,8 +51,8 @@ def words(pdf: bytes) -> str:
 A4 = layout.find("a4-3x8")
 
 
-@pytest.mark.parametrize("name", layout.plain_sheets())
-def test_every_plain_sheet_prints_a_full_page_of_different_codes(name: str) -> None:
+@pytest.mark.parametrize("name", layout.plain())
+def test_every_plain_layout_prints_a_full_page_of_different_codes(name: str) -> None:
     place = layout.find(name)
     made = print_sheet(labels(place.cells), place)
     assert (made.pages, made.labels, made.next_cell) == (1, place.cells, 1)

@@ -287,6 +287,7 @@ BY_HAND = {
             ),
         ),
     ),
+    "records.remove_logo": ("clerk", "/records/logo/remove", ("id",)),
     "records.remove_layout": ("clerk", f"/records/layouts/{NOBODYS}/remove", ("id",)),
     "records.entitle": (
         "clerk",

@@ -87,6 +87,17 @@ def test_codes_stand_on_the_sheet_and_nowhere_else(farm: Farm, made: LabelIssue)
     assert not [code for code in said for part in kept if code in part]
 
 
+def test_codes_are_printed_on_a_roll_of_a_label_printer_too(farm: Farm) -> None:
+    wish = issuing.Wish(farm.packed(6).code, 4, "roll-70x50-scratch", codes=SCRATCH)
+    made = farm.do(issuing.issue, wish, TEXTS)
+    pdf, codes = give_out(farm, made)
+    assert printed(pdf) == [scratch.shown(code) for code in codes.values()]
+    with closing(pypdfium2.PdfDocument(pdf)) as document:
+        assert len(document) == 4, "a page for each label"
+    serial, code = next(iter(codes.items()))
+    assert check(farm, serial, code).kind == scratch.FIRST
+
+
 def test_a_sheet_is_given_out_once_and_anew_only_while_nobody_used_it(
     farm: Farm, made: LabelIssue
 ) -> None:

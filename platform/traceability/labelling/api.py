@@ -7,7 +7,7 @@ from flask import Blueprint, Response, jsonify, url_for
 from sqlalchemy import select
 
 from nongso.labels.errors import LabelError
-from nongso.platform.accounts import allow
+from nongso.platform.accounts import allow, somebody
 from nongso.platform.errors import Problem
 from nongso.platform.languages import _
 from nongso.platform.openapi import WholeNumber, operation
@@ -20,7 +20,7 @@ from nongso.platform.traceability.labelling import account as labelling_account
 from nongso.platform.traceability.labelling import issuing as labelling
 from nongso.platform.traceability.labelling import rolls as labelling_rolls
 from nongso.platform.traceability.labelling.account import Told
-from nongso.platform.traceability.labelling.desk import photo_of
+from nongso.platform.traceability.labelling.desk import picture_of
 from nongso.platform.traceability.labelling.layouts import DEFAULT_LAYOUT
 from nongso.platform.traceability.labelling.pages import DEEDS, file_answer, own_issue, pdf_answer
 from nongso.platform.traceability.labelling.roll_pages import own_roll
@@ -141,7 +141,7 @@ def issue_labels(code: str) -> tuple[Response, int]:
     id_ = str(asked.id or uuid.uuid4())
     try:
         with transaction() as session:
-            photo = photo_of(found.product)
+            photo = picture_of(found.cooperative, found.product)
             made = labelling.issue(desk(session), id_, wish, texts_of(found), photo)
         if made.codes != SCRATCH:
             labelling.file_of(records(), made, settings().files_folder)
@@ -240,7 +240,7 @@ def make_roll() -> tuple[Response, int]:
     try:
         with transaction() as session:
             id_ = str(asked.id or uuid.uuid4())
-            photo = photo_of(product)
+            photo = picture_of(somebody().cooperative, product)
             made = labelling_rolls.make_roll(desk(session), id_, wish, texts, photo)
         labelling_rolls.file_of_roll(records(), made, settings().files_folder)
     except Refused as e:

@@ -17,6 +17,7 @@ from nongso.platform.store import records
 from nongso.platform.traceability.desk import products, settings
 from nongso.platform.traceability.identifiers import ALPHABET, printed_address
 from nongso.platform.traceability.labelling import layouts as labelling_layouts
+from nongso.platform.traceability.labelling import logo as labelling_logo
 from nongso.platform.traceability.labelling import marks as labelling_marks
 from nongso.platform.traceability.labelling import sheets as labelling_sheets
 from nongso.platform.traceability.labelling.layouts import Offered
@@ -54,8 +55,14 @@ def read_mark(form: Form) -> str:
     return form.choice("mark", dict(mark_choices())) if form["mark"] else ""
 
 
-def photo_of(product: Product | None) -> bytes | None:
-    """The picture of a product; ``None`` where there is none or its file is gone."""
+def picture_of(cooperative: str | None, product: Product | None) -> bytes | None:
+    """What stands in the place for a picture: the cooperative's logo, else the product's picture.
+
+    ``None`` where there is neither, or the picture's file is gone.
+    """
+    logo = labelling_logo.of(records(), cooperative)
+    if logo is not None:
+        return logo
     if product is None or not product.photo:
         return None
     file = photos.path_of(photo_folder(), product.photo)
@@ -70,7 +77,7 @@ class Shown:
     layout: Layout
     cells: tuple[Box, ...]
     example_gtin: bool  # the bar code is an example
-    no_photo: bool  # there is a place for a picture, and the product has none
+    no_photo: bool  # there is a place for a picture, and nothing to put there
 
 
 def sample(layout: Layout, number: int = 180) -> tuple[Label, bool]:
@@ -81,7 +88,7 @@ def sample(layout: Layout, number: int = 180) -> tuple[Label, bool]:
     newest = scoped(select(Lot), Lot.cooperative).where(Lot.kind == PACKS).order_by(Lot.at.desc())
     lot = records().scalars(newest.limit(1)).first()
     product = lot.product if lot is not None else next(iter(products()), None)
-    logo = labelling_sheets.logo_of(layout, photo_of(product))
+    logo = labelling_sheets.logo_of(layout, picture_of(somebody().cooperative, product))
     if lot is not None:
         texts = texts_of(lot)
     elif product is not None:

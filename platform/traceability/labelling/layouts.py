@@ -39,7 +39,7 @@ def offered(session: Session, cooperative: str | None) -> list[Offered]:
     """Every layout to choose from, a cooperative's own first."""
     return [
         *(_own(one) for one in own(session, cooperative)),
-        *(Offered(name, layouts.find(name)) for name in layouts.plain_sheets()),
+        *(Offered(name, layouts.find(name)) for name in layouts.plain()),
     ]
 
 
@@ -54,8 +54,8 @@ def find(session: Session, cooperative: str | None, key: str) -> Offered:
     there = session.get(LabelLayout, key)
     if there is not None and there.cooperative == cooperative:
         return _own(there)
-    if key not in layouts.plain_sheets():
-        raise UnknownLayout(key, layouts.plain_sheets())
+    if key not in layouts.plain():
+        raise UnknownLayout(key, layouts.plain())
     return Offered(key, layouts.find(key))
 
 

@@ -30,7 +30,7 @@ from nongso.platform.traceability.labelling.account import MOST_NAMES, Told
 from nongso.platform.traceability.labelling.desk import (
     mark_choices,
     offered,
-    photo_of,
+    picture_of,
     read_mark,
     read_sheet,
 )
@@ -79,7 +79,8 @@ def print_labels(code: str) -> Answer:
     count = form.count("count", 1, 10**6, told=most)
     codes = form.choice("codes", labelling.CODES)
     wish = labelling.Wish(found.code, count, *read_sheet(form), codes, read_mark(form))
-    made = done(form, labelling.issue, wish, texts_of(found), photo_of(found.product))
+    picture = picture_of(found.cooperative, found.product)
+    made = done(form, labelling.issue, wish, texts_of(found), picture)
     if made is None:
         return _labels(form, found)
     return redirect(url_for("records.issue", key=made.id), 303)  # type: ignore[return-value]

@@ -1,5 +1,5 @@
 """The tables of labels beside those in ``records``: accounts, rolls printed without a lot,
-scratch codes, layouts of a cooperative's own, and who may print a collective mark.
+scratch codes, layouts and logo of a cooperative's own, and who may print a collective mark.
 
 The account follows from the stream (``labelling_book``). The database itself refuses one that
 does not add up: issued = applied + spoiled + returned + left, and none of them below zero.
@@ -8,7 +8,7 @@ A label of a roll is in ``roll_code`` from the day it was printed, and in ``labe
 it was bound to a lot.
 """
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from nongso.platform.store import Base
@@ -52,6 +52,20 @@ class LabelLayout(Base):
     cooperative: Mapped[str] = mapped_column(ForeignKey("cooperative.slug"))
     name: Mapped[str]
     file: Mapped[str]
+    at: Mapped[int]
+    actor: Mapped[str]
+
+
+class CooperativeLogo(Base):
+    """The picture that a cooperative's labels carry, as ``labels.logos.clean`` left it.
+
+    What was printed keeps its picture as it was then (``records.Printed``).
+    """
+
+    __tablename__ = "cooperative_logo"
+
+    cooperative: Mapped[str] = mapped_column(ForeignKey("cooperative.slug"), primary_key=True)
+    picture: Mapped[bytes] = mapped_column(LargeBinary)
     at: Mapped[int]
     actor: Mapped[str]
 

@@ -10,7 +10,7 @@ from flask import Response, abort, redirect, request, url_for
 from sqlalchemy import select
 
 from nongso.labels.errors import LabelError
-from nongso.platform.accounts import allow, scoped
+from nongso.platform.accounts import allow, scoped, somebody
 from nongso.platform.forms import Form
 from nongso.platform.languages import _
 from nongso.platform.store import records
@@ -28,7 +28,7 @@ from nongso.platform.traceability.labelling import rolls as labelling_rolls
 from nongso.platform.traceability.labelling.desk import (
     mark_choices,
     offered,
-    photo_of,
+    picture_of,
     read_mark,
     read_sheet,
 )
@@ -81,7 +81,8 @@ def make_roll() -> Answer:
     wish = RollWish(product, count, *read_sheet(form), read_mark(form))
     of = records().get(Product, product) if product else None
     texts = texts_of_roll(of) if of else {}
-    made = done(form, labelling_rolls.make_roll, wish, texts, photo_of(of))
+    picture = picture_of(somebody().cooperative, of)
+    made = done(form, labelling_rolls.make_roll, wish, texts, picture)
     if made is None:
         return _rolls(form)
     return redirect(url_for("records.roll", key=made.id), 303)  # type: ignore[return-value]

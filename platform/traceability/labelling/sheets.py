@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 from sqlalchemy.orm import Session
 
 from nongso.labels import layout as layouts
-from nongso.labels import raster
+from nongso.labels import logos
 from nongso.labels import sheet as sheets
 from nongso.labels.errors import LabelError, StartCellOutside, UnknownLayout
 from nongso.labels.layout import Layout
+from nongso.labels.logos import Logo
 from nongso.labels.operations import Sheet, print_sheet
-from nongso.labels.raster import Picture
 from nongso.labels.sheet import Label
 from nongso.platform.traceability.errors import AlreadyRecorded, LabelNotPrintable
 from nongso.platform.traceability.labelling import layouts as labelling_layouts
@@ -88,7 +88,7 @@ def tried(
         "base": desk.base,
         "gtin": gtin,
         "texts": dict(texts),
-        "logo": None if logo is None else raster.png(logo, chosen.layout.dpi),
+        "logo": None if logo is None else logos.kept(logo, chosen.layout.dpi),
         "mark": None if mark is None else mark.id,
     }
 
@@ -106,11 +106,11 @@ def layout_of(made: Printed) -> Layout:
     return layouts.find(made.layout)
 
 
-def logo_of(layout: Layout, photo: bytes | None) -> Picture | None:
-    """A product's picture as dots, where the layout has a place for it. Raises ``BadLogo``."""
-    if photo is None or layout.logo is None:
+def logo_of(layout: Layout, picture: bytes | None) -> Logo | None:
+    """A picture as it is printed, where the layout has a place for it. Raises ``BadLogo``."""
+    if picture is None or layout.logo is None:
         return None
-    return raster.dithered(photo, layout.logo, layout.dpi)
+    return logos.read(picture, layout.logo, layout.dpi)
 
 
 def label(
@@ -118,7 +118,7 @@ def label(
     address: str,
     texts: Mapping[str, str],
     gtin: str | None,
-    logo: Picture | None = None,
+    logo: Logo | None = None,
     scratch: str = "",
 ) -> Label:
     """One label; it carries the bar code of its GTIN where the layout has a place for it."""
@@ -138,7 +138,7 @@ def printed(
     ``LabelError`` when the sheet does not read back.
     """
     layout = layout_of(made)
-    logo = None if made.logo is None else raster.from_png(made.logo)
+    logo = None if made.logo is None else logos.again(made.logo)
     each = zip_longest(addresses, scratches, fillvalue="")
     labels = [
         label(layout, address, numbered(made.texts, number), made.gtin, logo, code)

@@ -237,7 +237,7 @@ def _of_link(link: Link) -> Response:
     told = told_of(code)
     if told is None or gtin not in told.gtins:
         return not_found(code or serial or "", serial if code else None, told)
-    return _answer(code, serial, gtin)
+    return _told(code, serial, told, gtin)
 
 
 @blueprint.after_request
@@ -248,12 +248,16 @@ def open_to_other_origins(answer: Response) -> Response:
     return answer
 
 
-def _answer(code: str, serial: str | None, gtin: str | None = None) -> Response:
+def _answer(code: str, serial: str | None) -> Response:
     told = told_of(code)
     if told is None and serial is None:  # a serial alone names its lot: no two are the same
         alone = records().get(LabelCode, ids.as_typed(code))
         if alone is not None:
             told, serial = told_of(alone.lot), alone.serial
+    return _told(code, serial, told)
+
+
+def _told(code: str, serial: str | None, told: Told | None, gtin: str | None = None) -> Response:
     label = None if serial is None else find_label(told, serial)
     if told is None or (serial is not None and label is None):
         return not_found(code, serial, told)
