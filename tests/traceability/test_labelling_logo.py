@@ -51,6 +51,8 @@ def test_the_logo_stands_on_labels_beside_the_code_and_in_it(site: Site, farm: F
     assert bring(site, LEAF).status_code == 303
     shown = site.clerk.get("/records/logo").text
     assert (shown.count("<symbol "), "desk" in shown) == (2, False)
+    names = re.findall(r' id="([^"]+)"', shown)
+    assert len(names) == len(set(names)), "two drawings on a page share no name"
     for name in ("a4-2x7-logo", "a4-2x7-logo-in"):
         _address, pdf = sheet_of(site, lot, layout=name, count="14", codes="unit")
         assert pdf.count(b"/Subtype /Form") == 1, "lines and surfaces, no dots"

@@ -103,8 +103,11 @@ def sample(layout: Layout, number: int = 180) -> tuple[Label, bool]:
     return made, gtin is None and shown is not None
 
 
-def shown(layout: Layout) -> Shown:
-    """Draw a layout. Raises ``LabelError`` where no label comes out on it."""
+def shown(layout: Layout, among: str = "") -> Shown:
+    """Draw a layout. Raises ``LabelError`` where no label comes out on it.
+
+    ``among`` others on the same page it needs a word of its own, before the names of its parts.
+    """
     label, example = sample(layout)
     sheets.make([label], layout)
     first = layout.first
@@ -118,6 +121,8 @@ def shown(layout: Layout) -> Shown:
         first=Box(0, 0, first.width_mm, first.height_mm),
     )
     drawn = next(svg.pages([label], alone)).decode()
+    for name in ('id="', 'href="#'):
+        drawn = drawn.replace(name, name + among)
     cells = tuple(layout.cell(number) for number in range(1, layout.cells + 1))
     no_photo = layout.logo is not None and label.logo is None
     return Shown(Markup(drawn), layout, cells, example, no_photo)

@@ -93,7 +93,7 @@ def _labels() -> list[Shown]:
     found = []
     for name in SHOWN_ON:
         try:
-            found.append(shown(layouts.find(name)))
+            found.append(shown(layouts.find(name), among=f"{name}-"))
         except LabelError:
             continue
     return found
