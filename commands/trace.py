@@ -135,13 +135,19 @@ def _check(args: argparse.Namespace) -> int:
     from nongso.platform import migrations, settings
     from nongso.platform.traceability import recounting
     from nongso.platform.traceability.proof import checking, keeping
+    from nongso.platform.traceability.proof.custody import Custody, CustodyError
 
-    with migrations.current(settings.load(args.settings)) as records, records.session() as session:
+    loaded = settings.load(args.settings)
+    try:
+        last = Custody(loaded.folder).last()
+    except CustodyError:
+        last = None  # another user's, as it should be
+    with migrations.current(loaded) as records, records.session() as session:
         found = accounts = 0
-        for line in checking.check(session):
-            print(line)
+        for one in checking.check(session, last):
+            print(one)
             found += 1
-            accounts += recounting.is_of_an_account(line)
+            accounts += recounting.is_of_an_account(str(one))
         size = keeping.size_of(session)
     if found:
         print(f"{found} things do not belong together in a log of {size} entries.")
@@ -150,7 +156,20 @@ def _check(args: argparse.Namespace) -> int:
             print("  nongso trace recount --why '…' --settings platform.json")
         return 1
     print(f"All {size} entries match their events, their hashes and every signed checkpoint;")
-    print("the tables of lots are what the events make of them.")
+    print("the tables of lots, labels, subjects and EPCIS are what the events make of them.")
+    return 0
+
+
+def _reindex(args: argparse.Namespace) -> int:
+    from nongso.platform import migrations, settings
+    from nongso.platform.traceability.epcis import indexing
+
+    with (
+        migrations.current(settings.load(args.settings)) as records,
+        records.transaction() as session,
+    ):
+        count = indexing.remake(session)
+    print(f"The index of EPCIS was read anew from {count} events.")
     return 0
 
 
@@ -220,6 +239,13 @@ def add(rooms: "argparse._SubParsersAction[Parser]", settings: Parser) -> None:
     kinds.add(trace, "signer", _signer, "sign the log; nongso platform run starts it", settings)
     kinds.add(trace, "key", _show_key, "print the log's public key", settings)
     kinds.add(trace, "check", _check, "check the whole log against all events", settings)
+    kinds.add(
+        trace,
+        "reindex",
+        _reindex,
+        "read the index of EPCIS anew; nobody records meanwhile",
+        settings,
+    )
     recount = kinds.add(
         trace, "recount", _recount, "put right the accounts of packs that check names", settings
     )

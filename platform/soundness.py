@@ -10,6 +10,7 @@ SQLite keeps no checksums.
 import logging
 import sqlite3
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -21,6 +22,7 @@ JOURNALS = ("-journal", "-wal")
 _OTHER_KINDS = {
     "text": "typeof({0}) NOT IN ('text', 'null')",
     "whole": "typeof({0}) NOT IN ('integer', 'null')",
+    "blob": "typeof({0}) NOT IN ('blob', 'null')",
     "number": "typeof({0}) NOT IN ('integer', 'real', 'null')",
     "json": "CASE typeof({0}) WHEN 'null' THEN 0 WHEN 'text' THEN NOT json_valid({0}) ELSE 1 END",
 }
@@ -68,6 +70,25 @@ def _checked(connection: sqlite3.Connection, file: Path) -> str:
 
 
 def _values_of_other_kinds(connection: sqlite3.Connection) -> str:
+    for table, wrong in _questions(connection):
+        found = connection.execute(f'SELECT count(*) FROM "{table}" WHERE {wrong}').fetchone()[0]
+        if found:
+            return f"{found} rows of {table} hold values of another kind"
+    return ""
+
+
+def rows_of_other_kinds(connection: sqlite3.Connection, most: int) -> Iterator[tuple[str, str]]:
+    """Yield table and key of rows that hold values of another kind, ``most`` of each table."""
+    for table, wrong in _questions(connection):
+        about = connection.execute("SELECT name, pk FROM pragma_table_info(?)", (table,))
+        key = [f'"{name}"' for name, _pk in sorted((r for r in about if r[1]), key=lambda r: r[1])]
+        wanted = f'SELECT {", ".join(key or ["rowid"])} FROM "{table}" WHERE {wrong} LIMIT ?'
+        for row in connection.execute(wanted, (most,)):
+            yield table, "/".join(map(str, row))
+
+
+def _questions(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+    """Each table with the condition under which a row of it is none of ours."""
     tables = connection.execute(
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
     ).fetchall()
@@ -78,18 +99,18 @@ def _values_of_other_kinds(connection: sqlite3.Connection) -> str:
             for name, declared in columns
             if (kind := _kind(declared)) is not None
         ]
-        if not wrong:
-            continue
-        found = connection.execute(
-            f'SELECT count(*) FROM "{table}" WHERE ' + " OR ".join(wrong)
-        ).fetchone()[0]
-        if found:
-            return f"{found} rows of {table} hold values of another kind"
-    return ""
+        if wrong:
+            yield table, " OR ".join(wrong)
 
 
 def _kind(declared: str) -> str | None:
     name = declared.upper().split("(")[0]
     kinds = {"VARCHAR": "text", "TEXT": "text", "FLOAT": "number", "REAL": "number"}
-    kinds |= {"INTEGER": "whole", "BIGINT": "whole", "BOOLEAN": "whole", "JSON": "json"}
+    kinds |= {
+        "INTEGER": "whole",
+        "BIGINT": "whole",
+        "BOOLEAN": "whole",
+        "JSON": "json",
+        "BLOB": "blob",
+    }
     return kinds.get(name)

@@ -20,6 +20,7 @@ from nongso.platform.languages import ZONE, day_of
 
 LINE = "diary"
 CORRECTION = "diary_correction"
+BOOK = "book"  # in an event of a diary: what it is about, so that the log seals that too
 NOON = datetime.time(12)
 
 KINDS = (
@@ -119,6 +120,15 @@ def subject_of(book: str) -> str:
     return book if ":" in book else f"greenhouse:{book}"
 
 
+def naming_book(session: Session, id_: str, book: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Let an event of a diary say which one it is of.
+
+    Not one that is there without: sent again by a phone it is the same event still.
+    """
+    there = session.scalar(select(Event.body).where(Event.id == id_))
+    return {**body, BOOK: subject_of(book)} if there is None or BOOK in there else body
+
+
 def write(
     session: Session,
     id_: str,
@@ -167,7 +177,7 @@ def _append(
         at=_moment(day, int(time.time()) if now is None else now),
         actor=actor,
         cooperative=cooperative,
-        body=body,
+        body=naming_book(session, id_, book, body),
         subjects=[subject_of(book)],
         told_at=False,
     )

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform import events
-from nongso.platform.diary.entries import Entry, planting, subject_of
+from nongso.platform.diary.entries import BOOK, Entry, naming_book, planting, subject_of
 from nongso.platform.diary.watering import Watered
 from nongso.platform.events import Event, EventSubject
 
@@ -124,7 +124,7 @@ def state_before(
         at=at,
         actor=actor,
         cooperative=cooperative,
-        body=before.body(),
+        body=naming_book(session, id_, book, before.body()),
         subjects=[subject_of(book)],
         told_at=False,
     )
@@ -140,4 +140,6 @@ def before_of(session: Session, book: str) -> Before | None:
         .limit(1)
     )
     body = session.scalar(wanted)
-    return None if body is None else Before(**body)
+    if body is None:
+        return None
+    return Before(**{name: value for name, value in body.items() if name != BOOK})

@@ -18,6 +18,7 @@ LABELLING = "urn:nongso:bizStep:labelling"
 LABELS_SPOILED = "urn:nongso:bizStep:labels-spoiled"
 LABELS_APPLIED = "urn:nongso:bizStep:labels-applied"
 LABELS_ROLLED = "urn:nongso:bizStep:labels-rolled"
+LABELS_SCRATCHED = "urn:nongso:bizStep:labels-scratch-codes"
 LABELS_RETURNED = "urn:nongso:bizStep:labels-returned"
 CONTEXT = [
     "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld",

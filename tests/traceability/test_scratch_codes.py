@@ -39,11 +39,11 @@ def give_out(
     """Give a sheet out; returns it with its codes by serial."""
     key = scratch.key_of(farm.settings.secret)
     with farm.records.session() as session:
-        scratch.refuse_sheet(session, made, anew)
+        scratch.refuse_sheet(session, made, int(anew))
         pdf, codes = scratch.draw(session, made)
     with farm.records.transaction() as session:
         desk = Desk(session, made.cooperative, "clerk", farm.settings.label_url, now)
-        scratch.keep(desk, made, codes, key, anew)
+        scratch.keep(desk, made, codes, key, int(anew))
     return pdf, codes
 
 
@@ -317,6 +317,38 @@ def test_the_clerk_is_given_the_sheet_once(site: Site, farm: Farm) -> None:
     assert audit.count(f"Tải tờ tem có mã cào của lô {lot}, tem số 1 đến 3.") == 2
     answer = site.send(f"/records/lots/{lot}/labels", count="3", codes="scratch")
     assert (answer.status_code, "không có ô mã cào" in answer.text) == (422, True)
+
+
+def test_of_two_clerks_who_replace_the_same_sheet_one_wins(farm: Farm, made: LabelIssue) -> None:
+    give_out(farm, made)
+    key = scratch.key_of(farm.settings.secret)
+    drawn = []
+    for _clerk in range(2):  # both have read the page, and both sheets are drawn
+        with farm.records.session() as session:
+            scratch.refuse_sheet(session, made, 1)
+            drawn.append(scratch.draw(session, made)[1])
+    for codes, wins in zip(drawn, (True, False), strict=True):
+        with farm.records.transaction() as session:
+            desk = Desk(session, made.cooperative, "clerk", farm.settings.label_url, NOW)
+            if wins:
+                scratch.keep(desk, made, codes, key, 1)
+                continue
+            with pytest.raises(SheetGiven) as refused:
+                scratch.keep(desk, made, codes, key, 1)
+    assert refused.value.was_faster
+    serial = next(iter(drawn[0]))
+    assert check(farm, serial, drawn[0][serial]).kind == scratch.FIRST, "its sheet counts"
+    assert check(farm, serial, drawn[1][serial]).kind == scratch.WRONG
+
+
+def test_the_slower_clerk_reads_that_somebody_was_faster(site: Site, farm: Farm) -> None:
+    issued = f"/records/labels/{issue(farm, farm.packed(6).code, 3).id}"
+    first = site.fields(issued)
+    site.clerk.post(issued + "/sheet", data=first)
+    assert 'name="anew" value="1"' in site.clerk.get(issued).text
+    assert site.clerk.post(issued + "/sheet", data={**first, "anew": "1"}).status_code == 200
+    slower = site.clerk.post(issued + "/sheet", data={**first, "anew": "1"})
+    assert (slower.status_code, "Đã có người tải tờ mới" in slower.text) == (409, True)
 
 
 def test_a_program_asks_for_the_sheet(site: Site, farm: Farm) -> None:

@@ -5,6 +5,7 @@ import datetime
 import io
 import tracemalloc
 import zipfile
+from collections.abc import Callable
 
 import openpyxl
 import pytest
@@ -120,6 +121,25 @@ def laughs(data: bytes) -> bytes:
     return head + data.partition(b"?>")[2]
 
 
+def called(data: bytes, name: str, change: Callable[[bytes], bytes]) -> bytes:
+    """The first sheet under a name of one's own: the bundle says which part is a sheet."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w") as new:
+        for part in old.namelist():
+            told = old.read(part)
+            if part == "xl/worksheets/sheet1.xml":
+                new.writestr(name, change(told))
+                continue
+            for old_name in ("worksheets/sheet1.xml", "xl/worksheets/sheet1.xml"):
+                told = told.replace(b"/xl/" + old_name.encode(), b"/" + name.encode())
+            new.writestr(part, told)
+    return out.getvalue()
+
+
+def utf_7(xml: bytes) -> bytes:
+    return b'<?xml version="1.0" encoding="UTF-7"?>' + xml.partition(b"?>")[2]
+
+
 GOOD = xlsx([["Mã", "Tên"], ["H01", "Hộ 01"]])
 SHEET = "xl/worksheets/sheet1.xml"
 
@@ -132,6 +152,10 @@ SHEET = "xl/worksheets/sheet1.xml"
         (repacked(GOOD, "xl/workbook.xml", laughs), "bomb"),
         (repacked(GOOD, SHEET, lambda _: b"<a/>" * 1_000_000), "bomb"),
         (repacked(GOOD, SHEET, lambda xml: xml.decode().encode("utf-16")), "damaged"),
+        (called(GOOD, "xl/worksheets/sheet1.png", laughs), "bomb"),
+        (called(GOOD, "xl/sheet", lambda xml: b" \n" + laughs(xml)), "bomb"),
+        (called(GOOD, "xl/sheet.bin", lambda xml: xml.decode().encode("utf-16-le")), "damaged"),
+        (repacked(GOOD, SHEET, utf_7), "damaged"),
         (repacked(GOOD, SHEET, lambda xml: xml[:-30]), "damaged"),
         (GOOD[:-100], "damaged"),
         (b"PK\x03\x04 and nothing", "damaged"),
@@ -146,6 +170,10 @@ SHEET = "xl/worksheets/sheet1.xml"
         "laughs2",
         "marks",
         "utf16",
+        "laughs as a picture",
+        "laughs without a name",
+        "utf16 as a program",
+        "utf7",
         "cut",
         "torn",
         "pk",

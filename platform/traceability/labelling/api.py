@@ -19,6 +19,7 @@ from nongso.platform.traceability.errors import Refused
 from nongso.platform.traceability.labelling import account as labelling_account
 from nongso.platform.traceability.labelling import issuing as labelling
 from nongso.platform.traceability.labelling import rolls as labelling_rolls
+from nongso.platform.traceability.labelling import scratch
 from nongso.platform.traceability.labelling.account import Told
 from nongso.platform.traceability.labelling.desk import picture_of
 from nongso.platform.traceability.labelling.layouts import DEFAULT_LAYOUT
@@ -322,7 +323,7 @@ def scratch_sheet(key: str) -> Response:
     """Give out a sheet with scratch codes, once; ``anew`` draws other codes in their place."""
     made, asked = own_issue(key), body_of(Sheet)
     try:
-        return sheet_answer(made, asked.anew)
+        return sheet_answer(made, scratch.sheets_given(records(), made) if asked.anew else 0)
     except LabelError as e:
         raise Problem(500, "sheet_not_readable", str(e)) from e
     except Refused as e:

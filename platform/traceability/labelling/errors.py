@@ -205,9 +205,10 @@ class SheetGiven(Told):
     code = "sheet_given"
     field = ""
 
-    def __init__(self, at: int, is_used: bool) -> None:
+    def __init__(self, at: int, is_used: bool, sheet: int = 1, replaces: int = 0) -> None:
         super().__init__("the sheet was given out" + (" and is in use" if is_used else ""))
-        self.at, self.is_used = at, is_used
+        self.at, self.is_used, self.sheet = at, is_used, sheet
+        self.was_faster = 0 < replaces < sheet
 
     def sentence(self) -> str:
         """Say when, and what can be done."""
@@ -216,6 +217,13 @@ class SheetGiven(Told):
             return _(
                 "Tờ in này đã tải lúc %(clock)s ngày %(day)s, và đã có tem dán lên gói hoặc đã "
                 "cào. Tem nào hỏng, xin ghi tem hỏng rồi in lại: tem mới có mã cào mới.",
+                clock=hour,
+                day=day,
+            )
+        if self.was_faster:
+            return _(
+                "Đã có người tải tờ mới lúc %(clock)s ngày %(day)s, nên lần bấm này không ra tờ "
+                "nào. Chỉ tờ tải lúc ấy có mã cào đúng: xin in tờ đó, bỏ các tờ trước.",
                 clock=hour,
                 day=day,
             )

@@ -209,7 +209,7 @@ def issue_page(made: LabelIssue, error: LabelError | Refused | None = None) -> A
     given: SheetGiven | None = None
     if made.codes == SCRATCH:
         try:
-            scratch_codes.refuse_sheet(records(), made, anew=False)
+            scratch_codes.refuse_sheet(records(), made)
         except SheetGiven as e:
             given = e
     trouble = "" if error is None or isinstance(error, SheetGiven) else _trouble(made, error)
@@ -220,11 +220,15 @@ def issue_page(made: LabelIssue, error: LabelError | Refused | None = None) -> A
         trouble=trouble,
         is_scratch=made.codes == SCRATCH,
         given=given,
-        given_words="" if given is None else sentences.refusal(given),
+        given_words=_words_of(error if isinstance(error, SheetGiven) else given),
     )
     if isinstance(error, SheetGiven):
         return str(text), 409
     return text
+
+
+def _words_of(given: SheetGiven | None) -> str:
+    return "" if given is None else sentences.refusal(given)
 
 
 def _trouble(made: LabelIssue, error: LabelError | Refused) -> str:

@@ -12,26 +12,32 @@ then waits that double up to four hours, from however many addresses (``guesses`
 tries in any 24 hours at most. What is not of eight such letters is a slip of the finger, and no
 try.
 
+Each giving out is an event (``GIVEN``) with the digest of what is kept, so that a hash exchanged
+afterwards is found (``held``); of several requests to replace the same sheet one wins.
+
 That a code is right says that somebody has read it, not that the pack is genuine: so what is told
 is when it was checked for the first time.
 """
 
+import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from nongso.platform import audit, guesses
+from nongso.platform.traceability import lots, shaping
 from nongso.platform.traceability.identifiers import ALPHABET, as_typed, is_shaped
 from nongso.platform.traceability.labelling import issuing, sheets
 from nongso.platform.traceability.labelling.errors import NotScratched, SheetGiven
 from nongso.platform.traceability.labelling.records import ScratchCode
-from nongso.platform.traceability.making.operations import Desk
+from nongso.platform.traceability.making.operations import Desk, known_lot
 from nongso.platform.traceability.records import SCRATCH, LabelCode, LabelIssue
 
+GIVEN = "labels.scratched"
 LETTERS = 8  # 8 * log2(31) = 39.6 bits
 MOST_A_DAY = 22  # wrong tries at one label, however they are spread: a test counts them
 AGAIN_SECONDS = 600  # whoever asks again so soon has reloaded the page
@@ -88,10 +94,22 @@ def given_at(session: Session, issue_id: str) -> int | None:
     )
 
 
-def refuse_sheet(session: Session, made: LabelIssue, anew: bool) -> None:
+def sheets_given(session: Session, made: LabelIssue) -> int:
+    """How many sheets of an issue were given out; the last one alone is worth something.
+
+    One from before giving out was an event counts as the first.
+    """
+    told = lots.about(session, made.lot, (GIVEN,))
+    newest = max(
+        (e.body["nongso:sheet"] for e in told if e.body["nongso:issue"] == made.id), default=0
+    )
+    return newest or int(given_at(session, made.id) is not None)
+
+
+def refuse_sheet(session: Session, made: LabelIssue, replaces: int = 0) -> None:
     """Raise ``NotScratched``, or ``SheetGiven`` unless the sheet may be given out.
 
-    ``anew``: in place of one that was given out, whose labels nobody has used.
+    ``replaces``: in place of the so-many-th, whose labels nobody has used, and of no later one.
     """
     if made.codes != SCRATCH:
         raise NotScratched
@@ -106,8 +124,9 @@ def refuse_sheet(session: Session, made: LabelIssue, anew: bool) -> None:
         .where(LabelCode.applied_at.is_not(None) | ScratchCode.first_at.is_not(None))
     )
     is_used = bool(session.scalar(used))
-    if is_used or not anew:
-        raise SheetGiven(at, is_used)
+    sheet = sheets_given(session, made)
+    if is_used or replaces != sheet:
+        raise SheetGiven(at, is_used, sheet, replaces)
 
 
 def draw(session: Session, made: LabelIssue) -> tuple[bytes, dict[str, str]]:
@@ -126,13 +145,16 @@ def draw(session: Session, made: LabelIssue) -> tuple[bytes, dict[str, str]]:
     return sheet.pdf, codes
 
 
-def keep(desk: Desk, made: LabelIssue, codes: Mapping[str, str], key: Key, anew: bool) -> None:
+def keep(
+    desk: Desk, made: LabelIssue, codes: Mapping[str, str], key: Key, replaces: int = 0
+) -> None:
     """Keep the hashes of a sheet that is given out now, in the caller's transaction.
 
     Earlier ones of the issue are worth nothing then. Raises as ``refuse_sheet``.
     """
     session = desk.session
-    refuse_sheet(session, made, anew)
+    refuse_sheet(session, made, replaces)
+    sheet = sheets_given(session, made) + 1
     of_issue = select(LabelCode.serial).where(LabelCode.issue_id == made.id)
     session.execute(delete(ScratchCode).where(ScratchCode.serial.in_(of_issue)))
     rows = [
@@ -146,6 +168,15 @@ def keep(desk: Desk, made: LabelIssue, codes: Mapping[str, str], key: Key, anew:
         for serial, code in codes.items()
     ]
     session.execute(insert(ScratchCode), rows)
+    more = {
+        "nongso:first": made.first,
+        "nongso:last": made.last,
+        "nongso:issue": made.id,
+        "nongso:sheet": sheet,
+        "nongso:scratchSha256": sealed(ScratchCode(**row) for row in rows),
+    }
+    lot, id_ = known_lot(desk, made.lot), f"{made.id}/{sheet}"
+    issuing.note(desk, lot, shaping.LABELS_SCRATCHED, GIVEN, id_, made.count, more)
     audit.note(
         session,
         "scratch_sheet",
@@ -156,6 +187,12 @@ def keep(desk: Desk, made: LabelIssue, codes: Mapping[str, str], key: Key, anew:
         first=made.first,
         last=made.last,
     )
+
+
+def sealed(codes: Iterable[ScratchCode]) -> str:
+    """The digest of what is kept of a sheet, in the order of its labels."""
+    lines = "\n".join(f"{one.serial} {one.key} {one.digest}" for one in codes)
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def check(

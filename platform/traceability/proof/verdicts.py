@@ -121,6 +121,7 @@ _TYPES = {
     "labels.spoiled": ("labels reported spoiled", "báo tem hỏng"),
     "labels.applied": ("labels put on packs", "dán tem lên gói"),
     "labels.rolled": ("labels printed before there was a lot", "in sẵn tem chưa có lô"),
+    "labels.scratched": ("sheet with scratch codes given out", "giao tờ tem có mã cào"),
     "labels.returned": ("unused labels returned", "trả lại tem không dùng"),
 }
 

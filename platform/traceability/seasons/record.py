@@ -390,7 +390,7 @@ def _tests(session: Session, harvests: Sequence[Lot]) -> Table:
         head=(
             _("Ngày"),
             _("Mã lô"),
-            _("Phòng xét nghiệm"),
+            _("Phòng kiểm nghiệm"),
             _("Số phiếu"),
             _("Tìm gì"),
             _("Kết quả"),

@@ -26,6 +26,7 @@ from nongso.platform.traceability.registry.records import Certificate
 from nongso.platform.traceability.seasons import field_events
 from nongso.platform.traceability.seasons.withholding import Binding, withholding
 from nongso.platform.traceability.shopper import way
+from nongso.platform.traceability.shopper.parts import parts_of
 from nongso.platform.traceability.shopper.way import Step
 from nongso.platform.traceability.tracing.trace import trace
 
@@ -135,13 +136,14 @@ def tell(session: Session, lot: Lot) -> Story | None:
     born = {event.number: event for event in events}
     grown = tuple(_grown(behind, plantings, born))
     standing = _until(field, last)
+    parts = parts_of(lot, behind, tree.flows)
     return Story(
         lot=lot,
         product=lot.product,
         producer=producer_on(session, lot.product.producer, day_of(lot.at)),
         packed_on=day_of(lot.at),
         best_before=datetime.date.fromisoformat(lot.best_before),
-        steps=tuple(_sealed(way.steps(behind, events, standing), grown, standing)),
+        steps=tuple(_sealed(way.steps(behind, events, standing, parts), grown, standing)),
         grown=grown,
         lain=tuple(
             Lain(one["nongso:kind"], one[places.RECORD]["name"], one[places.RECORD])

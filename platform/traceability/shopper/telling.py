@@ -62,32 +62,42 @@ def title(step: Step, lot: Lot) -> str:
         case "sprayed":
             return _("Phun %(name)s", name=step.name)
         case "harvested":
-            return _("Thu hoạch %(mass)s", mass=mass(step.grams or 0))
+            return _("Thu hoạch %(mass)s", mass=_weight(step))
         case "regrouped":
             return _("Chia, gộp lô %(times)s lần", times=number(step.lots))
         case "taken_over":
             return _(
                 "Hợp tác xã mua của hộ %(mass)s %(kind)s",
-                mass=mass(step.grams or 0),
+                mass=_weight(step),
                 kind=kind(step.kind),
             )
         case "kept_fee":
             return _(
                 "Hợp tác xã giữ %(mass)s %(kind)s làm tiền công",
-                mass=mass(step.grams or 0),
+                mass=_weight(step),
                 kind=kind(step.kind),
             )
         case "tested" if step.passed:
-            return _("Xét nghiệm %(what)s: đạt", what=step.name)
+            return _("Kiểm nghiệm %(what)s: đạt", what=step.name)
         case "tested":
-            return _("Xét nghiệm %(what)s: không đạt", what=step.name)
+            return _("Kiểm nghiệm %(what)s: không đạt", what=step.name)
         case "packed":
             return _("Đóng %(packs)s gói", packs=number(lot.packs))
     return _of_goods(step)
 
 
+def _weight(step: Step) -> str:
+    """How much of it went into this lot: weighed, or about so much by what flowed further."""
+    if step.grams is None:
+        return _("một phần")
+    if not step.is_part:
+        return mass(step.grams)
+    rough = 1000 if step.grams >= 10_000 else 100 if step.grams >= 1000 else 1
+    return _("khoảng %(mass)s", mass=mass(round(step.grams / rough) * rough))
+
+
 def _of_goods(step: Step) -> str:
-    goods, grams, households = kind(step.kind), mass(step.grams or 0), number(step.households)
+    goods, grams, households = kind(step.kind), _weight(step), number(step.households)
     match step.what:
         case "gathered" if step.kind == ROOTS:
             return _("%(households)s hộ đào củ dong trên đồi", households=households)
@@ -127,7 +137,7 @@ def whose_word(step: Step) -> str:
     if step.word == way.SENSOR and step.litres is None:
         return _("do tủ điều khiển ghi")
     if step.word == way.LABORATORY and step.laboratory:
-        return _("do %(name)s xét nghiệm", name=step.laboratory)
+        return _("do %(name)s kiểm nghiệm", name=step.laboratory)
     return {
         way.GROWER: _("do người trồng khai"),
         way.HOUSEHOLD: _("do hộ trồng khai"),
@@ -135,7 +145,7 @@ def whose_word(step: Step) -> str:
         way.SCALE: _("do hợp tác xã cân"),
         way.SENSOR: _("đo bằng cảm biến"),
         way.SIMULATED: _("số đo mô phỏng"),
-        way.LABORATORY: _("do phòng xét nghiệm kết luận"),
+        way.LABORATORY: _("do phòng kiểm nghiệm kết luận"),
     }[step.word]
 
 

@@ -15,6 +15,7 @@ from nongso.platform.languages import day_of
 from nongso.platform.traceability import lots
 from nongso.platform.traceability.making.recipe_book import recipes
 from nongso.platform.traceability.records import CROP, PACKS, PLANTING, Lot
+from nongso.platform.traceability.shopper.parts import Part
 
 # On whose word a thing stands: what a grower or household says, what the cooperative says, what
 # its scale, a sensor or a laboratory says.
@@ -34,9 +35,10 @@ _ORDER = (
 class Step:
     """One step. ``what`` is a word of ``_ORDER``.
 
-    ``grams`` is what was weighed then, of which this lot may have got a part only; ``None``
-    where nobody weighed. ``kind`` is the lot's kind, for what is called differently by kind;
-    ``name`` is what was sprayed or spread, or what a laboratory looked for.
+    ``grams`` is how much of it went into this lot, and ``is_part`` says that more was weighed
+    than that; ``None`` where nobody weighed, or the part cannot be said. ``kind`` is the lot's
+    kind, for what is called differently by kind; ``name`` is what was sprayed or spread, or what
+    a laboratory looked for.
     """
 
     what: str
@@ -44,6 +46,7 @@ class Step:
     until: datetime.date
     word: str
     grams: int | None = None
+    is_part: bool = False
     lots: int = 0
     households: int = 0
     times: int = 0
@@ -57,9 +60,14 @@ class Step:
     passed: bool | None = None
 
 
-def steps(behind: Sequence[Lot], events: Sequence[Event], field: Sequence[Event]) -> list[Step]:
-    """The way in the order in which it was gone."""
-    found = [*_field(field), *_lots(behind, events), *_tests(behind, events)]
+def steps(
+    behind: Sequence[Lot],
+    events: Sequence[Event],
+    field: Sequence[Event],
+    parts: Mapping[str, Part],
+) -> list[Step]:
+    """The way in the order in which it was gone; ``parts`` of the lots went into this one."""
+    found = [*_field(field), *_lots(behind, events, parts), *_tests(behind, events)]
     return sorted(found, key=lambda one: (one.since, _place(one), one.until))
 
 
@@ -82,7 +90,15 @@ def _span(events: Iterable[Event]) -> tuple[datetime.date, datetime.date]:
     return min(days), max(days)
 
 
-def _lots(behind: Sequence[Lot], events: Sequence[Event]) -> list[Step]:
+def _weight(some: Sequence[Lot], parts: Mapping[str, Part]) -> tuple[int | None, bool]:
+    """Grams of these lots that went into this one, and whether more was weighed than that."""
+    known = [parts[one.code] for one in some if one.code in parts]
+    if len(known) < len(some):
+        return None, True
+    return sum(one.grams for one in known), not all(one.is_whole for one in known)
+
+
+def _lots(behind: Sequence[Lot], events: Sequence[Event], parts: Mapping[str, Part]) -> list[Step]:
     """What lots came to be, kind by kind."""
     born = {event.number: event for event in events}
     # As they were recorded: starch and noodles of one day stand in the order of their making.
@@ -93,18 +109,18 @@ def _lots(behind: Sequence[Lot], events: Sequence[Event]) -> list[Step]:
         own = [one for one in behind if one.kind == kind and one.born_number in born]
         made = [one for one in own if not one.regrouped]
         if kind in raw:
-            found += _brought(kind, own, events, born)
+            found += _brought(kind, own, events, born, parts)
         elif made:
-            found.append(_made(kind, made))
+            found.append(_made(kind, made, parts))
     regrouped = [one for one in behind if one.regrouped and one.born_number in born]
     ways: dict[str, list[Lot]] = {}
     for one in regrouped:
         ways.setdefault(_regrouped_how(born[one.born_number]), []).append(one)
     for what, some in ways.items():
         span = _span(born[one.born_number] for one in some)
-        grams = sum(one.made_grams or 0 for one in some)
+        weight = _weight(some, parts)
         kind = some[0].kind if len({one.kind for one in some}) == 1 else ""
-        found.append(Step(what, *span, COOPERATIVE, grams=grams, lots=len(some), kind=kind))
+        found.append(Step(what, *span, COOPERATIVE, *weight, lots=len(some), kind=kind))
     return found
 
 
@@ -115,20 +131,24 @@ def _regrouped_how(event: Event) -> str:
     return "taken_over" if event.body.get("nongso:purpose") == "bought" else "kept_fee"
 
 
-def _made(kind: str, made: Sequence[Lot]) -> Step:
+def _made(kind: str, made: Sequence[Lot], parts: Mapping[str, Part]) -> Step:
     days = [day_of(one.at) for one in made]  # a corrected lot has its right day
     span = min(days), max(days)
-    count, grams = len(made), sum(one.made_grams or 0 for one in made)
+    count = len(made)
     if kind == PLANTING:
         return Step("planted", *span, COOPERATIVE, lots=count)
     if kind == PACKS:
         return Step("packed", *span, COOPERATIVE, lots=count)
     what = "harvested" if kind == CROP else "made"
-    return Step(what, *span, SCALE, grams=grams, lots=count, kind=kind)
+    return Step(what, *span, SCALE, *_weight(made, parts), lots=count, kind=kind)
 
 
 def _brought(
-    kind: str, own: Sequence[Lot], events: Sequence[Event], born: dict[int, Event]
+    kind: str,
+    own: Sequence[Lot],
+    events: Sequence[Event],
+    born: dict[int, Event],
+    parts: Mapping[str, Part],
 ) -> list[Step]:
     """What households brought: gathered on their word, weighed on our scale; or bought in."""
     codes = {one.code for one in own if not one.regrouped}
@@ -154,10 +174,9 @@ def _brought(
         codes = {one.code for one in some}
         weighed = [event for event in received if lots.made_by(event.body) in codes]
         if some and weighed:
-            grams = sum(one.made_grams or 0 for one in some)
-            days = [day_of(one.at) for one in some]
+            days, weight = [day_of(one.at) for one in some], _weight(some, parts)
             found.append(
-                Step(what, min(days), max(days), SCALE, grams=grams, lots=len(some), kind=kind)
+                Step(what, min(days), max(days), SCALE, *weight, lots=len(some), kind=kind)
             )
     return found
 
