@@ -23,17 +23,20 @@ from nongso.platform.traceability.epcis.records import (
     DIGEST,
     Flow,
     Indexed,
+    LotName,
     PublicName,
     Reached,
     Received,
     Term,
     table,
 )
-from nongso.platform.traceability.records import Lot
+from nongso.platform.traceability.records import LabelCode, Lot, Producer, Product
 
 ANEW = "Let the index be read anew from the events: nongso trace reindex --settings platform.json"
-_COPIED = (Event, EventSubject, Received, Lot)
+_STREAM = (Event, EventSubject, Received)
+_BOOKS = (Producer, Product, Lot, LabelCode)  # what names may mean is asked of them
 _BY_EVENT = (Indexed, Term, Flow)
+_NAMES = (PublicName, LotName)
 _AT_ONCE = 500
 
 
@@ -82,7 +85,8 @@ def _index(session: Session) -> Iterator[Amiss]:
                 if end is not None:
                     where &= one.c.number <= end
                 yield from _compared(session, paper, one, where)
-        yield from _compared(session, paper, table(PublicName))
+        for one in map(table, _NAMES):
+            yield from _compared(session, paper, one)
 
 
 @contextmanager
@@ -96,7 +100,7 @@ def _paper() -> Iterator[Session]:
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("PRAGMA journal_mode = OFF")
 
-        kinds = (*_COPIED, *_BY_EVENT, PublicName, Reached)
+        kinds = (*_STREAM, *_BOOKS, *_BY_EVENT, *_NAMES, Reached)
         Event.metadata.create_all(engine, tables=[table(kind) for kind in kinds])
         with Session(engine) as session:
             yield session
@@ -105,7 +109,8 @@ def _paper() -> Iterator[Session]:
 
 def _copied(session: Session, paper: Session, until: int) -> list[int]:
     """Read the index on paper, portion by portion; returns the last number of each."""
-    _copy(session, paper, table(Lot))
+    for kind in _BOOKS:
+        _copy(session, paper, table(kind))
     ends = [0]
     while True:
         stream = table(Event)
@@ -115,7 +120,7 @@ def _copied(session: Session, paper: Session, until: int) -> list[int]:
         numbers = list(session.scalars(wanted.order_by(stream.c.number).limit(_AT_ONCE)))
         if not numbers:
             return ends[1:] or ends
-        for kind in (Event, EventSubject, Received):
+        for kind in _STREAM:
             one = table(kind)
             _copy(session, paper, one, one.c.number.between(numbers[0], numbers[-1]))
         indexing.index_new(paper)

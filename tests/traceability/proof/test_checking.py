@@ -127,6 +127,7 @@ CHANGES = [
     ("DELETE FROM epcis_flow", "epcis_flow", "but not in the index"),
     ("UPDATE epcis_term SET value = 'x' WHERE place = 0", "epcis_term", "value is 'x'"),
     ("UPDATE epcis_event SET at_ms = 5 WHERE number = 1", "epcis_event", "at_ms is 5"),
+    ("UPDATE epcis_lot_name SET lot = NULL WHERE lot IS NOT NULL", "epcis_lot_name", "lot is"),
     ("UPDATE log_checkpoint SET signed_at = signed_at - 1", "log_checkpoint", "signed_at is"),
     ("UPDATE log_checkpoint SET note = replace(note, '127', '128')", "log_check", "no signature"),
     ("DELETE FROM log_checkpoint", "log_checkpoint", "and is gone"),
