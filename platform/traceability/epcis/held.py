@@ -109,8 +109,8 @@ def _paper() -> Iterator[Session]:
 
 def _copied(session: Session, paper: Session, until: int) -> list[int]:
     """Read the index on paper, portion by portion; returns the last number of each."""
-    for kind in _BOOKS:
-        _copy(session, paper, table(kind))
+    for book in map(table, _BOOKS):
+        _copy(session, paper, book)
     ends = [0]
     while True:
         stream = table(Event)
@@ -120,8 +120,7 @@ def _copied(session: Session, paper: Session, until: int) -> list[int]:
         numbers = list(session.scalars(wanted.order_by(stream.c.number).limit(_AT_ONCE)))
         if not numbers:
             return ends[1:] or ends
-        for kind in _STREAM:
-            one = table(kind)
+        for one in map(table, _STREAM):
             _copy(session, paper, one, one.c.number.between(numbers[0], numbers[-1]))
         indexing.index_new(paper)
         ends.append(numbers[-1])
