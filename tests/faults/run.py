@@ -73,7 +73,7 @@ CAMPAIGNS = {
         yard.partitions, "partitions", 25, 1000, "lines cut, silent or deaf for 50 ms to 90 days"
     ),
     "nemesis": Campaign(
-        yard.nemesis, "faults", 40, 8000, "all of it, with clocks, full disks and floods"
+        yard.nemesis, "faults", 40, 2000, "all of it, with clocks, full disks and floods"
     ),
 }
 
