@@ -13,7 +13,10 @@ SQLite that is all, on a busy machine too, and what the goals are held against. 
 through it. Ends with what was to be reached, and 1 if something was not.
 
     python bench/telemetry.py [--series 12] [--days 60] [--step 60] [--rounds 15]
-    python bench/telemetry.py --series 80 --days 365    # 42 million readings
+    python bench/telemetry.py --series 80 --days 365 --folder DIR   # 42 million readings
+
+With ``--folder`` what was filled stays, day by day: a run that is ended goes on where it was. Once
+it has asked, a folder is used up, for the last questions write.
 """
 
 import argparse
@@ -66,6 +69,36 @@ KINDS = (
     Kind("battery", 2, 3.9, 0.1, 0.02, 0.005),
     Kind("soil_ec", 3, 1.2, 0.05, 0.05, 0.004),
 )
+
+
+class Progress:
+    """How far each store is filled, in a file, so that a long run may be ended."""
+
+    def __init__(self, file: Path, of: dict[str, int]) -> None:
+        self._file = file
+        self.found: dict[str, Any] = {"of": of}
+        if file.exists():
+            self.found = json.loads(file.read_text())
+            if {**self.found["of"], "until": 0} != {**of, "until": 0}:
+                raise SystemExit(f"{file} is of another run: {self.found['of']}")
+            if self.found.get("asked"):
+                raise SystemExit(f"{file.parent} was measured already; take another folder")
+
+    @property
+    def until(self) -> int:
+        """The midnight at which the readings end; that of the first start."""
+        return int(self.found["of"]["until"])
+
+    def of(self, store: str) -> dict[str, float]:
+        """What is known of a store, to be changed and kept."""
+        known: dict[str, float] = self.found.setdefault(store, {})
+        return known
+
+    def keep(self) -> None:
+        """Write it down."""
+        new = self._file.with_suffix(".new")
+        new.write_text(json.dumps(self.found))
+        new.replace(self._file)
 
 
 class Day(NamedTuple):
@@ -207,44 +240,55 @@ def stored_a_second(store: Any, season: Season, begin: int) -> float:
     return len(rows) / (time.perf_counter() - began)
 
 
-def fill_sqlite(store: Any, season: Season, *, seals: bool) -> dict[str, float]:
+def fill_sqlite(
+    store: Any, season: Season, known: dict[str, float], keep: Callable[[], None], *, seals: bool
+) -> dict[str, float]:
     """Bring everything in as rows and seal day by day, as in daily life.
 
-    The last two days stay rows. The rows go in with plain SQL; the days are added up from them.
+    The last day stays rows, as in any evening. The rows go in with plain SQL; the days are added
+    up from them. A day that was broken off is brought once more, which changes nothing.
     """
     from nongso.platform.telemetry import rollups
 
-    count, sealing = 0, 0.0
-    found: dict[str, float] = {}
     ids = {}
     with store._writing() as connection:
         for name in season.names:
             ids[name] = store._id(connection, name)
+    known.setdefault("readings", 0)
+    known.setdefault("sealing", 0.0)
     for begin in season.days():
-        is_open = not seals or begin >= season.until - 2 * DAY
-        if is_open and count and "sealed a second" not in found and seals:
-            found["sealed a second"] = count / sealing
-            found["bytes a sealed reading"] = room(store) / count
+        if begin < known.get("next", 0):
+            continue
+        began = time.perf_counter()
+        is_open = not seals or begin >= season.until - DAY
+        if is_open and seals:
+            known["sealed a second"] = known["readings"] / known["sealing"]
+            known["bytes a sealed reading"] = room(store) / known["readings"]
         with store._writing() as connection:
             for number, name in enumerate(season.names):
                 day = season.day(number, begin)
                 rows = [(ids[name], *one) for one in zip(*day, strict=True)]
-                connection.executemany("INSERT INTO reading VALUES (?, ?, ?, ?)", rows)
-                count += len(rows)
+                connection.executemany("INSERT OR IGNORE INTO reading VALUES (?, ?, ?, ?)", rows)
+                known["readings"] += len(rows)
                 if is_open:
                     rollups.add(connection, rows)
             if not is_open:
                 connection.execute(
-                    f"INSERT INTO day SELECT series, {begin}, {rollups._READING} FROM reading "
-                    "WHERE at >= ? AND at < ? GROUP BY series",
+                    f"INSERT OR IGNORE INTO day SELECT series, {begin}, {rollups._READING} "
+                    "FROM reading WHERE at >= ? AND at < ? GROUP BY series",
                     (begin, begin + DAY),
                 )
         if not is_open:
-            began = time.perf_counter()
+            sealing = time.perf_counter()
             for name in season.names:
                 store.seal(ids[name], begin)
-            sealing += time.perf_counter() - began
-    return {"readings": count, **found, "bytes a reading": room(store) / count}
+            known["sealing"] += time.perf_counter() - sealing
+        known["next"] = begin + DAY
+        known["seconds"] = known.get("seconds", 0.0) + time.perf_counter() - began
+        keep()
+    shown = ("readings", "sealed a second", "bytes a sealed reading")
+    found = {what: known[what] for what in shown if what in known}
+    return {**found, "bytes a reading": room(store) / known["readings"]}
 
 
 def room(store: Any) -> int:
@@ -255,12 +299,12 @@ def room(store: Any) -> int:
     return int(store.file.stat().st_size)
 
 
-def fill_engines(running: dict[str, Any], season: Season) -> None:
+def fill_engines(
+    running: dict[str, Any], season: Season, known: dict[str, float], keep: Callable[[], None]
+) -> None:
     """Write the same readings to the engines, as our lines, by their oldest door."""
     from nongso.platform.telemetry import lines
 
-    if not running:
-        return
     doors = {
         kind: http.client.HTTPConnection("127.0.0.1", engine.port, timeout=300)
         for kind, engine in running.items()
@@ -268,7 +312,10 @@ def fill_engines(running: dict[str, Any], season: Season) -> None:
     heads = [f"{lines.READING}{lines.head_of(name)}" for name in season.names]
     tags = {mark: lines._tags_of(mark) for mark in (MARK, FAILED)}
     pending: list[str] = []
+    began = time.perf_counter()
     for begin in season.days():
+        if begin < known.get("next", 0):
+            continue
         for number, head in enumerate(heads):
             good, failed = f"{head}{tags[MARK]} value=", f"{head}{tags[FAILED]} none=1 "
             pending += [
@@ -284,6 +331,10 @@ def fill_engines(running: dict[str, Any], season: Season) -> None:
                 if answer.status != 204:
                     raise SystemExit(f"{kind}: {answer.status} {said[:200]!r}")
             pending = []
+            known["next"] = begin + DAY
+            known["seconds"] = known.get("seconds", 0.0) + time.perf_counter() - began
+            began = time.perf_counter()
+            keep()
     for door in doors.values():
         door.close()
 
@@ -326,26 +377,30 @@ def measure(args: argparse.Namespace, folder: Path, running: dict[str, Any]) -> 
     from nongso.platform.telemetry import open_telemetry
     from nongso.platform.telemetry.interface import local_day
 
-    season = Season(args.series, args.days, args.step, local_day(int(time.time())))
+    of = {"series": args.series, "days": args.days, "step": args.step}
+    progress = Progress(folder / "progress.json", of | {"until": local_day(int(time.time()))})
+    season = Season(args.series, args.days, args.step, progress.until)
     few = Season(min(args.series, ROWS_SERIES), min(args.days, ROWS_DAYS), args.step, season.until)
     found: dict[str, dict[str, float]] = {}
     stores: dict[str, Any] = {}
     try:
-        for kind, of in (("sqlite", season), ("rows", few)):
-            (folder / kind).mkdir()
+        for kind, stations in (("sqlite", season), ("rows", few)):
+            (folder / kind).mkdir(exist_ok=True)
             stores[kind] = store = open_telemetry(Settings(folder / kind, secret="x" * 40))
-            began = time.perf_counter()
-            found[kind] = fill_sqlite(store, of, seals=kind == "sqlite")
-            seconds = time.perf_counter() - began
-            print(f"{kind}: {found[kind]['readings']:.0f} readings in {seconds:.0f} s", flush=True)
+            known = progress.of(kind)
+            seals = kind == "sqlite"
+            found[kind] = fill_sqlite(store, stations, known, progress.keep, seals=seals)
+            print(
+                f"{kind}: {known['readings']:.0f} readings in {known['seconds']:.0f} s", flush=True
+            )
         if running:
-            began = time.perf_counter()
             for kind, engine in running.items():
                 settings = Settings(folder, secret="x" * 40, telemetry=engine.setting)
                 stores[kind] = open_telemetry(settings)  # makes the database
                 found[kind] = {"readings": found["sqlite"]["readings"]}
-            fill_engines(running, season)
-            print(f"engines: {time.perf_counter() - began:.0f} s", flush=True)
+            known = progress.of("engines")
+            fill_engines(running, season, known, progress.keep)
+            print(f"engines: {known['seconds']:.0f} s", flush=True)
             for kind, engine in running.items():
                 stores[kind].close()
                 engine.end()
@@ -373,6 +428,8 @@ def measure(args: argparse.Namespace, folder: Path, running: dict[str, Any]) -> 
             row._replace(at=row.at + 1 if row.at % DAY < DAY // 2 else row.at)
             for row in rows_of(season, 0, season.until - 20 * DAY)
         ][:100]
+        progress.found["asked"] = True
+        progress.keep()
         began = time.perf_counter()
         store.write(late)
         found["sqlite"]["100 late ones into a sealed day"] = (time.perf_counter() - began) * 1000
@@ -419,6 +476,7 @@ def main() -> int:
     parser.add_argument("--days", type=int, default=60, help="days (default: 60)")
     parser.add_argument("--step", type=int, default=60, help="seconds a reading (default: 60)")
     parser.add_argument("--rounds", type=int, default=15, help="times each is asked")
+    parser.add_argument("--folder", type=Path, help="keep what is filled here, and go on there")
     args = parser.parse_args()
     if args.days < ROWS_DAYS:
         parser.error(f"--days must be {ROWS_DAYS} or more")
@@ -426,7 +484,9 @@ def main() -> int:
 
     os.environ.update(SOONER)
     running: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as short:
+        name = args.folder or short
+        Path(name).mkdir(parents=True, exist_ok=True)
         try:
             for kind, engine in (("influxdb", Influx), ("victoriametrics", Victoria)):
                 if (ENGINES / engine.program).exists():

@@ -124,10 +124,9 @@ class History(ABC):
         if at and rows and rows[0][0] < at[-1]:  # some came late
             rows = sorted(chain(zip(at, value, mark, strict=True), rows), key=_AT)
             at, value, mark = [], [], []
-        young = _by_column(rows)
-        at.extend(young.at)
-        value.extend(young.value)
-        mark.extend(young.mark)
+        at.extend([row[0] for row in rows])
+        value.extend([row[1] for row in rows])
+        mark.extend([row[2] for row in rows])
         return Columns(at[:limit], value[:limit], mark[:limit])
 
     def points(

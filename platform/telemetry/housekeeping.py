@@ -7,8 +7,9 @@ sealed days becomes small in the same way, in the background, over hours. It may
 killed, at any moment: what is left is found again at the next look. Several servers that share a
 file share the work.
 
-Today and yesterday stay rows, for that is when readings come late. Every checksum is compared
-once a day, so that a failing disk is known before somebody asks for that day.
+A day stays rows until six hours after its end, for most of what is late has come by then, and a
+row takes as long to read as ten sealed readings. Every checksum is compared once a day, so that a
+failing disk is known before somebody asks for that day.
 """
 
 import logging
@@ -27,7 +28,7 @@ _Done = TypeVar("_Done")
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 300.0
-OPEN_DAYS = 1  # whole days before today that are not sealed yet
+OPEN_SECONDS = 6 * 3600.0  # after its end a day is not sealed yet
 REST = 3.0
 LEAST_REST_SECONDS = 0.01
 BLOCKS_A_CHECK = 200
@@ -79,7 +80,7 @@ class Housekeeper:
     def look(self) -> int:
         """Do what is to be done now; return how many days of a series were sealed."""
         now = int(self._clock())
-        count = self._seal(local_day(now) - OPEN_DAYS * DAY)
+        count = self._seal(local_day(int(now - OPEN_SECONDS)))
         if count:
             log.info("%d days of a series sealed", count)
         if self._checked_on != now // DAY:

@@ -182,7 +182,7 @@ def test_whether_sealed_or_not_every_answer_is_the_same(tmp_path: Path, seed: in
     store.close()
 
 
-def test_today_and_yesterday_stay_rows_and_older_days_become_blocks(
+def test_a_day_stays_rows_until_six_hours_after_its_end(
     store: SqliteTelemetry,
 ) -> None:
     store.write([Row(AIR, T0 + 600 * n, n / 10, SIM) for n in range(4 * 144)])
@@ -190,6 +190,9 @@ def test_today_and_yesterday_stay_rows_and_older_days_become_blocks(
     assert (count(store, "sealed"), count(store, "reading")) == (2, 288)
     assert Housekeeper(store, lambda: T0 + 3 * DAY + 5).look() == 0
     assert count(store, "hour") == 48  # hours of sealed days are in the blocks
+    assert Housekeeper(store, lambda: T0 + 3 * DAY + 6 * HOUR - 1).look() == 0
+    assert Housekeeper(store, lambda: T0 + 3 * DAY + 6 * HOUR).look() == 1
+    assert (count(store, "sealed"), count(store, "reading")) == (3, 144)
 
 
 def test_a_late_reading_joins_its_sealed_day(store: SqliteTelemetry) -> None:
