@@ -77,6 +77,22 @@ def _as_shown(file: Path, longest_side: int) -> bytes:
     return shrink(file.read_bytes(), longest_side)
 
 
+def size(folder: Path, name: str, longest_side: int) -> tuple[int, int] | None:
+    """Return how wide and high ``shown`` shows a picture, so that a page leaves room for it."""
+    file = path_of(folder, name)
+    try:
+        return _size_of(file, longest_side)
+    except OSError:
+        return None
+
+
+@functools.lru_cache(maxsize=1024)
+def _size_of(file: Path, longest_side: int) -> tuple[int, int]:
+    with Image.open(file, formats=("JPEG",)) as picture:
+        part = min(1.0, longest_side / max(picture.size))
+        return round(picture.width * part), round(picture.height * part)
+
+
 def shrink(data: bytes, longest_side: int = LONGEST_SIDE) -> bytes:
     """Return a small JPEG with nothing but the picture, upright. Raises ``BadPhoto``.
 

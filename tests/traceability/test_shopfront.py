@@ -73,6 +73,7 @@ def test_a_picture_is_shown_as_agreed_and_gone_when_the_consent_is(
     assert shown.headers["Cache-Control"] == "public, max-age=300"
     kept = Image.open(io.BytesIO(shown.data))
     assert max(kept.size) == 240
+    assert f'width="{kept.width}" height="{kept.height}"' in page
     assert not kept.getexif()
     (file,) = (farm.settings.folder / "makers").glob("*/*.jpg")
     assert b"Exif" not in file.read_bytes()

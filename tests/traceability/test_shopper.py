@@ -1,5 +1,6 @@
 """What a shopper and a machine get at a printed address."""
 
+import io
 import json
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from cooperative import COOP, Farm
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from platform_site import Site
 
 from nongso.platform import photos
@@ -259,6 +261,9 @@ def test_the_picture_of_the_product_is_small_and_may_be_kept(
     answer = site.stranger.get(found[1])
     assert answer.mimetype == "image/jpeg"
     assert len(answer.data) < 30_000
+    width, height = Image.open(io.BytesIO(answer.data)).size
+    room = rf'src="{re.escape(found[1])}"[^>]* width="{width}" height="{height}"'
+    assert re.search(room, page), "what comes late moves nothing that is being read"
     assert answer.headers["Cache-Control"].startswith("public")
     assert "Set-Cookie" not in answer.headers
     assert site.stranger.get("/p/nobody/photo").status_code == 404

@@ -1,6 +1,7 @@
 """What a visitor sees after scanning the label of a place, and what a machine gets there."""
 
 import json
+from pathlib import Path
 
 from flask import Blueprint, Response, abort, current_app, make_response, render_template, request
 from sqlalchemy import select
@@ -51,6 +52,7 @@ def place(code: str) -> Response:
             "traceability/open_place_page.html",
             place=found,
             kind=kind_of_place(found.kind),
+            photo_size=found.photo and photos.size(_photos(), found.photo, PHOTO_PIXELS),
             sketch=draw(points),
             goods=showing.goods_near(session, found),
             content=sentences.content,
@@ -67,12 +69,15 @@ def place(code: str) -> Response:
 def place_photo(code: str) -> Response:
     """The picture of a place, small enough for a slow line."""
     found = _known(code)
-    folder = _settings().folder / "photos"
-    picture = photos.shown(folder, found.photo, PHOTO_PIXELS) if found.photo else None
+    picture = photos.shown(_photos(), found.photo, PHOTO_PIXELS) if found.photo else None
     if picture is None:
         abort(404)
     made = Response(picture, mimetype="image/jpeg")
     return for_caches(made, PHOTO_SECONDS)  # its address has its name
+
+
+def _photos() -> Path:
+    return _settings().folder / "photos"
 
 
 def _data(place: OpenPlace, address: str) -> dict[str, object]:

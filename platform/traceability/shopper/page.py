@@ -9,6 +9,7 @@ import datetime
 import re
 import time
 import unicodedata
+from typing import Any
 
 from flask import (
     Blueprint,
@@ -303,6 +304,7 @@ def _made_page(story: Story, label: pack_pages.Label | None, seen: Markup) -> st
     lot = story.lot
     return render_template(
         "traceability/lot.html",
+        **_pictures(story.product),
         story=story,
         lot=lot,
         label=label,
@@ -320,9 +322,16 @@ def _made_page(story: Story, label: pack_pages.Label | None, seen: Markup) -> st
         links=_links(records(), story.product),
         is_past=day_of(time.time()) > story.best_before,
         recall=recall.of_lot(records(), lot.code),
-        maker=showing.photo_of(records(), story.product.producer_id),
         sketch=_sketch(records(), lot, story),
     )
+
+
+def _pictures(product: Product) -> dict[str, Any]:
+    """What a page says of its pictures: whose face is shown, and how large each is."""
+    maker, folder = showing.photo_of(records(), product.producer_id), _settings().folder
+    photo = product.photo and photos.size(folder / "photos", product.photo, PHOTO_PIXELS)
+    face = maker and photos.size(folder / showing.MAKERS, maker.photo, MAKER_PIXELS)
+    return {"maker": maker, "photo_size": photo, "maker_size": face}
 
 
 def _sketch(session: Session, lot: Lot, story: Story) -> Sketch | None:
@@ -396,13 +405,13 @@ def _product_page(product: Product) -> Response:
     ).all()
     page = render_template(
         "traceability/product_page.html",
+        **_pictures(product),
         content=sentences.content,
         product=product,
         lots=lots,
         links=_links(session, product),
         address=product_id(_settings().label_url, product.id),
         storage=sentences.storage,
-        maker=showing.photo_of(session, product.producer_id),
         trial=growing.is_simulated(session, product.cooperative),
     )
     return _kept(make_response(page), False)
