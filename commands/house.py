@@ -18,7 +18,7 @@ from typing import IO, Any, Self
 
 from nongso.commands import identity
 from nongso.commands.errors import CommandError
-from nongso.commands.jsonfile import write_private
+from nongso.commands.jsonfile import Unreadable, read_object, write_private
 from nongso.commands.ports import Ports
 from nongso.gateway.simulated.waterworks import PUMP_L_PER_MIN, ZONE_L_PER_MIN_M2
 
@@ -112,7 +112,7 @@ class House:
     """The data folder: its paths, its lock, its identity. ``say`` hears what was mended."""
 
     def __init__(self, folder: Path, say: Callable[[str], None] = lambda text: None) -> None:
-        self.folder = folder.absolute()
+        self.folder, self._say = folder.absolute(), say
         if len(os.fsencode(self.folder / "gateway" / "valves.sock")) > _LONGEST_SOCKET:
             raise CommandError(
                 f"The path {self.folder} is too long for a Unix socket. Choose a shorter --data."
@@ -204,6 +204,37 @@ class House:
             for slug, farm, greenhouse, zone, _, _ in NODES
         ]
 
+    def admitted(self) -> list[dict[str, Any]]:
+        """Stations that a claim code has let in since: new ones, and boards in another's place.
+
+        The gateway has written them into its own settings; nobody else knows their keys.
+        """
+        file = self.path("gateway", "gateway.json")
+        try:
+            found = read_object(file).get("nodes")
+        except FileNotFoundError:
+            return []
+        except Unreadable as why:
+            self._say(
+                f"WARNING: {file} was damaged ({why}) and is made anew. Stations that a claim "
+                "code has let in must be let in again."
+            )
+            return []
+        ours = {node["eui64"] for node in self.nodes()}
+        words = ("farm", "slug", "eui64", "greenhouse", "key")
+        return [
+            {word: node.get(word) for word in (*words, "zone")}
+            for node in (found if isinstance(found, list) else ())
+            if isinstance(node, dict)
+            and all(isinstance(node.get(word), str) for word in words)
+            and node["eui64"] not in ours
+        ]
+
+    def simulated_nodes(self) -> list[dict[str, Any]]:
+        """Those of the first stations whose place no other board has taken."""
+        taken = {node["slug"] for node in self.admitted()}
+        return [node for node in self.nodes() if node["slug"] not in taken]
+
     def node_key(self, slug: str) -> str:
         """What signs updates for a node: derived, so that houses from before have it too."""
         password = self.identity["broker"][slug]
@@ -287,9 +318,28 @@ class House:
                 }
                 for g in GREENHOUSES
             ],
-            "nodes": [{**node, "key": self.node_key(node["slug"])} for node in self.nodes()],
+            "nodes": [
+                *({**n, "key": self.node_key(n["slug"])} for n in self.simulated_nodes()),
+                *self.admitted(),
+            ],
+            "stations": {"host": "127.0.0.1", "claim_port": 0, "broker_folder": "../broker"},
         }
+        write_private(self.path("gateway", "stations", "new.json"), self._new_station(ports))
         return write_private(self.path("gateway", "gateway.json"), settings)
+
+    @staticmethod
+    def _new_station(ports: Ports) -> dict[str, Any]:
+        """What a simulated board starts from that a claim code lets in."""
+        return {
+            "interval_seconds": SAMPLE_SECONDS,
+            "samples_in_memory": 1,
+            "sensors": [
+                {"chip": "sht4x", "address": 0x44},
+                {"chip": "bh1750", "address": 0x23},
+                {"chip": "soil", "pin": 34, "dry": 2900, "wet": 1200},
+            ],
+            "board": {"simulated": f"127.0.0.1:{ports.chips}"},
+        }
 
     def _source(self, speed: float) -> dict[str, Any]:
         """The simulated farm's tank, as a source that was tested some weeks ago."""

@@ -52,6 +52,7 @@ FILES = (
     "farm/faults.json",
     "farm/state.json",
     "gateway/gateway.json",
+    "gateway/stations/*.json",
     "gateway/store.sqlite",
     "gateway/store.sqlite-shm",
     "gateway/store.sqlite-wal",

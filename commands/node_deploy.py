@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nongso.commands import node_sticker
 from nongso.commands.errors import CommandError
 from nongso.commands.node_board import Board, stopped
+from nongso.commands.node_sticker import Sticker
 from nongso.commands.node_version import STAYS, Version, compile_file, compiled
 from nongso.gateway import enrolment
 
@@ -74,8 +76,13 @@ def run(wishes: Wishes, say: Callable[[str], None] = print) -> Done:
     return Done(copied, changed, slot, heard)
 
 
-def prepare(port: str, firmware: Path, say: Callable[[str], None] = print) -> tuple[str, str]:
-    """Put the program alone on a board; return the name and the password of its own Wi-Fi.
+def prepare(
+    port: str,
+    firmware: Path,
+    platform: str | None = None,
+    say: Callable[[str], None] = print,
+) -> Sticker:
+    """Put the program alone on a board; return what its sticker says.
 
     It is set up later over its own page. Raises ``CommandError``.
     """
@@ -94,10 +101,13 @@ def prepare(port: str, firmware: Path, say: Callable[[str], None] = print) -> tu
         board.replace("config.json", json.dumps({"setup": {"own_password": password}}).encode())
         if is_new:
             _activate(board, slot)
-        name = "tram-do-" + _eui64(board.ask("_number()"))[-4:]
+        number = _eui64(board.ask("_number()"))
         board.restart()
-    say(f"Ready. Write on the board: Wi-Fi {name}, password {password}")
-    return name, password
+    made = node_sticker.of_board(number, f"tram-do-{number[-4:]}", password, platform)
+    say(f"Ready. On the board's sticker: Wi-Fi {made.wifi}, password {made.password}")
+    if made.url:
+        say(f"and as a QR code, for the phone's camera: {made.url}")
+    return made
 
 
 # --- the program ---------------------------------------------------------------

@@ -60,10 +60,15 @@ def _wifi(args: argparse.Namespace) -> tuple[str, str] | None:
 
 
 def _prepare(args: argparse.Namespace) -> int:
-    from nongso.commands import node_deploy
+    from nongso.commands import node_deploy, node_sticker
     from nongso.gateway.simulated import boards
 
-    node_deploy.prepare(args.port, boards.firmware_folder())
+    if args.stickers is not None and args.platform is None:
+        raise CommandError("A sticker needs the platform's address: --platform https://…")
+    made = node_deploy.prepare(args.port, boards.firmware_folder(), args.platform)
+    if args.stickers is not None:
+        node_sticker.add_row(args.stickers, made)
+        print(f"Print the stickers with: nongso labels sheet --csv {args.stickers} -o tem.pdf")
     return 0
 
 
@@ -207,12 +212,24 @@ def add(rooms: "argparse._SubParsersAction[Parser]", data: Parser) -> None:
         metavar="S",
         help="wait so long for the first reading (default: 180)",
     )
-    kinds.add(
+    prepare = kinds.add(
         room,
         "prepare",
         _prepare,
         "put the program alone on a board, to be set up later over its own Wi-Fi page",
         port,
+    )
+    prepare.add_argument(
+        "--platform",
+        type=kinds.address,
+        metavar="URL",
+        help="the platform's address: the sticker's QR code leads there",
+    )
+    prepare.add_argument(
+        "--stickers",
+        type=kinds.path,
+        metavar="FILE",
+        help="a table for 'nongso labels sheet', to which this board's sticker is added",
     )
     claim = kinds.add(
         room, "claim", _claim, "let in a board that is set up over its own Wi-Fi page", place

@@ -18,7 +18,7 @@ from nongso.commands import apart, inspection
 from nongso.commands.answers import Answers
 from nongso.commands.control import ControlSocket
 from nongso.commands.errors import CommandError
-from nongso.commands.house import GATEWAY, NODES, House
+from nongso.commands.house import GATEWAY, House
 from nongso.commands.jsonfile import Unreadable, read_object, write_private
 from nongso.commands.ports import Ports, inner_url
 from nongso.commands.processes import Household, Recipe, Remedy
@@ -105,7 +105,10 @@ class Start:
             "farm": self._start_farm,
             "valves": self._start_valves,
             "gateway": self._start_gateway,
-            **{f"node-{slug}": partial(self._start_node, slug) for slug, *_ in NODES},
+            **{
+                f"node-{node['slug']}": partial(self._start_node, node["slug"])
+                for node in house.simulated_nodes()
+            },
         }
         self._retry_at = 0.0
         self._demo_trouble = ""
@@ -289,9 +292,11 @@ class Start:
         from nongso.gateway import broker
 
         folder = self.house.path("broker")
-        users = self.house.identity["broker"]
-        nodes = [*self.house.nodes(), self.house.bus_node()]
-        broker.write_config(folder, self.ports.broker, users, nodes)
+        admitted = self.house.admitted()
+        taken = {node["slug"] for node in admitted}
+        users = {u: word for u, word in self.house.identity["broker"].items() if u not in taken}
+        nodes = [*self.house.simulated_nodes(), self.house.bus_node()]
+        broker.write_config(folder, self.ports.broker, users, nodes, admitted=admitted)
         if broker.find_mosquitto() is not None:
             self._start("broker", broker.command(folder), remedy=_broker_remedy(folder))
         else:

@@ -51,6 +51,7 @@ DEEDS = (
     "hand",
     "stop",
     "mode",
+    "enrol",
     "scratch_sheet",
     "exported",
     "deleted",

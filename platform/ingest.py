@@ -395,10 +395,16 @@ class _Keeper:
                 zone.balance = msgspec.to_builtins(words.balance)
 
     def _keep_nodes(self, listed: list[rows.NodeWords]) -> None:
+        before = {}
         for node in self._nodes.values():
             if node.gateway == self.gateway.slug:
+                before[node.farm, node.slug] = node
                 node.gateway = None
+        boards = {words.eui64 for words in listed}
         for words in listed:
+            old = before.get((words.farm, words.slug))
+            if old is not None and old.eui64 not in boards:
+                old.replaced_by, old.replaced_at = words.eui64, self.now
             kept = self._nodes.get(words.eui64)
             if kept is None:
                 kept = self._nodes[words.eui64] = Node(eui64=words.eui64, state_at=0)
@@ -406,6 +412,7 @@ class _Keeper:
             kept.slug, kept.farm = words.slug, words.farm
             kept.greenhouse, kept.zone = words.greenhouse, words.zone
             kept.gateway = self.gateway.slug
+            kept.replaced_by = kept.replaced_at = None
             if words.greenhouse:
                 self.placed.append((words.eui64, words.greenhouse, words.zone or ""))
 

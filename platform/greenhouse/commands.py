@@ -48,7 +48,10 @@ class WishError(Exception):
 
 @dataclass(frozen=True)
 class Wish:
-    """What a person asks for. ``zone`` is ``None`` for stopping everything of a gateway."""
+    """What a person asks for. ``zone`` is ``None`` for stopping everything of a gateway.
+
+    ``station`` says what is to be done to which station, where it is about one.
+    """
 
     do: str
     zone: str | None = None
@@ -57,6 +60,7 @@ class Wish:
     band: dict[str, Any] | None = None
     schedule: dict[str, Any] | None = None
     balance: dict[str, Any] | None = None
+    station: dict[str, Any] | None = None
 
 
 def bell() -> Bell:
@@ -78,8 +82,8 @@ def record(
     """Write the wish down, once. Raises ``WishError('id_used')`` for another wish's id."""
     there = session.get(Command, id)
     if there is not None:
-        same = (there.gateway, there.do, there.zone, there.seconds, there.mode)
-        if same != (gateway.slug, wish.do, wish.zone, wish.seconds, wish.mode):
+        same = (there.gateway, there.do, there.zone, there.seconds, there.mode, there.station)
+        if same != (gateway.slug, wish.do, wish.zone, wish.seconds, wish.mode, wish.station):
             raise WishError("id_used")
         return there
     command = Command(
@@ -94,6 +98,7 @@ def record(
         band=wish.band,
         schedule=wish.schedule,
         balance=wish.balance,
+        station=wish.station,
         by=asker.name,
         person_id=asker.id,
         created_at=now,
@@ -109,7 +114,7 @@ def record(
         person=asker.id,
         helper=asker.helper,
         cooperative=gateway.cooperative,
-        subject=wish.zone or gateway.slug,
+        subject=(wish.station or {}).get("node") or wish.zone or gateway.slug,
         via=asker.via,
         **({"seconds": wish.seconds} if wish.seconds is not None else {}),
         **({"mode": wish.mode} if wish.mode is not None else {}),
@@ -233,7 +238,7 @@ def signed(command: Command, key: str, poll: str, now: int, held_seconds: float)
         "do": command.do,
         "by": command.by,
     }
-    for name in ("zone", "seconds", "mode", "band", "schedule", "balance"):
+    for name in ("zone", "seconds", "mode", "band", "schedule", "balance", "station"):
         if getattr(command, name) is not None:
             body[name] = getattr(command, name)
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))

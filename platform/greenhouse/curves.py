@@ -1,6 +1,6 @@
 """Chooses what the curves of a greenhouse show of each metric in a period."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -50,17 +50,19 @@ def charts(
     period: Period,
     now: int,
     only: str | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> list[Chart]:
     """Draw every metric that has readings in these days, or only one.
 
-    ``waterings`` are those of the period: from and to.
+    ``waterings`` are those of the period: from and to. ``names`` are the stations' by their
+    boards' numbers: what two boards have measured under one name is one curve.
     """
     series = telemetry.series(greenhouse=greenhouse)
     measured = {one.name.partition(".")[0] for one in series.values()}
     order = [m for m in FIRST if m in measured]
     order += [m for m in METRICS if m in measured and m not in (*FIRST, *NEVER)]
     order = [m for m in order if only in (None, m)]
-    window = _Window(telemetry, period, now, tuple(zones), tuple(waterings))
+    window = _Window(telemetry, period, now, tuple(zones), tuple(waterings), names or {})
     made = [window.chart(METRICS[metric], series) for metric in order]
     return [chart for chart in made if chart is not None]
 
@@ -74,6 +76,7 @@ class _Window:
     now: int
     zones: tuple[Zone, ...]
     waterings: tuple[tuple[int, int], ...]
+    names: Mapping[str, str]
 
     def chart(self, metric: Metric, series: dict[int, Series]) -> Chart | None:
         groups: dict[str, list[int]] = {}
@@ -122,7 +125,7 @@ class _Window:
         if metric.name not in ONE_A_ZONE:
             return ""
         names = {zone.id: zone.name for zone in self.zones}
-        return names.get(one.zone) or one.node
+        return names.get(one.zone) or self.names.get(one.node, one.node)
 
     def _curve(self, name: str, series: list[int]) -> Curve:
         since, until, step = self.period.since, self.period.until, self.period.step

@@ -119,6 +119,7 @@ def gather(
         )
     )
     nodes = list(session.scalars(select(Node).order_by(Node.slug, Node.eui64)))
+    replaced = {node.eui64 for node in nodes if node.replaced_by is not None}
     alarms = list(
         session.scalars(
             select(Alarm)
@@ -133,7 +134,9 @@ def gather(
         own = [zone for zone in zones if zone.greenhouse == house.slug]
         if gateway is not None and gateway.slug not in shared:
             shared[gateway.slug] = _shared_values(telemetry, gateway, nodes)
-        values = tuple(values_of(telemetry, telemetry.series(greenhouse=house.slug), nodes))
+        series = telemetry.series(greenhouse=house.slug)
+        own_series = {n: one for n, one in series.items() if one.node not in replaced}
+        values = tuple(values_of(telemetry, own_series, nodes))
         found.append(
             HouseNow(
                 greenhouse=house,

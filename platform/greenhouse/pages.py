@@ -177,7 +177,7 @@ def _today(house: HouseNow, now: int) -> Markup:
 
     def draw() -> str:
         curve = get_template_attribute("greenhouse/parts.html", "curve")
-        drawn = charts(telemetry(), slug, zones, ran, period, now, only="soil_moisture")
+        drawn = charts(telemetry(), slug, zones, ran, period, now, "soil_moisture", house.names)
         return "".join(curve(chart, _("Hôm nay")) for chart in drawn)
 
     fragments: Fragments = current_app.extensions["nongso.fragments"]
@@ -245,7 +245,7 @@ def _made_page(greenhouse: Greenhouse, trouble: Trouble | None = None, wish_id: 
         now=now,
         period=period,
         today=day_of(now),
-        charts=charts(telemetry(), greenhouse.slug, zones, ran, period, now),
+        charts=charts(telemetry(), greenhouse.slug, zones, ran, period, now, names=found.names),
         past=past[:12],
         suspects=[
             (series[number], point)

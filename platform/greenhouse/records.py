@@ -94,7 +94,11 @@ class WaterSource(Base):
 
 
 class Node(Base):
-    """A trạm đo. ``greenhouse`` is ``None`` for what a whole farm shares (tank, meter)."""
+    """A trạm đo, one row a board. ``greenhouse`` is ``None`` for what a whole farm shares.
+
+    ``replaced_by`` is the board that has taken this one's name and place; what both have measured
+    is the history of one station.
+    """
 
     __tablename__ = "node"
 
@@ -109,6 +113,8 @@ class Node(Base):
     # number, version, state, wanted, why: what it runs, and what became of a new version
     program: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     program_at: Mapped[int] = mapped_column(default=0)
+    replaced_by: Mapped[str | None]
+    replaced_at: Mapped[int | None]
 
 
 class Run(Base):
@@ -168,6 +174,7 @@ class Command(Base):
     band: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     schedule: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     balance: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    station: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # which, for what is done to one
     by: Mapped[str]
     person_id: Mapped[str]
     created_at: Mapped[int]

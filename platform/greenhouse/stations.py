@@ -11,13 +11,15 @@ from flask import Blueprint, render_template
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from nongso.platform.accounts import allow
-from nongso.platform.greenhouse import sentences
+from nongso.platform.accounts import allow, somebody
+from nongso.platform.greenhouse import commands, sentences
+from nongso.platform.greenhouse.new_stations import INSTALLERS
 from nongso.platform.greenhouse.now import STALE_SECONDS, Value, values_of
 from nongso.platform.greenhouse.pages import asked_greenhouse
 from nongso.platform.greenhouse.programs import program_sentence
 from nongso.platform.greenhouse.records import Greenhouse, Node, Zone
-from nongso.platform.languages import _, age
+from nongso.platform.languages import _, age, moment
+from nongso.platform.local import is_here
 from nongso.platform.store import records
 from nongso.platform.telemetry import Telemetry, telemetry
 
@@ -37,6 +39,7 @@ class Station:
     values: tuple[Value, ...]
     heard_at: int | None
     state: str
+    replaced_at: int | None = None  # when this board has taken a broken one's place
 
     @property
     def level(self) -> str:
@@ -52,14 +55,20 @@ def stations(session: Session, readings: Telemetry, house: Greenhouse, now: int)
     }
     wanted = select(Node).where(Node.gateway == house.gateway, Node.gateway.is_not(None))
     wanted = wanted.where((Node.greenhouse == house.slug) | Node.greenhouse.is_(None))
+    before = {
+        node.replaced_by: node.replaced_at
+        for node in session.scalars(select(Node).where(Node.replaced_by.is_not(None)))
+    }
     found = [
-        _station(readings, node, zones.get(node.zone or "", ""), now)
+        _station(readings, node, zones.get(node.zone or "", ""), now, before.get(node.eui64))
         for node in session.scalars(wanted.order_by(Node.slug))
     ]
     return sorted(found, key=lambda one: ALERT_ORDER.index(one.state))
 
 
-def _station(readings: Telemetry, node: Node, zone: str, now: int) -> Station:
+def _station(
+    readings: Telemetry, node: Node, zone: str, now: int, replaced_at: int | None
+) -> Station:
     values = tuple(values_of(readings, readings.series(node=node.eui64), [node]))
     heard = max((value.at for value in values), default=None)
     batteries = [v.value for v in values if v.name == "battery" and v.value is not None]
@@ -73,7 +82,7 @@ def _station(readings: Telemetry, node: Node, zone: str, now: int) -> Station:
         state = "battery"
     else:
         state = "good"
-    return Station(node, zone, values, heard, state)
+    return Station(node, zone, values, heard, state, replaced_at)
 
 
 def sentence(one: Station, now: int) -> str:
@@ -100,6 +109,18 @@ def sentence(one: Station, now: int) -> str:
     return _("Trạm đo %(name)s bình thường, số cuối %(ago)s.", name=name, ago=ago)
 
 
+def replaced_sentence(one: Station, now: int) -> str:
+    """Say that a board has taken a broken one's place, and what is to be done again."""
+    at = moment(one.replaced_at or 0, now)
+    if any(value.metric.name == "soil_moisture" for value in one.values):
+        return _(
+            "Đã thay trạm hỏng lúc %(at)s. Số đo cũ vẫn nối liền với số đo mới. Đầu đo độ ẩm đất cần "
+            "chỉnh lại.",
+            at=at,
+        )
+    return _("Đã thay trạm hỏng lúc %(at)s. Số đo cũ vẫn nối liền với số đo mới.", at=at)
+
+
 @blueprint.get("/greenhouses/<slug>/stations")
 @allow(*READERS)
 def page(slug: str) -> str:
@@ -111,6 +132,11 @@ def page(slug: str) -> str:
         house=house,
         stations=stations(records(), telemetry(), house, now),
         sentence=sentence,
+        replaced_sentence=replaced_sentence,
+        may_install=house.gateway is not None
+        and is_here("new_stations.begin")
+        and somebody().may(*INSTALLERS, scope="records"),
+        wish_id=commands.new_id(),
         program_sentence=program_sentence,
         now=now,
     )

@@ -112,11 +112,11 @@ class Phone:
     def __init__(self, port: int) -> None:
         self._port = port
 
-    def page(self, fields: dict[str, str] | None = None) -> str:
+    def page(self, fields: dict[str, str] | None = None, query: str = "") -> str:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
         try:
             if fields is None:
-                connection.request("GET", "/generate_204")
+                connection.request("GET", f"/?{query}" if query else "/generate_204")
             else:
                 kind = {"Content-Type": "application/x-www-form-urlencoded"}
                 connection.request("POST", "/", urlencode(fields), kind)
@@ -125,6 +125,19 @@ class Phone:
             return ""
         finally:
             connection.close()
+
+
+def test_what_has_signed_the_brokers_certificate_lies_beside_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nongso.node import setup
+
+    monkeypatch.chdir(tmp_path)
+    setup._keep({"broker": {"host": "h", "ca_file": "broker-ca.pem"}, "ca": "a certificate"})
+    assert (tmp_path / "broker-ca.pem").read_text() == "a certificate"
+    assert json.loads((tmp_path / "config.json").read_text()) == {
+        "broker": {"host": "h", "ca_file": "broker-ca.pem"}
+    }
 
 
 def test_a_board_without_a_name_is_set_up_over_its_own_page(
@@ -146,6 +159,9 @@ def test_a_board_without_a_name_is_set_up_over_its_own_page(
         node.start()
         page = until(phone.page, "the board's own page")
         assert "Mã nhận trạm" in page
+        brought = phone.page(query="code=ABCDE-FGHJK&gateway=192.168.1.10:8082")
+        assert 'value="ABCDE-FGHJK"' in brought
+        assert 'value="192.168.1.10:8082"' in brought
         assert "Chưa đủ hoặc chưa đúng" in phone.page(fields | {"code": "abc"})
         assert 'value="Nông trại &amp; vườn"' in phone.page(fields | {"password": "short"})
         assert "Đã lưu" in phone.page(fields)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-from office import KEY, Place, open_place
+from office import KEY, NODE_1, Place, open_place
 from sqlalchemy import select, text
 from werkzeug.routing import Rule as UrlRule
 
@@ -255,6 +255,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         "packed": "no-such-page",
         "rest": "1",  # of a GS1 address: refused for what it says, not for who asks
         "link": str(uuid.uuid4()),
+        "board": NODE_1,
     }
     made.filled["consumer.product_page:key"] = own["records.product:key"]
     for endpoint in ("links", "add_link", "end_link"):

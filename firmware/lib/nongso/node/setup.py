@@ -32,7 +32,7 @@ p.bad{background:#fde8e8;padding:.6em}</style></head>
 _FORM = """<form method="post"><label>Tên Wi-Fi của nông trại
 <input name="ssid" required maxlength="32" value="%s"></label>
 <label>Mật khẩu Wi-Fi<input name="password" type="password" maxlength="63"></label>
-<label>Mã nhận trạm<input name="code" required autocapitalize="characters"></label>
+<label>Mã nhận trạm<input name="code" required autocapitalize="characters" value="%s"></label>
 <label>Địa chỉ tủ điều khiển<input name="gateway" required value="%s"></label>
 <button>Lưu</button></form>"""
 _SAVED = (
@@ -162,7 +162,7 @@ async def _serve(net: "SetUpNetwork", wished: "dict[str, Any]") -> None:
 
 
 async def _request(reader: asyncio.StreamReader) -> "tuple[str, str]":
-    """Read a request: its method and its body."""
+    """Read a request: its method, and its body or what stands behind the address's ``?``."""
     first = (await reader.readline()).decode()
     length = 0
     for _ in range(60):
@@ -174,14 +174,18 @@ async def _request(reader: asyncio.StreamReader) -> "tuple[str, str]":
     if length > _LONGEST_REQUEST:
         raise ValueError("too long")
     body = await reader.readexactly(length) if length else b""
-    return first.partition(" ")[0], body.decode()
+    method, _, rest = first.partition(" ")
+    return method, body.decode() if method == "POST" else rest.partition(" ")[0].partition("?")[2]
 
 
 def _answer(request: "tuple[str, str]", wished: "dict[str, Any]") -> "tuple[str, bool]":
     """Return the page, and whether the form was right and is kept."""
     method, body = request
     trouble = wished.get("trouble", "")
-    shown = wished
+    # A platform's page brings code and address along; what went wrong before was another code.
+    shown = dict(wished, code="")
+    if method != "POST":
+        shown.update(_fields(body))
     if method == "POST":
         shown = _fields(body)
         kept = _checked(shown)
@@ -193,7 +197,8 @@ def _answer(request: "tuple[str, str]", wished: "dict[str, Any]") -> "tuple[str,
         trouble = "form"
     words = _TROUBLES.get(trouble, "")
     said = '<p class="bad">%s</p>' % words if words else ""
-    form = _FORM % (_escaped(shown.get("ssid", "")), _escaped(shown.get("gateway", "")))
+    filled = tuple(_escaped(shown.get(name, "")) for name in ("ssid", "code", "gateway"))
+    form = _FORM % filled
     return _PAGE % (said + form), False
 
 

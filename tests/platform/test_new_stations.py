@@ -1,0 +1,220 @@
+"""A station is let in from the phone: the page asks the gateway for a code and shows it."""
+
+import json
+import re
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from flask.testing import FlaskClient
+from office import BUS, NODE_1, NODE_2, Place, configuration, form_token
+from werkzeug.test import TestResponse
+
+from nongso.platform.greenhouse.records import Gateway, Node
+from nongso.wire import reasons
+
+STATIONS = "/greenhouses/tan-binh-1/stations"
+NEW = STATIONS + "/new"
+BOARD = "0211aafffe000001"
+PASSED_ON = {"claim": "ABCDE-FGHJK", "address": "192.168.1.10:8082", "seconds": 600}
+
+
+@pytest.fixture
+def client(farm: Place) -> FlaskClient:
+    """The farmer's phone."""
+    return farm.client("farmer")
+
+
+def press(client: FlaskClient, place: str, **fields: str) -> TestResponse:
+    """Tap a button of the page "Thêm trạm"."""
+    page = client.get(NEW)
+    wish = re.search(r'name="wish" value="([\w-]+)"', page.text)
+    assert wish is not None
+    data = {"form_token": form_token(page), "wish": wish[1], "place": place, "board": ""}
+    return client.post(NEW, data=data | fields)
+
+
+def asked(
+    farm: Place, client: FlaskClient, place: str = "new:tan-binh-1-k1", **fields: str
+) -> tuple[str, str]:
+    """Ask for a code; returns the page's path and the order's id."""
+    farm.poll()
+    answer = press(client, place, **fields)
+    assert answer.status_code == 303, answer.text
+    path = urlsplit(answer.location).path
+    return path, path.rpartition("/")[2]
+
+
+def opened(farm: Place, number: str, seconds: int = 600) -> None:
+    until = int(time.time()) + seconds
+    farm.outcome(number, "running", "claim_open", node="tb-03", until=until, **PASSED_ON)
+
+
+def replaced() -> dict[str, Any]:
+    """The farm after a board has taken the place of tb-01's."""
+    found = configuration()
+    found["nodes"][0]["eui64"] = BOARD
+    return found
+
+
+def test_a_tap_asks_the_gateway_and_the_page_shows_the_code(
+    farm: Place, client: FlaskClient
+) -> None:
+    path, number = asked(farm, client)
+    (order,) = [json.loads(one["body"]) for one in farm.poll()]
+    assert (order["id"], order["do"]) == (number, "enrol")
+    assert order["station"] == {
+        "node": "tb-03",
+        "greenhouse": "tan-binh-1",
+        "zone": "tan-binh-1-k1",
+        "replace": False,
+    }
+    assert "Đang hỏi tủ điều khiển" in client.get(path).text
+    opened(farm, number)
+    page = client.get(path).text
+    assert "ABCDE-FGHJK" in page
+    assert "còn 10" in page
+    assert "192.168.1.10:8082" in page
+    assert "http://192.168.4.1/?code=ABCDE-FGHJK&amp;gateway=192.168.1.10:8082" in page
+    assert '<svg class="qr"' in page
+
+
+def test_the_page_says_when_the_station_is_heard_for_the_first_time(
+    farm: Place, client: FlaskClient
+) -> None:
+    path, number = asked(farm, client)
+    opened(farm, number)
+    farm.outcome(number, "done", "station_admitted", node="tb-03", board=BOARD, broker_told=True)
+    page = client.get(path).text
+    assert "ABCDE" not in page, "a used code is nobody's business"
+    assert "đã nhận trạm tb-03. Đang chờ số đo đầu tiên." in page
+    farm.bring(farm.readings(BOARD, ["soil_moisture", int(time.time()), 45.0, 0]))
+    page = client.get(path).text
+    assert "Đã nhận được số đo của trạm tb-03" in page
+
+
+def test_a_gateway_that_is_away_gives_no_code_and_the_page_says_so(
+    farm: Place, client: FlaskClient
+) -> None:
+    with farm.records.transaction() as session:
+        session.get_one(Gateway, "binh-lu").seen_at = int(time.time()) - 3600
+    answer = press(client, "new:")
+    assert answer.status_code == 409
+    assert "Tủ điều khiển không trả lời nên chưa có mã." in answer.text
+
+
+def test_an_expired_and_a_used_code_are_said_in_words(farm: Place, client: FlaskClient) -> None:
+    path, number = asked(farm, client)
+    opened(farm, number, seconds=0)
+    assert "Mã đã hết hạn" in client.get(path).text
+    for code in reasons.STATIONS:
+        if code in ("claim_open", "station_admitted") or "calib" in code or "silent" in code:
+            continue
+        path, number = asked(farm, client, "new:", name=code.replace("_", "-"))
+        farm.outcome(number, "refused", code, node="tb-03", board=BOARD)
+        page = client.get(path).text
+        assert 'role="alert"' in page
+        assert f"({code})" not in page, "each has its own sentence"
+        assert "Lấy mã mới" in page
+
+
+def test_a_replaced_station_keeps_its_history_in_one_line(
+    farm: Place, client: FlaskClient
+) -> None:
+    now = int(time.time())
+    farm.bring(
+        farm.readings(NODE_1, ["soil_temperature", now - 7200, 21.0, 0]),
+        farm.readings(NODE_1, ["soil_moisture", now - 7200, 45.0, 0]),
+        farm.readings(NODE_2, ["soil_moisture", now - 60, 45.0, 0]),
+    )
+    path, number = asked(farm, client, "replace:tb-01")
+    farm.outcome(number, "done", "station_admitted", node="tb-01", board=BOARD, broker_told=True)
+    farm.bring(farm.row("configuration", configuration=replaced()))
+    farm.bring(farm.readings(BOARD, ["soil_moisture", now - 30, 47.0, 0]))
+    with farm.records.session() as session:
+        old = session.get_one(Node, NODE_1)
+        assert (old.gateway, old.replaced_by) == (None, BOARD)
+    assert "Trạm hỏng không còn gửi được" in client.get(path).text
+    page = client.get(STATIONS).text
+    assert page.count("<h2>tb-01") == 1
+    assert NODE_1 not in page
+    assert "Số đo cũ vẫn nối liền với số đo mới. Đầu đo độ ẩm đất cần chỉnh lại." in page
+    told = farm.ask("/api/v1/series?greenhouse=tan-binh-1&metric=soil_moisture&node=tb-01").json
+    assert told is not None
+    assert [point[1] for point in told["points"]] == [45.0, 47.0]
+    house = client.get("/greenhouses/tan-binh-1").text
+    assert NODE_1 not in house, "the old board is nobody's business any more"
+    now_page = house.partition("<svg")[0]
+    assert "mất tín hiệu" not in now_page
+
+
+def test_a_board_that_comes_back_is_a_station_again(farm: Place) -> None:
+    farm.bring(farm.row("configuration", configuration=replaced()))
+    farm.configure()
+    with farm.records.session() as session:
+        assert session.get_one(Node, NODE_1).replaced_by is None
+        assert session.get_one(Node, BOARD).replaced_by == NODE_1
+
+
+def test_a_sticker_leads_to_the_greenhouses_or_to_the_station(
+    farm: Place, client: FlaskClient
+) -> None:
+    page = client.get(f"/tram/{BOARD.upper()}")
+    assert f"{NEW}?board={BOARD}" in page.text
+    assert BOARD in client.get(f"{NEW}?board={BOARD}").text
+    known = client.get(f"/tram/{NODE_1}")
+    assert known.status_code == 303
+    assert known.location.endswith(STATIONS + "#tb-01")
+    for wrong in ("x", BOARD + "0", "g" * 16, BUS):
+        assert client.get(f"/tram/{wrong}").status_code == 404, wrong
+    assert farm.client("farmer-bac-ha").get(f"/tram/{NODE_1}").status_code == 404
+    assert farm.client().get(f"/tram/{BOARD}").location.endswith(f"next=/tram/{BOARD}")
+
+
+def test_a_scanned_board_is_the_only_one_that_the_code_lets_in(
+    farm: Place, client: FlaskClient
+) -> None:
+    asked(farm, client, "new:", board=BOARD)
+    (order,) = [json.loads(one["body"]) for one in farm.poll()]
+    assert order["station"]["board"] == BOARD
+    again = press(client, "new:", board=NODE_2)
+    assert again.status_code == 409
+    assert "Trạm này đang là trạm tb-02 rồi." in again.text
+
+
+def test_what_nobody_can_mean_is_refused(farm: Place, client: FlaskClient) -> None:
+    farm.poll()
+    for place, status in (
+        ("", 400),
+        ("other:x", 400),
+        ("new:elsewhere", 404),
+        ("replace:bus", 404),
+        ("replace:elsewhere", 404),
+    ):
+        assert press(client, place).status_code == status, place
+    wrong = press(client, "new:", name="Trạm số 9")
+    assert wrong.status_code == 400
+    assert "chỉ gồm chữ thường không dấu" in wrong.text
+    assert press(client, "new:", board="x").status_code == 404
+    assert farm.poll() == []
+    assert farm.client("farmer-bac-ha").get(NEW).status_code == 404
+
+
+def test_a_name_is_proposed_that_no_station_ever_had(farm: Place, client: FlaskClient) -> None:
+    farm.bring(farm.row("configuration", configuration=replaced()))
+    assert "Tên trạm: tb-03" in client.get(NEW).text
+    found = configuration()
+    del found["nodes"][1]
+    farm.bring(farm.row("configuration", configuration=found))
+    assert "Tên trạm: tb-03" in client.get(NEW).text
+
+
+def test_two_presses_are_one_asking(farm: Place, client: FlaskClient) -> None:
+    farm.poll()
+    page = client.get(NEW)
+    wish = re.search(r'name="wish" value="([\w-]+)"', page.text)
+    assert wish is not None
+    data = {"form_token": form_token(page), "wish": wish[1], "place": "new:", "board": ""}
+    assert client.post(NEW, data=data).location == client.post(NEW, data=data).location
+    assert len(farm.poll()) == 1
