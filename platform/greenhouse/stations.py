@@ -114,8 +114,8 @@ def replaced_sentence(one: Station, now: int) -> str:
     at = moment(one.replaced_at or 0, now)
     if any(value.metric.name == "soil_moisture" for value in one.values):
         return _(
-            "Đã thay trạm hỏng lúc %(at)s. Số đo cũ vẫn nối liền với số đo mới. Đầu đo độ ẩm đất cần "
-            "chỉnh lại.",
+            "Đã thay trạm hỏng lúc %(at)s. Số đo cũ vẫn nối liền với số đo mới. Đầu đo độ ẩm đất "
+            "cần chỉnh lại.",
             at=at,
         )
     return _("Đã thay trạm hỏng lúc %(at)s. Số đo cũ vẫn nối liền với số đo mới.", at=at)

@@ -7,11 +7,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from alembic import command as alembic
 from flask.testing import FlaskClient
 from office import BUS, NODE_1, NODE_2, Place, configuration, form_token
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from nongso.platform.greenhouse.records import Gateway, Node
+from nongso.platform import migrations
+from nongso.platform.greenhouse.records import Command, Gateway, Node
 from nongso.wire import reasons
 
 STATIONS = "/greenhouses/tan-binh-1/stations"
@@ -218,3 +221,18 @@ def test_two_presses_are_one_asking(farm: Place, client: FlaskClient) -> None:
     data = {"form_token": form_token(page), "wish": wish[1], "place": "new:", "board": ""}
     assert client.post(NEW, data=data).location == client.post(NEW, data=data).location
     assert len(farm.poll()) == 1
+
+
+def test_an_older_version_forgets_who_replaced_whom_and_nothing_else(
+    farm: Place, client: FlaskClient
+) -> None:
+    asked(farm, client)
+    farm.bring(farm.row("configuration", configuration=replaced()))
+    with farm.records.engine.begin() as connection:
+        alembic.downgrade(migrations._config(connection), "greenhouse_6")
+        alembic.upgrade(migrations._config(connection), "heads")
+    with farm.records.session() as session:
+        assert session.get_one(Node, NODE_1).slug == "tb-01"
+        assert session.get_one(Node, NODE_1).replaced_by is None
+        (command,) = session.scalars(select(Command))
+        assert (command.do, command.station) == ("enrol", None)
