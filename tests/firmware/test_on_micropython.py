@@ -16,6 +16,7 @@ ON_BOTH = [
     "firmware/test_record.py",
     "firmware/test_ring.py",
     "firmware/test_window.py",
+    "firmware/test_messages.py",
     "firmware/test_packets.py",
     "firmware/test_settings.py",
     "firmware/test_kept.py",

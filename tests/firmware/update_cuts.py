@@ -17,11 +17,11 @@ import vfs
 from flash import Flash, PowerCut, mounted
 from slots import Slots
 
-from nongso.node import log, updates
+from nongso.node import fetching, log, updates
 from nongso.wire import release
 
 gc.threshold(-1)  # the heap is large here
-log.say = updates.say = lambda text: None
+log.say = updates.say = fetching.say = lambda text: None
 
 KEY = bytes(range(32))
 EUI64 = "02a1b2c3d4e5f601"

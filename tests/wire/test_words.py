@@ -77,7 +77,7 @@ def test_series_name_is_a_metric_or_a_metric_with_a_channel():
 
 
 def test_what_cannot_be_is_impossible():
-    moisture = metrics.METRICS["soil_moisture"]
+    moisture = metrics.metric_of("soil_moisture")
     assert metrics.is_possible(moisture, 0)
     assert metrics.is_possible(moisture, 100)
     for value in (-0.1, 100.1, float("nan"), float("inf"), -float("inf")):
@@ -85,7 +85,7 @@ def test_what_cannot_be_is_impossible():
 
 
 def test_air_without_carbon_dioxide_is_a_broken_sensor():
-    co2 = metrics.METRICS["co2"]
+    co2 = metrics.metric_of("co2")
     for ppm in (120, 250, 415, 1200, 5000):
         assert metrics.is_possible(co2, ppm), "a tight house at noon, outdoors, a closed night"
     for ppm in (0, 5, 80, 65535):

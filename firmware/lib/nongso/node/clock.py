@@ -9,14 +9,14 @@ is sent by a later boot, and always the same one.
 import binascii
 import struct
 
-from nongso.node.interpreter import TYPE_CHECKING, sync, ticks_diff, ticks_ms
+from nongso.node.interpreter import TYPE_CHECKING, const, sync, ticks_diff, ticks_ms
 from nongso.wire import writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _ENTRY = "<II"
-_KEPT = 8  # boots: the file stays below littlefs' inline limit of 128 bytes
+_KEPT = const(8)  # boots: the file stays below littlefs' inline limit of 128 bytes
 
 
 class Clock:

@@ -8,7 +8,7 @@ anything else looks for the next whole frame, so a torn tail or a damaged spot c
 import binascii
 import struct
 
-from nongso.node.interpreter import TYPE_CHECKING
+from nongso.node.interpreter import TYPE_CHECKING, const
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -18,7 +18,7 @@ SAMPLE = 2
 SAMPLES = 3
 
 MAX_BODY = 1024
-_MAGIC = 0xA6
+_MAGIC = const(0xA6)
 AROUND = 8  # bytes of a frame besides its body
 
 

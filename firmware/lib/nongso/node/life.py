@@ -11,13 +11,14 @@ import io
 import sys
 
 from nongso.node import log
+from nongso.node.interpreter import const
 from nongso.node.kept import Kept
 
 GOOD_AFTER_MS = 60000
 SAFE_FOR_MS = 900000
 
-_BAD_STARTS = 5
-_LONGEST_CRASH = 2000  # characters
+_BAD_STARTS = const(5)
+_LONGEST_CRASH = const(2000)  # characters
 
 
 class Life:

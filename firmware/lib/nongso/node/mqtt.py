@@ -35,6 +35,9 @@ _LARGEST_INCOMING = const(4096)  # bytes; larger packets are skipped and counted
 _USUAL_INCOMING = const(160)  # up to this no memory is taken: acknowledgements
 _SMALL = const(64)  # bytes that are copied one by one, for a slice takes memory
 _ROOM = const(256)  # beside a message: its topic, and answers behind it
+_USUAL_OUTGOING = const(
+    2304
+)  # ten samples of seven values; a board has little memory in one piece
 
 _KIND, _LENGTH, _BODY, _SKIPPED = const(0), const(1), const(2), const(3)  # what is read next
 
@@ -80,7 +83,7 @@ class Client:
         self._on_message, self._on_puback = on_message, on_puback
         self._ping_ms = keepalive_seconds * 500
         self._patience_ms = patience_ms
-        self._out = bytearray(MAX_BYTES + _ROOM)
+        self._out = bytearray(_USUAL_OUTGOING + _ROOM)
         self._writer = Writer(self._out)
         self._in = bytearray(128)
         self._usual = bytearray(_USUAL_INCOMING)
@@ -230,8 +233,16 @@ class Client:
             out.buffer[at], out.buffer[at + 1] = packet_id >> 8, packet_id & 255
             at += 2
         self._has_id = packet_id > 0
-        out.begin(at, at + MAX_BYTES)
+        out.begin(at, min(at + MAX_BYTES, len(self._out) - _ROOM // 2))
         return out
+
+    def grow(self) -> bool:
+        """Make room for the longest message there may be, if that is not done."""
+        if len(self._out) > MAX_BYTES:
+            return False
+        self._out = bytearray(MAX_BYTES + _ROOM)
+        self._writer = Writer(self._out)
+        return True
 
     def end(self, again: bool = False, retain: bool = False) -> None:
         """Send what was begun; ``again`` if it was sent before under this packet id."""

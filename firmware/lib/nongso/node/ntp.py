@@ -7,14 +7,14 @@ here; the way to the server and back is not counted.
 
 import socket
 
-from nongso.node.interpreter import random_bits, sleep_ms
+from nongso.node.interpreter import const, random_bits, sleep_ms
 
 PORT = 123
 EARLIEST = 1704067200  # 2024-01-01: no clock of ours was ever set before
 _SINCE_1900 = 2208988800
-_ERA = 1 << 32  # the packet's seconds begin anew in 2036
-_QUESTION = 0x23  # version 4, client
-_STEP_MS = 50
+_ERA = const(1 << 32)  # the packet's seconds begin anew in 2036
+_QUESTION = const(0x23)  # version 4, client
+_STEP_MS = const(50)
 
 
 class NoTime(OSError):

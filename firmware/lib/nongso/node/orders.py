@@ -10,7 +10,7 @@ they are refused, because a broker delivers what it kept for hours.
 import json
 
 from nongso.node.calibration import Calibration
-from nongso.node.interpreter import TYPE_CHECKING
+from nongso.node.interpreter import TYPE_CHECKING, const
 from nongso.node.log import say
 from nongso.node.sensors import SensorFault
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from nongso.node.sampling import Sampler
 
-_LONGEST = 200
+_LONGEST = const(200)
 
 
 class Orders:

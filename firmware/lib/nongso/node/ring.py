@@ -16,12 +16,12 @@ Nothing here knows what a sample means, or of the network.
 import os
 
 from nongso.node import frames
-from nongso.node.interpreter import sync
+from nongso.node.interpreter import const, sync
 from nongso.node.kept import Kept
 from nongso.node.log import Trouble
 
-_IN_MEMORY = 1 << 30  # as segment number: larger than any real one
-_MEMORY_SAMPLES = 60
+_IN_MEMORY = const(1 << 30)  # as segment number: larger than any real one
+_MEMORY_SAMPLES = const(60)
 
 
 class Item:

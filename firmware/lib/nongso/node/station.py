@@ -7,6 +7,7 @@ from nongso.node import record
 from nongso.node.clock import Clock, Origins
 from nongso.node.interpreter import (
     TYPE_CHECKING,
+    const,
     random_bits,
     sleep_ms,
     ticks_add,
@@ -26,13 +27,13 @@ if TYPE_CHECKING:
     from nongso.node.sampling import Sampler
     from nongso.node.settings import Settings
 
-_FEED_MS = 2000  # the RP2's watchdog bites after at most 8.4 s
-_LONGEST_HUSH_MS = 120000
-_NEVER = 1 << 30
-_LINK_IS_GONE_MS = 5000
-_CLOCK_MS = 21600000  # cheap crystals lose a second in six hours
-_CLOCK_AGAIN_MS = 600000
-_BROKER_PATIENCE_MS = 900000  # then a start anew may help a chip whose radio hangs
+_FEED_MS = const(2000)  # the RP2's watchdog bites after at most 8.4 s
+_LONGEST_HUSH_MS = const(120000)
+_NEVER = const(1 << 30)
+_LINK_IS_GONE_MS = const(5000)
+_CLOCK_MS = const(21600000)  # cheap crystals lose a second in six hours
+_CLOCK_AGAIN_MS = const(600000)
+_BROKER_PATIENCE_MS = const(900000)  # then a start anew may help a chip whose radio hangs
 
 
 class Station:

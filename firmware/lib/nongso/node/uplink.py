@@ -12,10 +12,9 @@ from nongso.node.interpreter import TYPE_CHECKING, const, random_bits, sleep_ms,
 from nongso.node.log import Trouble, say
 from nongso.node.messages import Messages
 from nongso.node.mqtt import Client, LinkLost
-from nongso.node.settings import SettingsError
 from nongso.node.updates import Updates
 from nongso.node.window import Underway, Window
-from nongso.wire import ack, topics
+from nongso.wire import ack
 from nongso.wire.writing import PayloadError
 
 if TYPE_CHECKING:
@@ -49,7 +48,10 @@ class Uplink:
         on_heard: "Callable[[], None]",
     ) -> None:
         """``on_heard`` is called when the gateway has acknowledged something."""
+        from nongso.wire import topics
+
         self._on_heard = on_heard
+        self._online, self._offline = topics.ONLINE, topics.OFFLINE
 
         def topic(leaf: str) -> str:
             return topics.topic(settings.farm, settings.node, leaf)
@@ -106,7 +108,7 @@ class Uplink:
                     )
                 await self._client.connect()
                 await self._client.subscribe([self._ack, self._down])
-                await self._say(self._status.encode(), topics.ONLINE, True)
+                await self._say(self._status.encode(), self._online, True)
                 await self._say(self._update, self.updates.words(), False)
                 self._link_trouble.well("up")
                 was_up = True
@@ -127,7 +129,7 @@ class Uplink:
         """Close the link; tell that the node goes offline on purpose, unless it only sleeps."""
         if self._client.is_open and is_off:
             try:
-                await self._say(self._status.encode(), topics.OFFLINE, True)
+                await self._say(self._status.encode(), self._offline, True)
             except LinkLost:
                 pass
         self._client.close()
@@ -219,6 +221,8 @@ class Uplink:
         if len(entry.items) > 1:  # too long together
             self._window.halve(entry)
             return
+        if self._client.grow():
+            return
         say("sample %d of boot %d can never be sent: %s" % (entry.seqs[0], entry.boot, why))
         self._ring.lost += 1
         entry.sendings += 1
@@ -266,6 +270,7 @@ def _tls(ca_file: str) -> "ssl.SSLContext | None":
     if not ca_file:
         return None
     from nongso.node import tls
+    from nongso.node.settings import SettingsError
 
     try:
         return tls.context(ca_file)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nongso.wire.ack import Ack
 
 _TRIES = const(3)  # sendings of one message without PUBACK before the link counts as dead
-MOST = const(20)  # samples in a message: some 3.5 KB of seven values each
+MOST = const(10)  # samples in a message: some 2 KB of seven values each
 
 
 class Underway:

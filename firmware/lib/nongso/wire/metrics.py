@@ -9,52 +9,68 @@ can be on a farm, not what a crop likes: a value outside it is kept and marked
 ``impossible``, and nothing decides on it.
 """
 
+import sys
 from collections import namedtuple
 
 Metric = namedtuple("Metric", ("name", "unit", "wire_unit", "factor", "decimals", "low", "high"))
 
-_CATALOGUE = (
-    # name, unit for people, SenML unit, factor, decimals, lowest, highest possible value
-    Metric("air_temperature", "°C", "Cel", 1, 2, -20.0, 70.0),
-    Metric("air_humidity", "%", "%RH", 1, 1, 0.0, 100.0),
-    Metric("light", "lx", "lx", 1, 0, 0.0, 200000.0),
-    Metric("soil_moisture", "%", "/", 100, 1, 0.0, 100.0),
-    Metric("soil_temperature", "°C", "Cel", 1, 2, -20.0, 70.0),
-    Metric("soil_ec", "mS/cm", "S/m", 10, 3, 0.0, 20.0),
-    Metric("soil_ph", "", "pH", 1, 2, 0.0, 14.0),
-    # Parts of the mass of dry soil: SenML's ppm is that. Cheap probes work them out of the EC.
-    Metric("soil_nitrogen", "mg/kg", "ppm", 1, 0, 0.0, 10000.0),
-    Metric("soil_phosphorus", "mg/kg", "ppm", 1, 0, 0.0, 10000.0),
-    Metric("soil_potassium", "mg/kg", "ppm", 1, 0, 0.0, 10000.0),
-    # Outdoor air has had more than 350 ppm since 1988 (NOAA, Mauna Loa). A crop in a closed house
-    # draws it down by day, but no leaf of ours below its compensation point, some 45 ppm at 25 °C
-    # (Bernacchi et al. 2001, doi 10.1111/j.1365-3040.2001.00668.x), and growth all but ends
-    # well above it. A sensor that says less than 100 is broken, or has lost its calibration.
-    Metric("co2", "ppm", "ppm", 1, 0, 100.0, 10000.0),
-    Metric("par", "µmol/m²s", "umol/m2/s", 1, 1, 0.0, 3000.0),
-    Metric("solar_radiation", "W/m²", "W/m2", 1, 1, 0.0, 1500.0),
-    Metric("air_pressure", "hPa", "Pa", 0.01, 1, 500.0, 1100.0),
-    Metric("wind_speed", "m/s", "m/s", 1, 1, 0.0, 90.0),
-    Metric("wind_direction", "°", "deg", 1, 0, 0.0, 360.0),
-    Metric("rain_total", "mm", "mm", 1, 1, 0.0, 100000.0),
-    Metric("vapour_deficit", "g/m³", "kg/m3", 1000, 2, 0.0, 150.0),
-    Metric("dew_point", "°C", "Cel", 1, 2, -40.0, 70.0),
-    Metric("tank_level", "%", "/", 100, 1, 0.0, 100.0),
-    Metric("door_open", "", "/", 1, 0, 0.0, 1.0),
-    Metric("water_flow", "l/min", "l/s", 60, 2, 0.0, 1000.0),
-    Metric("water_total", "l", "l", 1, 1, 0.0, 1e9),
-    Metric("battery", "V", "V", 1, 2, 0.0, 30.0),
-    Metric("voltage", "V", "V", 1, 1, 0.0, 1000.0),
-    Metric("current", "A", "A", 1, 3, 0.0, 1000.0),
-    Metric("power", "W", "W", 1, 1, 0.0, 1e6),
-    Metric("energy_total", "kWh", "kWh", 1, 3, 0.0, 1e8),
-    Metric("frequency", "Hz", "Hz", 1, 2, 0.0, 650.0),
-    Metric("power_factor", "", "/", 1, 2, 0.0, 1.0),
-)
+# Name, unit for people, SenML unit, factor, decimals, lowest and highest possible value.
+#
+# Nitrogen, phosphorus, potassium: parts of the mass of dry soil, SenML's ppm is that. Cheap probes
+# work them out of the EC.
+#
+# Carbon dioxide: outdoor air has had more than 350 ppm since 1988 (NOAA, Mauna Loa). A crop in a
+# closed house draws it down by day, but no leaf of ours below its compensation point, some 45 ppm
+# at 25 °C (Bernacchi et al. 2001, doi 10.1111/j.1365-3040.2001.00668.x), and growth all but ends
+# well above it. A sensor that says less than 100 is broken, or has lost its calibration.
+_CATALOGUE = """
+air_temperature|°C|Cel|1|2|-20|70
+air_humidity|%|%RH|1|1|0|100
+light|lx|lx|1|0|0|200000
+soil_moisture|%|/|100|1|0|100
+soil_temperature|°C|Cel|1|2|-20|70
+soil_ec|mS/cm|S/m|10|3|0|20
+soil_ph||pH|1|2|0|14
+soil_nitrogen|mg/kg|ppm|1|0|0|10000
+soil_phosphorus|mg/kg|ppm|1|0|0|10000
+soil_potassium|mg/kg|ppm|1|0|0|10000
+co2|ppm|ppm|1|0|100|10000
+par|µmol/m²s|umol/m2/s|1|1|0|3000
+solar_radiation|W/m²|W/m2|1|1|0|1500
+air_pressure|hPa|Pa|0.01|1|500|1100
+wind_speed|m/s|m/s|1|1|0|90
+wind_direction|°|deg|1|0|0|360
+rain_total|mm|mm|1|1|0|100000
+vapour_deficit|g/m³|kg/m3|1000|2|0|150
+dew_point|°C|Cel|1|2|-40|70
+tank_level|%|/|100|1|0|100
+door_open||/|1|0|0|1
+water_flow|l/min|l/s|60|2|0|1000
+water_total|l|l|1|1|0|1000000000
+battery|V|V|1|2|0|30
+voltage|V|V|1|1|0|1000
+current|A|A|1|3|0|1000
+power|W|W|1|1|0|1000000
+energy_total|kWh|kWh|1|3|0|100000000
+frequency|Hz|Hz|1|2|0|650
+power_factor||/|1|2|0|1
+"""  # one text, for boards: as tuples the catalogue takes four times the memory
 
 _DIGITS = "0123456789"
 
-METRICS = {m.name: m for m in _CATALOGUE}
+METRICS: dict[str, Metric] = {}  # all of them; on a board those that were asked for
+
+
+def _read(line: str) -> Metric:
+    name, unit, wire_unit, factor, decimals, low, high = line.split("|")
+    times = float(factor) if "." in factor else int(factor)
+    METRICS[name] = Metric(name, unit, wire_unit, times, int(decimals), float(low), float(high))
+    return METRICS[name]
+
+
+if sys.implementation.name != "micropython":
+    for _line in _CATALOGUE.strip().split("\n"):
+        _read(_line)
 
 
 def metric_of(series_name: str) -> Metric | None:
@@ -67,7 +83,11 @@ def metric_of(series_name: str) -> Metric | None:
         not 1 <= len(channel) <= 2 or channel[0] == "0" or any(c not in _DIGITS for c in channel)
     ):
         return None
-    return METRICS.get(name)
+    found = METRICS.get(name)
+    at = -1 if found is not None else _CATALOGUE.find("\n" + name + "|")
+    if at < 0 or "\n" in name or "|" in name:
+        return found
+    return _read(_CATALOGUE[at + 1 : _CATALOGUE.find("\n", at + 1)])
 
 
 def is_possible(metric: Metric, value: float) -> bool:
