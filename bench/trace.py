@@ -2,7 +2,9 @@
 
 Builds a stream in which goods go through 30 steps of splitting and merging and traces from one
 end to the other: once a usual lot, which reaches a part of everything, and once a lot through
-which everything goes. On SQLite, or with ``--records postgresql://…`` on an empty database.
+which everything goes. A fifth of the events others recorded: a buyer made something of a pack of
+ours, and we took that in again under GTIN and lot. On SQLite, or with
+``--records postgresql://…`` on an empty database.
 """
 
 import argparse
@@ -21,6 +23,8 @@ from nongso.platform.events import Event
 from nongso.platform.people import Cooperative
 from nongso.platform.settings import Settings
 from nongso.platform.store import Records
+from nongso.platform.traceability.epcis import lot_names
+from nongso.platform.traceability.epcis import records as epcis
 from nongso.platform.traceability.recall import reach as recall_reach
 from nongso.platform.traceability.records import Flow, Lot
 from nongso.platform.traceability.tracing import trace
@@ -35,9 +39,11 @@ def code(number: int) -> str:
     return f"L{number:06d}"
 
 
-def build(records: Records, lots: int, depth: int, funnel: bool) -> tuple[str, str]:
+def build(records: Records, events: int, depth: int, funnel: bool) -> tuple[str, str]:
     """Lay down the events and what follows from them; return the first lot and the last."""
     chance = random.Random(7)
+    others = events // 10  # each goes out and comes back: two events
+    lots = events - 2 * others
     levels = [
         list(range(level * lots // (depth + 1), (level + 1) * lots // (depth + 1)))
         for level in range(depth + 1)
@@ -67,7 +73,13 @@ def build(records: Records, lots: int, depth: int, funnel: bool) -> tuple[str, s
                 for source, target in sorted(flows)
             ),
         )  # fmt: skip
-    print(f"{lots} events, {lots} lots, {len(flows)} flows, depth {depth}")
+        ways = chance.choices(sorted(flows), k=others)
+        for name, rows in _of_others(ways, lots).items():
+            _many(session, name, rows)
+    print(
+        f"{events} events, {2 * others} of them of others; {lots} lots, {len(flows)} flows and "
+        f"{2 * others} of others, depth {depth}"
+    )
     return code(first), code(last)
 
 
@@ -80,6 +92,44 @@ def _many(session, table, rows) -> None:  # type: ignore[no-untyped-def]
             some = []
     if some:
         session.execute(insert(table), some)
+
+
+def _of_others(ways: list[tuple[int, int]], lots: int) -> dict:  # type: ignore[type-arg]
+    """What others recorded between two lots of ours, in the tables of the stream and its index."""
+    events, heads, steps, names = [], [], [], {}
+    for n, (source, target) in enumerate(ways):
+        pack, made = f"{BASE}/t/{code(source)}/S{source:08d}", f"https://bep.example/lots/{n}"
+        lot = f"https://id.gs1.org/01/09521141012345/10/{code(target)}"
+        said = {"kind": lot_names.LOT, "gtin": "", "host": lot_names.host_of(BASE)}
+        names[pack] = {**said, "name": pack, "key": code(source), "lot": code(source)}
+        said = {"kind": lot_names.LOT, "gtin": "09521141012345", "host": ""}
+        names[lot] = {**said, "name": lot, "key": code(target), "lot": code(target)}
+        for at, (one, other) in enumerate(((pack, made), (made, lot))):
+            number = lots + 2 * n + at
+            events.append({**_event(number), "type": epcis.CAPTURED})
+            heads.append(_head(number))
+            steps.append(
+                {
+                    "number": number + 1, "source_number": number + 1, "source": one,
+                    "target": other, "kind": "made", "quantity": 1.0, "uom": "KGM",
+                    "cooperative": "c", "is_foreign": True,
+                }
+            )  # fmt: skip
+    return {
+        Event: events,
+        epcis.Indexed: heads,
+        epcis.Flow: steps,
+        epcis.LotName: list(names.values()),
+    }
+
+
+def _head(number: int) -> dict:  # type: ignore[type-arg]
+    return {
+        "number": number + 1, "cooperative": "c", "event_id": f"urn:bench:{number}",
+        "error_name": "", "content": f"ni:{number}", "is_foreign": True, "is_public": False,
+        "sender": "bench", "stands": True, "kind": "TransformationEvent", "at_ms": AT * 1000,
+        "recorded_ms": AT * 1000,
+    }  # fmt: skip
 
 
 def _event(number: int) -> dict:  # type: ignore[type-arg]
