@@ -220,6 +220,22 @@ def test_what_is_printed_is_read_whatever_the_code(code: str, serial: str, stem:
     assert linked == (Clue(LOT, code, gtin=GTIN), Clue(PACK, serial, gtin=GTIN))
 
 
+def test_the_short_way_to_read_a_name_says_what_the_whole_rule_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keys = ["/10/K7M4PQ", "/21/K7M4PQ234", "/10/k7m4pq/21/k7m4pq234", "/10/A", "/21/AB-C", ""]
+    links = [f"https://buyer.example/01/{GTIN}{key}" for key in keys]
+    short = [lot_names.clues(link) for link in links]
+    monkeypatch.setattr(lot_names, "_USUAL", re.compile("nothing"))
+    assert [lot_names.clues.__wrapped__(link) for link in links] == short
+    assert short[0] == (Clue(LOT, "K7M4PQ", gtin=GTIN),)
+
+
+def test_a_compressed_address_names_the_lot_too() -> None:
+    clue = Clue(LOT, "K7M4PQ", gtin="09524000059109")
+    assert lot_names.clues("HTTPS://BUYER.example/CxFS9UfdysxXZnB6A") == (clue,)
+
+
 @given(st.text(max_size=60).map(lambda text: f"https://{HOST}/{text}"))
 def test_any_text_at_all_can_be_a_name(text: str) -> None:
     for clue in lot_names.clues(text):

@@ -20,7 +20,7 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.orm import Session
 
 from nongso.platform.events import EventSubject
-from nongso.platform.traceability.digital_link.compressed import decompress
+from nongso.platform.traceability.digital_link.compressed import SHORTEST, decompress
 from nongso.platform.traceability.digital_link.digits import whole_gtin
 from nongso.platform.traceability.digital_link.errors import LinkError
 from nongso.platform.traceability.digital_link.link import CANONICAL_STEM, Link, parse
@@ -40,8 +40,13 @@ from nongso.platform.traceability.resolver.names import SAME_AS, gtins_of
 LOT, PACK = "lot", "pack"
 _ASKED_AT_ONCE = 400
 _OURS = re.compile(r"https?://([^/?#@]+(?:/[^?#]*?)?)/[tT]/([^/?#]+)(?:/([^/?#]*))?/?(?:[?#].*)?")
+# What most events are full of; the whole rule reads it the same way (a test holds that).
+_USUAL = re.compile(
+    r"https?://[a-z0-9.-]+(?::[0-9]+)?/01/([0-9]{14})"
+    r"(?:/10/([A-Za-z0-9]{1,20}))?(?:/21/([A-Za-z0-9]{1,20}))?"
+)
 _COMPRESSED = re.compile(
-    r"https?://[^/?#]+(?:/[^?#]*?)?(?:/01/([0-9]{8,14}))?/([A-Za-z0-9_-]{4,400})/?(?:[?#].*)?"
+    r"https?://[^/?#]+(?:/[^?#]*?)?(?:/01/([0-9]{8,14}))?/([A-Za-z0-9_-]{6,400})/?(?:[?#].*)?"
 )
 _KEPT = (LotName.name, LotName.kind, LotName.key, LotName.gtin, LotName.host)
 
@@ -63,9 +68,12 @@ class Clue(NamedTuple):
 def clues(text: str) -> tuple[Clue, ...]:
     """Read what an identifier may mean, whatever way it is written. No database is asked."""
     plain = with_plain_host(text)
+    if usual := _USUAL.fullmatch(plain):
+        return tuple(_of_gtin(usual[1], usual[2] or "", usual[3] or ""))
     link = _link(plain)
     if link is not None:
-        return tuple(_of_link(link))
+        lot, serial = link.value("10") or "", link.value("21") or ""
+        return tuple(_of_gtin(link.key.value, lot, serial)) if link.key.ai == "01" else ()
     found = _OURS.fullmatch(plain)
     if found is None:
         return ()
@@ -86,7 +94,7 @@ def _link(plain: str) -> Link | None:
             whole = plain if plain[0] == "h" else known
             return parse(whole.removesuffix("/"), short_gtin=True, words=True, rules=False)
         packed = _COMPRESSED.fullmatch(plain)
-        if packed is None:
+        if packed is None or (packed[1] is None and len(packed[2]) < SHORTEST):
             return None
         given = () if packed[1] is None else (check("01", whole_gtin(packed[1]), rules=False),)
         return decompress(packed[2], CANONICAL_STEM, given)
@@ -94,14 +102,10 @@ def _link(plain: str) -> Link | None:
         return None
 
 
-def _of_link(link: Link) -> Iterator[Clue]:
-    if link.key.ai != "01":
-        return
-    lot, serial = (as_typed(link.value(ai) or "") for ai in ("10", "21"))
-    if is_shaped(lot, LOT_LETTERS):
-        yield Clue(LOT, lot, gtin=link.key.value)
-    if is_shaped(serial, SERIAL_LETTERS):
-        yield Clue(PACK, serial, gtin=link.key.value)
+def _of_gtin(gtin: str, lot: str, serial: str) -> Iterator[Clue]:
+    for kind, typed, letters in ((LOT, lot, LOT_LETTERS), (PACK, serial, SERIAL_LETTERS)):
+        if len(typed) >= letters and is_shaped(key := as_typed(typed), letters):
+            yield Clue(kind, key, gtin=gtin)
 
 
 def host_of(base: str) -> str:

@@ -50,6 +50,11 @@ def canonical(text: str) -> str | None:
 
 def same_form(text: str) -> str:
     """Return the form by which an identifier is compared and kept in the index."""
+    return _formed(text) if len(text) <= _LONGEST else with_plain_host(text)
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _formed(text: str) -> str:
     plain = with_plain_host(text)
     return canonical(plain) or plain
 
