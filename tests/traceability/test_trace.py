@@ -328,3 +328,32 @@ def test_a_program_follows_the_goods_of_others_as_a_clerk_does(farm: Farm, site:
     assert ahead["things"] == {packed: 0, soup: 1}
     assert site.api("/api/v1/trace?of=ZZZZZZ").status_code == 404
     assert site.api("/api/v1/trace").status_code == 400
+
+
+def test_the_page_says_names_and_who_has_it_instead_of_addresses(farm: Farm, site: Site) -> None:
+    gtin = "09521141012343"
+    lot = farm.packed(50, product=farm.product(name="Miến dong Bình Lư", gtin=gtin)).code
+    (box,) = cartons(farm, lot, 20)
+    ship(farm, holder(farm), cartons=(box,))
+    soup = "https://bep.example/rat/dai/lots/SUP01"
+    urn = "urn:epc:class:lgtin:9521141.056789.AB-7"
+    put(
+        farm,
+        told(
+            1, "TransformationEvent", inputQuantityList=[much(f"{BASE}/t/{lot}", 2)],
+            outputQuantityList=[much(soup, 12)],
+        ),
+        told(
+            2, "TransformationEvent", inputQuantityList=[much(soup, 12)],
+            outputQuantityList=[much(urn, 3), much(f"https://x.example/01/{gtin}/10/KHAC-1", 1)],
+        ),
+    )  # fmt: skip
+    page = site.clerk.get(f"/records/lots/{lot}/tree?direction=forward").text
+    text = re.sub(r"[ \n]+", " ", re.sub("<[^>]*>", "", page))
+    shop = "Cửa hàng chợ Tam Đường"
+    assert f"Miến dong Bình Lư {lot} (ở {shop}) → Thùng {box} (ở {shop})" in text
+    assert f"{lot} (ở {shop}) → bep.example SUP01 2,0\xa0kg" in text
+    assert "bep.example SUP01 → GTIN 09521141567890 lô AB-7" in text
+    assert "bep.example SUP01 → Miến dong Bình Lư lô KHAC-1" in text
+    assert "https://" not in text.partition("Thùng và ghi chép của nơi khác")[2]
+    assert f'title="{soup}"' in page, "the whole identifier is there for who needs it"

@@ -1,5 +1,7 @@
 """The page of a lot's tree: a drawing and the same as a list, backwards or forwards."""
 
+from collections.abc import Iterator, Sequence
+
 from flask import Response, redirect, request, url_for
 from markupsafe import Markup
 
@@ -12,6 +14,7 @@ from nongso.platform.traceability.desk import READERS, blueprint, own_lot, setti
 from nongso.platform.traceability.moving.desk import page
 from nongso.platform.traceability.records import PACKS, Lot
 from nongso.platform.traceability.tracing import wide as trace_wide
+from nongso.platform.traceability.tracing.called import called
 from nongso.platform.traceability.tracing.picture import Box, Line, draw
 from nongso.platform.traceability.tracing.trace import DIRECTIONS, Edge, Node, Reach, reach
 
@@ -33,6 +36,7 @@ def tree(code: str) -> Answer:
     wide = trace_wide.follow(session, [lot.code], direction, base, lot.cooperative)
     elsewhere = _elsewhere(wide)[:MOST_LISTED]
     recorded = trace_wide.history(session, wide, base, lot.cooperative) if elsewhere else []
+    wrong = trace_wide.overdrawn(recorded)
     return page(
         "tree.html",
         lot=lot,
@@ -43,7 +47,8 @@ def tree(code: str) -> Answer:
         edges=_edges(found),
         amount=amount_of,
         elsewhere=elsewhere,
-        wrong=trace_wide.overdrawn(recorded),
+        wrong=wrong,
+        called=called(session, _named(elsewhere, wrong), base, lot.cooperative),
     )
 
 
@@ -61,20 +66,31 @@ def goods_of_others() -> Answer:
         return redirect(url_for("records.find", code=key), 303)  # type: ignore[return-value]
     wide = trace_wide.follow(session, [key] if asked else [], direction, base, home)
     recorded = trace_wide.history(session, wide, base, home)
+    shown, wrong = wide.links[:MOST_LISTED], trace_wide.overdrawn(recorded)
     return page(
         "elsewhere.html",
         asked=asked,
         direction=direction,
         recorded=len(recorded),
-        elsewhere=wide.links[:MOST_LISTED],
+        elsewhere=shown,
         hidden=max(len(wide.links) - MOST_LISTED, 0),
-        wrong=trace_wide.overdrawn(recorded),
+        wrong=wrong,
+        called=called(session, _named(shown, wrong), base, home),
     )
 
 
 def _elsewhere(wide: trace_wide.Wide) -> list[trace_wide.Link]:
     """The ways through cartons and through what others recorded."""
     return [link for link in wide.links if ":" in link.source or ":" in link.target]
+
+
+def _named(
+    links: Sequence[trace_wide.Link], wrong: Sequence[trace_wide.Overdrawn]
+) -> Iterator[str]:
+    """Everything that the list of steps names."""
+    for link in links:
+        yield from (link.source, link.target)
+    yield from (one.name for one in wrong)
 
 
 def amount_of(node: Node) -> str:
