@@ -9,6 +9,8 @@ HERE = Path(__file__).parent
 SCRIPTS = (
     "ingest.py",
     "flood.py",
+    "slow_disk.py",
+    "backlog.py",
     "page.py",
     "servers.py",
     "scan.py",

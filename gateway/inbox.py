@@ -409,12 +409,7 @@ class Inbox:
         letters: list[Letter] = []
         messages: list[Message] = []
         refusals: list[Refusal] = []
-        for slug in self._floods.hear((one.topic for one in arrived), time.monotonic()):
-            self._complaints.say(
-                f"wild {slug}",
-                f"node {slug} says more than {HASTE} messages at once; it is not listened to for "
-                "a while, so that the others are. It loses nothing",
-            )
+        self._heed_floods(arrived)
         for one in arrived:
             for letter in self._judge(one, now):
                 kept = letter.kept
@@ -451,6 +446,19 @@ class Inbox:
             self.not_stored += burst.size
             self._complaints.say("busy", f"messages stay with the broker: {error}")
             self._client.disconnect()  # it sends them again when we come back
+
+    def _heed_floods(self, arrived: Sequence[_Arrived]) -> None:
+        """Turn away from a node that has just become wild, before all that it said is judged."""
+        wild = self._floods.hear((one.topic for one in arrived), time.monotonic())
+        for slug in wild:
+            self._complaints.say(
+                f"wild {slug}",
+                f"node {slug} says more than {HASTE} messages at once; it is not listened to for "
+                "a while, so that the others are. It loses nothing",
+            )
+        if wild and self.is_connected():
+            self._listen()
+            self._client.loop_write()
 
     def _judge(self, one: _Arrived, now: int) -> list[Letter]:
         """Say what becomes of one message; nothing when there is nothing to keep of it."""
