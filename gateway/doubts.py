@@ -66,6 +66,15 @@ class Doubts:
             if alarm["code"] in (FROZEN, DRIFTING)
         }
 
+    def renew(self, settings: GatewaySettings) -> None:
+        """Watch new stations; nothing stands against a board that is gone."""
+        before, self._watched = self._watched, _watched(settings)
+        kept = {(one.eui64, one.metric) for one in self._watched}
+        for one in before:
+            if (one.eui64, one.metric) not in kept:
+                self._traces.pop((one.eui64, one.metric), None)
+                self._tell(one, None)
+
     def of(self, eui64: str, metric: str) -> Reason | None:
         """Why a sensor is not believed."""
         alarm = self._alarms.get((eui64, metric))

@@ -99,6 +99,7 @@ class Watering:
         """Take up new stations; the zones stay as they are."""
         with self._lock:
             self._know(settings)
+            self._doubts.renew(settings)
             self._book.sources = {source.id: source for source in settings.sources}
 
     # --- from outside ----------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """A gateway with a probe that cannot be believed: it says so, and does not water by it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -86,3 +87,19 @@ def test_a_probe_that_drifts_is_told_with_both_numbers(new_farm: Callable[..., F
     (alarm,) = alarms(farm, "probe_drifting")
     assert alarm["values"]["from_percent"] == pytest.approx(45.0, abs=0.5)
     assert 55.0 <= alarm["values"]["to_percent"] <= 57.0
+
+
+@pytest.mark.usefixtures("quick")
+def test_nothing_stands_against_a_board_whose_place_another_has_taken(
+    new_farm: Callable[..., Farm],
+) -> None:
+    farm = new_farm()
+    farm.moisture = 35.0
+    freeze(farm)
+    settings = farm.settings
+    (node,) = [node for node in settings.nodes if node.eui64 == PROBE]
+    others = [one for one in settings.nodes if one is not node]
+    new = replace(node, eui64="02000000000000aa")
+    farm.watering.renew(replace(settings, nodes=(new, *others)))
+    assert alarms(farm, "probe_frozen")[-1]["cleared_at"] is not None
+    assert farm.watering._known("k1").moisture == (), "and the new one has said nothing yet"
