@@ -12,7 +12,7 @@ from tests.firmware.conftest import OLD_BOOT, Broker, Gateway, NodeProcess, fill
 
 from nongso.gateway.simulated import boards
 
-LIVES = 1100  # bytes: hello, topics and the first words take some 450
+LIVES = 850  # bytes: hello, topics and the first words take some 450, a sample alone 240
 
 IN_HASTE = """
 import nongso.node.uplink as uplink
