@@ -33,7 +33,7 @@ from tests.firmware.conftest import (
     in_ring,
     until,
 )
-from tests.firmware.test_memory import compiled
+from tests.firmware.test_memory import compiled, publish
 
 from nongso.gateway.simulated import boards
 from nongso.gateway.simulated.chips import ChipBus
@@ -49,66 +49,6 @@ SEVEN = (
     *("co2", "battery"),
 )
 VALUES = [2450, 712, 61000, 444, 512, 815, 372]
-
-# Runs on MicroPython: what a node in steady state takes from its heap, collection switched off.
-# First the same message again and again, then whole readings, from the ring to the forgetting.
-PUBLISHER = """
-import asyncio, gc, sys
-from nongso.node import record
-from nongso.node.interpreter import ticks_ms
-from nongso.node.messages import Messages
-from nongso.node.mqtt import Client
-from nongso.node.ring import Item
-
-TOPIC = b"bench/1/tan-binh/tb-01/up"
-COLUMNS = {columns!r}
-VALUES = {values!r}
-HEADING = record.pack_heading((1 << 30) - 1, False, COLUMNS)
-items = [Item(HEADING, record.pack(100000, 1790000000, True, 0, VALUES), (0, 0))]
-messages = Messages("02a1b2c3d4e5f601")
-confirmed = 0
-
-def on_puback(number):
-    global confirmed
-    confirmed += 1
-
-async def publish(client, count):
-    global confirmed
-    confirmed = sent = 0
-    while confirmed < count:
-        if sent < count and sent - confirmed < 4:
-            out = client.begin(TOPIC, sent + 1)
-            if out is not None:
-                messages.write(out, items, 1790000000, 1790000000, b"clock")
-                client.end()
-                sent += 1
-        client.turn(ticks_ms())
-        client.check()
-        await asyncio.sleep_ms(0)
-
-async def main():
-    client = Client(
-        "127.0.0.1", int(sys.argv[1]), "bench", None, None, "s", b"off", print, on_puback
-    )
-    await client.connect()
-    await publish(client, 100)
-    gc.collect()
-    gc.threshold(-1)
-    gc.disable()
-    before = gc.mem_alloc()
-    await publish(client, 1000)
-    used = gc.mem_alloc() - before
-    gc.enable()
-    gc.threshold(4096)
-    gc.collect()
-    before = gc.mem_alloc()
-    await publish(client, int(sys.argv[2]))
-    gc.collect()
-    print(used, gc.mem_alloc() - before)
-    client.close()
-
-asyncio.run(main())
-"""
 
 FAST = """
 import nongso.node.uplink as uplink
@@ -197,21 +137,6 @@ def farm(folder: Path) -> Iterator[tuple[Broker, Gateway, dict[str, Any]]]:
         chips.stop()
 
 
-def micropython(folder: Path, script: str, *arguments: str, paths: list[Path]) -> str:
-    """Run a script; return its last line."""
-    (folder / "script.py").write_text(script)
-    done = subprocess.run(
-        [*boards.micropython_command(), "-X", "heapsize=8M", "script.py", *arguments],
-        cwd=folder,
-        env={**os.environ, "MICROPYPATH": ":".join([*map(str, paths), ".frozen"])},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    return (done.stdout.strip().splitlines() or [done.stderr])[-1]
-
-
 def heap(folder: Path, paths: list[Path]) -> None:
     """The smallest heap in which a whole node measures and drains a backlog of 100 samples."""
     for size in range(60, 100, 2):
@@ -237,12 +162,9 @@ def heap(folder: Path, paths: list[Path]) -> None:
 
 def publishing(folder: Path, paths: list[Path], count: int) -> None:
     with farm(folder / "publishing") as (broker, _, _config):
-        script = PUBLISHER.format(columns=SEVEN, values=VALUES)
-        line = micropython(folder, script, str(broker.port), str(count), paths=paths)
-    found = re.fullmatch(r"(\d+) (-?\d+)", line)
-    assert found, line
-    used, growth = found.groups()
-    print(f"memory taken for 1,000 publishes in steady state: {used} bytes (64-bit)")
+        for_publishes, for_readings, growth = publish(folder, paths, broker.port, count)
+    print(f"memory taken for 1,000 publishes in steady state: {for_publishes} bytes (64-bit)")
+    print(f"for each reading, from its packing to its forgetting: {for_readings / 1000:.0f} bytes")
     print(f"heap growth over {count} publishes: {growth} bytes")
 
 

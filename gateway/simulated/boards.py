@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 # 128 KB on a 32-bit board: simulated nodes compile their sources themselves, which takes more than
-# the 80wK that are enough for a compiled one (tests/firmware/test_memory.py).
+# the 76wK that are enough for a compiled one (tests/firmware/test_memory.py).
 HEAP = "128wK"
 
 

@@ -22,10 +22,15 @@ _MAGIC = const(0xA6)
 AROUND = 8  # bytes of a frame besides its body
 
 
-def frame(kind: int, body: bytes) -> bytes:
-    """Wrap a body. Raises ``ValueError`` for one over 1 KiB."""
+def check(body: bytes) -> None:
+    """Raise ``ValueError`` for a body over 1 KiB."""
     if len(body) > MAX_BODY:
         raise ValueError("a frame holds at most %d bytes, not %d" % (MAX_BODY, len(body)))
+
+
+def frame(kind: int, body: bytes) -> bytes:
+    """Wrap a body. Raises ``ValueError`` for one over 1 KiB."""
+    check(body)
     inner = struct.pack("<BH", kind, len(body)) + body
     return bytes([_MAGIC]) + inner + struct.pack("<I", binascii.crc32(inner))
 

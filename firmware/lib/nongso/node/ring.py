@@ -87,8 +87,8 @@ class Ring:
 
     def append(self, heading: bytes, body: bytes) -> None:
         """Keep a sample. Raises ``ValueError`` for a sample or heading over 1 KiB."""
-        frames.frame(frames.SAMPLE, body)
-        frames.frame(frames.HEADING, heading)
+        frames.check(body)
+        frames.check(heading)
         self._memory_count += 1
         self._tail.append(Item(heading, body, (_IN_MEMORY, self._memory_count)))
         if len(self._tail) >= self.batch:
