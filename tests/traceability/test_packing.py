@@ -76,6 +76,21 @@ def test_the_form_opens_on_what_fits_the_lot(site: Site, farm: Farm) -> None:
     assert site.clerk.get("/records/packing?lot=ZZZZZZ").status_code == 404
 
 
+def test_the_number_of_packs_is_not_that_of_another_lot(site: Site, farm: Farm) -> None:
+    small, large = farm.crop("Rau cải", 5), farm.crop("Rau cải", 50)
+    farm.product("vegetables", "Rau Tân Bình", crop="Rau cải")
+    anew = site.clerk.get("/records/packing?kind=vegetables").text
+    assert "Chọn lô" in anew
+    assert 'name="packs" type="text" value=""' in anew, "nobody has chosen a lot yet"
+    fields = site.fields(f"/records/packing?lot={large.code}")
+    assert fields["packs"] == "100"
+    other = site.clerk.post("/records/packing", data={**fields, "lot": small.code})
+    assert other.status_code == 422
+    assert f"Lô {small.code} đủ 10 gói" in other.text
+    fields |= {"lot": small.code, "packs": "10"}
+    assert site.clerk.post("/records/packing", data=fields).status_code == 303
+
+
 def test_refusals_of_packing_are_sentences(site: Site, farm: Farm) -> None:
     greens = farm.product("vegetables", "Rau Tân Bình", crop="Rau cải")
     lots = {}

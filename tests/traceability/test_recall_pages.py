@@ -102,6 +102,10 @@ def test_a_failed_test_is_written_down_with_its_paper_and_locks_the_lot(
     answer = site.clerk.post(address, data={**fields, **typed, "report": wrong})
     assert answer.status_code == 422
     assert "Chỉ nhận tệp PDF" in answer.text
+    passed = site.clerk.post(address, data={**fields, **typed, "result": "conformant"})
+    assert passed.status_code == 422
+    assert "Kết quả 0,41 cao hơn mức cho phép 0,2" in passed.text
+    assert "Vì sao vẫn đạt" in passed.text
     good = (io.BytesIO(b"%PDF-1.7 phieu %%EOF"), "C:\\giấy tờ\\phieu.pdf")
     answer = site.clerk.post(address, data={**fields, **typed, "report": good})
     assert answer.status_code == 303
@@ -144,6 +148,7 @@ def test_a_recall_is_looked_at_first_then_confirmed_called_and_ended(
     assert "mai trả" in site.clerk.get(location).text
     notice = site.clerk.get(f"/records/recalls/{key}/notice").text
     assert packed in notice
+    assert "Số gói: " in notice
     assert notice.count("☐") == 3
     assert notice.count("☒") == 1
     table = site.clerk.get(f"/records/recalls/{key}/calls.csv")

@@ -460,6 +460,15 @@ def test_another_cooperatives_registry_is_not_there(site: Site) -> None:
     assert sent.status_code == 422
 
 
+def test_an_area_without_a_unit_is_asked_not_guessed(site: Site) -> None:
+    land = {"producer_id": household(site), "crop": "dong riềng", "amount": "2,5"}
+    assert "selected" not in site.clerk.get("/records/plots/new").text.split('id="unit"')[1][:400]
+    sent = site.send("/records/plots/new", **land, unit="")
+    assert (sent.status_code, "Xin ghi đơn vị: m², ha, sào" in said(sent)) == (422, True)
+    assert site.send("/records/plots/new", **land | {"amount": "2,5 sào", "unit": ""}).status_code == 303
+    assert only(site, Plot).area_m2 == 900
+
+
 def test_the_page_of_the_law_says_what_was_not_read(site: Site) -> None:
     page = said(site.clerk.get("/records/law"))
     assert "không phải tư vấn pháp luật" in page

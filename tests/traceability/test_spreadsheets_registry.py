@@ -37,7 +37,7 @@ PLOTS = Table(
     (
         ("Mã thửa", "Mã hộ", "Cây trồng", "Diện tích", "Trồng từ ngày"),
         ("T001", "H01", "dong riềng", "3 sào", "01/01/2026"),
-        ("T002", "H01", "ngô", "1080", "2026-01-01"),
+        ("T002", "H01", "ngô", "1080 m²", "2026-01-01"),
     ),
 )
 PRODUCTS = Table(
@@ -168,7 +168,7 @@ def test_a_column_that_is_not_in_the_file_stays(farm: Farm) -> None:
     only_brand = Table("Sản phẩm", (("Tên sản phẩm", "Nhãn hiệu"), ("Miến dong", "Bình Lư")))
     made = take_in(farm, [only_brand])
     assert counts(made) == (0, 1, 0)
-    assert made.changes[0].fields == ("Nhãn hiệu",)
+    assert [one.title for one in made.changes[0].fields] == ["Nhãn hiệu"]
     with farm.records.session() as session:
         kept = session.scalars(select(Product)).one()
         assert (kept.brand, kept.pack_grams, kept.shelf_life_days) == ("Bình Lư", 500, 365)
@@ -214,7 +214,7 @@ def test_a_household_that_moved_by_a_file_keeps_its_former_address(farm: Farm) -
     moved = changed(PRODUCERS, 2, 4, "xã Tả Lèng")
     made = look(farm, [moved])
     assert made.is_dated
-    assert made.changes[1].fields == ("Xã",)
+    assert [one.title for one in made.changes[1].fields] == ["Xã"]
     take_in(farm, [moved], datetime.date(2026, 3, 1))
     with farm.records.session() as session:
         kept = session.scalars(select(Producer).where(Producer.code == "H01")).one()
@@ -265,6 +265,17 @@ def test_the_clerk_looks_before_anything_is_written(site: Site) -> None:
     assert names == ["Nơi sản xuất", "Thửa đất", "Sản phẩm", "Giấy chứng nhận", "Nơi nhận"]
     assert site.clerk.get("/records/spreadsheets/thua-dat.csv").text.startswith("\ufeffMã thửa")
     assert site.clerk.get("/records/spreadsheets/nothing.csv").status_code == 404
+
+
+def test_the_clerk_reads_what_each_cell_says_now_and_will_say(site: Site) -> None:
+    take_in(site.farm, ALL)
+    sent = send(site, spreadsheets.to_xlsx([PRODUCERS, changed(PLOTS, 1, 3, "4 sào")]))
+    page = said(site.clerk.get(sent.location))
+    before = PLOTS.rows[1][3]
+    assert f"Diện tích: <del>{before}</del> → <ins>4 sào</ins>" in page
+    bare = send(site, spreadsheets.to_xlsx([PRODUCERS, changed(PLOTS, 1, 3, "2,5")]))
+    page = said(site.clerk.get(bare.location))
+    assert "Xin ghi đơn vị: m², ha, sào" in page
 
 
 def test_the_clerk_is_shown_each_bad_cell(site: Site) -> None:

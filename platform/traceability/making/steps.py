@@ -10,7 +10,7 @@ from sqlalchemy import select
 from nongso.platform.accounts import allow, scoped, somebody
 from nongso.platform.forms import Form, kg_typed
 from nongso.platform.greenhouse.records import Greenhouse
-from nongso.platform.languages import _
+from nongso.platform.languages import _, number
 from nongso.platform.store import records
 from nongso.platform.telemetry import telemetry
 from nongso.platform.traceability import sentences
@@ -305,13 +305,14 @@ def _fitting(product: Product) -> list[Lot]:
 
 def _proposed(product: Product, code: str) -> dict[str, str]:
     lots = _fitting(product)
-    lot = next((one for one in lots if one.code == code), lots[0] if lots else None)
+    lot = next((one for one in lots if one.code == code), lots[0] if len(lots) == 1 else None)
     proposed = {
         "product": product.id,
         "pack_ml" if product.pack_ml else "pack_grams": str(product.net.size),
     }
     if lot is not None:
-        proposed |= {"lot": lot.code, "packs": str(product.net.packs_in(lot.left_grams or 0))}
+        packs = str(product.net.packs_in(lot.left_grams or 0))
+        proposed |= {"lot": lot.code, "packs": packs, "for_lot": lot.code, "for_packs": packs}
     return proposed
 
 
@@ -325,6 +326,7 @@ def pack() -> Answer:
     lot, day = form.text("lot", 20), form.day("day", today())
     packs = form.count("packs", 1, MOST_PACKS)
     net = _net(form, product)
+    _ask_packs_again(form, product, lot)
     best_before = product.keeps_until(day) if product is not None else day
     if form["best_before"].strip():
         best_before = form.day("best_before")
@@ -333,6 +335,25 @@ def pack() -> Answer:
     volume = (net.ml, net.grams_per_litre)
     wish = ops.Packing(form["product"], takes, packs, net.grams, day, best_before, *volume)
     return _record(form, ops.pack, wish) or _packing(form, product)
+
+
+def _ask_packs_again(form: Form, product: Product | None, code: str) -> None:
+    """Ask where the number is still the one that was proposed for another lot."""
+    before = form["for_lot"]
+    if product is None or not before or before == code or form["packs"] != form["for_packs"]:
+        return
+    lot = next((one for one in _fitting(product) if one.code == code), None)
+    if lot is None:
+        return
+    enough = product.net.packs_in(lot.left_grams or 0)
+    said = _(
+        "Số gói này là của lô %(before)s. Lô %(lot)s đủ %(packs)s gói: xin xem lại số gói.",
+        before=before,
+        lot=code,
+        packs=number(enough),
+    )
+    form.wrong("packs", said)
+    form.values |= {"for_lot": code, "for_packs": form["packs"]}
 
 
 def _net(form: Form, product: Product | None) -> Net:

@@ -279,6 +279,26 @@ class WhyLifted(Told):
         )
 
 
+class AboveLimit(Told):
+    """A result above the limit was recorded as passed, and nobody said why."""
+
+    code = "above_limit"
+    field = "above_why"
+
+    def __init__(self, value: str, limit: str) -> None:
+        super().__init__(f"{value} is above {limit}")
+        self.value, self.limit = value, limit
+
+    def sentence(self) -> str:
+        """Name both numbers; ask for the right word, or the reason."""
+        return _(
+            "Kết quả %(value)s cao hơn mức cho phép %(limit)s mà lại ghi đạt. Xin xem lại phiếu. "
+            "Nếu đúng là đạt, xin ghi vì sao.",
+            value=self.value,
+            limit=self.limit,
+        )
+
+
 class NothingHit(Told):
     """A recall that would hit nothing, or nothing that is not recalled already."""
 
@@ -352,7 +372,7 @@ class NothingToRehearse(Told):
 
     def sentence(self) -> str:
         """Say what is needed first."""
-        return _("Chưa tập dượt được: chưa có lô nào gửi đi hay bán ra.")
+        return _("Chưa tập dượt được: không có lô nào đã gửi đi hay bán ra mà không bị thu hồi.")
 
 
 class RehearsalEnded(Told):

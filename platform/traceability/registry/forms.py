@@ -97,9 +97,10 @@ def read_plot(form: Form, owners: Collection[str]) -> dict[str, Any]:
 
 
 def _area(form: Form) -> Area:
-    unit = form.choice("unit", UNITS)
+    """The area in the unit that was chosen or written; a bare number is asked, not guessed."""
+    unit = form["unit"] if form["unit"] in UNITS else ""
     try:
-        return read_area(form["amount"], unit or "m2")
+        return read_area(form["amount"], unit)
     except BadArea as error:
         form.wrong("amount", area_refusal(error))
         return Area("", 1)

@@ -35,7 +35,7 @@ def plots() -> Answer:
 @blueprint.get("/plots/<key>")
 @allow("clerk")
 def plot(key: str = "") -> Answer:
-    """Show the form of a plot; a new one begins with the crop and unit of the last one."""
+    """Show the form of a plot; a new one begins with the crop of the last one."""
     if key:
         found = _own(key)
         amount, _space, unit = found.area.rpartition(" ")
@@ -44,7 +44,6 @@ def plot(key: str = "") -> Answer:
     proposed = {
         "id": str(uuid.uuid4()),
         "since": datetime.date(today().year, 1, 1).isoformat(),
-        "unit": "sao",
         "code": _next_code(),
         "producer_id": request.args.get("producer", ""),
     }
@@ -55,8 +54,7 @@ def plot(key: str = "") -> Answer:
         .limit(1)
     )
     if last is not None:
-        unit = _UNITS_BY_WORD.get(last.area.rpartition(" ")[2], "sao")
-        proposed |= {"crop": last.crop, "unit": unit}
+        proposed |= {"crop": last.crop}
     return _plot(Form(proposed), "")
 
 

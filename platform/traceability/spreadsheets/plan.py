@@ -11,7 +11,7 @@ import datetime
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -63,9 +63,17 @@ class Trouble:
     sentence: str
 
 
+class Cells(NamedTuple):
+    """A cell that would change: the title of its column, what stands there now, what will."""
+
+    title: str
+    old: str
+    new: str
+
+
 @dataclass(frozen=True)
 class Change:
-    """What a row would do. ``fields`` are the titles of the columns that would change."""
+    """What a row would do. ``fields`` are the cells that would change."""
 
     sheet: Sheet
     row: int
@@ -74,7 +82,7 @@ class Change:
     id: str
     values: dict[str, Any]
     subjects: frozenset[str] | None = None
-    fields: tuple[str, ...] = ()
+    fields: tuple[Cells, ...] = ()
 
     @property
     def is_dated(self) -> bool:
@@ -285,7 +293,11 @@ def _plan_row(
             same_subjects = subjects == there.is_for
     state = NEW if there is None else SAME if not differ and same_subjects else CHANGED
     changed = [_FIELDS.get(n, n) for n in differ] + ([] if same_subjects else ["for"])
-    fields = tuple(dict.fromkeys(titles[n] for n in changed)) if state == CHANGED else ()
+    by_field = {column.field: column for column in sheet.columns()}
+    fields = tuple(
+        Cells(titles[n], shown(by_field[n], now.get(n, "")), shown(by_field[n], whole.get(n, "")))
+        for n in (dict.fromkeys(changed) if state == CHANGED else ())
+    )
     said = " ".join(shown(c, sent[c.field]) for c in sheet.columns() if c.field in sheet.key)
     made.changes.append(Change(sheet, row, said, state, id_, differ, subjects, fields))
     registry.know(sheet, key, id_, str(values[sheet.key[-1]]))
@@ -316,7 +328,7 @@ def _sent(sheet: Sheet, whole: dict[str, str], registry: _Registry) -> dict[str,
         owner = registry.ids[PRODUCERS.what].get(
             _key_of(PRODUCERS, [whole.get("producer_id", "")]), ""
         )
-        whole = {**whole, "producer_id": owner, "unit": "m2"}
+        whole = {**whole, "producer_id": owner}
     return whole
 
 

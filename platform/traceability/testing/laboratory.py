@@ -10,17 +10,19 @@ import datetime
 import hashlib
 import uuid
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from nongso.platform import typed_numbers
 from nongso.platform.traceability.errors import WrongKind
 from nongso.platform.traceability.identifiers import lot_id
 from nongso.platform.traceability.making.operations import Desk, append, moment
 from nongso.platform.traceability.moving import goods as moving
 from nongso.platform.traceability.moving import shapes as moving_shapes
-from nongso.platform.traceability.moving.errors import WhyLifted
+from nongso.platform.traceability.moving.errors import AboveLimit, WhyLifted
 from nongso.platform.traceability.records import PLANTING, Lot
 from nongso.platform.traceability.registry import certificate_files as certificates_files
 from nongso.platform.traceability.shaping import Body
@@ -62,6 +64,21 @@ class Result:
     file_sha256: str = ""
     file_name: str = ""
     lifted_why: str = ""
+    above_why: str = ""  # why it conforms although its number is above the limit
+
+    @property
+    def is_above(self) -> bool:
+        """Whether both are plain numbers, and what was found is more than what is allowed."""
+        value, limit = _bare(self.value), _bare(self.limit)
+        return value is not None and limit is not None and value > limit
+
+
+def _bare(text: str) -> Decimal | None:
+    """The number that stands there alone, or behind a sign of "at most"; not one with words."""
+    try:
+        return typed_numbers.read(text.strip().lstrip("≤<= "))
+    except (typed_numbers.Unreadable, typed_numbers.TwoWays):
+        return None
 
 
 def sample(desk: Desk, id_: str, wish: Taking) -> Sample:
@@ -95,9 +112,15 @@ def sample(desk: Desk, id_: str, wish: Taking) -> Sample:
 
 
 def record(desk: Desk, id_: str, wish: Result) -> LabTest:
-    """Record a test. Raises ``WhyLifted`` where a passed test would clear a failed one unsaid."""
+    """Record a test.
+
+    Raises ``WhyLifted`` where a passed test would clear a failed one unsaid, ``AboveLimit`` where
+    a result above the limit would pass unsaid.
+    """
     if moving.recorded(desk, id_, wish) is not None:
         return desk.session.get_one(LabTest, id_)
+    if wish.conformant and wish.is_above and not wish.above_why:
+        raise AboveLimit(wish.value, wish.limit)
     lot = moving.own_lot(desk, wish.lot)
     moving.check_day(wish.day, lot.at)
     at = moment(wish.day, desk.now)
@@ -130,6 +153,8 @@ def _said(wish: Result) -> Body:
         "nongso:unit": wish.unit,
         "nongso:limit": wish.limit,
     }
+    if wish.above_why:
+        found["nongso:aboveWhy"] = wish.above_why
     if wish.file_sha256:
         found["nongso:report"] = {"sha256": wish.file_sha256, "name": wish.file_name}
     return found

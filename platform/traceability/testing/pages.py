@@ -108,6 +108,7 @@ def record_test(code: str) -> Answer:
         file_sha256=sha256,
         file_name=name,
         lifted_why=form.text("lifted_why", 200, needed=False),
+        above_why=form.text("above_why", 200, needed=False),
     )
     if done(form, testing.record, wish) is None:
         return _test(lot, form)
