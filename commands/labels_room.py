@@ -193,7 +193,7 @@ def add(rooms: "argparse._SubParsersAction[Parser]") -> None:
         "--logo",
         type=kinds.path,
         metavar="FILE",
-        help="a picture (PNG or JPEG), where the layout has a place for one",
+        help="a picture (PNG, JPEG or SVG), where the layout has a place for one",
     )
 
     calibrate = kinds.add(

@@ -25,7 +25,8 @@ MOST_POINTS = 20_000
 _DEPTH = 30
 _SVG = "{http://www.w3.org/2000/svg}"
 _UNSEEN = frozenset({"title", "desc", "metadata", "defs"})  # what is never drawn by itself
-_REACHING = frozenset({"clip-path", "mask", "filter", "marker-start", "marker-mid", "marker-end"})
+_REFUSED = ("clip-path", "mask", "filter", "stroke-dasharray")
+_REFUSED += ("marker-start", "marker-mid", "marker-end", "marker")
 _MOVE = re.compile(r"(matrix|translate|scale|rotate|skewX|skewY)\s*\(([^)]*)\)[\s,]*")
 _CAPS = {"butt": 0, "round": 1, "square": 2}
 _JOINS = {"miter": 0, "round": 1, "bevel": 2}
@@ -85,7 +86,7 @@ def read(body: bytes) -> Drawing:
     try:
         text = body.decode("utf-8-sig")
         if "<!ENTITY" in text:
-            raise BadLogo("the drawing has entities", "holds", "!ENTITY")
+            raise _held("!ENTITY")
         root = ET.fromstring(text)
     except (ET.ParseError, UnicodeDecodeError, ValueError) as e:
         raise BadLogo("the file is no drawing (SVG in UTF-8)", "unreadable") from e
@@ -170,12 +171,12 @@ def _painted(element: ET.Element, matrix: Matrix, paint: _Paint, depth: int) -> 
     looks = _looks(element)
     if looks.get("display") == "none" or looks.get("visibility") in ("hidden", "collapse"):
         return
-    for which in _REACHING & looks.keys():
-        if looks[which] != "none":
-            raise BadLogo(f"the drawing holds {which}", "holds", which)
+    for which in _REFUSED:
+        if looks.get(which, "none") != "none":
+            raise _held(which)
     for which in ("opacity", "fill-opacity", "stroke-opacity"):
         if (looks.get(which) or "1").strip() not in ("1", "1.0", "100%"):
-            raise BadLogo(f"the drawing holds {which}", "holds", which)
+            raise _held(which)
     paint = _Paint(
         looks.get("fill", paint.fill),
         looks.get("stroke", paint.stroke),
@@ -184,23 +185,21 @@ def _painted(element: ET.Element, matrix: Matrix, paint: _Paint, depth: int) -> 
         looks.get("stroke-linecap", paint.cap),
         looks.get("stroke-linejoin", paint.join),
     )
-    matrix = _times(matrix, _moved(element.get("transform", "")))
+    matrix = _times(matrix, _moved(looks.get("transform", "")))
     if name in ("svg", "g"):
         if name == "svg" and depth:
-            raise BadLogo("the drawing holds another svg", "holds", "svg")
+            raise _held("svg")
         for child in element:
             yield from _painted(child, matrix, paint, depth + 1)
         return
     if name not in SHAPES:
-        raise BadLogo(f"the drawing holds {name}", "holds", name)
+        raise _held(name)
     steps = tuple(_placed(SHAPES[name](element), matrix))
     if not steps:
         return
     if (dark := _shade(paint.fill)) is not None and name != "line":
         yield _Painted(steps, dark, paint.rule == "evenodd")
     if (dark := _shade(paint.stroke)) is not None and paint.width > 0:
-        if (dashes := looks.get("stroke-dasharray", "none")) != "none":
-            raise BadLogo(f"the drawing holds dashes ({dashes[:20]})", "holds", "stroke-dasharray")
         a, b, c, d, _e, _f = matrix
         line = round(paint.width * math.sqrt(abs(a * d - b * c)), 4)
         if not line <= MOST:
@@ -208,6 +207,15 @@ def _painted(element: ET.Element, matrix: Matrix, paint: _Paint, depth: int) -> 
         yield _Painted(
             steps, dark, False, line, _CAPS.get(paint.cap, 0), _JOINS.get(paint.join, 0)
         )
+
+
+def _held(what: str) -> BadLogo:
+    return BadLogo(
+        f"the drawing holds {what}, which labels cannot carry: save it as plain paths in plain"
+        " colours, or bring a PNG",
+        "holds",
+        what,
+    )
 
 
 def _looks(element: ET.Element) -> dict[str, str]:
@@ -238,7 +246,7 @@ def _shade(colour: str) -> int | None:
     try:
         return shade(colour)
     except ValueError as e:
-        raise BadLogo(f"the drawing holds the colour {colour[:30]!r}", "holds", "colour") from e
+        raise _held("colour") from e
 
 
 def _times(one: Matrix, other: Matrix) -> Matrix:

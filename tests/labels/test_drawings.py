@@ -121,6 +121,7 @@ def test_what_is_kept_of_a_photograph_is_only_its_pixels() -> None:
         ('<rect width="9" height="9" fill="url(#a)"/>', "colour"),
         ('<rect width="9" height="9" opacity=".5"/>', "opacity"),
         ('<rect width="9" height="9" style="mask:url(#a)"/>', "mask"),
+        ('<g stroke-dasharray="2 1"><path d="M0 0h9"/></g>', "stroke-dasharray"),
         ("<svg/>", "svg"),
         ("<foreignObject/>", "foreignObject"),
         ('<a href="https://example.net"><rect width="9" height="9"/></a>', "a"),
