@@ -25,8 +25,10 @@ MOST_POINTS = 20_000
 _DEPTH = 30
 _SVG = "{http://www.w3.org/2000/svg}"
 _UNSEEN = frozenset({"title", "desc", "metadata", "defs"})  # what is never drawn by itself
-_REFUSED = ("clip-path", "mask", "filter", "stroke-dasharray")
-_REFUSED += ("marker-start", "marker-mid", "marker-end", "marker")
+_REFUSED = (
+    *("clip-path", "mask", "filter", "stroke-dasharray"),
+    *("marker", "marker-start", "marker-mid", "marker-end"),
+)
 _MOVE = re.compile(r"(matrix|translate|scale|rotate|skewX|skewY)\s*\(([^)]*)\)[\s,]*")
 _CAPS = {"butt": 0, "round": 1, "square": 2}
 _JOINS = {"miter": 0, "round": 1, "bevel": 2}
