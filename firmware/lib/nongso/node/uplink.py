@@ -266,13 +266,12 @@ class Uplink:
 
 
 def _tls(ca_file: str) -> "ssl.SSLContext | None":
-    """Raises ``SettingsError``."""
+    """Raises ``OSError``; the text says what."""
     if not ca_file:
         return None
     from nongso.node import tls
-    from nongso.node.settings import SettingsError
 
     try:
         return tls.context(ca_file)
     except (OSError, ValueError) as e:
-        raise SettingsError("config.json: broker.ca_file %s cannot be used (%r)" % (ca_file, e))
+        raise OSError("config.json: broker.ca_file %s cannot be used (%r)" % (ca_file, e))
