@@ -1,7 +1,9 @@
 """What the README names exists: tests of its promises, commands, files."""
 
+import ast
 import re
 import shlex
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -12,24 +14,68 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
+def promises() -> list[str]:
+    """The rows of the promise table."""
+    table = README.split("| promise | when it holds | the test |")[1]
+    return [line for line in table.split("\n\n")[0].splitlines()[2:] if line.startswith("|")]
+
+
 def named_tests() -> list[tuple[str, str]]:
     """File and function of every test in the promise table; "…" stands for the file before."""
     found = []
     file = ""
-    for where, name in re.findall(r"`(tests/[\w/]+\.py|…)(?:::(\w+))?`", README):
+    for where, name in re.findall(r"`(tests/[\w/]+\.py|…)(?:::(\w+))?`", "\n".join(promises())):
         file = file if where == "…" else where
         found.append((file, name))
     return found
 
 
+@lru_cache
+def functions(file: Path) -> dict[str, ast.FunctionDef]:
+    """The functions and methods of a file, by name."""
+    tree = ast.parse(file.read_text())
+    return {one.name: one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef)}
+
+
+def within_reach(file: str) -> dict[str, ast.FunctionDef]:
+    """What the tests of a file may call: its own functions, and those of its folder's parts."""
+    found: dict[str, ast.FunctionDef] = {}
+    for one in (ROOT / file).parent.glob("*.py"):
+        if not one.name.startswith("test_"):
+            found |= functions(one)
+    return found | functions(ROOT / file)
+
+
+def can_fail(test: ast.FunctionDef, known: dict[str, ast.FunctionDef], seen: set[str]) -> bool:
+    """Say whether a test, or what it calls in its folder, asserts anything."""
+    seen.add(test.name)
+    for one in ast.walk(test):
+        if isinstance(one, ast.Assert):
+            return True
+        called = getattr(one, "id", getattr(one, "attr", ""))
+        if called == "raises":
+            return True
+        if called in known and called not in seen and can_fail(known[called], known, seen):
+            return True
+    return False
+
+
+@pytest.mark.parametrize("row", promises())
+def test_every_promise_names_its_test(row: str) -> None:
+    assert re.search(r"`tests/[\w/]+\.py", row)
+
+
 @pytest.mark.parametrize(("file", "name"), named_tests())
-def test_the_test_of_a_promise_exists(file: str, name: str) -> None:
+def test_the_test_of_a_promise_exists_and_can_fail(file: str, name: str) -> None:
+    known = within_reach(file)
     text = (ROOT / file).read_text()
-    assert re.search(rf"^def {name or 'test_'}", text, re.MULTILINE)
-
-
-def test_promises_are_found_at_all() -> None:
-    assert len(named_tests()) >= 8
+    wanted = [name] if name else re.findall(r"^def (test_\w+)", text, re.MULTILINE)
+    assert wanted
+    for one in wanted:
+        assert re.search(rf"^def {one}\(", text, re.MULTILINE), one
+        assert can_fail(known[one], known, set()), f"{one} asserts nothing"
+        marks = " ".join(ast.unparse(mark) for mark in known[one].decorator_list)
+        assert not re.search(r"mark\.skip\(|xfail", marks), f"{one} does not run"
 
 
 def nongso_commands() -> list[str]:
