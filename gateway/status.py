@@ -195,6 +195,12 @@ def page(settings: GatewaySettings, report: Report, now: float) -> str:
             '<p class="warn">Chưa ghi được vào bộ nhớ của tủ điều khiển. Việc tưới vẫn chạy. '
             "Xin báo người phụ trách máy.</p>"
         )
+    if report["store"]["telemetry_dropped"]:
+        dropped = _number(report["store"]["telemetry_dropped"], 0)
+        out.append(
+            f'<p class="warn">Hết chỗ chứa: {dropped} bản ghi số đo cũ nhất chưa gửi đã bị bỏ. '
+            "Nhật ký tưới, cảnh báo và cài đặt còn đủ.</p>"
+        )
     if not report["broker_connected"]:
         out.append('<p class="warn">Chưa nhận được tin của các trạm đo.</p>')
     for n, destination in enumerate(report["platform"]["destinations"].values()):

@@ -116,6 +116,17 @@ def test_the_page_speaks_vietnamese_and_escapes_names(box: Box) -> None:
         gateway.stop()
 
 
+def test_the_page_says_what_was_given_up_for_want_of_room(box: Box) -> None:
+    gateway = Gateway(box.settings)
+    gateway.start()
+    try:
+        assert "Hết chỗ chứa" not in get(box, "/")[1]
+        gateway.store._retention.dropped = 1234
+        assert "Hết chỗ chứa: 1.234 bản ghi số đo cũ nhất" in get(box, "/")[1]
+    finally:
+        gateway.stop()
+
+
 def test_other_pages_cannot_look_in_by_a_name_of_theirs(box: Box, gateway: Gateway) -> None:
     assert get(box, "/healthz", host="evil.example")[0] == 403
     assert get(box, "/elsewhere")[0] == 404

@@ -19,7 +19,7 @@ from nongso.gateway.errors import StoreBusy, StoreError
 from nongso.gateway.intake import Sender, make_message, number_of
 from nongso.gateway.latest import Latest
 from nongso.gateway.ledger import Accepted, Message, Refusal
-from nongso.gateway.store import Store
+from nongso.gateway.store import PROTECTED, Store
 from nongso.wire.payload import Reading
 
 NODE = NODES["tb-01"]
@@ -529,7 +529,8 @@ def test_the_oldest_telemetry_goes_first_and_is_declared(
 ) -> None:
     monkeypatch.setattr("nongso.gateway.retention.SIZE_CHECK_SECONDS", 0.0)
     store = open_store(file, most_bytes=2 << 20)
-    store.record("run", {"id": "first"})
+    for kind in sorted(PROTECTED):
+        store.record(kind, {"id": "first"})
     number = 0
     while store.report()["telemetry_dropped"] == 0:
         accept(store, *(told(n) for n in range(number, number + 500)))
@@ -538,12 +539,14 @@ def test_the_oldest_telemetry_goes_first_and_is_declared(
     dropped = store.report()["telemetry_dropped"]
     assert seqs(store) == list(range(dropped, number))
     rows = bodies(store, protected=True)
-    assert rows[0] == {"kind": "run", "run": {"id": "first"}}
-    assert [(a["code"], a["values"]) for a in alarms(store)] == [
+    kept = [{"kind": kind, kind: {"id": "first"}} for kind in sorted(PROTECTED)]
+    assert rows[: len(kept)] == kept
+    assert [(a["code"], a["values"]) for a in alarms(store)[1:]] == [
         ("telemetry_dropped", {"count": dropped})
     ]
     for _ in range(20):
         accept(store, *(told(n) for n in range(number, number + 500)))
         number += 500
     assert file.stat().st_size < 4 << 20
-    assert len(alarms(store)) == 1  # further drops are declared together, later
+    assert len(alarms(store)) == 2  # further drops are declared together, later
+    assert bodies(store, protected=True)[: len(kept)] == kept
