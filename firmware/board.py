@@ -180,7 +180,7 @@ class RealBoard(_Board):
 
     ``board``: ``model`` (one of ``MODELS``, where the board is mistaken about itself), ``scl``,
     ``sda``, ``power`` (other pins than usual), ``watchdog`` (true or false). ``wifi``: ``ssid``,
-    ``password``, ``ntp`` (time server).
+    ``password``, ``ntp`` (time server; else the broker's machine).
     """
 
     simulated = False
@@ -209,6 +209,7 @@ class RealBoard(_Board):
             self._rail = machine.Pin(number({"power": rail}, "power", 0, 48), machine.Pin.OUT)
             self._rail.value(1)
         self._wifi = settings.wifi
+        self._time_server = settings.wifi.get("ntp") or settings.broker.host
         if not isinstance(self._wifi.get("ssid"), str):
             raise SettingsError("config.json: wifi.ssid is missing")
         self._wlan = None
@@ -263,7 +264,7 @@ class RealBoard(_Board):
         """Set the clock by the time server, forwards or back. Raises ``OSError``."""
         from nongso.node import ntp
 
-        seconds = await ntp.ask(self._wifi.get("ntp", "pool.ntp.org"))
+        seconds = await ntp.ask(self._time_server)
         t = time.gmtime(seconds - _EPOCH)
         self._machine.RTC().datetime((t[0], t[1], t[2], t[6], t[3], t[4], t[5], 0))
         self._is_clock_set = True

@@ -225,7 +225,7 @@ def test_a_real_board_joins_its_wifi_and_sets_its_clock(
     server = TimeServer(says)
     monkeypatch.setattr(ntp.ask, "__defaults__", (server.port, 2000))
     made = real_board()
-    made._wifi["ntp"] = "127.0.0.1"
+    made._time_server = "127.0.0.1"
     asyncio.run(made.join_network())
     assert clock == [(2026, 9, 21, 0, 14, 13, 20, 0)]
     asyncio.run(made.join_network())
@@ -243,7 +243,7 @@ def test_without_a_time_server_the_board_joins_all_the_same(
     server = TimeServer(lambda _: b"nonsense")
     monkeypatch.setattr(ntp.ask, "__defaults__", (server.port, 200))
     made = real_board()
-    made._wifi["ntp"] = "127.0.0.1"
+    made._time_server = "127.0.0.1"
     asyncio.run(made.join_network())
     assert clock == []
     assert "something else than an answer came" in capsys.readouterr().out

@@ -71,8 +71,8 @@ def test_a_new_version_is_fetched_tried_and_kept_and_a_second_brings_only_what_c
     kept.until(lambda: shed.program()["number"] == number, "the new version")
     kept.until(lambda: shed.program()["state"] == "running", "that it is kept")
     assert kept.statuses == [3], "one start anew, asked for by the node"
-    states = [row["state"] for row in shed.told()]
-    assert states == ["running", "offered", "fetching", "trial", "running"]
+    states = ["running", "offered", "fetching", "trial", "running"]
+    kept.until(lambda: [row["state"] for row in shed.told()] == states, "that all was told")
     assert (kept.node.folder / "a" / "run.mpy").exists()
     everything = shed.updates.report()[NODE]["sent_bytes"]
     assert everything >= sum(map(len, good.contents.values()))
@@ -108,6 +108,8 @@ def test_a_version_that_hangs_or_crashes_rolls_back_by_itself_and_says_so(
     assert shed.program()["number"] == 0, "what ran before runs again"
     row = kept.until(lambda: (shed.told() or [{}])[-1].get("why") and shed.told()[-1], "the word")
     assert (row["state"], row["why"], row["eui64"]) == ("rolled_back", why, EUI64)
+    states = [row["state"] for row in shed.told()]
+    assert states[-3:] == ["fetching", "trial", "rolled_back"], "on trial it is silent"
     accepted = shed.inbox.accepted
     kept.until(lambda: shed.inbox.accepted > accepted, "a reading")
 

@@ -108,11 +108,8 @@ async def _claim(net: "SetUpNetwork", wished: "dict[str, Any]") -> "dict[str, An
         found = json.loads(claim.unseal(key, nonce, answer))
     except ValueError:
         raise _Failed("code")
-    found["wifi"] = {
-        "ssid": wished["ssid"],
-        "password": wished["password"],
-        "ntp": found.get("wifi", {}).get("ntp") or found["broker"]["host"],
-    }
+    wifi = found.setdefault("wifi", {})
+    wifi["ssid"], wifi["password"] = wished["ssid"], wished["password"]
     return found  # type: ignore[no-any-return]
 
 

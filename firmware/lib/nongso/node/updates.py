@@ -23,6 +23,7 @@ from nongso.node.log import say
 # update in most of their lives.
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from typing import Any
 
     from nongso.node.fetching import Fetch
     from nongso.node.hardware import Slots
@@ -59,14 +60,14 @@ class Updates:
 
     # --- what the gateway says -------------------------------------------------
 
-    def words(self) -> bytes:
-        """Tell what runs, and what became of the last offer."""
-        running = self._slots.version(self._slots.running)
+    def words(self, next_one: "dict[str, Any] | None" = None) -> bytes:
+        """Tell what runs, and what became of the last offer; or what the next start will try."""
+        running = next_one or self._slots.version(self._slots.running)
         told = {
             "do": "tell",
             "number": running["number"],
             "version": running["version"] or VERSION,
-            "trial": self._slots.is_trial,
+            "trial": self._slots.is_trial or next_one is not None,
         }
         if self._refused is not None:
             told["refused"] = {"number": self._refused[0], "why": self._refused[1]}
@@ -137,6 +138,9 @@ class Updates:
                 try:
                     self._fetch = fetching.Fetch(self._slots, self._send, self._patience_ms)
                     await self._fetch.bring(offer)
+                    # One that hangs will never tell.
+                    next_one = {"number": offer.number, "version": offer.version}
+                    await self._send(self.words(next_one))
                     return
                 except fetching.GivenUp as e:
                     if str(e):
