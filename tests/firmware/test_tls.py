@@ -90,8 +90,7 @@ def test_without_the_time_nothing_is_trusted_and_what_was_measured_waits(
         until(lambda: ring.exists() and ring.stat().st_size > 60, "samples in the ring")
         assert (gateway.heard, gateway.status) == ([], [])
         hand.board.clock = int(time.time())
-        until(lambda: len(gateway.heard) >= 3, "the samples from before and after")
-        assert min(gateway.numbers(hand.boot)) == 1
+        until(lambda: 1 in gateway.numbers(hand.boot), "the first sample, from before", 30)
         assert said("link to the broker: up")
     finally:
         hand.end()
