@@ -120,8 +120,8 @@ def test_a_version_whose_readings_are_not_acknowledged_rolls_back(
 ) -> None:
     kept = Kept(new_node(key=KEY, trial_seconds=5))
     source = (boards.firmware_folder() / "run.py").read_text()
-    begin = "    try:\n        return asyncio"
-    deaf = source.replace(begin, "    station._uplink._ack += 'x'\n" + begin)
+    begin = "        starts_anew = asyncio.run(station.run())\n"
+    deaf = source.replace(begin, "        station._uplink._ack += 'x'\n" + begin)
     assert deaf != source
     shed.roll_out(changed(deaf, tmp_path))
     kept.until(lambda: shed.program().get("state") == "rolled_back", "the roll-back")
