@@ -109,7 +109,7 @@ def _times(session: Session, one: LogCheckpoint) -> Iterator[Amiss]:
     wanted = select(LogCosignature).where(LogCosignature.size == one.size)
     for seen in session.scalars(wanted.order_by(LogCosignature.vkey)):
         row = f"{seen.size}/{seen.vkey}"
-        for line, at in ((seen.first_line, seen.first_at), (seen.line, seen.at)):
+        for line, at in sorted({(seen.first_line, seen.first_at), (seen.line, seen.at)}):
             try:
                 said = Signature.parse(line).check(Key.parse(seen.vkey), text)
             except NoteError as error:

@@ -157,6 +157,17 @@ OTHER_KINDS = [
 ]
 
 
+def test_a_table_is_not_set_as_an_event_says_that_was_changed(lived_in: Farm) -> None:
+    quoted = "replace(CAST(body AS TEXT), '720.0', '721.0')"
+    if not lived_in.records.is_file:
+        quoted = f"CAST({quoted} AS JSON)"
+    found = found_after(lived_in, f"UPDATE event SET body = {quoted} WHERE number <= 2")
+    assert any(one.table == "event" for one in found)
+    follows = [one for one in found if one.table.startswith(("lot", "epcis"))]
+    assert follows
+    assert all("right first" in one.advice for one in follows)
+
+
 def test_what_cannot_even_be_read_is_told_and_stops_nothing_else(lived_in: Farm) -> None:
     if not lived_in.records.is_file:
         pytest.skip("PostgreSQL takes no value of another kind")
