@@ -3,7 +3,9 @@
 Each round measures, one after the other and with the same frames: the floor (a bare paho
 subscriber, QoS 1, that parses with ``json`` and forgets) and the gateway's inbox with its store,
 where a message counts when its application acknowledgement has come back to the publisher.
-Quote the ratio, not the absolute figures.
+Quote the ratio, not the absolute figures: publisher, broker and gateway share the machine's cores,
+and what each of them takes for a message is told. ``--messages 1200000 --rounds 1`` is a minute of
+20,000 messages a second.
 """
 
 import argparse
@@ -108,8 +110,8 @@ def publish(port: int, messages: int, boot: int, count_acks: bool) -> None:
 
 
 @contextmanager
-def broker(folder: Path) -> Iterator[int]:
-    """Run a Mosquitto on a free port."""
+def broker(folder: Path) -> Iterator[tuple[int, int]]:
+    """Run a Mosquitto on a free port; yields the port and its process."""
     from nongso.gateway.broker import find_mosquitto
 
     found = find_mosquitto()
@@ -131,7 +133,7 @@ def broker(folder: Path) -> Iterator[int]:
                 break
             except OSError:
                 time.sleep(0.02)
-        yield port
+        yield port, process.pid
     finally:
         process.terminate()
         process.wait(10)
@@ -172,7 +174,7 @@ def floor(folder: Path, messages: int, boot: int) -> tuple[float, float]:
         if received == messages:
             done.set()
 
-    with broker(folder) as port, publisher(port, messages, boot, acks=False) as process:
+    with broker(folder) as (port, _), publisher(port, messages, boot, acks=False) as process:
         client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="floor")
         client.on_message = on_message
         client.on_connect = lambda c, *_: c.subscribe("nongso/1/bench/+/up", 1)
@@ -209,12 +211,23 @@ def settings(folder: Path, port: int) -> Any:
     return load(file)
 
 
-def gateway(folder: Path, messages: int, boot: int, profile: str | None) -> tuple[float, float]:
-    """Return messages a second and CPU µs a message of inbox and store, all acknowledged."""
+def processor_seconds(pid: int) -> float:
+    """Return how long a process has worked."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def gateway(
+    folder: Path, messages: int, boot: int, profile: str | None
+) -> tuple[float, dict[str, float]]:
+    """Return messages a second, all acknowledged, and CPU µs a message of each process."""
     from nongso.gateway.inbox import Inbox
     from nongso.gateway.store import Store
 
-    with broker(folder) as port, publisher(port, messages, boot, acks=True) as process:
+    with (
+        broker(folder) as (port, broker_pid),
+        publisher(port, messages, boot, acks=True) as process,
+    ):
         where = settings(folder, port)
         store = Store(where.store_file)
         inbox = Inbox(where, store)
@@ -225,6 +238,8 @@ def gateway(folder: Path, messages: int, boot: int, profile: str | None) -> tupl
         while not inbox.is_connected() and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(0.2)  # subscription
+        others = {"broker": broker_pid, "publisher": process.pid}
+        before = {who: processor_seconds(pid) for who, pid in others.items()}
         started, cpu = time.perf_counter(), time.process_time()
         _go(process)
         watch = threading.Timer(MARGIN_SECONDS, process.kill)
@@ -232,12 +247,14 @@ def gateway(folder: Path, messages: int, boot: int, profile: str | None) -> tupl
         answer = process.stdout.readline()
         watch.cancel()
         took, cpu = time.perf_counter() - started, time.process_time() - cpu
+        worked = {who: processor_seconds(pid) - before[who] for who, pid in others.items()}
         stored = store.report()["rows"]["telemetry"]
         inbox.stop()
         store.close()
         if answer != "acknowledged\n" or stored != messages:
             raise SystemExit(f"{stored} of {messages} messages were stored, not all acknowledged")
-    return messages / took, cpu / messages * 1e6
+    each = {who: seconds / messages * 1e6 for who, seconds in worked.items()}
+    return messages / took, {"gateway": cpu / messages * 1e6, **each}
 
 
 def _profiled(inbox: Any, file: str) -> None:
@@ -268,17 +285,19 @@ def main() -> int:
         return 0
     if args.messages < NODES or args.rounds < 1:
         parser.error(f"at least {NODES} messages and 1 round")
-    ratios = []
+    ratios, fastest = [], 0.0
     for n in range(args.rounds):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             base, base_cpu = floor(folder, args.messages, n + 1)
-            ours, our_cpu = gateway(folder, args.messages, n + 1, args.profile)
+            ours, worked = gateway(folder, args.messages, n + 1, args.profile)
         ratios.append(ours / base)
+        fastest = max(fastest, ours)
+        told = ", ".join(f"{who} {each:.1f}" for who, each in worked.items())
         print(
             f"round {n + 1}: floor (paho QoS 1 + json) {base:8.0f} messages/s"
             f" ({base_cpu:.1f} µs CPU each)   gateway (FULL, acknowledged) {ours:8.0f} messages/s"
-            f" ({our_cpu:.1f} µs CPU each)   ratio {ours / base:.2f}",
+            f" (µs CPU each: {told})   ratio {ours / base:.2f}",
             flush=True,
         )
     print(
@@ -290,6 +309,7 @@ def main() -> int:
                 "cores": os.cpu_count(),
                 "ratio": round(statistics.median(ratios), 3),
                 "lowest": round(min(ratios), 3),
+                "fastest_messages_a_second": round(fastest),
                 "target": 0.4,
             }
         )
