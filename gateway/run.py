@@ -16,6 +16,7 @@ from typing import Any
 
 from nongso.gateway import storecopy
 from nongso.gateway.buspoll import BusPoll
+from nongso.gateway.calibrating import Calibrating
 from nongso.gateway.errors import GatewayError, SettingsError
 from nongso.gateway.homeassistant import Output
 from nongso.gateway.inbox import Inbox
@@ -59,6 +60,7 @@ class Gateway:
         self.new_stations = NewStations(
             file, lambda: self._taking_up.settings, self.store, self._take_up
         )
+        self.calibrating = Calibrating(lambda: self._taking_up.settings, self.store, self._say)
         self.uplink = Uplink(settings, self.store, self._order)
         sensors = SensorNodes(settings, self.inbox.accept)
         self._polling = BusPoll(settings, self.valves, self.inbox.accept, hear=sensors.hear_bus)
@@ -107,15 +109,18 @@ class Gateway:
         self._silence.tick()
         self.updates.tick()
         self._take_up()
+        self.calibrating.tick()
 
     def _order(self, command: dict[str, Any], given: Given) -> dict[str, Any]:
         """Hand an order of a platform to whoever does such things; returns its outcome."""
         if command.get("do") == "enrol":
             return self.new_stations.order(command)
+        if command.get("do") == "calibrate":
+            return self.calibrating.order(command)
         return self.watering.order(command, given)
 
     def _hear_node(self, node: Node, raw: bytes) -> str | None:
-        return self.updates.take(node, raw)
+        return None if self.calibrating.take(node, raw) else self.updates.take(node, raw)
 
     def _take_up(self) -> None:
         """See whether there are new stations in the settings."""

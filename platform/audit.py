@@ -52,6 +52,7 @@ DEEDS = (
     "stop",
     "mode",
     "enrol",
+    "calibrate",
     "scratch_sheet",
     "exported",
     "deleted",

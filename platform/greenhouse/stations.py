@@ -5,7 +5,7 @@ worst first: silent ones, then those with a sensor at fault, then a low battery.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flask import Blueprint, render_template
 from sqlalchemy import select
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from nongso.platform.accounts import allow, somebody
 from nongso.platform.greenhouse import commands, sentences
+from nongso.platform.greenhouse.calibration import Probe, probes, taught, taught_sentence
 from nongso.platform.greenhouse.new_stations import INSTALLERS
 from nongso.platform.greenhouse.now import STALE_SECONDS, Value, values_of
 from nongso.platform.greenhouse.pages import asked_greenhouse
@@ -40,6 +41,7 @@ class Station:
     heard_at: int | None
     state: str
     replaced_at: int | None = None  # when this board has taken a broken one's place
+    probes: tuple[Probe, ...] = ()  # of soil moisture
 
     @property
     def level(self) -> str:
@@ -59,10 +61,13 @@ def stations(session: Session, readings: Telemetry, house: Greenhouse, now: int)
         node.replaced_by: node.replaced_at
         for node in session.scalars(select(Node).where(Node.replaced_by.is_not(None)))
     }
-    found = [
-        _station(readings, node, zones.get(node.zone or "", ""), now, before.get(node.eui64))
-        for node in session.scalars(wanted.order_by(Node.slug))
-    ]
+    nodes = session.scalars(wanted.order_by(Node.slug)).all()
+    points = taught(session, house.gateway, [node.eui64 for node in nodes])
+    found = []
+    for node in nodes:
+        zone, replaced_at = zones.get(node.zone or "", ""), before.get(node.eui64)
+        one = _station(readings, node, zone, now, replaced_at)
+        found.append(replace(one, probes=tuple(probes(node, one.values, points))))
     return sorted(found, key=lambda one: ALERT_ORDER.index(one.state))
 
 
@@ -112,7 +117,7 @@ def sentence(one: Station, now: int) -> str:
 def replaced_sentence(one: Station, now: int) -> str:
     """Say that a board has taken a broken one's place, and what is to be done again."""
     at = moment(one.replaced_at or 0, now)
-    if any(value.metric.name == "soil_moisture" for value in one.values):
+    if not all(probe.is_taught for probe in one.probes):
         return _(
             "Đã thay trạm hỏng lúc %(at)s. Số đo cũ vẫn nối liền với số đo mới. Đầu đo độ ẩm đất "
             "cần chỉnh lại.",
@@ -133,6 +138,7 @@ def page(slug: str) -> str:
         stations=stations(records(), telemetry(), house, now),
         sentence=sentence,
         replaced_sentence=replaced_sentence,
+        taught_sentence=taught_sentence,
         may_install=house.gateway is not None
         and is_here("new_stations.begin")
         and somebody().may(*INSTALLERS, scope="records"),

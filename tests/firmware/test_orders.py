@@ -47,6 +47,25 @@ class Bench:
         return Calibration(self.folder).of("soil_moisture.2")
 
 
+def test_an_order_with_a_number_is_answered_with_what_the_probe_gave(scratch):
+    bench = Bench(scratch)
+    bench.adc.counts = 3100
+    words = {"do": "calibrate", "series": "soil_moisture.2", "id": "7"}
+    bench.order(point="dry", **words)
+    told = json.loads(bench.orders.answer)
+    assert abs(told.pop("counts") - 3100) <= 1
+    assert abs(told.pop("dry") - 3100) <= 1
+    assert told == {
+        "do": "calibrated",
+        "id": "7",
+        "series": "soil_moisture.2",
+        "point": "dry",
+        "wet": 1200,
+    }
+    bench.order(point="damp", **words)
+    assert "point is dry or wet" in json.loads(bench.orders.answer)["refused"]
+
+
 def test_a_probe_is_calibrated_in_dry_and_in_wet_soil(scratch):
     bench = Bench(scratch, None, None)
     for point, counts in (("dry", 3100), ("wet", 1400)):

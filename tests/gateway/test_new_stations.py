@@ -136,6 +136,16 @@ def outcome(office: Office, number: str, *states: str) -> dict[str, Any]:
     return found
 
 
+def calibrate(office: Office, **station: Any) -> str:
+    """Somebody presses "Đang khô" or "Đang ướt"; returns the order's id."""
+    number = str(uuid.uuid4())
+    office.offer(
+        {"id": number, "gateway": "binh-lu", "ttl": 60, "do": "calibrate", "by": "Người trồng"}
+        | {"station": {"series": "soil_moisture"} | station}
+    )
+    return number
+
+
 def heard_from(office: Office, board: str) -> bool:
     return any(row["node"] == board for row in office.of_kind("readings"))
 
@@ -168,11 +178,27 @@ def test_a_new_station_is_heard_without_a_restart(
     told = outcome(office, number, "running")
     assert (told["code"], told["values"]["node"]) == ("claim_open", "tb-09")
     assert 590 < told["values"]["until"] - time.time() <= 600
-    let_in(new_board(told["values"]))
+    board = new_board(told["values"])
+    let_in(board)
     done = outcome(office, number, "done", "refused")
     assert done["code"] == "station_admitted"
     assert done["values"] == {"node": "tb-09", "board": BOARD, "broker_told": True}
     until(lambda: heard_from(office, BOARD), "its readings at the office")
+    number = calibrate(office, node="tb-09", point="wet")
+    told = outcome(office, number, "done", "refused")
+    counts = told["values"].pop("counts")
+    assert told["values"] == {
+        "node": "tb-09",
+        "board": BOARD,
+        "series": "soil_moisture",
+        "point": "wet",
+    }
+    kept = json.loads((board.folder / "calibration.json").read_text())
+    assert kept == {"soil_moisture": [2900, counts]}
+    number = calibrate(office, node="tb-09", series="air_humidity", point="wet")
+    assert outcome(office, number, "refused")["code"] == "calibration_refused"
+    number = calibrate(office, node="tb-99", point="wet")
+    assert outcome(office, number, "refused")["code"] == "station_unknown"
     assert process.is_running()
     rows = sorted(office.rows.items(), key=lambda item: item[0][1])
     kinds = [row for _, row in rows if row["kind"] == "configuration"]

@@ -256,6 +256,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         "rest": "1",  # of a GS1 address: refused for what it says, not for who asks
         "link": str(uuid.uuid4()),
         "board": NODE_1,
+        "node": "tb-01",
     }
     made.filled["consumer.product_page:key"] = own["records.product:key"]
     for endpoint in ("links", "add_link", "end_link"):

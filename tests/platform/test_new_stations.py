@@ -236,3 +236,48 @@ def test_an_older_version_forgets_who_replaced_whom_and_nothing_else(
         assert session.get_one(Node, NODE_1).replaced_by is None
         (command,) = session.scalars(select(Command))
         assert (command.do, command.station) == ("enrol", None)
+
+
+def test_a_probe_is_taught_from_the_phone_and_its_age_is_told(
+    farm: Place, client: FlaskClient
+) -> None:
+    farm.bring(farm.readings(NODE_1, ["soil_moisture", int(time.time()) - 60, 45.0, 0]))
+    path = STATIONS + "/tb-01/calibrate"
+    assert path in client.get(STATIONS).text
+    for point, sentence in (("dry", "Đã nhớ mức khô."), ("wet", "Đã nhớ mức ướt.")):
+        farm.poll()
+        page = client.get(path)
+        assert "chưa được chỉnh đủ mức khô và mức ướt" in page.text
+        wish = re.search(r'name="wish" value="([\w-]+)"', page.text)
+        assert wish is not None
+        data = {"form_token": form_token(page), "wish": wish[1]}
+        assert client.post(path, data=data | {"point": "light:dry"}).status_code == 400
+        said = client.post(path, data=data | {"point": f"soil_moisture:{point}"})
+        assert said.status_code == 303
+        (order,) = [json.loads(one["body"]) for one in farm.poll()]
+        told = {"node": "tb-01", "series": "soil_moisture", "point": point}
+        assert (order["do"], order["station"]) == (
+            "calibrate",
+            told | {"greenhouse": "tan-binh-1"},
+        )
+        assert "Đang đợi trạm trả lời" in client.get(said.location).text
+        farm.outcome(order["id"], "done", "calibrated", counts=2900, board=NODE_1, **told)
+        assert sentence in client.get(said.location).text
+    assert "Đầu đo độ ẩm đất đã chỉnh lúc" in client.get(STATIONS).text
+    farm.bring(farm.row("configuration", configuration=replaced()))
+    farm.bring(farm.readings(BOARD, ["soil_moisture", int(time.time()) - 30, 45.0, 0]))
+    page = client.get(STATIONS).text
+    assert "Đầu đo độ ẩm đất cần chỉnh lại." in page
+    assert "đã chỉnh lúc" not in page, "the old board's points are not the new one's"
+    assert client.get(STATIONS + "/bus/calibrate").status_code == 404
+    for code, sentence in (
+        ("station_silent", "Trạm không trả lời"),
+        ("calibration_refused", "Trạm không nhận mức này."),
+    ):
+        page = client.get(path)
+        data = {"form_token": form_token(page), "point": "soil_moisture:dry"}
+        data["wish"] = re.findall(r'name="wish" value="([\w-]+)"', page.text)[0]
+        said = client.post(path, data=data)
+        (order,) = [json.loads(one["body"]) for one in farm.poll()]
+        farm.outcome(order["id"], "refused", code, node="tb-01")
+        assert sentence in client.get(said.location).text

@@ -4,7 +4,9 @@
 the probe gives now for its dry (``wet``) point; with ``"counts": 2900`` it takes that.
 ``{"do": "recalibrate", "series": "co2", "ppm": 425, "until": …}`` tells a CO2 sensor what the air
 around it holds. Both are meant for the moment: after ``until``, or while the node has no clock,
-they are refused, because a broker delivers what it kept for hours.
+they are refused, because a broker delivers what it kept for hours. An order with an ``id`` is
+answered on ``update``: ``{"do": "calibrated", "id", "series", "point", "counts", "dry", "wet"}``,
+or ``{"do": "calibrated", "id", "refused": "why"}``.
 """
 
 import json
@@ -28,6 +30,8 @@ class Orders:
 
     def __init__(self, sampler: "Sampler", folder: str, unix: "Callable[[], int | None]") -> None:
         self._sampler, self._folder, self._unix = sampler, folder, unix
+        self.answer = b""  # to the last order, for ``update``
+        self._told: dict[str, Any] = {}
 
     def take(self, message: bytes) -> bool:
         """Carry out a message if it is an order; say whether it was one."""
@@ -46,9 +50,14 @@ class Orders:
                 raise ValueError("it was meant for another time")
             done = act(found)
         except (ValueError, OSError, SensorFault) as e:
+            self._told = {"refused": str(e)[:60]}
             say("%s of %s: refused, %s" % (found["do"], str(found.get("series"))[:40], e))
         else:
             say("%s of %s: %s" % (found["do"], found["series"], done))
+        number = found.get("id")
+        if found["do"] == "calibrate" and isinstance(number, str):
+            self._told.update({"do": "calibrated", "id": number})
+            self.answer = json.dumps(self._told).encode()
         return True
 
     def _sensor(self, found: "dict[str, Any]", what: str) -> "Any":
@@ -73,6 +82,8 @@ class Orders:
             raise ValueError("point is dry or wet")
         probe.calibrate(dry, wet)
         Calibration(self._folder).keep(found["series"], dry, wet)
+        self._told = {"series": found["series"], "point": point, "counts": counts}
+        self._told.update({"dry": dry, "wet": wet})
         return "dry %s, wet %s" % (dry, wet)
 
     def _recalibrate(self, found: "dict[str, Any]") -> str:

@@ -6,6 +6,8 @@ samples in a message. The link is made again after every loss, with growing paus
 recovery are said once each.
 """
 
+import asyncio
+
 from nongso.node import clock as clocks
 from nongso.node import record
 from nongso.node.interpreter import TYPE_CHECKING, const, random_bits, sleep_ms, ticks_ms
@@ -246,7 +248,11 @@ class Uplink:
         """Carry out an order for the sensors; loaded when the first message comes."""
         from nongso.node.orders import Orders
 
-        return Orders(self._sampler, self._board.folder, self._clock.unix).take(message)
+        orders = Orders(self._sampler, self._board.folder, self._clock.unix)
+        is_order = orders.take(message)
+        if orders.answer:
+            self._answering = asyncio.create_task(self._send_update(orders.answer))
+        return is_order
 
     async def _send_update(self, message: bytes) -> None:
         """Publish on ``update`` if the link is up; what is lost is asked for again."""

@@ -112,7 +112,8 @@ STATIONS = {
     "station_name_taken": ("node",),
     "station_unknown": ("node",),
     "no_station_network": (),
-    "calibrated": ("node", "series", "point", "counts"),
+    "calibrating": ("node", "series", "point"),
+    "calibrated": ("node", "series", "point", "counts", "board"),
     "calibration_refused": ("node", "series", "point"),
     "station_silent": ("node",),
 }
