@@ -23,7 +23,7 @@ _WATCHDOG_MS = 8000  # the RP2's longest is 8388
 _SIMULATED_WATCHDOG_MS = 30000
 MODELS = ("esp32", "esp32c3", "pico_w")
 _ONLY_AT_START = (  # what the node in its run does not ask for any more
-    "pins_of open_board SimulatedBoard RealBoard SetUpNetwork has_slept read_config read_setup "
+    "pins_of open_board SimulatedBoard RealBoard SetUpNetwork has_slept read_setup "
     "_model SettingsError number"
 )
 
