@@ -7,7 +7,6 @@ air. ``LOGS=whole`` (``make real-logs``) brings every row, otherwise stretches o
 
 import csv
 import gzip
-import json
 import os
 import random
 import time
@@ -216,14 +215,17 @@ class Office:
 def bring(box: Box, inbox: Inbox, logs: dict[str, list[Line]], eui64s: dict[str, str]) -> None:
     """Send all logs side by side, each in the order of its rows, as nodes do: few at a time."""
     speaker: Speaker = box.speaker("demo")
-    waiting = {file: list(messages_of(file, eui64s[file], lines)) for file, lines in logs.items()}
+    waiting = {
+        file: list(enumerate(messages_of(file, eui64s[file], lines), 1))
+        for file, lines in logs.items()
+    }
     sent: set[tuple[int, int]] = set()
     while any(waiting.values()):
         for file, messages in waiting.items():
             now, waiting[file] = messages[:MESSAGES_A_TURN], messages[MESSAGES_A_TURN:]
-            for raw in now:
+            for seq, raw in now:
                 speaker.send(raw, slug_of(file))
-                sent.add(payload.identify(json.loads(raw))[1:])
+                sent.add((boot_of(file), seq))
         until(lambda: speaker.told >= sent, "all are told", PATIENCE_SECONDS)
     assert inbox.refused == {}
 
