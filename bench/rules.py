@@ -35,6 +35,7 @@ from nongso.gateway.irrigation.facts import (
     Window,
     Zone,
 )
+from nongso.gateway.proposals import proposed
 from nongso.wire.payload import Reading
 
 NOW = 1_790_000_000.0
@@ -68,6 +69,7 @@ def known(now: float, celsius: float, humidity: float, lux: float, moisture: flo
         celsius=of("air_temperature", celsius),
         humidity=of("air_humidity", humidity),
         light=of("light", lux),
+        slots=proposed(Schedule(SLOTS), now),
     )
 
 
@@ -167,7 +169,7 @@ class Walk:
 
     def known(self) -> Known:
         """What the gateway believes."""
-        wall = self.now + self.offset
+        wall, schedule = self.now + self.offset, self.zone.schedule
         at = int(wall)
         return Known(
             wall,
@@ -178,6 +180,7 @@ class Walk:
             humidity=(Reading("air_humidity", at, 60.0, 0),),
             light=(Reading("light", at, self.lux, 0),),
             delivered_litres=self.delivered,
+            slots=proposed(schedule, wall) if schedule else (),
         )
 
     def check(self, seconds: int) -> None:

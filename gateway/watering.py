@@ -26,6 +26,7 @@ from nongso.gateway.irrigation.gate import Wish, refusal
 from nongso.gateway.irrigation.planting import read_balance
 from nongso.gateway.irrigation.schedule import read_schedule
 from nongso.gateway.irrigation.sources import day_at, is_test_old, standing
+from nongso.gateway.proposals import proposed
 from nongso.gateway.remembering import Remembering, age_of
 from nongso.gateway.settings import GatewaySettings
 from nongso.gateway.stops import ONE, Given, Stops, number_of
@@ -376,10 +377,11 @@ class Watering:
             self._book.note_failure(zone.id, self._moment())
 
     def _known(self, zone_id: str, wish_id: str | None = None) -> Known:
-        inside = self._inside[zone_id] if self._book.zones[zone_id].balance else ()
+        zone, now = self._book.zones[zone_id], self._clock()
+        inside = self._inside[zone_id] if zone.balance else ()
         doubts: dict[str, Reason] = {}
         return Known(
-            now=self._clock(),
+            now=now,
             moisture=self._newest(self._probes[zone_id], "soil_moisture", doubts),
             celsius=self._newest(inside, "air_temperature", doubts),
             humidity=self._newest(inside, "air_humidity", doubts),
@@ -395,6 +397,7 @@ class Watering:
             has_auto_off=self._supervised.has_auto_off,
             drawn=self._drawn(zone_id),
             ahead=self._turns.ahead(zone_id, wish_id),
+            slots=proposed(zone.schedule, now) if zone.schedule else (),
         )
 
     def _drawn(self, zone_id: str) -> Drawn | None:

@@ -23,6 +23,7 @@ from nongso.gateway.irrigation.facts import (
     Zone,
 )
 from nongso.gateway.irrigation.gate import Wish, refusal
+from nongso.gateway.proposals import proposed
 from nongso.gateway.simulated.greenhouse import FIELD_CAPACITY, WILTING
 from nongso.gateway.simulated.model import FarmModel
 from nongso.gateway.simulated.settings import COILS, FarmSettings, House, Node
@@ -126,6 +127,7 @@ class Gateway:
             humidity=(self.readings["air_humidity"],),
             light=(self.readings["light"],),
             delivered_litres=self.model.water.total_litres,
+            slots=proposed(self.zone.schedule, now) if self.zone.schedule else (),
         )
 
     def look(self) -> None:

@@ -55,6 +55,14 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class Planned:
+    """A slot on one day, at its Unix time."""
+
+    at: int
+    run_seconds: int
+
+
+@dataclass(frozen=True)
 class Balance:
     """What a person says of plants and soil: for watering by what the plants have used.
 
@@ -235,6 +243,7 @@ class Known:
     ahead: str | None = None  # the zone that has the pump now, or has it before this one
     doubts: Mapping[str, "Reason"] = field(default_factory=dict)
     farm_clock: FarmClock = REAL_TIME
+    slots: tuple[Planned, ...] = ()  # of the zone's schedule, around now, in the order of time
 
     @property
     def farm_now(self) -> float:

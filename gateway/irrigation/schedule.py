@@ -12,33 +12,29 @@ came longer ago                is given up, never caught up: ``slot_missed``, to
 ``Zone.slots_until`` is the time up to which slots are over, done or not; so a clock that is set
 back begins nothing twice, and one that was in the future for a while does not keep slots from
 coming once it is right again. Slots stand in the farm's local time, or some minutes from sunrise
-or sunset. A clock that is wrong waters at a wrong hour: nobody here can know.
+or sunset; ``Known.slots`` are the times that are proposed for them. A clock that is wrong waters
+at a wrong hour: nobody here can know.
 """
 
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import replace
 from typing import Any
 
-from nongso.gateway.irrigation.daytime import check_place, read_time, second_of_day
+from nongso.gateway.irrigation.daytime import check_place, read_time
 from nongso.gateway.irrigation.decision import Decision
-from nongso.gateway.irrigation.facts import DAY_SECONDS, Known, Reason, Schedule, Slot, Zone
+from nongso.gateway.irrigation.facts import (
+    DAY_SECONDS,
+    Known,
+    Planned,
+    Reason,
+    Schedule,
+    Slot,
+    Zone,
+)
 from nongso.gateway.irrigation.gate import Wish, refusal
 
 GRACE_SECONDS = 900
 LONGEST_TURN_SECONDS = 7200
-LOOK_BACK_DAYS = 2
-LOOK_AHEAD_DAYS = 8
 MOST_SLOTS = 28
-DAY = int(DAY_SECONDS)
-THURSDAY = 3  # 1 January 1970; Monday is 0
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A slot on one day, at its Unix time."""
-
-    at: int
-    run_seconds: int
 
 
 def decide_by_clock(zone: Zone, known: Known) -> Decision:
@@ -50,14 +46,13 @@ def decide_by_clock(zone: Zone, known: Known) -> Decision:
     until = zone.slots_until
     if until is None or until > now + DAY_SECONDS:
         zone, until = replace(zone, slots_until=now), now
-    around = planned(schedule, now)
-    came = [one for one in around if until < one.at <= now]
+    came = [one for one in known.slots if until < one.at <= now]
     late = [one for one in came if now - one.at > _patience(zone, one)]
     if late:
         missed = replace(zone, slots_until=late[-1].at)
         return Decision(missed, Reason("slot_missed", {"at": late[-1].at}))
     if not came:
-        coming = next((one for one in around if one.at > max(now, until)), None)
+        coming = next((one for one in known.slots if one.at > max(now, until)), None)
         reason = Reason("next_slot", {"at": coming.at}) if coming else Reason("no_slot")
         return Decision(zone, reason)
     due = came[-1]
@@ -74,24 +69,6 @@ def decide_by_clock(zone: Zone, known: Known) -> Decision:
 def _patience(zone: Zone, slot: Planned) -> int:
     """Seconds after which a slot is given up: it is not too late because others water first."""
     return LONGEST_TURN_SECONDS if zone.slot_waits == slot.at else GRACE_SECONDS
-
-
-def planned(schedule: Schedule, now: int) -> tuple[Planned, ...]:
-    """The slots of the days around ``now``, in the order of their times."""
-    return _around(schedule, (now + schedule.utc_offset_minutes * 60) // DAY)
-
-
-@lru_cache(maxsize=256)  # asked each second, and the same all day
-def _around(schedule: Schedule, today: int) -> tuple[Planned, ...]:
-    offset = schedule.utc_offset_minutes * 60
-    found = [
-        Planned(day * DAY + second - offset, slot.run_seconds)
-        for day in range(today - LOOK_BACK_DAYS, today + LOOK_AHEAD_DAYS + 1)
-        for slot in schedule.slots
-        if (day + THURSDAY) % 7 in slot.days
-        for second in [second_of_day(slot.at, day, schedule.utc_offset_minutes, schedule.place)]
-    ]
-    return tuple(sorted(found, key=lambda one: one.at))
 
 
 def read_schedule(found: Any) -> Schedule:

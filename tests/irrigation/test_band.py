@@ -20,6 +20,7 @@ from nongso.gateway.irrigation.facts import (
     Slot,
     Zone,
 )
+from nongso.gateway.proposals import proposed
 from nongso.wire import marks, reasons
 from nongso.wire.payload import Reading
 
@@ -178,7 +179,8 @@ class Bed(RuleBasedStateMachine):
     def known(self) -> Known:
         ran = tuple(Ran(self.now - at, seconds) for at, seconds in self.ran)
         tank = Reading("tank_level", self.now, 50.0, 0)
-        return Known(self.now, (self.reading,) if self.reading else (), tank, ran)
+        slots = proposed(self.zone.schedule, self.now) if self.zone.schedule else ()
+        return Known(self.now, (self.reading,) if self.reading else (), tank, ran, slots=slots)
 
     @rule()
     def probe_fails(self) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from nongso.gateway.irrigation import zone as zones
 from nongso.gateway.irrigation.facts import Balance, Band, Bed, Known, Limits, Schedule, Slot, Zone
+from nongso.gateway.proposals import proposed
 from nongso.wire.payload import Reading
 
 NOW = 1_790_000_000
@@ -34,7 +35,8 @@ def known(now: float) -> Known:
 def codes(zone: Zone, *times: int) -> list[str]:
     found = []
     for at in times:
-        decision = zones.look(zone, known(NOW + at))
+        slots = proposed(zone.schedule, NOW + at) if zone.schedule else ()
+        decision = zones.look(zone, replace(known(NOW + at), slots=slots))
         zone = decision.zone
         found.append(decision.reason.code)
     return found

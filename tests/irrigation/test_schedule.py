@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from nongso.agronomy.radiation import sunrise_and_sunset
 from nongso.gateway.irrigation import zone as zones
+from nongso.gateway.irrigation.decision import Decision
 from nongso.gateway.irrigation.facts import Known, Limits, Ran, Reason, Schedule, Slot, Zone
-from nongso.gateway.irrigation.schedule import GRACE_SECONDS, check, planned, read_schedule
+from nongso.gateway.irrigation.schedule import GRACE_SECONDS, check, read_schedule
+from nongso.gateway.proposals import proposed
 from nongso.wire import reasons
 from nongso.wire.payload import Reading
 
@@ -38,8 +40,14 @@ def known(now: int, *ran: Ran, **more: Any) -> Known:
     return Known(float(now), (), tank, tuple(ran), **more)
 
 
+def look(zone: Zone, seen: Known) -> Decision:
+    """Let the rules look at a zone, with the times that are proposed for its schedule."""
+    assert zone.schedule is not None
+    return zones.look(zone, replace(seen, slots=proposed(zone.schedule, seen.now)))
+
+
 def says(zone: Zone, seen: Known) -> tuple[str, int | None]:
-    decision = zones.look(zone, seen)
+    decision = look(zone, seen)
     code = decision.reason.code
     assert code in {**reasons.WAITED, **reasons.REFUSED, **reasons.STARTED}
     return code, decision.run_seconds
@@ -72,7 +80,7 @@ def test_only_on_the_days_that_were_chosen() -> None:
     monday_only = replace(ZONE, schedule=Schedule((Slot((0,), "05:30", 600),)))
     assert says(monday_only, known(at("2026-11-23 05:31")))[0] == "slot_due"
     later = replace(monday_only, slots_until=at("2026-11-23 05:30"))
-    decision = zones.look(later, known(at("2026-11-24 05:31")))
+    decision = look(later, known(at("2026-11-24 05:31")))
     assert decision.reason.values == {"at": at("2026-11-30 05:30")}
 
 
@@ -90,14 +98,14 @@ def test_the_clock_goes_through_the_same_gate_as_everybody(
     seen = replace(known(at("2026-11-23 05:31")), **more)
     assert says(ZONE, seen) == (code, None)
     # It is tried again as long as the slot lasts, and then given up.
-    given_up = zones.look(ZONE, replace(seen, now=seen.now + GRACE_SECONDS))
+    given_up = look(ZONE, replace(seen, now=seen.now + GRACE_SECONDS))
     assert given_up.reason.code == "slot_missed"
-    assert zones.look(given_up.zone, seen).reason.code == "next_slot"
+    assert look(given_up.zone, seen).reason.code == "next_slot"
 
 
 def test_a_slot_goes_with_the_sun() -> None:
     slots = (Slot(EVERY_DAY, "sunrise-30", 60), Slot(EVERY_DAY, "sunset", 60))
-    found = planned(Schedule(slots, 420, BINH_LU), at("2026-06-21 12:00"))
+    found = proposed(Schedule(slots, 420, BINH_LU), at("2026-06-21 12:00"))
     times = [datetime.datetime.fromtimestamp(one.at, HERE) for one in found]
     day = datetime.date(2026, 6, 21)
     morning, evening = (t for t in times if t.date() == day)
@@ -160,7 +168,7 @@ def test_however_the_clock_jumps_no_slot_runs_twice_and_none_is_caught_up(
     for move in [0, *moves]:
         now += move
         for _look in range(3):  # the same second is looked at again
-            decision = zones.look(zone, known(now))
+            decision = look(zone, known(now))
             zone = decision.zone
             if decision.run_seconds is not None:
                 due = decision.reason.values["at"]
@@ -170,15 +178,37 @@ def test_however_the_clock_jumps_no_slot_runs_twice_and_none_is_caught_up(
 
 
 def test_a_slot_that_waits_for_the_pump_is_not_given_up_and_runs_once() -> None:
-    first = zones.look(ZONE, known(FIRST, ahead="tan-binh-1-k2"))
+    first = look(ZONE, known(FIRST, ahead="tan-binh-1-k2"))
     assert first.reason == Reason("waits_for_pump", {"zone": "tan-binh-1-k2"})
-    later = zones.look(first.zone, known(FIRST + 3600))
+    later = look(first.zone, known(FIRST + 3600))
     assert (later.reason.code, later.run_seconds) == ("slot_due", 600)
     assert says(later.zone, known(FIRST + 3601)) == ("next_slot", None)
 
 
 def test_a_slot_held_back_by_something_else_meanwhile_is_given_up_after_its_grace() -> None:
-    waits = zones.look(ZONE, known(FIRST, ahead="tan-binh-1-k2")).zone
-    dry = zones.look(waits, replace(known(FIRST + 1200), has_bus=False))
+    waits = look(ZONE, known(FIRST, ahead="tan-binh-1-k2")).zone
+    dry = look(waits, replace(known(FIRST + 1200), has_bus=False))
     assert dry.reason.code == "bus_silent"
     assert says(dry.zone, known(FIRST + 1201)) == ("slot_missed", None)
+
+
+@given(
+    st.lists(SLOTS, min_size=1, max_size=4),
+    st.integers(at("1990-01-01 00:00"), at("2090-01-01 00:00")),
+    st.sampled_from([420, 0, -210, 345, 840, -720]),
+)
+def test_what_is_proposed_is_each_chosen_day_at_its_minute(
+    slots: list[Slot], now: int, offset: int
+) -> None:
+    day = 86400
+    expected = [
+        (midnight + hour * 3600 + minute * 60 - offset * 60, slot.run_seconds)
+        for slot in slots
+        for hour, minute in [map(int, slot.at.split(":"))]
+        for midnight in range((now + offset * 60) // day * day - 2 * day, now + 10 * day, day)
+        if datetime.date.fromordinal(719163 + midnight // day).weekday() in slot.days
+    ]
+    last = (now + offset * 60) // day * day + 9 * day - offset * 60
+    found = [(one.at, one.run_seconds) for one in proposed(Schedule(tuple(slots), offset), now)]
+    assert sorted(found) == sorted(one for one in expected if one[0] < last)
+    assert [when for when, _seconds in found] == sorted(when for when, _seconds in found)

@@ -29,6 +29,7 @@ from nongso.gateway.irrigation.sources import (
     season_first_day,
 )
 from nongso.gateway.irrigation.zone import look
+from nongso.gateway.proposals import proposed
 from nongso.wire import marks, reasons
 from nongso.wire.payload import Reading
 
@@ -157,9 +158,11 @@ def test_a_slot_before_the_panels_wake_waits_and_says_why() -> None:
     source = replace(STREAM, sun_hours=SunHours("08:00", "16:00"))
     week = Schedule((Slot(tuple(range(7)), "07:50", 600),))
     zone = replace(ZONE, mode="schedule", schedule=week, slots_until=int(at(7)))
-    early = look(zone, drawn(at(7, 55), source))
+    slots = proposed(week, at(8))
+    early = look(zone, replace(drawn(at(7, 55), source), slots=slots))
     assert (early.run_seconds, early.reason.code) == (None, "outside_sun_hours")
-    assert look(early.zone, drawn(at(8, 1), source)).run_seconds == 600
+    then = replace(drawn(at(8, 1), source), slots=slots)
+    assert look(early.zone, then).run_seconds == 600
 
 
 @pytest.mark.parametrize(
