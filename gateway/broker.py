@@ -203,13 +203,14 @@ def _config(folder: Path, port: int, address: str, note: str, stations: str) -> 
 
 
 def _lines_of(file: Path, users: Iterable[str]) -> list[str]:
-    """The lines of these users in a file of passwords; none where there is no file."""
+    """The lines of these users in a file of passwords; a line that is damaged is left out."""
     try:
-        lines = file.read_text("utf-8").splitlines()
+        lines = file.read_bytes().splitlines()
     except OSError:
         return []
     wanted = set(users)
-    return [line for line in lines if line.partition(":")[0] in wanted]
+    whole = [line.decode("ascii") for line in lines if line.isascii()]
+    return [line for line in whole if line.partition(":")[0] in wanted]
 
 
 _FIRST_NOTE = "Written by nongso gateway broker and nongso gateway stations."

@@ -146,7 +146,7 @@ def _broker_files(
     try:
         passwords = (folder / "passwords").read_text("utf-8")
         acl = (folder / "acl").read_text("utf-8")
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise EnrolmentError(
             f"The broker's files cannot be read ({error}). Name their folder with --broker-folder."
         ) from None
