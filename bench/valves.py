@@ -9,7 +9,12 @@ the blow, beside the promise (one lease and a second).
 has, with flows that vary as real ones do. Each fault is switched on at a random moment; printed is
 how many were found within 30 s and the longest. Then so many years without any fault: false stops.
 
+``clock``: a farm with two zones as real processes, whose wall clock (preloaded ``wrong_clock.c``)
+jumps by hours or up to twenty years, forth and back, while zones run. Printed: how far the worst
+run's length, by the relay board's log, is from the one that was ordered.
+
     .venv/bin/python bench/valves.py closing --zones 10000
+    .venv/bin/python bench/valves.py clock --jumps 100
     .venv/bin/python bench/valves.py faults --cases 1000 --years 10
 """
 
@@ -17,7 +22,9 @@ import argparse
 import itertools
 import json
 import logging
+import os
 import random
+import struct
 import subprocess
 import sys
 import tempfile
@@ -51,6 +58,23 @@ for zone in sys.argv[3:]:
     print(valves.open(zone, 600.0, sys.argv[2] + zone)["state"], flush=True)
 while True:
     valves.renew()
+    time.sleep(0.2)
+"""
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from nongso.gateway.valves.client import Valves
+valves = Valves(Path(sys.argv[1]))
+for run in sys.argv[2:]:
+    zone, seconds, name = run.split(",")
+    print(valves.open(zone, float(seconds), name)["state"], flush=True)
+heard = ()
+while True:
+    answer = valves.renew(heard)
+    heard = [run["id"] for run in answer["ended"]]
+    for run in answer["ended"]:
+        print(run["id"], run["code"], time.time(), flush=True)
     time.sleep(0.2)
 """
 
@@ -193,6 +217,81 @@ def closing(zones: int, farms: int, lease_seconds: float) -> int:
     return 1 if late or trials.failures or trials.done < zones else 0
 
 
+# --- clock: the wall clock jumps while zones run ------------------------------------------------
+
+YEAR_SECONDS = 365.25 * 86400
+RUN_ERROR_SECONDS = 1.0  # the most that a run may be longer or shorter than ordered
+
+
+class WallClock:
+    """The wall clock of all processes that are started from now on."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file, shim = folder / "clock", folder / "wrong_clock.so"
+        self._file.write_bytes(bytes(8))
+        source = Path(__file__).with_name("wrong_clock.c")
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", shim, source], check=True, timeout=60)
+        os.environ |= {"LD_PRELOAD": str(shim), "WRONG_CLOCK": str(self._file)}
+
+    def jump(self, chance: random.Random) -> float:
+        """Let it be wrong by hours or years, another time than before; by how many seconds."""
+        furthest = chance.choice((6 * 3600.0, 20 * YEAR_SECONDS))
+        wrong_by = round(chance.uniform(-furthest, furthest))
+        with self._file.open("r+b") as file:
+            file.write(struct.pack("=q", wrong_by))
+        return wrong_by
+
+
+def one_round(house: House, clock: WallClock, chance: random.Random, number: int) -> list[float]:
+    """Water two zones, with four jumps meanwhile; each run's length less the ordered one."""
+    ordered = {zone: round(chance.uniform(5.0, 9.0), 1) for zone in farm_house.ZONES}
+    before = {coil: len(house.spells(coil)) for coil in farm_house.ZONES.values()}
+    runs = [f"{zone},{seconds},{number} {zone}" for zone, seconds in ordered.items()]
+    gateway = house.start(HOLDER, str(house.socket), *runs)
+    assert gateway.stdout is not None
+    words = [gateway.stdout.readline().strip() for _ in runs]
+    if words != ["running"] * len(runs):
+        raise AssertionError(f"not all zones opened: {words}")
+    wrong_by = 0.0
+    for _ in range(4):
+        time.sleep(chance.uniform(0.2, 1.0))
+        wrong_by = clock.jump(chance)
+    told = [gateway.stdout.readline().split() for _ in runs]
+    for *_, code, at in told:
+        if code != "done":
+            raise AssertionError(f"a run ended as {code}")
+        if abs(float(at) - time.time() - wrong_by) > 60.0:
+            raise AssertionError("the clock of the gateway's process did not jump")
+    gateway.kill()
+    gateway.communicate(timeout=10)
+    found = []
+    for zone, coil in farm_house.ZONES.items():
+        *_, seconds = house.spells(coil)
+        if len(house.spells(coil)) != before[coil] + 1:
+            raise AssertionError(f"{zone} was opened more than once")
+        found.append(seconds - ordered[zone])
+    return found
+
+
+def clock(jumps: int, seed: int) -> int:
+    """Jump so many times; the worst run's error."""
+    chance, errors = random.Random(seed), []
+    with tempfile.TemporaryDirectory(prefix="nongso-clock-") as there:
+        wall = WallClock(Path(there))
+        house = House(Path(there))
+        try:
+            house.start_farm()
+            house.start_supervisor()
+            for number in range(-(-jumps // 4)):
+                errors += one_round(house, wall, chance, number)
+                wait_for(partial(is_ready, house), "the bus again", 30.0)
+        finally:
+            house.end()
+    worst = max(errors, key=abs)
+    print(f"{4 * -(-jumps // 4)} jumps, {len(errors)} runs of 5 to 9 s: worst error {worst:+.2f} s")
+    return 0 if abs(worst) <= RUN_ERROR_SECONDS else 1
+
+
 # --- faults: the rules on a model of the pipes ------------------------------------------------
 
 FAULTS = ("stuck closed", "half closed", "another stuck open", "dry pump", "burst pipe", "leak")
@@ -309,12 +408,17 @@ def main() -> int:
     struck.add_argument("--zones", type=int, default=10_000)
     struck.add_argument("--farms", type=int, default=4)
     struck.add_argument("--lease", type=float, default=2.0)
+    jumped = what.add_parser("clock")
+    jumped.add_argument("--jumps", type=int, default=100)
+    jumped.add_argument("--seed", type=int, default=1)
     broken = what.add_parser("faults")
     broken.add_argument("--cases", type=int, default=1000)
     broken.add_argument("--years", type=float, default=10.0)
     args = parser.parse_args()
     if args.what == "closing":
         return closing(args.zones, args.farms, args.lease)
+    if args.what == "clock":
+        return clock(args.jumps, args.seed)
     return faults(args.cases, args.years)
 
 

@@ -279,6 +279,11 @@ class Bus:
         """Ask resting units again at once: the bus itself was away, not they."""
         self._silent.clear()
 
+    def wake(self, unit: int) -> None:
+        """Ask a unit although it rests; silent again, it rests as long as it would have."""
+        failures, _ = self._silent.get(unit, (0, 0.0))
+        self._silent[unit] = (failures, -math.inf)
+
     # --- switches ---------------------------------------------------------------------------
 
     def read_coils(self, unit: int, coils: Coils) -> tuple[bool, ...]:

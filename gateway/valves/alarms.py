@@ -31,12 +31,16 @@ class Alarms:
 
         Returns whether it is new.
         """
-        known = self._all.get((code, about))
-        if known is not None and not known.over:
+        if self.stands(code, about):
             return False
         zone = about if "zone" in values else None
         self._all[code, about] = Alarm(str(uuid.uuid4()), code, zone, values)
         return True
+
+    def stands(self, code: str, about: str | None = None) -> bool:
+        """Whether it is raised and not over."""
+        known = self._all.get((code, about))
+        return known is not None and not known.over
 
     def clear(self, code: str, about: str | None = None) -> None:
         """The cause is gone."""

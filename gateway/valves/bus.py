@@ -185,6 +185,8 @@ class BusWork:
 
     def _ask(self, sensor: Sensor) -> Sensor | None:
         sensor.asked_at = self.clock()
+        if self._is_overdue(sensor, sensor.asked_at):
+            self.bus.wake(sensor.unit)  # its alarm waits for no rest: it is asked once more
         try:
             if sensor.inputs is not None:
                 sensor.switches = self.bus.read_inputs(sensor.unit, sensor.inputs)
@@ -207,5 +209,13 @@ class BusWork:
             log.error("No values from the %s. %s", sensor.role, error)
             sensor.silent_since = now
         sensor.error = error
-        if now - sensor.silent_since >= SENSOR_ALARM_SECONDS and self.error is None:
+        if self._is_overdue(sensor, now) and self.error is None:
             self.alarms.raise_("bus_silent", sensor.role, device=sensor.role)
+
+    def _is_overdue(self, sensor: Sensor, now: float) -> bool:
+        """Silent for so long that people are to know, and nobody was told yet."""
+        return (
+            sensor.silent_since is not None
+            and now - sensor.silent_since >= SENSOR_ALARM_SECONDS
+            and not self.alarms.stands("bus_silent", sensor.role)
+        )

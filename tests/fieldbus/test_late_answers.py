@@ -1,5 +1,6 @@
 """A late answer is never the next question's answer, and a dead unit costs the relay nothing."""
 
+import math
 import time
 from collections.abc import Callable
 
@@ -9,6 +10,9 @@ from raw_line import Line
 from nongso.gateway.devicefile import load_device, parse_device
 from nongso.gateway.fieldbus import NoAnswer, UnitResting
 from nongso.gateway.registers import Coils
+from nongso.gateway.valves.alarms import Alarms
+from nongso.gateway.valves.bus import BusWork, Relay, Sensor
+from nongso.gateway.valves.plan import Layout, Plan
 
 NewLine = Callable[..., Line]
 COILS = Coils(1, 5, 0, 8)
@@ -116,3 +120,38 @@ def test_the_relay_never_rests(new_line: NewLine) -> None:
             bus.read_coils(1, COILS)
     assert not any(bus.read_coils(1, COILS))
     bus.close()
+
+
+@pytest.mark.parametrize(("every_seconds", "latest"), [(1.0, 32.0), (5.0, 36.0)])
+def test_people_hear_of_a_silent_sensor_although_it_rests(
+    new_line: NewLine, every_seconds: float, latest: float
+) -> None:
+    """Asked only when its rest was over, one asked every five seconds was told of after 45."""
+    line = new_line(lambda n, unit, pdu: [])
+    told_at = silent_until(line, every_seconds, [0.0])
+    assert told_at is not None
+    assert 30.0 <= told_at <= latest
+
+
+def test_a_sensor_that_is_back_within_half_a_minute_is_never_told_of(new_line: NewLine) -> None:
+    """It comes back while it rests, unseen: it is asked once more before people hear of it."""
+    now = [0.0]
+    line = new_line(lambda n, unit, pdu: [(0.0, unit, value_of(0))] if now[0] >= 26.0 else [])
+    assert silent_until(line, 5.0, now) is None
+
+
+def silent_until(line: Line, every_seconds: float, now: list[float]) -> float | None:
+    """Ask a tank's sensor for a minute; after how many seconds its alarm stood."""
+    bus, alarms = line.bus(timeout_seconds=0.05), Alarms()
+    bus._clock = lambda: now[0]
+    device = parse_device(ONE_REGISTER.format(address=0), "probe")
+    plan = Plan(Layout({"k1": (0, 60.0)}, 7, 6, 8), 10.0, alarms, 0.0)
+    sensor = Sensor("tank", 3, device, every_seconds)
+    work = BusWork(bus, Relay(1, COILS, None), [sensor], plan, alarms, lambda: now[0])
+    told_at = None
+    while now[0] < 60.0 and told_at is None:
+        work.ask_a_sensor(1.0)
+        told_at = now[0] if alarms.stands("bus_silent", "tank") else None
+        now[0] += 0.5
+    bus.close()
+    return told_at
