@@ -219,6 +219,7 @@ def closing(zones: int, farms: int, lease_seconds: float) -> int:
 
 # --- clock: the wall clock jumps while zones run ------------------------------------------------
 
+JUMPS_A_ROUND = 4  # within the shortest run
 YEAR_SECONDS = 365.25 * 86400
 RUN_ERROR_SECONDS = 1.0  # the most that a run may be longer or shorter than ordered
 
@@ -230,7 +231,8 @@ class WallClock:
         self._file, shim = folder / "clock", folder / "wrong_clock.so"
         self._file.write_bytes(bytes(8))
         source = Path(__file__).with_name("wrong_clock.c")
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", shim, source], check=True, timeout=60)
+        compiler = ["cc", "-shared", "-fPIC", "-O1", "-o", shim, source]
+        subprocess.run(compiler, check=True, timeout=60)
         os.environ |= {"LD_PRELOAD": str(shim), "WRONG_CLOCK": str(self._file)}
 
     def jump(self, chance: random.Random) -> float:
@@ -243,7 +245,7 @@ class WallClock:
 
 
 def one_round(house: House, clock: WallClock, chance: random.Random, number: int) -> list[float]:
-    """Water two zones, with four jumps meanwhile; each run's length less the ordered one."""
+    """Water two zones, with jumps meanwhile; each run's length less the ordered one."""
     ordered = {zone: round(chance.uniform(5.0, 9.0), 1) for zone in farm_house.ZONES}
     before = {coil: len(house.spells(coil)) for coil in farm_house.ZONES.values()}
     runs = [f"{zone},{seconds},{number} {zone}" for zone, seconds in ordered.items()]
@@ -253,7 +255,7 @@ def one_round(house: House, clock: WallClock, chance: random.Random, number: int
     if words != ["running"] * len(runs):
         raise AssertionError(f"not all zones opened: {words}")
     wrong_by = 0.0
-    for _ in range(4):
+    for _ in range(JUMPS_A_ROUND):
         time.sleep(chance.uniform(0.2, 1.0))
         wrong_by = clock.jump(chance)
     told = [gateway.stdout.readline().split() for _ in runs]
@@ -282,13 +284,14 @@ def clock(jumps: int, seed: int) -> int:
         try:
             house.start_farm()
             house.start_supervisor()
-            for number in range(-(-jumps // 4)):
+            rounds = -(-jumps // JUMPS_A_ROUND)
+            for number in range(rounds):
                 errors += one_round(house, wall, chance, number)
                 wait_for(partial(is_ready, house), "the bus again", 30.0)
         finally:
             house.end()
     worst = max(errors, key=abs)
-    print(f"{4 * -(-jumps // 4)} jumps, {len(errors)} runs of 5 to 9 s: worst error {worst:+.2f} s")
+    print(f"{rounds * JUMPS_A_ROUND} jumps, {len(errors)} runs: worst error {worst:+.2f} s")
     return 0 if abs(worst) <= RUN_ERROR_SECONDS else 1
 
 

@@ -1,6 +1,5 @@
 """A late answer is never the next question's answer, and a dead unit costs the relay nothing."""
 
-import math
 import time
 from collections.abc import Callable
 
