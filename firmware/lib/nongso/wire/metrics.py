@@ -78,6 +78,9 @@ def metric_of(series_name: str) -> Metric | None:
 
     A channel is a number from 1 to 99 written plainly: ``soil_moisture.2``, not ``.02``.
     """
+    found = METRICS.get(series_name)
+    if found is not None:
+        return found
     name, dot, channel = series_name.partition(".")
     if dot and (
         not 1 <= len(channel) <= 2 or channel[0] == "0" or any(c not in _DIGITS for c in channel)

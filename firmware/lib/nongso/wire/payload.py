@@ -47,6 +47,7 @@ Identity = namedtuple("Identity", ("eui64", "boot", "seqs"))
 Reading = namedtuple("Reading", ("name", "at", "value", "mark"))
 
 _OWN = ("boot", "seq", "simulated", "lost")
+_PLAIN = {"n": 0, "u": 0, "v": 0, "vs": 0, "vb": 0, "t": 0}  # labels that say nothing of others
 
 
 def _show(value: object) -> str:
@@ -124,15 +125,18 @@ def identify(pack: object) -> Identity:
 
     Raises ``PayloadError('no_identity')``.
     """
-    if not isinstance(pack, list) or not pack or not all(isinstance(r, dict) for r in pack):
+    if not isinstance(pack, list) or not pack:
         raise PayloadError("no_identity", "not a SenML pack: a list of objects is expected")
+    for record in pack:
+        if not isinstance(record, dict):
+            raise PayloadError("no_identity", "not a SenML pack: a list of objects is expected")
     base = pack[0].get("bn")
     if (
         not isinstance(base, str)
         or len(base) != len(BASE_NAME) + 17
         or not base.startswith(BASE_NAME)
         or base[-1] != ":"
-        or any(c not in "0123456789abcdef" for c in base[len(BASE_NAME) : -1])
+        or base[len(BASE_NAME) : -1].strip("0123456789abcdef")
     ):
         raise PayloadError("no_identity", "base name must be urn:dev:mac:<16 hex digits>:")
     boot = None
@@ -141,7 +145,9 @@ def identify(pack: object) -> Identity:
     for record in pack:
         if "bn" in record:
             is_series = record["bn"] == base + "seq"
-        name = "seq" if is_series and not record.get("n") else record.get("n")
+        name = record.get("n")
+        if is_series and not name:
+            name = "seq"
         if name == "boot":
             if boot is not None:
                 raise PayloadError("no_identity", "boot is there twice")
@@ -152,7 +158,7 @@ def identify(pack: object) -> Identity:
             seqs.append(_integer(record, "seq"))
     if boot is None or not seqs:
         raise PayloadError("no_identity", "records 'boot' and 'seq' are needed")
-    if len(set(seqs)) != len(seqs):
+    if len(seqs) > 1 and len(set(seqs)) != len(seqs):
         raise PayloadError("no_identity", "two samples with the same number")
     return Identity(base[len(BASE_NAME) : -1], boot, tuple(seqs))
 
@@ -168,11 +174,10 @@ def _number(value: object, what: object) -> float:
 def lost(pack: list[dict[str, object]]) -> int:
     """Return how many samples the node says it gave up in its life, 0 if it does not say."""
     for record in pack:
-        value = record.get("v")
-        if record.get("n") != "lost" or isinstance(value, bool) or not isinstance(value, int):
-            continue
-        if 0 <= value < 1 << 53:
-            return value
+        if record.get("n") == "lost":
+            value = record.get("v")
+            if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53:
+                return value
     return 0
 
 
@@ -206,33 +211,37 @@ def samples(pack: list[dict[str, object]], now: int) -> list[list[Reading]]:
     base_name = series = ""
     base_time = base_value = 0.0
     base_unit = None
-    found: list[list[Reading]] = []
+    found: list[list[tuple[object, int, object, int]]] = []
     origin = place = 0
     is_unknown = bool(pack) and time_quality(pack) == "unknown"
     seqs: list[object] = []
     for record in pack:
-        if "bn" in record:
-            base = record["bn"]
-            if not isinstance(base, str) or not base.startswith(base_name):
-                raise PayloadError("not_understood", "a message speaks for one node only")
-            base_name = base_name or base
-            if series and place != len(seqs):
-                raise PayloadError(
-                    "not_understood", "%s has not a value for each sample" % _show(series)
-                )
-            series, place = base[len(base_name) :], 0
-        if "bt" in record:
-            base_time = _number(record["bt"], "base time")
-        if "bver" in record and not 0 < _number(record["bver"], "version") <= 10:
-            raise PayloadError("not_understood", "a SenML version after 10")
-        if "bu" in record:
-            base_unit = record["bu"]
-        if "bv" in record:
-            base_value = _number(record["bv"], "base value")
-        name = record.get("n", "")
+        is_plain = True
         for label in record:
-            if label[-1:] == "_":  # RFC 8428 section 4.4: must be understood, or refused
-                raise PayloadError("not_understood", "label %s" % _show(label))
+            if label not in _PLAIN:
+                is_plain = False
+                if label[-1:] == "_":  # RFC 8428 section 4.4: must be understood, or refused
+                    raise PayloadError("not_understood", "label %s" % _show(label))
+        if not is_plain:
+            if "bn" in record:
+                base = record["bn"]
+                if not isinstance(base, str) or not base.startswith(base_name):
+                    raise PayloadError("not_understood", "a message speaks for one node only")
+                base_name = base_name or base
+                if series and place != len(seqs):
+                    raise PayloadError(
+                        "not_understood", "%s has not a value for each sample" % _show(series)
+                    )
+                series, place = base[len(base_name) :], 0
+            if "bt" in record:
+                base_time = _number(record["bt"], "base time")
+            if "bver" in record and not 0 < _number(record["bver"], "version") <= 10:
+                raise PayloadError("not_understood", "a SenML version after 10")
+            if "bu" in record:
+                base_unit = record["bu"]
+            if "bv" in record:
+                base_value = _number(record["bv"], "base value")
+        name = record.get("n", "")
         if name == "simulated":
             origin = marks.SIMULATED if record.get("vb") is True else 0
         if series:
@@ -276,11 +285,11 @@ def samples(pack: list[dict[str, object]], now: int) -> list[list[Reading]]:
             value, mark = None, marks.FAILED
         while len(found) <= place:
             found.append([])
-        found[place].append(Reading(name, int(at), value, mark))
+        found[place].append((name, int(at), value, mark))
         if series:
             place += 1
     if series and place != len(seqs):
         raise PayloadError("not_understood", "%s has not a value for each sample" % _show(series))
     while len(found) < max(1, len(seqs)):
         found.append([])
-    return [[Reading(r.name, r.at, r.value, r.mark | origin) for r in one] for one in found]
+    return [[Reading(n, at, value, mark | origin) for n, at, value, mark in one] for one in found]
