@@ -63,6 +63,14 @@ class SoilKind:
     soil: Soil
 
 
+@dataclass(frozen=True)
+class Enough:
+    """So many mg/kg of a nutrient are enough; above ``high``, where there is one, too much."""
+
+    low: float
+    high: float | None
+
+
 @lru_cache(maxsize=1)
 def crops() -> Mapping[str, Crop]:
     """All crops by their word."""
@@ -100,6 +108,15 @@ def acidity(crop: Crop | None) -> tuple[float, float]:
     """The lowest and the highest pH of the soil that a crop bears; of most where none is named."""
     low, high = _acidity()
     return (low if crop is None else crop.lowest_ph), high
+
+
+@lru_cache(maxsize=1)
+def nutrients() -> Mapping[str, Enough]:
+    """Of which nutrient, by its metric, how much is enough for vegetables."""
+    return {
+        metric: Enough(one["low"], one.get("high"))
+        for metric, one in _table("nutrients.toml").items()
+    }
 
 
 def _table(name: str) -> dict[str, Any]:

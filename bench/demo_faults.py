@@ -74,7 +74,7 @@ CASES = (
         for kind in ("dead", "late", "wrong", "garbled")
         for unit, what, within in (
             ("meter", "đồng hồ nước", 45),
-            ("tank", "cảm biến mức nước", 50),
+            ("tank", "cảm biến mức nước", 45),
             ("mains", "đồng hồ điện", 45),
         )
     ),

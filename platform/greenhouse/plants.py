@@ -12,7 +12,7 @@ from flask import Blueprint, render_template
 from sqlalchemy.orm import Session
 
 from nongso.agronomy import air
-from nongso.agronomy.crops import Crop, acidity, crops
+from nongso.agronomy.crops import Crop, Enough, acidity, crops, nutrients
 from nongso.agronomy.disease import Hour
 from nongso.platform.accounts import allow
 from nongso.platform.greenhouse.favour import BASE_C, Favour, diseases, ends, warmth
@@ -21,7 +21,7 @@ from nongso.platform.greenhouse.now import STALE_SECONDS, HouseNow, Value, gathe
 from nongso.platform.greenhouse.pages import asked_greenhouse
 from nongso.platform.greenhouse.records import Zone
 from nongso.platform.greenhouse.soil_trends import DAYS, DOWN, STEADY, UP, Trend, trend
-from nongso.platform.languages import ZONE, _, day_of, language
+from nongso.platform.languages import ZONE, _, day_of, language, number, quantity
 from nongso.platform.store import records
 from nongso.platform.telemetry import DAY, HOUR, Summary, Telemetry, telemetry
 
@@ -72,8 +72,9 @@ class Ground:
 
     A probe reads the moist soil as a whole, which conducts less than the extract that tables are
     made by: too salty for it is too salty, and what it calls good is not yet proven to be so. For
-    acidity a wide band is given (of the crop where one is chosen), for nutrients none, as what
-    such a probe tells is no laboratory's: there only the way counts.
+    acidity a wide band is given (of the crop where one is chosen). Nutrients are held against what
+    a laboratory calls enough, beside the word that such a probe works them out of the salt: it
+    advises a sample of the soil and never a dose.
     """
 
     zone: Zone
@@ -83,7 +84,17 @@ class Ground:
     ds_m: float | None  # None where no good one is fresh
     ph: float | None
     acidity: tuple[float, float]
+    nutrients: tuple["Nutrient", ...]
     trends: tuple[Trend, ...]
+
+
+@dataclass(frozen=True)
+class Nutrient:
+    """What the probes of a zone tell of a nutrient, mg/kg, beside what is enough."""
+
+    metric: str
+    value: float
+    enough: Enough
 
 
 @blueprint.get("/greenhouses/<slug>/plants")
@@ -99,6 +110,7 @@ def page(slug: str) -> str:
         air=_air(found),
         beds=_beds(records(), telemetry(), found),
         grounds=_grounds(telemetry(), found),
+        nutrient_sentence=nutrient_sentence,
         trend_sentence=trend_sentence,
         favour=_favour(telemetry(), slug, now),
         base=BASE_C,
@@ -135,6 +147,7 @@ def _grounds(readings: Telemetry, house: HouseNow) -> list[Ground]:
                 ds_m=max(_fresh(own, "soil_ec", house.at), default=None),
                 ph=min(_fresh(own, "soil_ph", house.at), default=None),
                 acidity=acidity(crop),
+                nutrients=_nutrients(own, house.at),
                 trends=_trends(readings, one.zone, house.at),
             )
         )
@@ -150,6 +163,15 @@ def _fresh(values: list[Value], metric: str, now: int) -> list[float]:
         and v.is_good
         and now - v.at <= STALE_SECONDS
     ]
+
+
+def _nutrients(values: list[Value], now: int) -> tuple[Nutrient, ...]:
+    found = []
+    for metric, enough in nutrients().items():
+        fresh = _fresh(values, metric, now)
+        if fresh:
+            found.append(Nutrient(metric, sum(fresh) / len(fresh), enough))
+    return tuple(found)
 
 
 def _trends(readings: Telemetry, zone: Zone, now: int) -> tuple[Trend, ...]:
@@ -174,6 +196,23 @@ def _trends(readings: Telemetry, zone: Zone, now: int) -> tuple[Trend, ...]:
         if seen is not None:
             found.append(seen)
     return tuple(found)
+
+
+def nutrient_sentence(seen: Nutrient) -> str:
+    """Say on which side of what is enough a nutrient stands, as the probe tells it."""
+    low, high = seen.enough.low, seen.enough.high
+    told = {
+        "what": _called_so(seen.metric),
+        "value": quantity(seen.value, "mg/kg"),
+        "enough": _("từ %(low)s", low=quantity(low, "mg/kg"))
+        if high is None
+        else _("%(low)s đến %(high)s", low=number(low), high=quantity(high, "mg/kg")),
+    }
+    if seen.value < low:
+        return _("%(what)s theo đầu đo %(value)s: thấp hơn mức đủ (%(enough)s).", **told)
+    if high is not None and seen.value > high:
+        return _("%(what)s theo đầu đo %(value)s: cao hơn mức đủ (%(enough)s).", **told)
+    return _("%(what)s theo đầu đo %(value)s: trong mức đủ (%(enough)s).", **told)
 
 
 def trend_sentence(seen: Trend) -> str:

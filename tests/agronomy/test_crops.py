@@ -2,7 +2,7 @@
 
 import pytest
 
-from nongso.agronomy.crops import DEEPEST_ROOT_M, crops, soils
+from nongso.agronomy.crops import DEEPEST_ROOT_M, crops, nutrients, soils
 
 
 def test_a_tomato_needs_most_in_the_middle_of_its_life() -> None:
@@ -29,3 +29,13 @@ def test_every_soil_holds_some_water() -> None:
         assert kind.vi
         assert kind.en
         assert 0.1 <= kind.soil.field_capacity - kind.soil.wilting_point < 0.4
+
+
+def test_what_is_enough_is_what_the_laboratory_prints_in_pounds_an_acre() -> None:
+    """Rutgers, Mehlich-3: phosphorus 72 to 137, potassium 146 to 277 of two million pounds."""
+    found = {metric: (one.low, one.high) for metric, one in nutrients().items()}
+    assert found == {
+        "soil_nitrogen": (20.0, None),
+        "soil_phosphorus": (72 / 2, 137 / 2),
+        "soil_potassium": (146 / 2, 277 / 2),
+    }

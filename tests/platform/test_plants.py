@@ -130,11 +130,38 @@ def test_an_old_or_doubtful_number_advises_nothing(farm: Place, age: int, mark: 
     assert "Theo Maas" not in page
 
 
-def test_without_a_crop_the_soil_is_shown_and_nothing_is_judged(farm: Place) -> None:
+def test_without_a_crop_the_soil_is_shown_and_its_salt_is_not_judged(farm: Place) -> None:
     page = soil(farm, ["soil_nitrogen", int(time.time()) - 30, 55.0, 0])
     assert "trong đất (N)" in page
     assert "xin chọn cây" in page
     assert "Theo Maas" not in page
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "says"),
+    [
+        ("soil_nitrogen", 12.0, "Đạm theo đầu đo 12 mg/kg: thấp hơn mức đủ (từ 20 mg/kg)."),
+        ("soil_nitrogen", 300.0, "Đạm theo đầu đo 300 mg/kg: trong mức đủ (từ 20 mg/kg)."),
+        ("soil_phosphorus", 35.0, "Lân theo đầu đo 35 mg/kg: thấp hơn mức đủ (36 đến 68 mg/kg)."),
+        ("soil_phosphorus", 80.0, "Lân theo đầu đo 80 mg/kg: cao hơn mức đủ (36 đến 68 mg/kg)."),
+        ("soil_potassium", 100.0, "Kali theo đầu đo 100 mg/kg: trong mức đủ (73 đến 138 mg/kg)."),
+    ],
+)
+def test_nutrients_are_held_against_a_laboratorys_range_and_advise_a_sample_not_a_dose(
+    farm: Place, metric: str, value: float, says: str
+) -> None:
+    page = soil(farm, [metric, int(time.time()) - 30, value, 0])
+    assert says in page.replace("\u00a0", " ")
+    assert "xin xem là xu hướng, lấy mẫu đất đi xét nghiệm trước khi bón." in page
+
+
+@pytest.mark.parametrize(("age", "mark"), [(3600, 0), (30, marks.IMPOSSIBLE)])
+def test_an_old_or_doubtful_nutrient_is_held_against_nothing(
+    farm: Place, age: int, mark: int
+) -> None:
+    page = soil(farm, ["soil_potassium", int(time.time()) - age, 12.0, mark])
+    assert "trong đất (K)" in page
+    assert "mức đủ" not in page.lower()
 
 
 def test_a_reckoning_of_yesterday_is_not_shown_as_todays(farm: Place) -> None:
