@@ -57,13 +57,17 @@ class Honest:
         self._a_second = a_second
         self.took: dict[tuple[int, int], float | None] = {}
         self.is_over = threading.Event()
+        self._all_sent = threading.Event()
+        self._end = 0.0
         self._sent: dict[tuple[int, int], float] = {}
         self._wires = {n: connected(port, f"n-{n}") for n in range(1, HONEST + 1)}
         for n, wire in self._wires.items():
             wire.sendall(_packet(0x82, b"\x00\x01" + _text(f"nongso/1/bench/n-{n}/ack") + b"\x00"))
-        self._threads = [threading.Thread(target=t) for t in (self._send, self._hear)]
-        for thread in self._threads:
-            thread.start()
+        self._sender, self._hearer = (
+            threading.Thread(target=target) for target in (self._send, self._hear)
+        )
+        self._sender.start()
+        self._hearer.start()
 
     def _send(self) -> None:
         due, seq = time.monotonic(), 0
@@ -71,7 +75,8 @@ class Honest:
             seq += 1
             for n, wire in self._wires.items():
                 due += 1 / self._a_second / HONEST
-                self.is_over.wait(max(0.0, due - time.monotonic()))
+                if self.is_over.wait(max(0.0, due - time.monotonic())):
+                    return
                 self.took[n, seq] = None
                 self._sent[n, seq] = time.monotonic()
                 wire.sendall(message(n, 7, seq))
@@ -80,7 +85,7 @@ class Honest:
         ears, rest = selectors.DefaultSelector(), dict.fromkeys(self._wires, b"")
         for n, wire in self._wires.items():
             ears.register(wire, selectors.EVENT_READ, n)
-        while not self.is_over.is_set() or None in self.took.values():
+        while not self._all_sent.is_set() or None in self.took.values():
             for key, _ in ears.select(0.2):
                 now, n = time.monotonic(), key.data
                 rest[n] += self._wires[n].recv(65536)
@@ -91,7 +96,7 @@ class Honest:
                         found = json.loads(body[body.index(b"{") :])
                         for seq in range(found.get("from", found["seq"]), found["seq"] + 1):
                             self.took[n, seq] = now - self._sent[n, seq]
-            if self.is_over.is_set() and time.monotonic() > self._end:
+            if self._all_sent.is_set() and time.monotonic() > self._end:
                 return
 
     def since(self, begin: int) -> list[float | None]:
@@ -100,10 +105,11 @@ class Honest:
 
     def end(self) -> None:
         """Stop sending and wait up to ten seconds for what is still under way."""
-        self._end = time.monotonic() + 10
         self.is_over.set()
-        for thread in self._threads:
-            thread.join(30)
+        self._sender.join(30)
+        self._end = time.monotonic() + 10
+        self._all_sent.set()
+        self._hearer.join(30)
 
 
 def flood(port: int, rate: float, seconds: float) -> None:
