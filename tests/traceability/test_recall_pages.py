@@ -128,6 +128,36 @@ def test_a_failed_test_is_written_down_with_its_paper_and_locks_the_lot(
     ]
 
 
+def test_a_result_typed_wrongly_is_corrected_on_the_page_and_the_old_one_stands_struck_out(
+    site: Site, farm: Farm, packed: str
+) -> None:
+    typed = {
+        "laboratory": "Phòng A", "what": "Chì (Pb)", "value": "0,41", "limit": "0,2",
+        "result": "non_conformant",
+    }  # fmt: skip
+    sent(site, f"/records/lots/{packed}/test", **typed)
+    page = site.clerk.get(f"/records/lots/{packed}/tests").text
+    address = re.findall(r"/records/tests/[0-9a-f-]+/correct", page)[0]
+    form = site.clerk.get(address).text
+    assert 'value="0,41"' in form
+    right = {**typed, "value": "0,041", "result": "conformant"}
+    assert site.send(address, **right).status_code == 422, "a reason is asked for"
+    sent(site, address, **right, why="gõ nhầm dấu phẩy")
+    page = site.clerk.get(f"/records/lots/{packed}/tests").text
+    assert re.search(r"<s><b>Chì \(Pb\): 0,41.*?</s>.*?gõ nhầm dấu phẩy", page, re.DOTALL)
+    assert "Chì (Pb): 0,041" in page
+    assert "<s>" in site.clerk.get("/records/tests").text
+    assert page.count("/correct") == 1, "the old one is not corrected again"
+    assert "đã được sửa rồi" in site.send(address, **right, why="lần nữa").text
+    shopper = site.stranger.get(f"/t/{packed}").text
+    assert "không đạt" not in shopper
+    assert "gõ nhầm dấu phẩy" in shopper
+    address = re.findall(r"/records/tests/[0-9a-f-]+/correct", page)[0]
+    sent(site, address, **typed, why="phiếu của lô khác", do="withdraw")
+    assert "Kiểm nghiệm Chì" not in site.stranger.get(f"/t/{packed}").text
+    agree(farm)
+
+
 def test_a_recall_is_looked_at_first_then_confirmed_called_and_ended(
     site: Site, farm: Farm, packed: str
 ) -> None:

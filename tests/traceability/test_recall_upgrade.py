@@ -1,7 +1,7 @@
 """The tables of moving and recalling come and go although there is something in them."""
 
 from alembic import command
-from cooperative import Farm
+from cooperative import TODAY, Farm
 from selling import agree, cartons, holder, ship
 from sqlalchemy import inspect
 
@@ -9,12 +9,17 @@ from nongso.platform import migrations
 from nongso.platform.traceability.moving.goods import Amount
 from nongso.platform.traceability.recall import recalling as recall
 from nongso.platform.traceability.recall.reach import Origin
+from nongso.platform.traceability.testing import laboratory as testing
+from nongso.platform.traceability.testing.correcting import Correction, correct
 
 
 def test_the_tables_go_and_come_back_with_data(farm: Farm) -> None:
     lot = farm.packed(20).code
     (box,) = cartons(farm, lot, 5)
     ship(farm, holder(farm), Amount(lot, 2), cartons=(box,))
+    found = testing.Result(lot, "P", "1", "Chì", "1", "", "", conformant=False, day=TODAY)
+    test = farm.do(testing.record, found)
+    farm.do(correct, Correction(test.id, "lô khác", None))
     farm.do(recall.begin, recall.Call(Origin("lot", lot), "mốc", "gọi", "destroy"))
     agree(farm)
     with farm.records.engine.connect() as connection:

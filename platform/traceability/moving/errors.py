@@ -279,6 +279,26 @@ class WhyLifted(Told):
         )
 
 
+class NotCorrected(Told):
+    """A test cannot be corrected: ``unknown``, ``wrong`` already, or the ``same`` as it stands."""
+
+    code = "not_corrected"
+    field = "lines"
+
+    def __init__(self, test: str, why: str) -> None:
+        super().__init__(f"test {test}: {why}")
+        self.test, self.why = test, why
+
+    def sentence(self) -> str:
+        """Say what to do instead."""
+        return {
+            "wrong": _(
+                "Kết quả này đã được sửa rồi. Xin xem lại trang của lô, sửa dòng mới nhất."
+            ),
+            "same": _("Chưa sửa: các ô vẫn như cũ. Xin ghi cho đúng rồi bấm lại."),
+        }.get(self.why, _("Không có kết quả kiểm nghiệm này."))
+
+
 class AboveLimit(Told):
     """A result above the limit was recorded as passed, and nobody said why."""
 

@@ -113,6 +113,7 @@ def _of_lots(type_: str, body: Mapping[str, Any], known: _Known) -> set[str]:
     codes |= {code for carton in body.get("epcList", ()) for code in known.cartons.get(carton, ())}
     codes |= set(body.get("nongso:holds", ()))
     codes |= {code for _cause, code in body.get("nongso:lifts", ())}
+    codes |= {code for code, _stands in body.get("errorDeclaration", {}).get("nongso:tested", ())}
     if type_ == moving_book.CARTONED:
         known.cartons[body["parentID"]] = sorted(codes)
     if type_ == lots.HARVESTED and body.get("nongso:grownFrom"):

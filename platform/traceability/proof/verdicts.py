@@ -107,6 +107,8 @@ _TYPES = {
     "lot.sampled": ("sample taken", "lấy mẫu"),
     "lot.sample_used": ("sample used up", "dùng hết mẫu"),
     "lot.tested": ("tested", "kiểm nghiệm"),
+    "lot.test_declared_wrong": ("a test declared wrong", "báo kết quả kiểm nghiệm ghi sai"),
+    "lot.test_corrected": ("a test recorded again, corrected", "ghi lại kết quả kiểm nghiệm"),
     "lot.recalled": ("recalled", "thu hồi"),
     "lot.recall_ended": ("recall ended", "hết thu hồi"),
     "carton.packed": ("put into a carton", "xếp vào thùng"),

@@ -406,11 +406,18 @@ def _tests(session: Session, harvests: Sequence[Lot]) -> Table:
                 one.what,
                 f"{one.value} {one.unit}".strip(),
                 one.limit,
-                _("đạt") if one.conformant else _("không đạt"),
+                _verdict(one),
             )
             for one in found
         ),
     )
+
+
+def _verdict(test: LabTest) -> str:
+    said = _("đạt") if test.conformant else _("không đạt")
+    if test.wrong_at is None:
+        return said
+    return _("%(said)s (ghi sai: %(why)s)", said=said, why=test.wrong_why)
 
 
 def _corrected(lines: Sequence[Line], names: Mapping[str, str]) -> Table:

@@ -21,7 +21,9 @@ from nongso.platform.traceability.shopper.parts import Part
 # its scale, a sensor or a laboratory says.
 GROWER, HOUSEHOLD, COOPERATIVE = "grower", "household", "cooperative"
 SCALE, SENSOR, SIMULATED, LABORATORY = "scale", "sensor", "simulated", "laboratory"
-TESTED, TAKEN_OVER = "lot.tested", "lot.taken_over"
+TAKEN_OVER = "lot.taken_over"
+TEST_WRONG = "lot.test_declared_wrong"
+TESTED = ("lot.tested", "lot.test_corrected")
 
 # In which order things stand that happened on the same day.
 _ORDER = (
@@ -283,8 +285,12 @@ def _watering(events: Sequence[Event]) -> Step:
 
 
 def _tests(behind: Sequence[Lot], events: Sequence[Event]) -> list[Step]:
-    """What laboratories found; one that failed stays in the story."""
+    """What laboratories found; one that failed stays in the story, one recorded wrongly does not.
+
+    That there was a correction, and why, is told with the other corrections.
+    """
     kinds = {one.code: one.kind for one in behind}
+    wrong = {event.body["eventID"] for event in events if event.type == TEST_WRONG}
     return [
         Step(
             "tested",
@@ -297,5 +303,5 @@ def _tests(behind: Sequence[Lot], events: Sequence[Event]) -> list[Step]:
             passed=event.body.get("disposition") == "conformant",
         )
         for event in events
-        if event.type == TESTED and "errorDeclaration" not in event.body
+        if event.type in TESTED and event.body["eventID"] not in wrong
     ]

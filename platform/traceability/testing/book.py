@@ -9,6 +9,7 @@ from nongso.platform.traceability import lots
 from nongso.platform.traceability.book import Book
 from nongso.platform.traceability.moving.book import account, quantities, shift
 from nongso.platform.traceability.recall.records import Recall, RecallHolder, RecallLot
+from nongso.platform.traceability.shaping import Body
 from nongso.platform.traceability.testing import holding
 from nongso.platform.traceability.testing.records import (
     FAILED,
@@ -22,6 +23,8 @@ from nongso.platform.traceability.testing.records import (
 SAMPLED = "lot.sampled"
 SAMPLE_USED = "lot.sample_used"
 TESTED = "lot.tested"
+TEST_WRONG = "lot.test_declared_wrong"  # the first half of a correction: what it corrects
+TEST_CORRECTED = "lot.test_corrected"  # the second half: what the laboratory did find
 RECALL_BEGUN = "lot.recalled"
 RECALL_ENDED = "lot.recall_ended"
 
@@ -69,6 +72,8 @@ def _tested(book: Book, event: Event) -> None:
             conformant=conformant,
             file_sha256=report.get("sha256"),
             file_name=report.get("name"),
+            wrong_at=None,
+            wrong_why=None,
         )
     )
     for held in body.get("nongso:holds", ()):
@@ -81,6 +86,26 @@ def _tested(book: Book, event: Event) -> None:
     lot = book.lot(code)
     if conformant and lot.tested != FAILED:
         lot.tested = PASSED
+
+
+def _test_wrong(book: Book, event: Event) -> None:
+    """Let go what the wrong test held, and hold again what it had let go."""
+    body, said = event.body, event.body["errorDeclaration"]
+    test = book.find(LabTest, test_in(body))
+    assert test is not None, "events are in order"
+    test.wrong_at, test.wrong_why = event.at, said["nongso:why"]
+    for cause, held in said["nongso:lifts"]:
+        holding.let_go(book, held, cause, event.at)
+    for cause, held in said["nongso:holdsAgain"]:
+        holding.hold_again(book, held, cause, event.at)
+    for code, stands in said["nongso:tested"]:
+        book.lot(code).tested = stands
+
+
+def test_in(body: Body) -> str:
+    """The test that an event brought about or declares wrong."""
+    event_id: str = body["eventID"]
+    return event_id.removeprefix("urn:uuid:")
 
 
 def _recalled(book: Book, event: Event) -> None:
@@ -147,6 +172,8 @@ APPLIES = {
     SAMPLED: _sampled,
     SAMPLE_USED: _nothing,
     TESTED: _tested,
+    TEST_WRONG: _test_wrong,
+    TEST_CORRECTED: _tested,
     RECALL_BEGUN: _recalled,
     RECALL_ENDED: _recall_ended,
 }

@@ -44,6 +44,15 @@ def hold(book: Book, lot: str, cause: str, kind: str, since: int) -> None:
     book.add(LotHold(lot=lot, cause=cause, kind=kind, since=since, until=None))
 
 
+def hold_again(book: Book, lot: str, cause: str, since: int) -> None:
+    """Note in the book that a cause holds the lot after all, which had ended or begins now."""
+    found = book.find(LotHold, lot, cause)
+    if found is None:
+        hold(book, lot, cause, FAILED, since)
+    else:
+        found.until = None
+
+
 def let_go(book: Book, lot: str, cause: str, until: int) -> None:
     """Note in the book that this cause holds the lot no more; another one may."""
     found = book.find(LotHold, lot, cause)

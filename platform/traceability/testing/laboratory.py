@@ -119,6 +119,12 @@ def record(desk: Desk, id_: str, wish: Result) -> LabTest:
     """
     if moving.recorded(desk, id_, wish) is not None:
         return desk.session.get_one(LabTest, id_)
+    enter(desk, id_, wish, testing_book.TESTED, moving.common(desk, wish))
+    return desk.session.get_one(LabTest, id_)
+
+
+def enter(desk: Desk, id_: str, wish: Result, type_: str, more: Body) -> None:
+    """Check a result and append its event, with what it holds back or lets go. Raises as above."""
     if wish.conformant and wish.is_above and not wish.above_why:
         raise AboveLimit(wish.value, wish.limit)
     lot = moving.own_lot(desk, wish.lot)
@@ -131,7 +137,7 @@ def record(desk: Desk, id_: str, wish: Result) -> LabTest:
         "conformant" if wish.conformant else "non_conformant",
         lots=[{"epcClass": lot_id(desk.base, lot.code)}],
         papers=[("testres", moving_shapes.document_id(desk.base, wish.report_number or id_))],
-        more={**moving.common(desk, wish), **_said(wish)},
+        more={**more, **_said(wish)},
     )
     if wish.conformant:
         body |= _lifting(desk, lot, wish)
@@ -139,8 +145,7 @@ def record(desk: Desk, id_: str, wish: Result) -> LabTest:
     else:
         held = [one.code for one in reach(desk.session, [lot.code], "forward").standing]
         body["nongso:holds"] = held
-    append(desk, testing_book.TESTED, at, id_, body, list(dict.fromkeys([lot.code, *held])))
-    return desk.session.get_one(LabTest, id_)
+    append(desk, type_, at, id_, body, list(dict.fromkeys([lot.code, *held])))
 
 
 def _said(wish: Result) -> Body:

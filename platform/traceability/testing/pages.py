@@ -1,6 +1,7 @@
 """The clerk's pages for samples and laboratory tests."""
 
 import uuid
+from dataclasses import asdict
 
 from flask import Response, abort, redirect, request, url_for
 from sqlalchemy import select
@@ -24,6 +25,7 @@ from nongso.platform.traceability.records import PACKS, Lot
 from nongso.platform.traceability.registry import certificate_files as certificates_files
 from nongso.platform.traceability.registry.certificate_files import BadPaper
 from nongso.platform.traceability.registry.certificate_pages import refusal
+from nongso.platform.traceability.testing import correcting
 from nongso.platform.traceability.testing import laboratory as testing
 from nongso.platform.traceability.testing.records import LabTest, Sample
 
@@ -93,9 +95,50 @@ def test(code: str) -> Answer:
 def record_test(code: str) -> Answer:
     """Record a laboratory's result; one that failed holds the lot back."""
     lot, form = own_lot(code), Form(request.form)
+    wish = _result(form, lot)
+    if done(form, testing.record, wish) is None:
+        return _test(lot, form)
+    return redirect(url_for("records.lot_tests", code=lot.code), 303)  # type: ignore[return-value]
+
+
+@blueprint.get("/tests/<uuid:test>/correct")
+@allow("clerk")
+def correct_test(test: uuid.UUID) -> Answer:
+    """Show the form of a correction, filled in with what was recorded."""
+    wrong = _own_test(test)
+    said = asdict(correcting.said_of(records(), wrong))
+    words = {name: str(value) for name, value in said.items() if isinstance(value, str)}
+    result = "conformant" if wrong.conformant else "non_conformant"
+    more = {"result": result, "day": said["day"].isoformat()}
+    return _test(own_lot(wrong.lot), Form(new_form(**words | more)), wrong)
+
+
+@blueprint.post("/tests/<uuid:test>/correct")
+@allow("clerk")
+def record_correction(test: uuid.UUID) -> Answer:
+    """Record what the laboratory did find, or that the result is not this lot's."""
+    wrong, form = _own_test(test), Form(request.form)
+    lot = own_lot(wrong.lot)
+    taken_back = request.form.get("do") == "withdraw"
+    right = None if taken_back else _result(form, lot)
+    wish = correcting.Correction(wrong.id, form.text("why", 200), right)
+    if done(form, correcting.correct, wish) is None:
+        return _test(lot, form, wrong)
+    return redirect(url_for("records.lot_tests", code=lot.code), 303)  # type: ignore[return-value]
+
+
+def _own_test(key: uuid.UUID) -> LabTest:
+    wanted = scoped(select(LabTest), LabTest.cooperative).where(LabTest.id == str(key))
+    found = records().scalar(wanted)
+    if found is None:
+        abort(404)
+    return found
+
+
+def _result(form: Form, lot: Lot) -> testing.Result:
     result = form.choice("result", ("conformant", "non_conformant"))
     sha256, name = _report(form)
-    wish = testing.Result(
+    return testing.Result(
         lot=lot.code,
         laboratory=form.text("laboratory", 80),
         report_number=form.text("report_number", 60, needed=False),
@@ -110,9 +153,6 @@ def record_test(code: str) -> Answer:
         lifted_why=form.text("lifted_why", 200, needed=False),
         above_why=form.text("above_why", 200, needed=False),
     )
-    if done(form, testing.record, wish) is None:
-        return _test(lot, form)
-    return redirect(url_for("records.lot_tests", code=lot.code), 303)  # type: ignore[return-value]
 
 
 def _report(form: Form) -> tuple[str, str]:
@@ -134,20 +174,19 @@ def _report(form: Form) -> tuple[str, str]:
     return kept, name
 
 
-def _test(lot: Lot, form: Form) -> Answer:
+def _test(lot: Lot, form: Form, wrong: LabTest | None = None) -> Answer:
     choices = [("conformant", _("Đạt")), ("non_conformant", _("Không đạt"))]
     failed = testing.failed_before(records(), lot.code)
-    return page("test.html", form, lot=lot, choices=choices, failed=failed)
+    failed = [one for one in failed if wrong is None or one.id != wrong.id]
+    return page("test.html", form, lot=lot, choices=choices, failed=failed, wrong=wrong)
 
 
 @blueprint.get("/tests/<uuid:test>/report")
 @allow(*READERS)
 def report(test: uuid.UUID) -> Answer:
     """The laboratory's file."""
-    found = records().scalar(
-        scoped(select(LabTest), LabTest.cooperative).where(LabTest.id == str(test))
-    )
-    if found is None or not found.file_sha256:
+    found = _own_test(test)
+    if not found.file_sha256:
         abort(404)
     file = testing.report_file(settings().files_folder, found.file_sha256)
     if not file.exists():

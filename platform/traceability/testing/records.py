@@ -31,6 +31,8 @@ class LabTest(Base):
     """One thing that a laboratory looked for in a lot, and what it found.
 
     ``value`` and ``limit`` are texts, as the report writes them ("< 0,01", "không phát hiện").
+    ``wrong_at`` and ``wrong_why`` say when and why it was declared to be recorded wrongly; from
+    then on it counts no more, and is kept.
     """
 
     __tablename__ = "lot_test"
@@ -49,6 +51,8 @@ class LabTest(Base):
     conformant: Mapped[bool]
     file_sha256: Mapped[str | None]
     file_name: Mapped[str | None]
+    wrong_at: Mapped[int | None]
+    wrong_why: Mapped[str | None]
 
 
 class LotHold(Base):
