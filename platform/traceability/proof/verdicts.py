@@ -167,7 +167,8 @@ def _quantity(quantity: dict[str, object], language: str) -> str:
     if not isinstance(much, (int, float)):
         return code
     unit = quantity.get("uom")
-    word = "kg" if unit == "KGM" else ("gói", "packs")[language == "en"] if unit is None else unit
+    packs = "gói" if language == "vi" else "pack" if much == 1 else "packs"
+    word = "kg" if unit == "KGM" else packs if unit is None else unit
     number = f"{much:,.3f}".rstrip("0").rstrip(".")
     if language == "vi":
         number = number.translate(str.maketrans(",.", ".,"))
