@@ -1,7 +1,7 @@
 """What a message of a node is: a message for the store, or a refusal with its reason.
 
 Takes a topic, bytes and the time, and gives values; broker, disk and clock are not touched here.
-The rules of the payload itself are ``nongso.wire.payload``.
+The rules of the payload itself are ``nongso.wire.payload``, and ``plainmessages`` for most.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from nongso.gateway import plainmessages
 from nongso.gateway.ledger import Message, Refusal
 from nongso.gateway.settings import BusNode, GatewaySettings, Node
 from nongso.wire import payload, topics
@@ -131,6 +132,11 @@ class Intake:
         if size > payload.MAX_BYTES:
             detail = f"{size} bytes, at most {payload.MAX_BYTES}"
             return _refused(sender, topic, raw, "too_long", detail)
+        plain = sender and plainmessages.read(raw, sender.eui64, _judging(now))
+        if sender and plain:
+            boot, seq, readings, quality = plain
+            message = make_message(sender, boot, seq, readings, False, topic, raw)
+            return [Letter(message, sender.ack_topic, boot, seq, 0, quality)]
         try:
             pack = _decode(raw)
             who = payload.identify(pack)
@@ -146,7 +152,7 @@ class Intake:
             detail = f"node {who.eui64} spoke on the topic of {sender.slug} ({sender.eui64})"
             return _refused(sender, topic, raw, "wrong_topic", detail, who)
         try:
-            samples = payload.samples(pack, _judging(pack, now))
+            samples = payload.samples(pack, now if payload.is_relative(pack) else _judging(now))
         except payload.PayloadError as error:
             return _refused(sender, topic, raw, error.code, str(error), who)
         more = (payload.lost(pack), payload.time_quality(pack))
@@ -168,15 +174,13 @@ class Intake:
         return _refused(None, topic, raw, "unknown_node", detail, who)
 
 
-def _judging(pack: list[dict[str, object]], now: int) -> int:
-    """Return the time by which times are judged.
+def _judging(now: int) -> int:
+    """Return the time by which the times of a node with a clock are judged.
 
     A clock that was never set says nothing against a node whose clock is right; the platform
     judges by its own.
     """
-    if now >= payload.EARLIEST or payload.is_relative(pack):
-        return now
-    return payload.TIMES_END
+    return now if now >= payload.EARLIEST else payload.TIMES_END
 
 
 def _refused(
