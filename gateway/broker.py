@@ -135,6 +135,14 @@ def with_node(acl: str, farm: str, slug: str, gateway: str, farms: Iterable[str]
     return "\n\n".join(kept) + "\n"
 
 
+def is_node(acl: str, farm: str, slug: str) -> bool:
+    """Say whether the file ``acl`` gives this user a node's rights and no others."""
+    theirs = _acl(slug, _rights_of_node(farm, slug)).strip("\n")
+    parts = [part.strip("\n") for part in re.split(r"(?m)^(?=user )", acl)]
+    of_user = [part for part in parts if part.partition("\n")[0].strip() == f"user {slug}"]
+    return of_user == [theirs]
+
+
 def _acl(user: str, right: Rights) -> str:
     lines = [f"user {user}", *(f"topic write {filter_}" for filter_ in right.write)]
     return "\n".join([*lines, *(f"topic read {filter_}" for filter_ in right.read), ""])

@@ -137,7 +137,7 @@ class Door:
                 return 409, b""
             try:
                 config = self._let_in(eui64)
-            except GatewayError as error:
+            except (GatewayError, OSError) as error:
                 self.trouble = str(error)
                 return 409, b""
             self.admitted = eui64

@@ -7,10 +7,12 @@ a network here.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
 import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,8 +57,30 @@ def admit(settings_file: Path, broker_folder: Path, place: Place, eui64: str) ->
     """Let a node in under a name, with a new password and key. Raises ``GatewayError``.
 
     Under a name that is there already the new board takes the place of the old one, whose
-    password then ends.
+    password then ends. Who asks while another is let in waits for that.
     """
+    try:
+        with _alone(settings_file.parent):
+            return _admit(settings_file, broker_folder, place, eui64)
+    except OSError as error:
+        raise EnrolmentError(
+            f"{place.slug} was not let in: {error}. Make room or mend the folder's rights, and "
+            "begin again."
+        ) from None
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock: two at once would each write the files without the other's node."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _admit(settings_file: Path, broker_folder: Path, place: Place, eui64: str) -> Admitted:
     settings = load(settings_file)
     for other in settings.nodes:
         if other.eui64 == eui64 and (other.farm, other.slug) != (place.farm, place.slug):
@@ -90,9 +114,16 @@ def admit(settings_file: Path, broker_folder: Path, place: Place, eui64: str) ->
     known |= {"eui64": eui64, "key": key}
     passwords, acl = _broker_files(broker_folder, settings, place, password)
     ca = _authority(settings)
-    _replace(settings_file, json.dumps(found, ensure_ascii=False, indent=1) + "\n", check=True)
-    _replace(broker_folder / "acl", acl)
-    _replace(broker_folder / "passwords", passwords)
+    # All three are whole on the disk before the first counts, and the settings come last: who is
+    # in them has a password. What is cut off in between is begun again under the same name.
+    new_settings = json.dumps(found, ensure_ascii=False, indent=1) + "\n"
+    parts = [
+        _written(broker_folder / "acl", acl),
+        _written(broker_folder / "passwords", passwords),
+        _written(settings_file, new_settings, check=True),
+    ]
+    for new, file in parts:
+        new.replace(file)
     name = settings.stations.name if settings.stations else None
     port = settings.station_port
     return Admitted(place.farm, place.slug, eui64, password, key, port, ca, name)
@@ -150,6 +181,12 @@ def _broker_files(
         raise EnrolmentError(
             f"The broker's files cannot be read ({error}). Name their folder with --broker-folder."
         ) from None
+    users = {one.partition(":")[0] for one in passwords.splitlines()}
+    is_node = any(node.slug == place.slug for node in settings.nodes)
+    if place.slug in users and not is_node and not broker.is_node(acl, place.farm, place.slug):
+        raise EnrolmentError(
+            f"{place.slug} is the name of a user of the broker who is no station. Choose another."
+        )
     line = broker.hash_password(password, secrets.token_bytes(_SALT_BYTES))
     kept = [one for one in passwords.splitlines() if not one.startswith(f"{place.slug}:")]
     farms = [farm.slug for farm in settings.farms]
@@ -157,8 +194,8 @@ def _broker_files(
     return "\n".join([*kept, f"{place.slug}:{line}"]) + "\n", acl
 
 
-def _replace(file: Path, text: str, check: bool = False) -> None:
-    """Write a file whole or not at all, as readable as it was; a wrong one is not put in place."""
+def _written(file: Path, text: str, check: bool = False) -> tuple[Path, Path]:
+    """Write what is to replace a file beside it, as readable as it was; a wrong one is refused."""
     new = file.with_name(file.name + ".new")
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as out:
@@ -176,7 +213,7 @@ def _replace(file: Path, text: str, check: bool = False) -> None:
         except GatewayError as error:
             new.unlink()
             raise EnrolmentError(str(error).replace(str(new), str(file))) from None
-    new.replace(file)
+    return new, file
 
 
 def tell_broker(broker_folder: Path) -> bool:

@@ -140,7 +140,7 @@ class NewStations:
             if same is None or same.greenhouse != house.slug or same.sensor is not None:
                 raise Refused("station_unknown", node=str(slug))
             return Wish(enrolment.Place(same.farm, same.slug), board, True)
-        if same is not None or slug == settings.bus_node.slug:
+        if same is not None or slug in (settings.bus_node.slug, settings.broker.user):
             raise Refused("station_name_taken", node=str(slug))
         self._check_new(settings.nodes, board)
         return Wish(enrolment.Place(house.farm, str(slug), house.slug, zone), board, False)

@@ -882,6 +882,7 @@ def _check_nodes(settings: GatewaySettings, farms: set[Any]) -> None:
         _eui64(node.eui64, key + ".eui64")
         _once(euis, node.eui64, key + ".eui64")
         _once(slugs, (node.farm, node.slug), key + ".slug")
+        _need(node.slug != settings.broker.user, key + ".slug", "is the gateway's own user there")
         _need(node.farm in farms, key + ".farm", f"is {node.farm!r}, which is not under farms")
         if isinstance(node, Node):
             good = node.key is None or (len(node.key) == 64 and not set(node.key) - _HEX_DIGITS)

@@ -159,7 +159,7 @@ def begin(slug: str) -> Response | tuple[str, int]:
     wish_id = pressed_id(f"{ENROL}:{kind}:{where}:{name}:{board}")
     station: dict[str, Any] = {"node": name, "greenhouse": house.slug, "zone": zone}
     station |= {"replace": kind == "replace"} | ({"board": board} if board else {})
-    trouble = _why_not(session, house, board)
+    trouble = _why_not(session, house, board, where if kind == "replace" else None)
     if not trouble:
         try:
             ask(house, Wish(ENROL, station=station), wish_id, ASK_SECONDS)
@@ -170,9 +170,12 @@ def begin(slug: str) -> Response | tuple[str, int]:
     return redirect(url_for(".claim", slug=slug, number=wish_id), 303)
 
 
-def _why_not(session: Session, house: Greenhouse, board: str) -> str:
+def _why_not(session: Session, house: Greenhouse, board: str, replaced: str | None) -> str:
+    """Say why this board cannot come in; its own name it may take again, with a new password."""
     known = session.get(Node, board) if board else None
     if known is None or known.gateway is None:
+        return ""
+    if (known.gateway, known.farm, known.slug) == (house.gateway, house.farm, replaced):
         return ""
     if known.gateway == house.gateway:
         return refusal("board_known", {"node": known.slug})

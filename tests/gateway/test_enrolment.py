@@ -1,6 +1,7 @@
 """A node is let in: its password, rights and key are there at once, for it and nobody else."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,63 @@ def test_another_board_under_the_same_name_ends_the_old_ones_password(
     old = next(one for one in before.splitlines() if one.startswith("tb-01:"))
     assert old not in after
     assert (folder / "acl").read_text().count("user tb-01\n") == 1
+
+
+@pytest.mark.parametrize("name", ["gateway", "demo"])
+def test_no_station_takes_the_name_of_a_user_of_the_broker(
+    name: str, files: tuple[Path, Path]
+) -> None:
+    file, folder = files
+    with (folder / "passwords").open("a") as passwords:
+        passwords.write(f"demo:{broker.hash_password('x', b'salt')}\n")
+    before = (file.read_bytes(), (folder / "passwords").read_bytes())
+    with pytest.raises(GatewayError, match=r"Choose another|gateway's own user"):
+        enrolment.admit(file, folder, Place(FARM, name, greenhouse(file)), NUMBER)
+    assert (file.read_bytes(), (folder / "passwords").read_bytes()) == before
+
+
+@pytest.mark.parametrize("file_that_fails", ["acl.new", "passwords.new"])
+def test_an_admission_that_cannot_be_written_leaves_the_station_that_works(
+    file_that_fails: str, files: tuple[Path, Path]
+) -> None:
+    file, folder = files
+    before = [(folder / "passwords").read_bytes(), (folder / "acl").read_bytes(), load(file).nodes]
+    (folder / file_that_fails).mkdir()  # a disk that refuses
+    with pytest.raises(EnrolmentError, match="not let in"):
+        enrolment.admit(file, folder, Place(FARM, "tb-01"), NUMBER)
+    after = [(folder / "passwords").read_bytes(), (folder / "acl").read_bytes(), load(file).nodes]
+    assert after == before
+    (folder / file_that_fails).rmdir()
+    assert enrolment.admit(file, folder, Place(FARM, "tb-01"), NUMBER).eui64 == NUMBER
+
+
+def test_an_admission_that_was_cut_off_is_begun_again_under_the_same_name(
+    files: tuple[Path, Path],
+) -> None:
+    file, folder = files
+    settings = file.read_bytes()
+    place = Place(FARM, "tb-09", greenhouse(file))
+    enrolment.admit(file, folder, place, NUMBER)
+    file.write_bytes(settings)  # the settings come last: they were not reached
+    assert enrolment.admit(file, folder, place, NUMBER).slug == "tb-09"
+    assert (folder / "passwords").read_text().count("tb-09:") == 1
+
+
+def test_boards_that_come_at_once_are_all_let_in(files: tuple[Path, Path]) -> None:
+    file, folder = files
+    house = greenhouse(file)
+
+    def come(number: int) -> None:
+        place = Place(FARM, f"tb-{number}", house)
+        enrolment.admit(file, folder, place, f"02000000000001{number}")
+
+    with ThreadPoolExecutor(8) as boards:
+        list(boards.map(come, range(20, 40)))
+    names = {f"tb-{number}" for number in range(20, 40)}
+    assert names <= {node.slug for node in load(file).nodes}
+    passwords, acl = (folder / "passwords").read_text(), (folder / "acl").read_text()
+    assert all(passwords.count(f"{name}:") == 1 for name in names)
+    assert all(acl.count(f"user {name}\n") == 1 for name in names)
 
 
 def test_nothing_is_written_where_something_is_wrong(files: tuple[Path, Path]) -> None:

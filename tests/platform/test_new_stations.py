@@ -186,6 +186,14 @@ def test_a_scanned_board_is_the_only_one_that_the_code_lets_in(
     assert "Trạm này đang là trạm tb-02 rồi." in again.text
 
 
+def test_a_board_may_take_its_own_name_again_and_no_other(
+    farm: Place, client: FlaskClient
+) -> None:
+    farm.poll()
+    assert press(client, "replace:tb-01", board=NODE_2).status_code == 409
+    asked(farm, client, "replace:tb-01", board=NODE_1)
+
+
 def test_what_nobody_can_mean_is_refused(farm: Place, client: FlaskClient) -> None:
     farm.poll()
     for place, status in (
