@@ -305,9 +305,11 @@ class _Microvolts:
 
 async def _join(wlan, ssid, password):
     """Join a Wi-Fi. Raises ``OSError`` after a while without success."""
-    # Without this a chip that lost its access point may refuse to try again.
-    wlan.active(False)
-    await sleep_ms(500)
+    if wlan.active():
+        # Without this a chip that lost its access point may refuse to try again. At a start it
+        # would be half a second for nothing.
+        wlan.active(False)
+        await sleep_ms(500)
     wlan.active(True)
     wlan.connect(ssid, password)
     waited_ms = 0

@@ -250,6 +250,27 @@ def test_without_a_time_server_the_board_joins_all_the_same(
     server.close()
 
 
+def test_the_radio_is_switched_off_and_on_after_a_loss_but_not_at_a_start(
+    clock: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switched: list[bool] = []
+    active = network.WLAN.active
+
+    def seen(wlan: network.WLAN, is_active: bool | None = None) -> bool:
+        if is_active is not None:
+            switched.append(is_active)
+        return active(wlan, is_active)
+
+    monkeypatch.setattr(network.WLAN, "active", seen)
+    made = real_board()
+    made._is_clock_set = True
+    asyncio.run(made.join_network())
+    assert switched == [True]
+    made._wlan.disconnect()
+    asyncio.run(made.join_network())
+    assert switched == [True, False, True]
+
+
 def test_a_wifi_that_is_not_there_is_an_error_that_names_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -25,6 +25,14 @@ if IS_MICROPYTHON:
     # Collect often, so that a small heap stays in one piece; before the other modules are loaded.
     gc.threshold(4096)  # type: ignore[attr-defined]
 
+    # MicroPython looks for a built-in module in every folder of the path before it looks inside,
+    # each time anew: 16 ms for each import on a Pico W. What is in sys.modules is found at once.
+    _path = sys.path[:]
+    sys.path[:] = [".frozen"]
+    for _name in ("binascii", "hashlib", "io", "json", "os", "socket", "struct", "sys", "time"):
+        sys.modules[_name] = __import__(_name)
+    sys.path[:] = _path
+
     const = micropython.const  # the compiler puts the number in the place of the name
     ticks_add = time.ticks_add  # type: ignore[attr-defined]
     ticks_diff = time.ticks_diff  # type: ignore[attr-defined]
