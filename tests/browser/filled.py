@@ -186,6 +186,8 @@ class Filled:
             return {
                 "slug": HOUSE,
                 "zone_id": f"{HOUSE}-k1",
+                "node": "tb-01",
+                "board": "0211aafffe000001",
                 "gateway": "binh-lu",
                 "filename": "nongso.css",
                 "lot": label.lot,
