@@ -15,21 +15,25 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from nongso.labels.errors import BadLogo
-from nongso.labels.raster import shade
+from nongso.labels.raster import check_proportions, shade
 from nongso.labels.svgshapes import MOST, SHAPES, Step, length, numbers
 
 MOST_BYTES = 256 * 1024
 MOST_POINTS = 20_000
 _DEPTH = 30
+_LEAST = 1e-4  # of a side or a line: what is written down has four places
 _SVG = "{http://www.w3.org/2000/svg}"
 _UNSEEN = frozenset({"title", "desc", "metadata", "defs"})  # what is never drawn by itself
 _REFUSED = (
     *("clip-path", "mask", "filter", "stroke-dasharray"),
     *("marker", "marker-start", "marker-mid", "marker-end"),
 )
-_MOVE = re.compile(r"(matrix|translate|scale|rotate|skewX|skewY)\s*\(([^)]*)\)[\s,]*")
+_LONGEST = 4000  # letters of an attribute that holds no points
+_POINTS = frozenset({"d", "points"})
+_MOVE = re.compile(r"\s*(matrix|translate|scale|rotate|skewX|skewY)\s*\(([^()]*)\)[\s,]*")
 _CAPS = {"butt": 0, "round": 1, "square": 2}
 _JOINS = {"miter": 0, "round": 1, "bevel": 2}
 
@@ -97,7 +101,7 @@ def read(body: bytes) -> Drawing:
     left, top, width, height = _window(root)
     painted = list(_painted(root, (1, 0, 0, 1, -left, -top), _Paint(), 0))
     if sum(len(one.steps) for one in painted) > MOST_POINTS:
-        raise BadLogo(f"the drawing has more than {MOST_POINTS} points", "large")
+        raise BadLogo(f"the drawing has more than {MOST_POINTS} points", "intricate")
     shades = [one.shade for one in painted]
     half = (min(shades, default=255) + 255) / 2
     shapes = tuple(
@@ -156,8 +160,9 @@ def _window(root: ET.Element) -> tuple[float, float, float, float]:
         found = numbers(box)
     else:
         found = [0.0, 0.0, length(root, "width"), length(root, "height")]
-    if len(found) != 4 or min(found[2:]) <= 0 or not 1 / 8 <= found[2] / found[3] <= 8:
+    if len(found) != 4 or min(found[2:]) < _LEAST:
         raise BadLogo("the drawing does not say how large it is (viewBox)", "no_size")
+    check_proportions(found[2], found[3])
     return found[0], found[1], found[2], found[3]
 
 
@@ -169,7 +174,7 @@ def _painted(element: ET.Element, matrix: Matrix, paint: _Paint, depth: int) -> 
     if name in _UNSEEN:
         return
     if depth > _DEPTH:
-        raise BadLogo("the drawing has too many groups in groups", "large")
+        raise BadLogo("the drawing has too many groups in groups", "intricate")
     looks = _looks(element)
     if looks.get("display") == "none" or looks.get("visibility") in ("hidden", "collapse"):
         return
@@ -196,7 +201,7 @@ def _painted(element: ET.Element, matrix: Matrix, paint: _Paint, depth: int) -> 
         return
     if name not in SHAPES:
         raise _held(name)
-    steps = tuple(_placed(SHAPES[name](element), matrix))
+    steps = tuple(islice(_placed(SHAPES[name](element), matrix), MOST_POINTS + 1))
     if not steps:
         return
     if (dark := _shade(paint.fill)) is not None and name != "line":
@@ -206,9 +211,10 @@ def _painted(element: ET.Element, matrix: Matrix, paint: _Paint, depth: int) -> 
         line = round(paint.width * math.sqrt(abs(a * d - b * c)), 4)
         if not line <= MOST:
             raise BadLogo("a line is wider than any drawing", "unreadable")
-        yield _Painted(
-            steps, dark, False, line, _CAPS.get(paint.cap, 0), _JOINS.get(paint.join, 0)
-        )
+        if line >= _LEAST:
+            yield _Painted(
+                steps, dark, False, line, _CAPS.get(paint.cap, 0), _JOINS.get(paint.join, 0)
+            )
 
 
 def _held(what: str) -> BadLogo:
@@ -223,6 +229,8 @@ def _held(what: str) -> BadLogo:
 def _looks(element: ET.Element) -> dict[str, str]:
     """How an element looks: its attributes, and over them what ``style`` says."""
     found = {name: text.strip() for name, text in element.attrib.items()}
+    if any(len(text) > _LONGEST for name, text in found.items() if name not in _POINTS):
+        raise BadLogo(f"an attribute has more than {_LONGEST} letters", "intricate")
     for part in found.pop("style", "").split(";"):
         name, colon, text = part.partition(":")
         if colon:
@@ -267,10 +275,13 @@ def _times(one: Matrix, other: Matrix) -> Matrix:
 def _moved(text: str) -> Matrix:
     """What ``transform`` says, as one matrix."""
     found: Matrix = (1, 0, 0, 1, 0, 0)
-    if _MOVE.sub("", text).strip():
-        raise BadLogo(f"transform is {text[:30]!r}", "unreadable")
-    for name, inside in _MOVE.findall(text):
-        match name, numbers(inside):
+    at = 0
+    while at < len(text):
+        move = _MOVE.match(text, at)
+        if move is None:
+            raise BadLogo(f"transform is {text[:30]!r}", "unreadable")
+        at = move.end()
+        match move[1], numbers(move[2]):
             case "matrix", [a, b, c, d, e, f]:
                 one = (a, b, c, d, e, f)
             case "translate", [x, *more] if len(more) < 2:

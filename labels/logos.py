@@ -13,6 +13,8 @@ from nongso.labels.raster import Picture
 
 MOST_BYTES = 8 * 1024 * 1024
 LONGEST_SIDE = 1200  # pixels: 50 mm at 600 dpi
+_TRIED = Box(0, 0, 5, 5)  # the smallest place for a picture
+_TRIED_DPI = 203  # of the coarsest printer
 
 Logo = Picture | Drawing
 
@@ -27,11 +29,19 @@ def _check_size(body: bytes) -> None:
 
 
 def clean(body: bytes) -> bytes:
-    """A picture as it is kept for labels to come. Raises ``BadLogo``."""
+    """A picture as it is kept for labels to come. Raises ``BadLogo``.
+
+    What is kept was read as printing will read it: a drawing may grow when it is cleaned.
+    """
     _check_size(body)
     if _is_drawing(body):
-        return drawing.write(drawing.read(body))
-    return raster.bare(body, LONGEST_SIDE)
+        made = drawing.write(drawing.read(body))
+        if len(made) > drawing.MOST_BYTES:
+            raise BadLogo("the drawing has too many lines and curves", "intricate")
+    else:
+        made = raster.bare(body, LONGEST_SIDE)
+    again(kept(read(made, _TRIED, _TRIED_DPI), _TRIED_DPI))
+    return made
 
 
 def read(body: bytes, place: Box, dpi: int) -> Logo:

@@ -19,7 +19,9 @@ from nongso.labels.errors import BadLogo
 from nongso.labels.layout import MM_PER_INCH, Box
 
 _HALF = 128
-_MOST_PIXELS = 40_000_000
+_LONGEST_SIDE = 6000
+_MOST_PIXELS = 4096 * 3072  # the usual phone's camera
+_NARROWEST = 8
 
 
 @dataclass(frozen=True)
@@ -81,20 +83,34 @@ def dithered(picture: bytes, box: Box, dpi: int) -> Picture:
     return Picture(dots.width, dots.height, dots.tobytes())
 
 
+def check_proportions(width: float, height: float) -> None:
+    """Raises ``BadLogo`` for what would be a mere line on a label."""
+    if not 1 / _NARROWEST <= width / height <= _NARROWEST:
+        raise BadLogo(f"one side is more than {_NARROWEST} times the other", "narrow")
+
+
 def _grey(picture: bytes, most: tuple[int, int]) -> Image.Image:
     """A picture upright on white paper, in full contrast; a JPEG about as large as ``most``."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # Pillow warns of pictures that are bombs
             with Image.open(BytesIO(picture), formats=("PNG", "JPEG")) as opened:
-                if opened.width * opened.height > _MOST_PIXELS:
-                    raise BadLogo("the picture is too large", "large")
+                # So far only the head of the file is read: what is too large is never unpacked.
+                if max(opened.size) > _LONGEST_SIDE or opened.width * opened.height > _MOST_PIXELS:
+                    raise _too_many_pixels()
+                check_proportions(*opened.size)
                 opened.draft("L", (most[0] * 2, most[1] * 2))
                 upright = ImageOps.exif_transpose(opened).convert("RGBA")
-    except (Image.DecompressionBombError, Warning, OSError, ValueError, SyntaxError) as e:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as e:
+        raise _too_many_pixels() from e
+    except (Warning, OSError, ValueError, SyntaxError) as e:
         raise BadLogo("the file is no picture (PNG or JPEG)", "unreadable") from e
     on_white = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
     return ImageOps.autocontrast(on_white.convert("L"))
+
+
+def _too_many_pixels() -> BadLogo:
+    return BadLogo(f"the picture has more than {_MOST_PIXELS} pixels", "pixels")
 
 
 def bare(picture: bytes, longest: int) -> bytes:

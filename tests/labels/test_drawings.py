@@ -143,10 +143,15 @@ def test_what_is_more_than_a_shape_is_refused_by_its_name(inside: str, what: str
         (drawn('<rect width="9" height="9" fill="white"/>'), "empty"),
         (drawn(""), "empty"),
         (drawn('<rect width="9" height="9"/>', "0 0 0 9"), "no_size"),
-        (drawn('<rect width="9" height="9"/>', "0 0 900 9"), "no_size"),
+        (drawn('<rect width="9" height="9"/>', "0 0 1e-300 1e-300"), "no_size"),
+        (drawn('<rect width="9" height="9"/>', "0 0 900 9"), "narrow"),
         (b'<svg xmlns="http://www.w3.org/2000/svg"><circle r="9"/></svg>', "no_size"),
-        (drawn("<g>" * 99 + "</g>" * 99), "large"),
-        (drawn('<path d="M0 0' + "h1" * 21_000 + '"/>'), "large"),
+        (drawn("<g>" * 99 + "</g>" * 99), "intricate"),
+        (drawn('<path d="M0 0' + "h1" * 21_000 + '"/>'), "intricate"),
+        (drawn('<g transform="' + "matrix(" * 12_000 + '"/>'), "intricate"),
+        (drawn('<g transform="' + "matrix(" * 500 + '"/>'), "unreadable"),
+        (drawn('<rect width="9" height="9" fill="' + "9" * 5_000 + '"/>'), "intricate"),
+        (drawn('<path fill="none" stroke="#000" stroke-width=".00001" d="M0 0h1"/>'), "empty"),
         (drawn("x" * 300_000), "large"),
         (drawn('<path d="L1 1"/>'), "unreadable"),
         (drawn('<path d="M1"/>'), "unreadable"),
@@ -159,6 +164,14 @@ def test_what_is_no_drawing_is_refused(body: bytes, reason: str) -> None:
     with pytest.raises(BadLogo) as refused:
         drawing.read(body)
     assert refused.value.reason == reason
+
+
+def test_a_drawing_that_grows_too_large_to_be_read_again_is_not_kept() -> None:
+    curves = drawn('<path d="M0 0' + "t1 1" * 9_000 + '"/>')
+    drawing.read(curves)
+    with pytest.raises(BadLogo) as refused:
+        logos.clean(curves)
+    assert refused.value.reason == "intricate"
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,5 +1,7 @@
 """A picture in a label: dots in their place, and the code is read as before."""
 
+import struct
+import zlib
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -8,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from nongso.commands.__main__ import main
-from nongso.labels import check, layout, layoutfile, raster, svg
+from nongso.labels import check, layout, layoutfile, logos, raster, svg
 from nongso.labels.errors import BadLayout, BadLogo, NoRoomForLogo, SheetNotReadable
 from nongso.labels.layout import Box, Layout
 from nongso.labels.operations import print_sheet
@@ -117,6 +119,31 @@ def test_a_speck_is_no_picture_and_a_layout_without_a_place_takes_none() -> None
 def test_what_is_no_picture_is_refused(body: bytes) -> None:
     with pytest.raises(BadLogo):
         dithered(body, LEAF, 300)
+
+
+@pytest.mark.parametrize(
+    ("size", "reason"),
+    [
+        ((5000, 1), "narrow"),
+        ((1, 5000), "narrow"),
+        ((90, 10), "narrow"),
+        ((6001, 1000), "pixels"),
+        ((4000, 4000), "pixels"),
+        ((60_000, 60_000), "pixels"),
+    ],
+)
+def test_the_head_of_a_file_says_that_a_picture_is_too_large_or_too_narrow(
+    size: tuple[int, int], reason: str
+) -> None:
+    """There is nothing behind the head: what is refused is never unpacked."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", *size, 8, 0, 0, 0, 0)
+    check_sum = struct.pack(">I", zlib.crc32(head))
+    body = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + check_sum
+    body += b"\0\0\0\0IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
+    for reading in (logos.clean, lambda one: logos.read(one, LEAF, 300)):
+        with pytest.raises(BadLogo) as refused:
+            reading(body)
+        assert refused.value.reason == reason
 
 
 def test_a_kept_picture_is_the_same_dots() -> None:

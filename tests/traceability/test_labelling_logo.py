@@ -31,9 +31,9 @@ def bring(site: Site, body: bytes, name: str = "logo.svg") -> TestResponse:
     return site.clerk.post("/records/logo", data=sent)
 
 
-def photograph() -> bytes:
+def photograph(width: int = 400, height: int = 300) -> bytes:
     out = io.BytesIO()
-    Image.linear_gradient("L").resize((400, 300)).save(out, "PNG")
+    Image.linear_gradient("L").resize((width, height)).save(out, "PNG")
     return out.getvalue()
 
 
@@ -86,6 +86,11 @@ NO_LOGO = (
     (LEAF.replace(b"#1b7a2f", b"#fff"), "Hình trắng cả"),
     (LEAF.replace(b"viewBox", b"box"), "không ghi cỡ"),
     (LEAF + b" " * 300_000, "Tệp to quá"),
+    (LEAF.replace(b"0 0 60 60", b"0 0 1e-300 1e-300"), "không ghi cỡ"),
+    (LEAF.replace(b"0 0 60 60", b"0 0 600 60"), "dài hẹp quá"),
+    (LEAF.replace(b"M5 55", b"M5 55" + b"t1 1" * 9_000), "nhiều nét quá"),
+    (photograph(900, 100), "dài hẹp quá"),
+    (photograph(6001, 1000), "thu nhỏ ảnh"),
 )
 
 
@@ -95,6 +100,24 @@ def test_what_is_no_logo_is_refused_with_what_to_do(site: Site) -> None:
         assert (answer.status_code, said in answer.text) == (422, True), said
     with site.farm.records.session() as session:
         assert session.scalars(select(CooperativeLogo)).all() == []
+
+
+def test_a_kept_logo_that_cannot_be_printed_is_named_and_can_be_taken_away(
+    site: Site, farm: Farm
+) -> None:
+    lot = farm.packed(9).code
+    for body in (photograph(5000, 1), b"gone", LEAF.replace(b"0 0 60 60", b"0 0 0 0")):
+        farm.do(labelling_logo.keep, body)
+        shown = site.clerk.get("/records/logo")
+        assert (shown.status_code, "Bỏ logo" in shown.text) == (200, True)
+        assert "Logo đang giữ không in lên tem được" in shown.text
+        for name in ("a4-2x7-logo", "a4-2x7-logo-in"):
+            refused = site.send(f"/records/lots/{lot}/labels", layout=name, count="1")
+            assert refused.status_code == 422
+            assert "logo của hợp tác xã không in lên tem được" in refused.text
+    gone = site.clerk.post("/records/logo/remove", data=site.fields("/records/logo"))
+    assert gone.status_code == 303
+    sheet_of(site, lot, layout="a4-2x7-logo", count="1")
 
 
 def test_each_cooperative_has_its_own(farm: Farm) -> None:

@@ -185,6 +185,23 @@ class NoScratchPlace(Told):
         return _("Tờ tem này không có ô mã cào. Xin chọn tờ có ô mã cào, hoặc in không có mã cào.")
 
 
+class LogoNotPrintable(Told):
+    """The cooperative's logo, as it is kept, cannot be printed."""
+
+    code = "logo_not_printable"
+    field = "layout"
+
+    def __init__(self) -> None:
+        super().__init__("the cooperative's logo cannot be printed")
+
+    def sentence(self) -> str:
+        """Say where to take it away."""
+        return _(
+            "Chưa in được tem: logo của hợp tác xã không in lên tem được. Xin bỏ hoặc thay logo ở "
+            "trang “Logo trên tem”, hoặc chọn tờ tem không có hình."
+        )
+
+
 class NotScratched(Told):
     """An issue whose labels have no scratch codes."""
 

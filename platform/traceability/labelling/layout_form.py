@@ -6,6 +6,7 @@ from nongso.labels import drafting, layoutfile
 from nongso.labels import layout as layouts
 from nongso.labels.errors import (
     BadLayout,
+    BadLogo,
     BarsTooNarrow,
     LabelError,
     LetterMissing,
@@ -211,6 +212,8 @@ def refuse(form: Form, error: LabelError) -> None:
             )
         case BarsTooNarrow():
             form.wrong("bars_width", _("Mã vạch hẹp quá, máy quét không đọc được."))
+        case BadLogo():
+            form.wrong("", _("Không in được hình trên mẫu này. Xin thay logo hoặc ảnh sản phẩm."))
         case LetterMissing(letter=letter):
             form.wrong("", _("Chưa in được tem: không in được ký tự %(letter)s.", letter=letter))
         case _:

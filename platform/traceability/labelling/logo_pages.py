@@ -67,7 +67,13 @@ def said(error: BadLogo) -> str:
         case "empty", _what:
             return _("Hình trắng cả, in ra không thấy gì.")
         case "no_size", _what:
-            return _("Bản vẽ không ghi cỡ, hoặc dài hẹp quá. Xin lưu lại cả trang vẽ.")
+            return _("Bản vẽ không ghi cỡ. Xin lưu lại cả trang vẽ.")
+        case "narrow", _what:
+            return _("Hình dài hẹp quá. Xin dùng hình có cạnh dài không quá 8 lần cạnh ngắn.")
+        case "pixels", _what:
+            return _("Ảnh to quá. Xin thu nhỏ ảnh: mỗi cạnh không quá 3000 điểm ảnh.")
+        case "intricate", _what:
+            return _("Bản vẽ nhiều nét quá. Xin bớt nét, hoặc dùng ảnh PNG.")
         case "holds", "text":
             return _(
                 "Bản vẽ có chữ, cần phông chữ mới in đúng. Xin chuyển chữ thành nét vẽ "
@@ -85,15 +91,25 @@ def said(error: BadLogo) -> str:
 
 def _logo(form: Form) -> Answer:
     there = labelling_logo.of(records(), somebody().cooperative) is not None
-    return page("logo.html", form, there=there, labels=_labels() if there else [])
+    labels, trouble = list[Shown](), ""
+    try:
+        labels = _labels() if there else []
+    except BadLogo as e:
+        trouble = said(e)
+    return page("logo.html", form, there=there, labels=labels, unfit=trouble)
 
 
 def _labels() -> list[Shown]:
-    """The logo on labels, beside the code and in it, where the address leaves room for that."""
+    """The logo on labels, beside the code and in it, where the address leaves room for that.
+
+    Raises ``BadLogo`` where it cannot be printed at all.
+    """
     found = []
     for name in SHOWN_ON:
         try:
             found.append(shown(layouts.find(name), among=f"{name}-"))
+        except BadLogo:
+            raise
         except LabelError:
             continue
     return found

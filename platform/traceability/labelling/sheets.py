@@ -17,15 +17,16 @@ from sqlalchemy.orm import Session
 from nongso.labels import layout as layouts
 from nongso.labels import logos
 from nongso.labels import sheet as sheets
-from nongso.labels.errors import LabelError, StartCellOutside, UnknownLayout
+from nongso.labels.errors import BadLogo, LabelError, StartCellOutside, UnknownLayout
 from nongso.labels.layout import Layout
 from nongso.labels.logos import Logo
 from nongso.labels.operations import Sheet, print_sheet
 from nongso.labels.sheet import Label
 from nongso.platform.traceability.errors import AlreadyRecorded, LabelNotPrintable
 from nongso.platform.traceability.labelling import layouts as labelling_layouts
+from nongso.platform.traceability.labelling import logo as labelling_logo
 from nongso.platform.traceability.labelling import marks as labelling_marks
-from nongso.platform.traceability.labelling.errors import NoScratchPlace
+from nongso.platform.traceability.labelling.errors import LogoNotPrintable, NoScratchPlace
 from nongso.platform.traceability.labelling.records import CollectiveMark, LabelRoll
 from nongso.platform.traceability.labelling.text import numbered, with_scratch
 from nongso.platform.traceability.making.operations import Desk
@@ -60,8 +61,8 @@ def tried(
 
     ``address`` is as long as the longest, ``last`` the highest number that will stand on one;
     ``photo`` is printed where the layout has a place for a picture, ``mark`` named in the last
-    line of the text. Raises ``LabelNotPrintable``, and ``NoScratchPlace`` where there shall be
-    scratch codes.
+    line of the text. Raises ``LabelNotPrintable``, ``LogoNotPrintable``, and ``NoScratchPlace``
+    where there shall be scratch codes.
     """
     if scratch:
         texts = with_scratch(texts)
@@ -80,6 +81,9 @@ def tried(
         field = "start_cell" if isinstance(e, StartCellOutside) else "layout"
         raise LabelNotPrintable(field) from e
     except LabelError as e:
+        own = labelling_logo.of(desk.session, desk.cooperative)
+        if isinstance(e, BadLogo) and photo == own:
+            raise LogoNotPrintable from e
         raise LabelNotPrintable from e
     return {
         "layout": layout,
