@@ -14,6 +14,7 @@ import msgspec
 
 from nongso.gateway.newstations import Records
 from nongso.gateway.settings import GatewaySettings, Node
+from nongso.gateway.teaching import Teaching
 from nongso.wire import topics
 
 ANSWER_SECONDS = 15.0
@@ -39,9 +40,11 @@ class Calibrating:
         settings: Callable[[], GatewaySettings],
         store: Records,
         say: Callable[[str, bytes], None],
+        teaching: Teaching,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings, self._store, self._say, self._steady = settings, store, say, steady
+        self._teaching = teaching
         self._lock = threading.Lock()
         self._asked: dict[str, _Asked] = {}
         self._outcomes: dict[str, dict[str, Any]] = {}
@@ -64,6 +67,7 @@ class Calibrating:
             if point not in POINTS or len(series) > LONGEST_SERIES:
                 values = {"detail": "point is dry or wet, of a series"}
                 return self._tell(command_id, "refused", "not_understood", values)
+            self._teaching.pressed(node.eui64, series)
             self._asked[command_id] = _Asked(node, series, point, self._steady() + ANSWER_SECONDS)
             order = {
                 "do": "calibrate",
@@ -94,6 +98,7 @@ class Calibrating:
             values = {"node": node.slug, "series": asked.series, "point": asked.point}
             counts = found.get("counts")
             if type(counts) is int and "refused" not in found:
+                self._teaching.taken(node.eui64, asked.series, asked.point)
                 done = values | {"counts": counts, "board": node.eui64}
                 self._tell(str(found["id"]), "done", "calibrated", done)
             else:

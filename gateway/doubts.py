@@ -20,6 +20,7 @@ from nongso.gateway.irrigation.trust import (
     seen,
 )
 from nongso.gateway.settings import GatewaySettings
+from nongso.gateway.teaching import Teaching
 from nongso.gateway.waterbook import Body, WaterBook
 from nongso.gateway.waterrecords import WaterRecords
 from nongso.wire.payload import Reading
@@ -54,8 +55,10 @@ class Doubts:
         book: WaterBook,
         records: WaterRecords,
         clock: Callable[[], float],
+        teaching: Teaching,
     ) -> None:
         self._latest, self._book, self._records = latest, book, records
+        self._teaching = teaching
         self._clock, self._farm = clock, settings.farm_clock
         self._watched = _watched(settings)
         self._traces: dict[tuple[str, str], Trace] = {}
@@ -77,6 +80,9 @@ class Doubts:
 
     def of(self, eui64: str, metric: str) -> Reason | None:
         """Why a sensor is not believed."""
+        taught = self._teaching.of(eui64, metric)
+        if taught is not None:
+            return taught
         alarm = self._alarms.get((eui64, metric))
         return None if alarm is None else Reason(alarm["code"], alarm["values"])
 
@@ -96,7 +102,8 @@ class Doubts:
             if reading is None or reading.at == self._seen_at.get(key):
                 continue
             self._seen_at[key] = reading.at
-            if not self._is_asked(one) or not is_usable(reading, now, OLDEST_SECONDS):
+            is_good = is_usable(reading, now, OLDEST_SECONDS) and not self._teaching.of(*key)
+            if not self._is_asked(one) or not is_good:
                 self._traces.pop(key, None)
                 continue
             at, value = self._farm.at(reading.at), float(reading.value)

@@ -60,7 +60,9 @@ class Gateway:
         self.new_stations = NewStations(
             file, lambda: self._taking_up.settings, self.store, self._take_up
         )
-        self.calibrating = Calibrating(lambda: self._taking_up.settings, self.store, self._say)
+        self.calibrating = Calibrating(
+            lambda: self._taking_up.settings, self.store, self._say, self.watering.teaching
+        )
         self.uplink = Uplink(settings, self.store, self._order)
         sensors = SensorNodes(settings, self.inbox.accept)
         self._polling = BusPoll(settings, self.valves, self.inbox.accept, hear=sensors.hear_bus)

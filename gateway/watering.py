@@ -32,6 +32,7 @@ from nongso.gateway.settings import GatewaySettings
 from nongso.gateway.stops import ONE, Given, Stops, number_of
 from nongso.gateway.storecopy import TAKEN_UP
 from nongso.gateway.supervised import BY_HAND, Supervised, ValvesLike
+from nongso.gateway.teaching import Teaching
 from nongso.gateway.turns import NOT_YET, Turns, is_too_old
 from nongso.gateway.valves.clock import boot_id, boottime
 from nongso.gateway.waterbook import Body, Held, Moment, WaterBook
@@ -54,6 +55,7 @@ class Watering:
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = boottime,
     ) -> None:
+        self.teaching = Teaching(store, clock)
         self._bus_node = settings.bus_node.eui64
         self._know(settings)
         self._latest, self._clock, self._steady, self._boot = latest, clock, steady, boot_id()
@@ -64,7 +66,7 @@ class Watering:
         self._turns = Turns(self._book, settings.bus.zones_at_once)
         self._remembering = Remembering(self._store, store.report()["store"], self._moment)
         self._records = WaterRecords(self._book, self._store, self._moment)
-        self._doubts = Doubts(settings, latest, self._book, self._records, clock)
+        self._doubts = Doubts(settings, latest, self._book, self._records, clock, self.teaching)
         self._farm_clock = settings.farm_clock
         self._heed_taking_up(store)
         # Outcomes of an earlier life, which may have ended before their rows were written.

@@ -156,7 +156,9 @@ def outcome(command: Command, now: int) -> tuple[str, str]:
         return "attention", _("Đang đợi trạm trả lời. Xin bấm Xem lại sau một chút.")
     if state == "refused" and command.code == "calibration_refused":
         return "attention", _(
-            "Trạm không nhận mức này. Xin xem đầu đo và dây nối, giữ yên đầu đo rồi bấm lại."
+            "Trạm không nhận mức này: hai mức gần như nhau. Mức khô thì lau khô đầu đo, giơ ngoài "
+            "không khí; mức ướt thì cắm vào đất đã tưới đẫm. Chờ nửa phút rồi bấm lại; vẫn không "
+            "được thì xin xem đầu đo và dây nối."
         )
     return "attention", _(
         "Trạm không trả lời nên chưa chỉnh được. Trạm đang ngủ hoặc mất sóng thì xin đợi số đo "

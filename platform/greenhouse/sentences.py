@@ -313,6 +313,10 @@ WAITED: dict[str, _Sentence] = {
         "Chưa tự tưới: cảm biến độ ẩm đất báo ướt dần dù không tưới nên không tin được. "
         "Xin xem đất, rồi xem cảm biến."
     ),
+    "probe_taught": lambda w: _(
+        "Chưa tự tưới: đang chỉnh đầu đo độ ẩm đất của khu này. "
+        "Xin chỉnh đủ mức khô và mức ướt, mười phút sau khu này tự tưới lại."
+    ),
     "stopped_by_person": lambda w: _(
         "Khu này đang tạm nghỉ vì có người đã bấm dừng. "
         "Muốn tự tưới lại, xin bấm Tưới hoặc Cho tự tưới lại."

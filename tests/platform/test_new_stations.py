@@ -280,7 +280,7 @@ def test_a_probe_is_taught_from_the_phone_and_its_age_is_told(
     assert client.get(STATIONS + "/bus/calibrate").status_code == 404
     for code, sentence in (
         ("station_silent", "Trạm không trả lời"),
-        ("calibration_refused", "Trạm không nhận mức này."),
+        ("calibration_refused", "Trạm không nhận mức này: hai mức gần như nhau."),
     ):
         page = client.get(path)
         data = {"form_token": form_token(page), "point": "soil_moisture:dry"}

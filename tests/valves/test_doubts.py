@@ -103,3 +103,27 @@ def test_nothing_stands_against_a_board_whose_place_another_has_taken(
     farm.watering.renew(replace(settings, nodes=(new, *others)))
     assert alarms(farm, "probe_frozen")[-1]["cleared_at"] is not None
     assert farm.watering._known("k1").moisture == (), "and the new one has said nothing yet"
+
+
+def test_no_zone_waters_by_a_probe_that_somebody_holds_in_the_hand(
+    new_farm: Callable[..., Farm],
+) -> None:
+    farm = new_farm(mode="band", band=BAND)
+    farm.moisture = 60.0
+    farm.turn(3)
+    farm.watering.teaching.pressed(PROBE, "soil_moisture")
+    farm.watering.teaching.taken(PROBE, "soil_moisture", "dry")
+    farm.moisture = 0.0
+    farm.turn(900)
+    farm.dies()
+    farm.start()
+    farm.turn(900)
+    assert row(farm)["code"] == "probe_taught"
+    assert farm.rows("run") == [], "it was in the air, or only half taught"
+    farm.watering.teaching.taken(PROBE, "soil_moisture", "wet")
+    farm.turn(300)
+    assert (row(farm)["code"], farm.rows("run")) == ("probe_taught", [])
+    farm.moisture = 30.0
+    farm.turn(400)
+    assert farm.rows("run")[0]["code"] == "soil_dry", "back in dry soil it waters again"
+    assert alarms(farm, "probe_drifting") == alarms(farm, "probe_frozen") == []

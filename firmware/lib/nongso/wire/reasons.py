@@ -60,6 +60,7 @@ WAITED = {
     "no_climate": ("metric",),
     "probe_frozen": ("node", "metric", "value", "litres", "hours"),
     "probe_drifting": ("node", "metric", "from_percent", "to_percent"),
+    "probe_taught": ("node",),
 }
 
 # Why a run was started.
