@@ -13,8 +13,13 @@ Messages go to two audiences, ``first`` and ``second``; each has its own count o
 told. A message of a cause is never followed by another one within its gap, whatever happens in
 between, except by the all-clear. Who was told that it began is told that it is over. An
 alert that comes back before its all-clear could be said is the same alert.
+
+Some causes are joined ones: silent stations of a greenhouse are one alert. Its ``Part`` is one
+of these. Who has heard of an alert has heard of its parts of then; a new part that holds long
+enough asks anew, and is said as a new alert would be, without waiting for the gap of the others.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from nongso.platform.alerts.rules import Rule
@@ -27,12 +32,33 @@ FIRST, SECOND = "first", "second"
 class Told:
     """What one audience was told. ``since`` is ``None`` while they know of nothing wrong.
 
-    ``last_at`` outlives the alert, so that a new one keeps its distance.
+    ``last_at`` outlives the alert, so that a new one keeps its distance. ``earlier``: they were
+    told before the alert asked anew, and the all-clear is for them too.
     """
 
     since: int | None = None
     last_at: int | None = None
     count: int = 0
+    earlier: bool = False
+
+    @property
+    def knows(self) -> bool:
+        """They are owed the all-clear."""
+        return self.since is not None or self.earlier
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the things that a joined alert is about. ``left_at``: it is not wrong any more.
+
+    ``again``: it was over a short while ago, so that its message keeps the gap.
+    """
+
+    name: str
+    since: int
+    left_at: int | None = None
+    heard: bool = False
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,6 +72,7 @@ class Standing:
     owes_clear: bool = False
     first: Told = field(default_factory=Told)
     second: Told = field(default_factory=Told)
+    parts: tuple[Part, ...] = ()  # while it stands
 
     @property
     def is_open(self) -> bool:
@@ -57,7 +84,8 @@ class Standing:
 class Event:
     """Something that happened to an alert.
 
-    ``what``: ``raised``, ``returned`` (before its all-clear was said), ``cleared``, or a message:
+    ``what``: ``raised``, ``returned`` (before its all-clear was said), ``joined`` (a part that
+    nobody has heard of asks anew), ``cleared``, or a message:
     ``said`` (first), ``repeated``, ``escalated``, ``all_clear``; ``to`` is then the audience.
     """
 
@@ -79,13 +107,21 @@ def decide(
     quiet: bool = False,
     muted: bool = False,
     gone: bool = False,
+    parts: Collection[str] = (),
 ) -> tuple[Standing, tuple[Event, ...]]:
     """Take one look at a cause; return what to remember and what happened.
 
     ``quiet``: it is quiet time. ``muted``: a greater cause at this place is said already.
-    ``gone``: the place or the rule is there no more, which ends the alert.
+    ``gone``: the place or the rule is there no more, which ends the alert. ``parts``: what a
+    joined alert is about now.
     """
     moved, events = _move(rule, standing, value, now, gone)
+    if not moved.is_open:
+        moved = replace(moved, parts=())
+    elif value is not None and not gone:
+        moved = replace(moved, parts=_parts(rule, moved, parts, now))
+        moved, joined = _join(rule, moved, now)
+        events += joined
     held = quiet and not rule.urgent
     if moved.is_open and not muted and value is not None and not gone:
         moved, said = _tell(rule, moved, now, held)
@@ -100,7 +136,8 @@ def acknowledge(standing: Standing, now: int) -> Standing:
     """Somebody has heard: no repeats and no second audience until it is over."""
     if not standing.is_open or standing.acknowledged_at is not None:
         return standing
-    return replace(standing, acknowledged_at=now)
+    parts = tuple(replace(part, heard=True) for part in standing.parts)
+    return replace(standing, acknowledged_at=now, parts=parts)
 
 
 def may_forget(rule: Rule, standing: Standing, now: int) -> bool:
@@ -140,9 +177,51 @@ def _raise(s: Standing, now: int) -> tuple[Standing, tuple[Event, ...]]:
     return s, (Event("raised", now, now),)
 
 
+def _parts(rule: Rule, s: Standing, names: Collection[str], now: int) -> tuple[Part, ...]:
+    """Follow the parts. One that is back before it could be called over is the same one."""
+    # One heard before its parts were followed was heard for what there is.
+    heard = s.acknowledged_at is not None and not s.parts
+    known = {part.name: part for part in s.parts}
+    found = []
+    for name in sorted(known.keys() | set(names)):
+        part = known.get(name)
+        over = (
+            part is not None
+            and part.left_at is not None
+            and now - part.left_at >= max(rule.clear_seconds, 1)
+        )
+        if name not in names:
+            left = now if part is None or part.left_at is None else part.left_at
+            if part is not None and now - left < max(rule.clear_seconds, rule.repeat[0]):
+                found.append(replace(part, left_at=left))
+        elif part is None or over:
+            found.append(Part(name, now, None, heard, again=over))
+        else:
+            found.append(replace(part, left_at=None))
+    return tuple(found)
+
+
+def _join(rule: Rule, s: Standing, now: int) -> tuple[Standing, tuple[Event, ...]]:
+    """Ask anew when something has joined of which nobody has heard."""
+    new = [
+        part
+        for part in s.parts
+        if not part.heard and part.left_at is None and now - part.since >= rule.hold_seconds
+    ]
+    if s.phase != ON or s.acknowledged_at is None or s.raised_at is None or not new:
+        return s, ()
+    keeps_gap = all(part.again for part in new)
+    first, second = (
+        Told(None, told.last_at if keeps_gap else None, 0, earlier=told.knows)
+        for told in (s.first, s.second)
+    )
+    s = replace(s, acknowledged_at=None, first=first, second=second)
+    return s, (Event("joined", s.raised_at or now, now),)
+
+
 def _clear(s: Standing, now: int) -> tuple[Standing, tuple[Event, ...]]:
     raised_at = s.raised_at if s.raised_at is not None else now
-    was_told = s.first.since is not None or s.second.since is not None
+    was_told = s.first.knows or s.second.knows
     s = replace(
         s,
         phase=QUIET,
@@ -196,14 +275,15 @@ def _is_due(rule: Rule, told: Told, now: int) -> bool:
 
 
 def _told(told: Told, now: int) -> Told:
-    return Told(told.since if told.since is not None else now, now, told.count + 1)
+    since = told.since if told.since is not None else now
+    return Told(since, now, told.count + 1, told.earlier)
 
 
 def _tell_clear(s: Standing, now: int) -> tuple[Standing, tuple[Event, ...]]:
     raised_at = s.raised_at if s.raised_at is not None else now
     events = []
     for audience, told in ((FIRST, s.first), (SECOND, s.second)):
-        if told.since is not None:
+        if told.knows:
             events.append(Event("all_clear", raised_at, now, audience))
     s = replace(
         s,

@@ -8,7 +8,7 @@ Silent stations of a greenhouse are one cause, strong wind is one cause a gatewa
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import select
@@ -46,7 +46,7 @@ class Finding:
     """What one cause is now. ``value`` is ``None`` where nobody knows.
 
     ``code`` is the rule's, ``place`` where it is (``greenhouse:…``, ``zone:…``, ``gateway:…``,
-    ``node:…``), ``values`` what its sentence needs.
+    ``node:…``), ``values`` what its sentence needs, ``parts`` what a joined cause is of.
     """
 
     code: str
@@ -56,6 +56,7 @@ class Finding:
     greenhouse: str | None
     gateway: str | None
     values: Mapping[str, Any] = field(default_factory=dict)
+    parts: frozenset[str] = frozenset()
 
     @property
     def cause(self) -> str:
@@ -339,6 +340,7 @@ class _Look:
                     slug,
                     house.gateway,
                     values,
+                    frozenset(s.eui64 for s in silent),
                 )
             )
         return found
@@ -413,7 +415,9 @@ class _Look:
                 bad.gateway,
                 values,
             )
-            found[one.cause] = one
+            before = found.get(one.cause)
+            series = frozenset({str(bad.values["metric"])} if "metric" in bad.values else ())
+            found[one.cause] = replace(one, parts=series | (before.parts if before else series))
         return list(found.values())
 
 

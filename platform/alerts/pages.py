@@ -154,6 +154,7 @@ def _event_words(what: str, body: dict[str, object]) -> str:
     words = {
         "raised": _("Bắt đầu báo."),
         "returned": _("Lại xảy ra."),
+        "joined": _("Thêm nguyên nhân mới, xin xem lại."),
         "said": _("Báo cho: %(people)s.", people=people),
         "repeated": _("Nhắc lại cho: %(people)s.", people=people),
         "escalated": _("Báo thêm cho: %(people)s.", people=people),
@@ -182,13 +183,19 @@ def kind_word(kind: str) -> str:
 
 
 def _line() -> Markup:
-    """One line for the page of all greenhouses: how many alerts nobody has heard."""
-    unheard = records().scalar(
-        scoped(select(func.count()).select_from(Alert), Alert.cooperative).where(
-            Alert.cleared_at.is_(None), Alert.acknowledged_at.is_(None), Alert.level != "info"
+    """For the page of all greenhouses: how many alerts nobody has heard, and how many stand."""
+    stand, heard = (
+        records()
+        .execute(
+            scoped(
+                select(func.count(), func.count(Alert.acknowledged_at)), Alert.cooperative
+            ).where(Alert.cleared_at.is_(None), Alert.level != "info")
         )
+        .one()
     )
-    return Markup(render_template("alerts/line.html", count=unheard)) if unheard else Markup()
+    if not stand:
+        return Markup()
+    return Markup(render_template("alerts/line.html", count=stand - heard, heard=heard))
 
 
 # --- my ways ----------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from nongso.platform.alerts.deciding import Standing, Told
+from nongso.platform.alerts.deciding import Part, Standing, Told
 from nongso.platform.people import Cooperative
 from nongso.platform.store import Base
 
@@ -168,7 +168,8 @@ def standing_from(text: str) -> Standing:
     """Read a standing."""
     found = json.loads(text)
     first, second = Told(**found.pop("first")), Told(**found.pop("second"))
-    return Standing(**found, first=first, second=second)
+    parts = tuple(Part(**part) for part in found.pop("parts", ()))
+    return Standing(**found, first=first, second=second, parts=parts)
 
 
 def note(session: Session, alert: str, at: int, what: str, **body: Any) -> None:

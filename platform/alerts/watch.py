@@ -161,6 +161,7 @@ class Watch:
                 quiet=quiet,
                 muted=finding.cause in muted,
                 gone=not rule.enabled,
+                parts=finding.parts,
             )
             if after.is_open:
                 muted |= {f"{code}@{finding.place}" for code in rule.over}
@@ -216,10 +217,10 @@ class Watch:
             if event.what == "raised":
                 note(session, alert.id, now, "raised", level=alert.level)
                 log.info("alert %s raised", cause)
-            elif event.what == "returned":
+            elif event.what in ("returned", "joined"):
                 alert.cleared_at, alert.acknowledged_at = None, None
                 alert.acknowledged_person = alert.acknowledged_helper = None
-                note(session, alert.id, now, "returned")
+                note(session, alert.id, now, event.what)
             elif event.what == "cleared":
                 alert.cleared_at = now
                 note(session, alert.id, now, "cleared", gone=bool(alert.values.get("gone")))

@@ -240,13 +240,13 @@ def _sensors(house: HouseNow) -> list[tuple[str, str]]:
     """Name the sensors whose newest word is not to be trusted, or that fell silent."""
     found = []
     zones = {z.zone.id: z.zone.name for z in house.zones}
-    silent: dict[str, int] = {}
+    silent = dict(house.lost)
     for value in house.values:
         if house.at - value.at > STALE_SECONDS:
             silent[value.node] = max(silent.get(value.node, 0), value.at)
         elif not value.is_good:
             found.append(("attention", faulty(value, zones.get(value.zone))))
-    alive = {v.node for v in house.values if house.at - v.at <= STALE_SECONDS}
+    alive = {v.node for v in house.values if house.at - v.at <= STALE_SECONDS} - house.lost.keys()
     spoken = {str(a.values.get("node")) for a in house.alarms if a.code == "node_silent"}
     for node, at in sorted(silent.items()):
         known = {house.names.get(name, name) for name in spoken}
@@ -288,26 +288,25 @@ def faulty(value: Value, zone: str | None) -> str:
 
 
 def _all_right(house: HouseNow) -> str:
-    """Model sentence 1, with what there is."""
-    at = moment(house.newest_at or house.at, house.at)
-    air = house.best.get("air_temperature")
-    soils = [z.moisture for z in house.zones if z.moisture is not None and z.moisture.is_good]
-    wets = [v.value for v in soils if v.value is not None]
-    has_air = air is not None and air.is_good and air.value is not None
+    """Model sentence 1, with what there is; its time is that of the oldest number it says."""
+    shown = {v.metric.name: v for v in house.headline() if v.is_good and v.value is not None}
+    air, soil = shown.get("air_temperature"), shown.get("soil_moisture")
+    spoken = [v.at for v in (air, soil) if v is not None and house.at - v.at <= STALE_SECONDS]
+    at = moment(min(spoken, default=house.newest_at or house.at), house.at)
     name = house.greenhouse.name
-    if wets and has_air and air is not None and air.value is not None:
+    if soil is not None and air is not None:
         return _(
             "%(name)s: bình thường. Đất đủ ẩm (%(wet)s), trong nhà %(warmth)s. Đo lúc %(at)s.",
             name=name,
-            wet=quantity(min(wets), "%"),
-            warmth=quantity(air.value, "°C", 1),
+            wet=quantity(soil.value or 0.0, "%"),
+            warmth=quantity(air.value or 0.0, "°C", 1),
             at=at,
         )
-    if has_air and air is not None and air.value is not None:
+    if air is not None:
         return _(
             "%(name)s: bình thường. Trong nhà %(warmth)s. Đo lúc %(at)s.",
             name=name,
-            warmth=quantity(air.value, "°C", 1),
+            warmth=quantity(air.value or 0.0, "°C", 1),
             at=at,
         )
     return _("%(name)s: bình thường. Đo lúc %(at)s.", name=name, at=at)

@@ -70,6 +70,7 @@ class HouseNow:
     alarms: tuple[Alarm, ...]
     names: dict[str, str]
     best: dict[str, Value] = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)  # stations that went, and since when
 
     @property
     def newest_at(self) -> int | None:
@@ -148,6 +149,14 @@ def gather(
                 alarms=tuple(a for a in alarms if _concerns(a, house, own)),
                 names={z.id: z.name for z in own} | {n.eui64: n.slug for n in nodes},
                 best=_best(values, now),
+                lost={
+                    n.slug: max((v.at for v in values if v.node == n.slug), default=n.state_at)
+                    for n in nodes
+                    if n.greenhouse == house.slug
+                    and n.gateway is not None
+                    and n.eui64 not in replaced
+                    and n.state == "offline"
+                },
             )
         )
     return found

@@ -174,6 +174,57 @@ def test_a_station_that_its_broker_lost_is_silent_at_once(night: Night) -> None:
     assert "trạm đo tb-01 mất tín hiệu" in notice.text
 
 
+def test_who_has_heard_of_one_station_has_not_heard_of_the_next(night: Night) -> None:
+    """And the second one is one message, to its all-clear, which is said to everybody once."""
+    night.wait(MINUTE)
+    night.farm.bring(night.farm.row("node", node=_lost(night, NODE_1)))
+    night.nodes = [NODE_2]
+    night.wait(8 * MINUTE)
+    (alert,) = night.alerts()
+    with night.farm.records.transaction() as session:
+        assert operations.acknowledge(session, alert.id, "a-person", night.now)
+    night.wait(2 * MINUTE)
+    night.farm.bring(night.farm.row("node", node=_lost(night, NODE_2)))
+    night.nodes = [NODE_1]
+    night.farm.bring(night.farm.row("node", node=_lost(night, NODE_1, "online")))
+    night.wait(4 * MINUTE)
+    assert night.events().count("joined") == 0  # a new alert would wait, too
+    night.wait(4 * MINUTE)
+    (alert,) = night.alerts()
+    assert (alert.acknowledged_at, alert.acknowledged_person) == (None, None)
+    assert night.events().count("joined") == 1
+    told = [n.text for n in night.notices() if n.what == "said" and n.way == "way-farmer"]
+    assert ["tb-01" in told[0], "tb-02" in told[1], len(told)] == [True, True, 2]
+    night.wait(HOUR)
+    assert night.events().count("escalated") >= 1
+    night.farm.bring(night.farm.row("node", node=_lost(night, NODE_2, "online")))
+    night.nodes = [NODE_1, NODE_2]
+    night.wait(5 * MINUTE)
+    clears = [n for n in night.notices() if n.what == "all_clear" and n.way == "way-farmer"]
+    assert len(clears) == 1
+
+
+def test_a_station_that_comes_and_goes_is_not_said_each_time(night: Night) -> None:
+    night.wait(MINUTE)
+    night.farm.bring(night.farm.row("node", node=_lost(night, NODE_1)))
+    night.farm.bring(night.farm.row("node", node=_lost(night, NODE_2)))
+    night.nodes = []
+    night.wait(8 * MINUTE)
+    (alert,) = night.alerts()
+    with night.farm.records.transaction() as session:
+        operations.acknowledge(session, alert.id, "a-person", night.now)
+    night.farm.bring(night.farm.row("node", node=_lost(night, NODE_1, "online")))
+    night.wait(3 * MINUTE)
+    night.farm.bring(night.farm.row("node", node=_lost(night, NODE_1)))
+    night.wait(7 * MINUTE)
+    assert len(ways(night, "said")) == 1
+    assert night.alerts()[0].acknowledged_at is None  # the page asks all the same
+
+
+def _lost(night: Night, node: str, state: str = "offline") -> dict[str, object]:
+    return {"eui64": node, "state": state, "at": night.now}
+
+
 def alarm(night: Night, code: str, /, cleared: bool = False, **values: object) -> None:
     body = {
         "id": f"00000000-0000-4000-8000-{abs(hash(code)) % 10**12:012d}",

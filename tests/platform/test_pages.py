@@ -45,6 +45,22 @@ def test_all_is_well_in_one_sentence(farm: Place) -> None:
     assert "Số đo mô phỏng" in page
 
 
+def test_a_lost_station_counts_although_another_one_of_the_house_is_fresh(farm: Place) -> None:
+    """And what is said of the soil has the time of the soil."""
+    fresh(farm, ago=360)
+    now = int(time.time())
+    farm.bring(farm.readings(NODE_2, ["air_temperature", now, 24.5, 16]))
+    page = home(farm)
+    assert "Bình thường" in page
+    assert "vừa xong" not in page
+    assert "Đo cách đây 6 phút" in page
+    farm.bring(farm.row("node", node={"eui64": NODE_1, "state": "offline", "at": now}))
+    for page in (home(farm), text_of(farm.client("farmer").get("/greenhouses/tan-binh-1").text)):
+        assert "Cần chú ý" in page
+        assert "Trạm đo tb-01 mất tín hiệu từ" in page
+    assert "bình thường. Đất đủ ẩm" not in home(farm)
+
+
 def test_dry_soil_is_named_with_its_zone_and_what_to_do(farm: Place) -> None:
     fresh(farm, soil=31.2)
     page = home(farm)
