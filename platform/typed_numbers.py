@@ -25,6 +25,13 @@ _BOTH = re.compile(
     r"(?!(?P=mark))[.,](?P<rest>[0-9]{1,3})0*"
 )
 
+# The same for the fields of a page: what they do not match would be refused or asked back.
+_GROUPS = "[1-9][0-9]{0,2}(?:(?: [0-9]{3})+|(?:[.][0-9]{3}){2,}|(?:,[0-9]{3}){2,})"
+_PARTS = "[1-9][0-9]{0,2}(?:(?:[ ,][0-9]{3})+[.]|(?:[ .][0-9]{3})+,)[0-9]{1,3}0*"
+_SHORT = "(?:0[0-9]*[.,][0-9]{1,3}|[0-9]+[.,][0-9]{1,2}|[0-9]{4,}[.,][0-9]{3})"
+FIELD = f" *(?:[0-9]+|{_GROUPS}|{_PARTS}|{_SHORT}|[0-9]+[.,][0-9]{{3}}0+) *"
+WHOLE_FIELD = f" *(?:[0-9]+|{_GROUPS}|[1-9][0-9]{{0,2}}[.,][0-9]{{3}}) *"
+
 
 class Unreadable(ValueError):
     """Not a number that can be used."""

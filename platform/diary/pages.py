@@ -28,7 +28,7 @@ from flask import (
 )
 from sqlalchemy import select
 
-from nongso.platform import photos
+from nongso.platform import photos, typed_numbers
 from nongso.platform.accounts import allow, owns, somebody
 from nongso.platform.csvtable import csv_answer
 from nongso.platform.diary import (
@@ -68,6 +68,14 @@ MOST_COST = 10_000_000_000
 MOST_PHOTO_BYTES = 7_500_000
 FOLLOWERS = "nongso.diary.followers"  # functions of other rooms, called with the diary's key
 PROPOSED = ("product", "ingredient", "dose", "unit", "interval_days", "crop", "who", "to")
+RULES = {  # what the numbers of a line may be, as its form says it before it is sent
+    "amount": typed_numbers.FIELD,
+    "most": MOST_AMOUNT,
+    "whole": typed_numbers.WHOLE_FIELD,
+    "interval": diary.LONGEST_INTERVAL_DAYS,
+    "minutes": MOST_MINUTES,
+    "cost": MOST_COST,
+}
 
 Answer = str | Response | tuple[str, int]
 
@@ -115,6 +123,7 @@ def book(slug: str) -> Answer:
         safe=safe if safe is not None and safe[0] > today else None,
         today=today,
         kinds=KINDS,
+        units={one: sentences.unit_name(one) for one in diary.UNITS},
         words=sentences,
         iso_day=datetime.date.fromisoformat,
         one_day=datetime.timedelta(days=1),
@@ -135,15 +144,19 @@ def new(slug: str) -> Answer:
 
 
 def _proposed(key: str, kind: str) -> dict[str, str]:
+    standing = diary.standing(diary.lines(records(), key))
+    return _proposed_from(standing, _lots(key), kind)
+
+
+def _proposed_from(standing: list[Entry], lots: Lots, kind: str) -> dict[str, str]:
     proposed = {
         "id": str(uuid.uuid4()),
         "day": day_of(time.time()).isoformat(),
         "kind": kind,
         "task": request.args.get("task", "")[:120],
     }
-    standing = diary.standing(diary.lines(records(), key))
     last = diary.last_of(standing, kind)
-    booked = together.unwritten(standing, _lots(key))
+    booked = together.unwritten(standing, lots)
     if kind == "planted" and booked:
         proposed |= {"crop": booked[-1].crop, "day": booked[-1].day.isoformat()}
     elif last is not None:
@@ -327,16 +340,22 @@ def table(slug: str) -> Response:
 
 def _form(house: Book, form: Form, wrong: Line | None = None) -> Answer:
     kind = form["kind"] if form["kind"] in KINDS else ""
+    lots = _lots(house.key)
+    forms = {}
+    if not kind:
+        standing = diary.standing(diary.lines(records(), house.key))
+        forms = {one: Form(_proposed_from(standing, lots, one)) for one in KINDS}
     page = render_template(
         "diary/line.html",
         house=house,
         form=form,
         wrong=wrong,
         kind=kind,
-        weighed=[one for one in _lots(house.key).weighed if kind == "harvested"][-3:],
+        weighed=[one for one in lots.weighed if kind == "harvested"][-3:],
         choices=[(one, sentences.kind_word(one)) for one in KINDS],
-        units=UNITS_OF.get(kind)
-        or tuple(dict.fromkeys(u for us in UNITS_OF.values() for u in us)),
+        forms=forms,
+        units=UNITS_OF,
+        rules=RULES,
         words=sentences,
         today=day_of(time.time()),
     )
@@ -360,7 +379,7 @@ def _entry(form: Form, kept_photo: str = "") -> Entry | None:
     if units:
         amount = form.amount("amount", MOST_AMOUNT, needed=kind in ("harvested", "weighed"))
         if amount is not None:
-            unit = form.choice("unit", units) if len(units) > 1 else units[0]
+            unit = form.choice("unit", units) if len(units) > 1 or form["unit"] else units[0]
     sprayed = kind == "sprayed"
     fed = kind in ("fertilised", "sprayed")
     return Entry(

@@ -95,7 +95,7 @@ def service_worker() -> Response:
     said = {}
     for code in LANGUAGES:
         with force_locale(code):
-            said[code] = {"frame": _frame("{title}", "{sentence}")} | {
+            said[code] = {"frame": _frame("{title}", "{sentence}", "{back}"), "back": _back()} | {
                 what: [str(escape(word)) for word in _words(what)] for what in OUTCOMES
             }
     text = render_template("phone/sw.js", files=files, said=said, version=_version())
@@ -132,8 +132,13 @@ def offline(what: str) -> str:
     return _frame(*_words(what))
 
 
-def _frame(title: str, sentence: str) -> str:
-    return render_template("phone/offline.html", title=title, sentence=sentence)
+def _frame(title: str, sentence: str, back: str = "") -> str:
+    return render_template("phone/offline.html", title=title, sentence=sentence, back=back)
+
+
+def _back() -> str:
+    words = _("Về nhật ký này")
+    return f'<a class="button" href="{{diary}}">{escape(words)}</a> '
 
 
 def _words(what: str) -> tuple[str, str]:

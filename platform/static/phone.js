@@ -17,7 +17,7 @@
     form.appendChild(field);
   });
 
-  // Once a day: how the greenhouses are, and the form of the diary. What is looked at is kept too.
+  // Once a day: how the greenhouses are, their diaries and the form of a line. What is looked at is kept too.
   var MOST = 3; // greenhouses; who has more does not pay for all of them
   function keepMine(registration) {
     if (!me || !registration.active || navigator.onLine === false) { return; }
@@ -27,7 +27,7 @@
     var wanted = ["/greenhouses"];
     document.querySelectorAll("h2 a[href^='/greenhouses/']").forEach(function (link) {
       var path = link.getAttribute("href").split(/[?#]/)[0];
-      if (wanted.length < 2 * MOST) { wanted.push(path, path + "/diary/new"); }
+      if (wanted.length < 3 * MOST) { wanted.push(path, path + "/diary", path + "/diary/new"); }
     });
     if (wanted.length < 2) { return; }
     navigator.serviceWorker.addEventListener("message", function () {
@@ -52,6 +52,17 @@
     });
   }
 
+  var DIARY = /\/diary$/;
+  var written = DIARY.test(location.pathname) && new URLSearchParams(location.search).get("written");
+  function reasons(page) { // what stands in red beside the fields, or above them
+    var told = new DOMParser().parseFromString(page, "text/html");
+    var beside = told.querySelectorAll(".error");
+    return Array.prototype.map.call(beside.length ? beside : told.querySelectorAll("[role=alert]"), function (one) {
+      var label = one.closest(".field") && one.closest(".field").querySelector("label:not(.check)");
+      return (label ? label.textContent.trim() + ": " : "") + one.textContent.trim();
+    });
+  }
+
   var busy = false, told = 0; // what was sent since the page was opened stays said
   function send() {
     if (busy || !me || !token || !window.indexedDB) { return; }
@@ -63,8 +74,15 @@
         return all.reduce(function (before, line) {
           return before.then(function (going) {
             if (!going || line.user !== me) { return going; }
+            if (line.id === written) { return ask(store, "readwrite", function (lines) { return lines.delete(line.id); }).then(function () { return true; }); }
+            if (line.reasons) { return true; } // told why; it waits for its writer
             return post(line).then(function (answer) {
               line.trouble = answer.ok ? "" : answer.status >= 500 ? line.trouble || "" : "refused";
+              return answer.status === 422 && DIARY.test(line.path) ? answer.text().then(function (page) {
+                line.reasons = reasons(page);
+                return answer;
+              }) : answer;
+            }).then(function (answer) {
               if (answer.ok) { sent += 1; }
               return ask(store, "readwrite", function (lines) {
                 return answer.ok ? lines.delete(line.id) : lines.put(line);
@@ -91,12 +109,45 @@
     var place = document.querySelector("[data-waiting]");
     if (!place) { return; }
     var mine = left.filter(function (line) { return line.user === me; });
-    var refused = mine.filter(function (line) { return line.trouble; });
+    var refused = mine.filter(function (line) { return line.trouble; }).sort(function (a, b) { return a.at - b.at; });
     show(place, "mine", mine.length - refused.length);
     show(place, "others", left.length - mine.length);
     show(place, "refused", refused.length);
+    list(refused);
     told += sent;
     show(place, "sent", told);
+  }
+  // Each refused line of this diary with why; the sentence above leads to the first one's diary.
+  function list(refused) {
+    var link = document.querySelector("[data-first-refused]"), place = document.querySelector("[data-refused-lines]");
+    var here = refused.filter(function (line) { return line.path === location.pathname; });
+    if (link && refused.length) { link.href = (here[0] || refused[0]).path + "#refused"; }
+    if (!place) { return; }
+    place.hidden = !here.length;
+    place.querySelector("ul").replaceChildren.apply(place.querySelector("ul"), here.map(function (line) {
+      var item = place.querySelector("template").content.cloneNode(true);
+      var said = {};
+      line.fields.forEach(function (pair) { if (typeof pair[1] === "string") { said[pair[0]] = pair[1].trim(); } });
+      var button = document.querySelector('.kinds [data-kind="' + said.kind + '"]');
+      item.querySelector("b").textContent = button ? button.textContent : "";
+      item.querySelector("span").textContent = words(said, place).join(" · ");
+      item.querySelector(".error").textContent = line.reasons && line.reasons.join(" ") || place.getAttribute("data-unsaid");
+      item.querySelector("a").href = line.path + "/new?kind=" + encodeURIComponent(said.kind || "") + "#line=" + line.id;
+      item.querySelector("button").addEventListener("click", function () { drop(line.id, this.getAttribute("data-ask")); });
+      return item;
+    }));
+  }
+  function words(said, place) {
+    var units = JSON.parse(place.getAttribute("data-units"));
+    var amount = said.amount && said.amount + " " + (units[said.unit] || "");
+    var interval = said.interval_days && place.getAttribute("data-interval").replace("{count}", said.interval_days);
+    return [(said.day || "").split("-").reverse().join("/"), said.crop, said.product, said.ingredient, amount, said.dose, said.to, interval, said.note].filter(Boolean);
+  }
+  function drop(id, question) {
+    if (!window.confirm(question)) { return; }
+    open().then(function (store) {
+      return ask(store, "readwrite", function (lines) { return lines.delete(id); }).then(function () { store.close(); send(); });
+    }).catch(function () {});
   }
   function show(place, what, count) {
     var part = place.querySelector("[data-" + what + "]");

@@ -86,6 +86,99 @@ def test_a_diary_line_waits_on_the_phone_and_is_written_once(
     assert sorted(one.entry.amount or 0 for one in lines(place)) == [80, 120]
 
 
+NEW = "/greenhouses/tan-binh-1/diary/new?kind="
+
+
+def press(page: Page) -> None:
+    page.get_by_role("button", name="Ghi", exact=True).click()
+
+
+def kept_on(page: Page) -> None:
+    expect(page.locator("main")).to_contain_text("được giữ trong điện thoại")
+
+
+def test_a_spraying_written_without_network_reaches_the_diary_with_its_interval(
+    farmer: Page, phone: BrowserContext, server: Server
+) -> None:
+    phone.set_offline(True)
+    farmer.goto(NEW + "sprayed")
+    assert farmer.locator("#unit option").all_text_contents() == ["ml", "g", "lít", "kg"]
+    farmer.fill("input[name=product]", "Abamectin")
+    farmer.fill("input[name=amount]", "20")
+    press(farmer)  # without the days on the label nothing is promised
+    expect(farmer.locator("input[name=interval_days]:invalid")).to_be_visible()
+    farmer.fill("input[name=interval_days]", "400")
+    press(farmer)
+    expect(farmer.locator("input[name=interval_days]:invalid")).to_be_visible()
+    farmer.fill("input[name=interval_days]", "7")
+    farmer.fill("input[name=amount]", "1.250")
+    press(farmer)
+    expect(farmer.locator("input[name=amount]:invalid")).to_be_visible()
+    farmer.fill("input[name=amount]", "20")
+    press(farmer)
+    kept_on(farmer)
+    farmer.get_by_role("link", name="Về nhật ký này").click()
+    expect(farmer.locator("h1")).to_have_text("Nhật ký Nhà màng Tân Bình 1")
+    phone.set_offline(False)
+    expect(farmer.locator("[data-sent]")).to_have_text(re.compile("Đã gửi 1 dòng"))
+    (line,) = lines(server.place)
+    assert (line.entry.unit, line.entry.interval_days) == ("ml", 7)
+
+
+def test_a_harvest_without_network_is_asked_in_kilograms_as_with_it(
+    farmer: Page, phone: BrowserContext, server: Server
+) -> None:
+    phone.set_offline(True)
+    farmer.goto(NEW + "harvested")
+    expect(farmer.get_by_label("Số kg")).to_be_visible()
+    expect(farmer.locator("[name=unit]")).to_have_count(0)
+    farmer.fill("input[name=amount]", "500")
+    # a page that was kept by an older version says grams
+    farmer.evaluate("""() => {
+        const unit = document.createElement("input");
+        unit.name = "unit"; unit.value = "g"; unit.type = "hidden";
+        document.querySelector("[data-diary]").append(unit);
+    }""")
+    press(farmer)
+    kept_on(farmer)
+    phone.set_offline(False)
+    farmer.goto("/greenhouses")
+    expect(farmer.locator("[data-refused]")).to_have_text(re.compile("^1 dòng nhật ký không ghi"))
+    assert lines(server.place) == []
+
+
+def test_a_refused_line_is_seen_with_its_reason_mended_or_dropped(
+    farmer: Page, phone: BrowserContext, server: Server
+) -> None:
+    phone.set_offline(True)
+    for product in ("Abamectin", "Neem"):
+        farmer.goto(NEW + "sprayed")
+        farmer.fill("input[name=product]", product)
+        farmer.fill("input[name=interval_days]", "200")  # the server asks whether that is so
+        press(farmer)
+        kept_on(farmer)
+    farmer.goto("/greenhouses")
+    phone.set_offline(False)
+    farmer.get_by_role("link", name="Xem lý do và sửa").click()
+    refused = farmer.locator("[data-refused-lines] li")
+    expect(refused).to_have_count(2)
+    expect(refused.first).to_contain_text("Phun thuốc")
+    expect(refused.first).to_contain_text("Abamectin · cách ly 200 ngày")
+    expect(refused.first.locator(".error")).to_contain_text("200 ngày là rất dài")
+    refused.first.get_by_role("link", name="Sửa rồi gửi lại").click()
+    expect(farmer.locator("input[name=product]")).to_have_value("Abamectin")
+    farmer.fill("input[name=interval_days]", "20")
+    press(farmer)
+    expect(farmer.locator("#written")).to_be_visible()
+    expect(refused).to_have_count(1)
+    farmer.once("dialog", lambda asked: asked.accept())
+    refused.get_by_role("button", name="Bỏ dòng này").click()
+    expect(farmer.locator("[data-refused-lines]")).to_be_hidden()
+    expect(farmer.locator("[data-refused]")).to_be_hidden()
+    (line,) = lines(server.place)
+    assert (line.entry.product, line.entry.interval_days) == ("Abamectin", 20)
+
+
 def test_a_line_of_a_plot_waits_on_the_phone_as_one_of_a_greenhouse_does(
     farmer: Page, phone: BrowserContext, server: Server
 ) -> None:
@@ -138,7 +231,7 @@ def test_pages_of_the_one_before_are_forgotten_at_the_log_in(
 
 
 def test_what_is_fetched_for_later_is_little(phone: BrowserContext, server: Server) -> None:
-    """Home, the greenhouse, the form of the diary; what is said without network costs nothing."""
+    """Home, the greenhouse, its diary, the form; what is said without network costs nothing."""
     fetched: dict[str, int] = {}
     under_way: set[Request] = set()
 
@@ -160,15 +253,15 @@ def test_what_is_fetched_for_later_is_little(phone: BrowserContext, server: Serv
     log_in(page)
     until(page, "localStorage.getItem('kept-farmer')")
     greenhouse = "/greenhouses/tan-binh-1"
-    wanted = {"/greenhouses", greenhouse, greenhouse + "/diary/new"}
+    wanted = {"/greenhouses", greenhouse, greenhouse + "/diary", greenhouse + "/diary/new"}
     deadline = time.monotonic() + 30  # the sizes are told after the page knows that all is kept
     while (under_way or not wanted <= fetched.keys()) and time.monotonic() < deadline:
         page.wait_for_timeout(50)
     pages = {path for path in fetched if not path.startswith(("/static/", "/sw.js"))}
     assert not under_way
     assert pages == wanted
-    assert len(fetched) <= 12
-    assert sum(fetched.values()) <= 20_000
+    assert len(fetched) <= 13
+    assert sum(fetched.values()) <= 21_000
     phone.set_offline(True)
     page.goto("/people")
     expect(page.locator("main")).to_contain_text("trang này chưa được lưu trong điện thoại")

@@ -115,10 +115,10 @@ function later(milliseconds) {
   return new Promise(function (done) { setTimeout(function () { done(null); }, milliseconds); });
 }
 
-function outcome(what) {
+function outcome(what, diary) { // a line that waits has a way back to its diary
   return language().then(function (code) {
     var words = SAID[code][what];
-    var text = SAID[code].frame.split("{title}").join(words[0]).replace("{sentence}", words[1]);
+    var text = SAID[code].frame.split("{title}").join(words[0]).replace("{sentence}", words[1]).replace("{back}", diary ? SAID[code].back.replace("{diary}", diary) : "");
     return new Response(text, { status: 503, headers: { "Content-Type": "text/html; charset=utf-8" } });
   });
 }
@@ -138,7 +138,7 @@ function sent(request, address) {
     if (LINE.test(address.pathname) || BINDING.test(address.pathname)) {
       return copy.formData().then(function (fields) {
         return hold(address.pathname, fields);
-      }).then(function () { return outcome(LINE.test(address.pathname) ? "line" : "bind"); }, function () { return outcome("other"); });
+      }).then(function () { return LINE.test(address.pathname) ? outcome("line", address.pathname) : outcome("bind"); }, function () { return outcome("other"); });
     }
     var order = /^\/greenhouses\//.test(address.pathname) && !/\/diary\//.test(address.pathname);
     if (!surely) { return outcome(order ? "unsure" : "maybe"); }
