@@ -131,9 +131,19 @@ def _show_key(args: argparse.Namespace) -> int:
     return 0
 
 
+# What ``nongso trace check`` cannot say anything about.
+_NOT_UNDER_THE_LOG = """\
+Not under the log, so nothing is said of them: certificates, producers, products, places, plots,
+people and their rights, commands and runs of water, logos, layouts and marks that are kept for
+new labels, files (sheets that were printed, pictures), how often scratch codes were checked,
+jobs of EPCIS captures (epcis_job) and its named queries."""
+
+
 def _check(args: argparse.Namespace) -> int:
     from nongso.platform import migrations, settings
     from nongso.platform.traceability import recounting
+    from nongso.platform.traceability.epcis import held as epcis_held
+    from nongso.platform.traceability.labelling import vouching as labels_vouching
     from nongso.platform.traceability.proof import checking, keeping
     from nongso.platform.traceability.proof.custody import Custody, CustodyError
 
@@ -149,6 +159,7 @@ def _check(args: argparse.Namespace) -> int:
             found += 1
             accounts += recounting.is_of_an_account(str(one))
         size = keeping.size_of(session)
+        sheets, contexts = labels_vouching.without(session), epcis_held.without(session)
     if found:
         print(f"{found} things do not belong together in a log of {size} entries.")
         if accounts:
@@ -156,7 +167,13 @@ def _check(args: argparse.Namespace) -> int:
             print("  nongso trace recount --why '…' --settings platform.json")
         return 1
     print(f"All {size} entries match their events, their hashes and every signed checkpoint;")
-    print("the tables of lots, labels, subjects and EPCIS are what the events make of them.")
+    print("the tables of lots, labels (with what is printed on them), subjects and EPCIS (texts")
+    print("and contexts as sent, and the index) are what the events make of them.")
+    if sheets or contexts:
+        print("Not vouched for, because the log had no digest of it yet: what is printed on the")
+        print(f"labels of {sheets} issues and rolls (but for the address), and the contexts of")
+        print(f"{contexts} captured events.")
+    print(_NOT_UNDER_THE_LOG)
     return 0
 
 

@@ -187,6 +187,7 @@ ODD = [
     {"quantityList": [{"epcClass": "a:" + "b" * 5000}]},
     {"eventID": "urn:x:" + "y" * 3000},
     {"nongso:receivedSha256": "0"},
+    {"nongso:contextSha256": "0"},
     {"errorDeclaration": {"declarationTime": "9999-12-31T23:59:60Z"}},
 ]
 

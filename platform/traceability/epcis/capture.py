@@ -2,8 +2,8 @@
 
 How this works. Valid events go into the stream of events (type ``epcis.captured``) in one
 transaction, and with them into the log of proofs and the index. Beside the stream stands the text
-that was sent and the context of its document; the stream holds the text's digest, so the log
-vouches for the text too.
+that was sent and the context of its document; the stream holds a digest of each, so the log
+vouches for them too.
 
 An event's name is its ``eventID``, or its hash. The same event again, under whichever way of
 writing, is the event that is there. Another event under a name that is taken is refused. The
@@ -35,11 +35,13 @@ from nongso.platform.traceability.epcis.namespaces import expand
 from nongso.platform.traceability.epcis.reading import MOST_SHOWN, Sent, refusals_of
 from nongso.platform.traceability.epcis.records import (
     CAPTURED,
+    CONTEXT_DIGEST,
     DIGEST,
     Indexed,
     Job,
     Received,
     Term,
+    context_digest,
     table,
 )
 from nongso.platform.traceability.epcis.same_name import same_form
@@ -220,6 +222,7 @@ def _write(captor: Captor, fresh: Sequence[Named]) -> None:
             "body": {
                 **one.sent.event,
                 DIGEST: hashlib.sha256(one.sent.text.encode()).hexdigest(),
+                CONTEXT_DIGEST: context_digest(one.sent.context),
             },
         }
         for one in fresh

@@ -1,8 +1,10 @@
 """EPCIS held against the stream: the texts that others sent, and the index by which we are asked.
 
-A text must be the one whose digest the stream has. The index is read once more, from a copy of
-the stream in a file that is thrown away, and compared row by row; the context of a captured
-document, which no event has, is held that way too, because the hash of the event rests on it.
+A text must be the one whose digest the stream has, and the context of its document too. The index
+is read once more, from a copy of the stream in a file that is thrown away, and compared row by
+row. Events that were captured before contexts had digests are held against their index only:
+where that differs, either may have been changed, and nobody is told to read the index anew, which
+would make the changed context the truth.
 """
 
 import hashlib
@@ -12,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, create_engine, event, insert, select
+from sqlalchemy import ColumnElement, Table, create_engine, event, func, insert, select
 from sqlalchemy.orm import Session
 
 from nongso.platform.events import Event, EventSubject
@@ -20,6 +22,7 @@ from nongso.platform.traceability.amiss import EVIDENCE, Amiss
 from nongso.platform.traceability.epcis import indexing
 from nongso.platform.traceability.epcis.records import (
     CAPTURED,
+    CONTEXT_DIGEST,
     DIGEST,
     Flow,
     Indexed,
@@ -28,6 +31,7 @@ from nongso.platform.traceability.epcis.records import (
     Reached,
     Received,
     Term,
+    context_digest,
     table,
 )
 from nongso.platform.traceability.records import LabelCode, Lot, Producer, Product
@@ -42,14 +46,25 @@ _AT_ONCE = 500
 
 def differences(session: Session) -> Iterator[Amiss]:
     """Say where EPCIS is not what the events say."""
-    yield from _received(session)
-    yield from _index(session)
+    is_doubtful = False
+    for one in _received(session):
+        is_doubtful = True
+        yield one
+    yield from _index(session, is_doubtful)
+
+
+def without(session: Session) -> int:
+    """How many captured events are of a time when the stream had no digest of their context."""
+    wanted = select(func.count()).where(
+        Event.type == CAPTURED, Event.body[CONTEXT_DIGEST].as_string().is_(None)
+    )
+    return session.scalar(wanted) or 0
 
 
 def _received(session: Session) -> Iterator[Amiss]:
     name = Received.__tablename__
     wanted = (
-        select(Event.number, Event.body, Received.text)
+        select(Event.number, Event.body, Received.text, Received.context)
         .outerjoin(Received, Received.number == Event.number)
         .where(Event.type == CAPTURED)
         .order_by(Event.number)
@@ -58,12 +73,15 @@ def _received(session: Session) -> Iterator[Amiss]:
     after = 0
     while found := session.execute(wanted.where(Event.number > after)).all():
         after = found[-1].number
-        for number, body, text in found:
+        for number, body, text, context in found:
             if text is None:
                 what = f"the text of event {number}, which another system sent, is gone"
                 yield Amiss(name, str(number), what, EVIDENCE)
             elif DIGEST in body and hashlib.sha256(text.encode()).hexdigest() != body[DIGEST]:
                 what = "text is not what was sent: the log has another digest of it"
+                yield Amiss(name, str(number), what, EVIDENCE)
+            elif CONTEXT_DIGEST in body and context_digest(context) != body[CONTEXT_DIGEST]:
+                what = "context is not what was sent: the log has another digest of it"
                 yield Amiss(name, str(number), what, EVIDENCE)
     captured = select(Event.number).where(Event.type == CAPTURED)
     more = select(Received.number).where(Received.number.not_in(captured))
@@ -71,22 +89,53 @@ def _received(session: Session) -> Iterator[Amiss]:
         yield Amiss(name, str(number), "no captured event belongs to this text", EVIDENCE)
 
 
-def _index(session: Session) -> Iterator[Amiss]:
+def _index(session: Session, is_doubtful: bool) -> Iterator[Amiss]:
     until = indexing.reached(session)
     with _paper() as paper:
         ends = _copied(session, paper, until)
+        for found in _unvouched(session, paper):
+            is_doubtful = True
+            yield found
+        advice = EVIDENCE if is_doubtful else ANEW
         told = select(table(Reached))
         if list(session.execute(told)) != list(paper.execute(told)):
             what = f"number is {until}, and the stream has no such event"
-            yield Amiss(Reached.__tablename__, "1", what, ANEW)
+            yield Amiss(Reached.__tablename__, "1", what, advice)
         for begin, end in zip([0, *ends[:-1]], [*ends[:-1], None], strict=True):
             for one in map(table, _BY_EVENT):
                 where = one.c.number > begin
                 if end is not None:
                     where &= one.c.number <= end
-                yield from _compared(session, paper, one, where)
+                yield from _compared(session, paper, one, advice, where)
         for one in map(table, _NAMES):
-            yield from _compared(session, paper, one)
+            yield from _compared(session, paper, one, advice)
+
+
+def _unvouched(session: Session, paper: Session) -> Iterator[Amiss]:
+    """Captured events without a digest of their context, whose index is not what it makes."""
+    wanted = (
+        select(Event.number)
+        .where(Event.type == CAPTURED, Event.body[CONTEXT_DIGEST].as_string().is_(None))
+        .order_by(Event.number)
+        .limit(_AT_ONCE)
+    )
+    what = (
+        "the log does not vouch for its context, and the index has another event hash or other "
+        "terms than it makes: one of them was changed"
+    )
+    after = 0
+    while numbers := list(paper.scalars(wanted.where(Event.number > after))):
+        after = numbers[-1]
+        differ: set[int] = set()
+        for asked in (
+            select(Indexed.number, Indexed.event_id, Indexed.content),
+            select(Term.number, Term.place, Term.field, Term.value),
+        ):
+            of = asked.where(asked.selected_columns[0].in_(numbers))
+            kept, made = ({tuple(row) for row in each.execute(of)} for each in (session, paper))
+            differ |= {row[0] for row in kept ^ made}
+        for number in sorted(differ):
+            yield Amiss(Received.__tablename__, str(number), what, EVIDENCE)
 
 
 @contextmanager
@@ -136,7 +185,11 @@ def _copy(
 
 
 def _compared(
-    session: Session, paper: Session, one: Table, where: ColumnElement[bool] | None = None
+    session: Session,
+    paper: Session,
+    one: Table,
+    advice: str,
+    where: ColumnElement[bool] | None = None,
 ) -> Iterator[Amiss]:
     wanted = select(one) if where is None else select(one).where(where)
     kept = {tuple(row) for row in session.execute(wanted)}
@@ -158,4 +211,4 @@ def _compared(
         else:
             at = next(n for n, value in enumerate(is_[key]) if value != should[key][n])
             what = f"{names[at]} is {is_[key][at]!r}, the event says {should[key][at]!r}"
-        yield Amiss(one.name, key, what, ANEW)
+        yield Amiss(one.name, key, what, advice)

@@ -34,8 +34,8 @@ from nongso.platform.traceability.epcis.model import check_event
 from nongso.platform.traceability.epcis.namespaces import Prefixes, expand
 from nongso.platform.traceability.epcis.records import (
     CAPTURED,
-    DIGEST,
     EPC_NAMES,
+    OWN_NAMES,
     PUBLIC_COLUMNS,
     Flow,
     Indexed,
@@ -365,8 +365,8 @@ def _contexts(session: Session, numbers: Sequence[int]) -> dict[int, Any]:
 
 
 def as_sent(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an event of the stream without the digest that stands beside a captured one."""
-    return {name: value for name, value in body.items() if name != DIGEST}
+    """Return an event of the stream without the digests that stand beside a captured one."""
+    return {name: value for name, value in body.items() if name not in OWN_NAMES}
 
 
 def event_of(type_: str, body: Any) -> Mapping[str, Any] | None:

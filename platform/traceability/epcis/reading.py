@@ -22,7 +22,7 @@ from nongso.platform.traceability.epcis.model import (
 )
 from nongso.platform.traceability.epcis.model_values import Refusal
 from nongso.platform.traceability.epcis.namespaces import expand, prefixes_of
-from nongso.platform.traceability.epcis.records import DIGEST
+from nongso.platform.traceability.epcis.records import OWN_NAMES
 from nongso.platform.traceability.epcis.terms import (
     CLASSES,
     EPCS,
@@ -95,8 +95,9 @@ def refusals_of(sent: Sent) -> list[Refusal]:
         return told
     if len(sent.text) > MOST_EVENT_BYTES:
         told.append(Refusal(sent.place or "event", f"is longer than {MOST_EVENT_BYTES} bytes"))
-    if DIGEST in sent.event:
-        told.append(Refusal(f"{sent.place}.{DIGEST}".lstrip("."), "is a name of our own", True))
+    for name in OWN_NAMES:
+        if name in sent.event:
+            told.append(Refusal(f"{sent.place}.{name}".lstrip("."), "is a name of our own", True))
     told += _wide_context(sent.event.get("@context"), f"{sent.place}.@context".lstrip("."))
     told += _too_long(sent)
     told += _untimely(sent)

@@ -7,6 +7,8 @@ made again from it (``indexing.remake``). Jobs of capture and named queries stan
 Times are milliseconds since 1970, because EPCIS has them.
 """
 
+import hashlib
+import json
 from typing import Any, cast
 
 from sqlalchemy import JSON, ForeignKey, Index, Table, UniqueConstraint
@@ -16,9 +18,16 @@ from nongso.platform.store import Base
 
 CAPTURED = "epcis.captured"  # type in the stream of an event that another system sent
 DIGEST = "nongso:receivedSha256"  # in the stream beside a captured event: of its text as sent
+CONTEXT_DIGEST = "nongso:contextSha256"  # and of the context of its document, since it is there
+OWN_NAMES = (DIGEST, CONTEXT_DIGEST)
 
 EPC_NAMES = "epcs"  # things and classes of things, among the public names
 PUBLIC_COLUMNS = ("kind", "biz_step", "disposition")
+
+
+def context_digest(context: Any) -> str:
+    """The digest of a document's context, the same in whichever order its names are kept."""
+    return hashlib.sha256(json.dumps(context, sort_keys=True).encode()).hexdigest()
 
 
 def table(of: type[Base]) -> Table:

@@ -146,11 +146,12 @@ def issue_labels(code: str) -> tuple[Response, int]:
             made = labelling.issue(desk(session), id_, wish, texts_of(found), photo)
         if made.codes != SCRATCH:
             labelling.file_of(records(), made, settings().files_folder)
+        codes = labelling.addresses_of(records(), made)
     except Refused as e:
         raise Problem(409, e.code, sentences.refusal(e)) from e
     except LabelError as e:
         raise Problem(500, "sheet_not_readable", str(e), issue=made.id) from e
-    answer = jsonify({**_issue(made), "codes": labelling.addresses_of(records(), made)})
+    answer = jsonify({**_issue(made), "codes": codes})
     answer.headers["Location"] = _sheet_of(made)
     return answer, 201
 
@@ -244,6 +245,7 @@ def make_roll() -> tuple[Response, int]:
             photo = picture_of(somebody().cooperative, product)
             made = labelling_rolls.make_roll(desk(session), id_, wish, texts, photo)
         labelling_rolls.file_of_roll(records(), made, settings().files_folder)
+        codes = labelling_rolls.addresses_of_roll(records(), made)
     except Refused as e:
         raise Problem(409, e.code, sentences.refusal(e)) from e
     except LabelError as e:
@@ -253,7 +255,7 @@ def make_roll() -> tuple[Response, int]:
         "product": made.product_id,
         "count": made.count,
         "pdf": url_for("labels_api.roll_pdf", key=made.id),
-        "codes": labelling_rolls.addresses_of_roll(records(), made),
+        "codes": codes,
     }
     return jsonify(told), 201
 
@@ -270,6 +272,8 @@ def roll_pdf(key: str) -> Response:
         file = labelling_rolls.file_of_roll(records(), made, settings().files_folder)
     except LabelError as e:
         raise Problem(500, "sheet_not_readable", str(e)) from e
+    except Refused as e:
+        raise Problem(409, e.code, sentences.refusal(e)) from e
     return pdf_answer(file.read_bytes(), f"tem-in-san-{made.id[:8]}.pdf")
 
 

@@ -252,6 +252,23 @@ class SheetGiven(Told):
         )
 
 
+class NotAsIssued(Told):
+    """The records of what was printed were changed since."""
+
+    code = "not_as_issued"
+    field = ""
+
+    def __init__(self, id_: str) -> None:
+        super().__init__(f"what is kept of {id_} is not what was issued")
+
+    def sentence(self) -> str:
+        """Say that nothing is printed, and whom to tell."""
+        return _(
+            "Không in lại: dữ liệu của tờ tem này đã bị sửa, không còn giống lúc cấp. "
+            "Xin báo người phụ trách máy."
+        )
+
+
 class RightTwice(Told):
     """A producer has a right to the mark in these days already."""
 

@@ -1,9 +1,10 @@
 """Labels held against the events: each label, each issue, each roll, each scratch code.
 
-An issue's event has its numbers and the digest of its serials, later events say which numbers
-were stuck on, spoiled or returned and when. So every row follows, but for two things: events of
-the first versions have no digest, or do not name the numbers; and how often a scratch code was
-checked is a count that no event has, of which only what cannot be is told.
+An issue's event has its numbers, the digest of its serials and that of what is printed, later
+events say which numbers were stuck on, spoiled or returned and when. So every row follows, but
+for two things: events of the first versions have no digest, or do not name the numbers; and how
+often a scratch code was checked is a count that no event has, of which only what cannot be is
+told.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,7 +17,7 @@ from nongso.platform.events import Event
 from nongso.platform.traceability import lots
 from nongso.platform.traceability.amiss import EVIDENCE, Amiss
 from nongso.platform.traceability.identifiers import lot_of
-from nongso.platform.traceability.labelling import rolls, scratch
+from nongso.platform.traceability.labelling import rolls, scratch, vouching
 from nongso.platform.traceability.labelling.book import APPLIED, RETURNED
 from nongso.platform.traceability.labelling.issuing import event_id_of, range_of
 from nongso.platform.traceability.labelling.records import LabelRoll, RollCode, ScratchCode
@@ -96,6 +97,9 @@ def _issue(session: Session, event: Event, made: LabelIssue | None) -> Iterator[
         if (made.codes == SCRATCH) != scratched:
             what = "codes is {!r}, the stream says that it has {} scratch codes"
             yield Amiss("label_issue", made.id, what.format(made.codes, "" if scratched else "no"))
+        printed = vouching.changed(body, made)
+        if printed:
+            yield Amiss("label_issue", made.id, printed, EVIDENCE)
     if _DIGEST in body:
         first, last = body["nongso:first"], body["nongso:last"]
         serials = session.scalars(
@@ -113,8 +117,18 @@ def _roll(session: Session, event: Event) -> Iterator[Amiss]:
     kept = session.get(LabelRoll, roll)
     if kept is None:
         yield Amiss("label_roll", roll, "in the stream, not in the table")
-    elif kept.count != body["nongso:labels"]:
-        yield Amiss("label_roll", roll, _is_not("count", kept.count, body["nongso:labels"]))
+    else:
+        for name, is_, should in (
+            ("count", kept.count, body["nongso:labels"]),
+            ("cooperative", kept.cooperative, event.cooperative),
+            ("actor", kept.actor, event.actor),
+            ("at", kept.at, event.at),
+        ):
+            if is_ != should:
+                yield Amiss("label_roll", roll, _is_not(name, is_, should))
+        printed = vouching.changed(body, kept)
+        if printed:
+            yield Amiss("label_roll", roll, printed, EVIDENCE)
     wanted = select(RollCode.serial).where(RollCode.roll == roll).order_by(RollCode.place)
     serials = list(session.scalars(wanted))
     if range_of(1, serials)[_DIGEST] != body[_DIGEST]:

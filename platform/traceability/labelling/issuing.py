@@ -31,6 +31,7 @@ from nongso.platform.traceability.errors import (
 from nongso.platform.traceability.identifiers import lot_id, new_serial, printed_address
 from nongso.platform.traceability.labelling import marks as labelling_marks
 from nongso.platform.traceability.labelling import sheets as labelling_sheets
+from nongso.platform.traceability.labelling import vouching
 from nongso.platform.traceability.labelling.layouts import DEFAULT_LAYOUT
 from nongso.platform.traceability.labelling.records import CollectiveMark, RollCode
 from nongso.platform.traceability.legal import facts as legal_facts
@@ -205,6 +206,7 @@ def keep(
         for running, serial in enumerate(serials, made.first)
     )
     more = {**range_of(made.first, serials), "nongso:awaits": not on_packs}
+    more[vouching.PRINTED] = vouching.digest(made)
     if made.codes == SCRATCH:
         more["nongso:scratch"] = True  # of the codes themselves nothing enters the stream
     note(desk, lot, shaping.LABELLING, lots.LABELLED, made.id, made.count, more)
@@ -247,7 +249,8 @@ def codes_of(session: Session, issue_id: str) -> list[str]:
 
 
 def addresses_of(session: Session, made: LabelIssue) -> list[str]:
-    """The printed addresses of an issue, in the order of the sheet."""
+    """The printed addresses of an issue, in the order of the sheet. Raises ``NotAsIssued``."""
+    vouching.refuse_changed(session, made, event_id_of(made.id, lots.LABELLED))
     if made.codes == LOT:
         return [printed_address(made.base, made.lot, None, made.gtin)] * made.count
     return [
@@ -258,5 +261,10 @@ def addresses_of(session: Session, made: LabelIssue) -> list[str]:
 
 def file_of(session: Session, made: LabelIssue, files: Path) -> Path:
     """The checked PDF of a committed issue, as ``labelling_sheets.file_of``."""
-    addresses = addresses_of(session, made)
-    return labelling_sheets.file_of(made, addresses, made.first, f"Tem lô {made.lot}", files)
+    return labelling_sheets.file_of(
+        made,
+        lambda: addresses_of(session, made),
+        made.first,
+        f"Tem lô {made.lot}",
+        files,
+    )

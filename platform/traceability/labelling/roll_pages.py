@@ -14,6 +14,7 @@ from nongso.platform.accounts import allow, scoped, somebody
 from nongso.platform.forms import Form
 from nongso.platform.languages import _
 from nongso.platform.store import records
+from nongso.platform.traceability import sentences
 from nongso.platform.traceability.desk import (
     READERS,
     blueprint,
@@ -22,6 +23,7 @@ from nongso.platform.traceability.desk import (
     products,
     settings,
 )
+from nongso.platform.traceability.errors import Refused
 from nongso.platform.traceability.identifiers import as_typed, opens_only_here
 from nongso.platform.traceability.labelling import issuing as labelling
 from nongso.platform.traceability.labelling import rolls as labelling_rolls
@@ -104,6 +106,8 @@ def roll(key: str) -> Answer:
     made, trouble = own_roll(key), ""
     try:
         labelling_rolls.file_of_roll(records(), made, settings().files_folder)
+    except Refused as e:
+        trouble = sentences.refusal(e)
     except LabelError as e:
         log.error("the file of roll %s is not released: %s", made.id, e)
         trouble = _(
@@ -121,7 +125,7 @@ def roll_file(key: str) -> Answer:
     made = own_roll(key)
     try:
         file = labelling_rolls.file_of_roll(records(), made, settings().files_folder)
-    except LabelError:
+    except (LabelError, Refused):
         return redirect(url_for("records.roll", key=made.id), 303)  # type: ignore[return-value]
     return pdf_answer(file.read_bytes(), f"tem-in-san-{made.id[:8]}.pdf")
 

@@ -23,6 +23,7 @@ from nongso.platform.traceability.identifiers import (
 )
 from nongso.platform.traceability.labelling import marks as labelling_marks
 from nongso.platform.traceability.labelling import sheets as labelling_sheets
+from nongso.platform.traceability.labelling import vouching
 from nongso.platform.traceability.labelling.errors import (
     NotOfARoll,
     OtherProduct,
@@ -46,7 +47,7 @@ from nongso.platform.traceability.legal import facts as legal_facts
 from nongso.platform.traceability.making.operations import Desk, append, known_lot
 from nongso.platform.traceability.records import UNIT, LabelCode, LabelIssue, Product
 
-ROLLED = "labels.rolled"
+ROLLED = vouching.ROLLED
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,12 @@ def make_roll(
         RollCode(serial=serial, roll=id_, place=place) for place, serial in enumerate(serials, 1)
     )
     event_id = event_id_of(id_, ROLLED)
-    roll = f"{desk.base.rstrip('/')}/id/roll/{id_}"
-    more = {"nongso:labels": wish.count, **range_of(1, serials)}
+    roll = vouching.roll_id(desk.base, id_)
+    more = {
+        "nongso:labels": wish.count,
+        **range_of(1, serials),
+        vouching.PRINTED: vouching.digest(made),
+    }
     body = shaping.labelling(event_id, desk.now, shaping.LABELS_ROLLED, roll, more)
     append(desk, ROLLED, desk.now, event_id, body, [])
     return made
@@ -134,12 +139,14 @@ def make_roll(
 
 def file_of_roll(session: Session, made: LabelRoll, files: Path) -> Path:
     """The checked PDF of a committed roll, as ``labelling_sheets.file_of``."""
-    addresses = addresses_of_roll(session, made)
-    return labelling_sheets.file_of(made, addresses, 1, "Tem in sẵn", files)
+    return labelling_sheets.file_of(
+        made, lambda: addresses_of_roll(session, made), 1, "Tem in sẵn", files
+    )
 
 
 def addresses_of_roll(session: Session, made: LabelRoll) -> list[str]:
-    """The printed addresses of a roll, in its order."""
+    """The printed addresses of a roll, in its order. Raises ``NotAsIssued``."""
+    vouching.refuse_changed(session, made, event_id_of(made.id, ROLLED))
     wanted = select(RollCode.serial).where(RollCode.roll == made.id).order_by(RollCode.place)
     return [
         printed_address_of_roll(made.base, serial, made.gtin) for serial in session.scalars(wanted)
@@ -178,6 +185,7 @@ def bind(desk: Desk, id_: str, wish: Binding) -> LabelIssue:
         used = desk.session.scalars(wanted).first()
         if used is not None:
             raise RollUsed(used.serial, used.lot)
+    vouching.refuse_changed(desk.session, roll, event_id_of(roll.id, ROLLED))
     if roll.product_id != lot.product_id:
         raise OtherProduct(desk.session.get_one(Product, roll.product_id).name)
     check_wanted(lot, len(serials), shaping.day_of(desk.now))

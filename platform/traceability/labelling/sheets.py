@@ -7,7 +7,7 @@ read back, and kept. So a stop in between loses nothing.
 
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
@@ -152,16 +152,20 @@ def printed(
 
 
 def file_of(
-    made: LabelIssue | LabelRoll, addresses: Sequence[str], first: int, title: str, files: Path
+    made: LabelIssue | LabelRoll,
+    addresses: Callable[[], Sequence[str]],
+    first: int,
+    title: str,
+    files: Path,
 ) -> Path:
     """The checked PDF of what was committed; made at the first call, the same file afterwards.
 
-    As ``printed``; when it raises there is no file.
+    As ``printed``; when it raises there is no file. ``addresses`` are asked for to make it only.
     """
     file = files / "labels" / f"{made.id}.pdf"
     if file.exists():
         return file
-    sheet = printed(made, addresses, first, title)
+    sheet = printed(made, addresses(), first, title)
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.name}.{uuid.uuid4().hex}.part")
     try:

@@ -1,25 +1,32 @@
 """What somebody changed past the program is told by ``nongso trace check``, table and row."""
 
+import contextlib
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from cooperative import BASE, COOP, NOW, TODAY, Farm, new_id
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from nongso.platform.diary import entries as diary
-from nongso.platform.traceability.amiss import Amiss
+from nongso.platform.traceability.amiss import EVIDENCE, Amiss
 from nongso.platform.traceability.epcis import capture, indexing, reading
+from nongso.platform.traceability.epcis import held as epcis_held
 from nongso.platform.traceability.epcis.capture import Captor
-from nongso.platform.traceability.labelling import account, issuing, rolls, scratch
+from nongso.platform.traceability.epcis.records import CONTEXT_DIGEST
+from nongso.platform.traceability.labelling import account, issuing, rolls, scratch, vouching
+from nongso.platform.traceability.labelling import held as labels_held
+from nongso.platform.traceability.labelling.errors import NotAsIssued
+from nongso.platform.traceability.labelling.records import LabelRoll
 from nongso.platform.traceability.making.operations import Desk
 from nongso.platform.traceability.moving import goods
 from nongso.platform.traceability.proof import checking
 from nongso.platform.traceability.proof.custody import Custody
 from nongso.platform.traceability.proof.signing import Signer
-from nongso.platform.traceability.records import SCRATCH
+from nongso.platform.traceability.records import SCRATCH, UNIT, LabelIssue
 
 GUARDED = ("event", "event_subject", "log_entry", "log_checkpoint", "epcis_received")
 TEXTS = {"text": "Miến dong Bình Lư\n500 g"}
@@ -77,26 +84,31 @@ class TakenBack(Exception):
     """Nothing of it stays."""
 
 
+@contextmanager
+def taken_back(farm: Farm) -> Iterator[Session]:
+    """Everything can be changed, and nothing of it stays."""
+    with contextlib.suppress(TakenBack), farm.records.transaction() as session:
+        if farm.records.is_file:
+            for table in GUARDED:
+                for deed in ("update", "delete"):
+                    session.execute(text(f"DROP TRIGGER IF EXISTS {table}_no_{deed}"))
+            session.execute(text("PRAGMA defer_foreign_keys = ON"))
+        else:
+            session.execute(text("SET LOCAL session_replication_role = replica"))
+        yield session
+        raise TakenBack
+
+
 def found_after(farm: Farm, *deeds: str) -> list[Amiss]:
     """What the check finds after somebody who has the machine did this; it is taken back then."""
     found: list[Amiss] = []
     last = Custody(farm.settings.folder).last()
-    try:
-        with farm.records.transaction() as session:
-            if farm.records.is_file:
-                for table in GUARDED:
-                    for deed in ("update", "delete"):
-                        session.execute(text(f"DROP TRIGGER IF EXISTS {table}_no_{deed}"))
-                session.execute(text("PRAGMA defer_foreign_keys = ON"))
-            else:
-                session.execute(text("SET LOCAL session_replication_role = replica"))
-            for deed in deeds:
-                session.execute(text(deed))
-            session.expire_all()
-            found += checking.check(session, last)
-            raise TakenBack
-    except TakenBack:
-        return found
+    with taken_back(farm) as session:
+        for deed in deeds:
+            session.execute(text(deed))
+        session.expire_all()
+        found += checking.check(session, last)
+    return found
 
 
 CHANGES = [
@@ -108,6 +120,17 @@ CHANGES = [
     ("DELETE FROM label_code WHERE running = 4", "label_code", "are not those that were issued"),
     ("UPDATE label_issue SET codes = 'lot' WHERE codes = 'scratch'", "label_issue", "codes is"),
     ("UPDATE label_issue SET count = 5 WHERE count = 4", "label_issue", "count is 5"),
+    ("UPDATE label_issue SET base = 'https://x.example'", "label_issue", "what is printed"),
+    ("UPDATE label_issue SET layout = 'a4-2x7'", "label_issue", "what is printed"),
+    ("UPDATE label_issue SET start_cell = 3", "label_issue", "what is printed"),
+    ("UPDATE label_issue SET texts = '{\"text\": \"khác\"}'", "label_issue", "what is printed"),
+    ("UPDATE label_issue SET codes = 'lot' WHERE codes = 'unit'", "label_issue", "is printed"),
+    ("UPDATE label_roll SET base = 'https://x.example'", "label_roll", "what is printed"),
+    ("UPDATE label_roll SET start_cell = 3", "label_roll", "what is printed"),
+    ("UPDATE label_roll SET product_id = 'x'", "label_roll", "what is printed"),
+    ("UPDATE label_roll SET at = 5", "label_roll", "at is 5"),
+    ("UPDATE label_roll SET actor = 'x'", "label_roll", "actor is 'x'"),
+    ("UPDATE label_roll SET cooperative = 'x'", "label_roll", "cooperative is 'x'"),
     ("UPDATE roll_code SET serial = 'GIẢ' WHERE place = 2", "roll_code", "that were printed"),
     ("UPDATE scratch_code SET digest = 'x' WHERE serial = (SELECT max(serial) FROM scratch_code)",
      "scratch_code", "that were drawn"),
@@ -121,7 +144,8 @@ CHANGES = [
     ("INSERT INTO event_subject (subject, number) SELECT 'lot:K7M4', min(number) FROM event",
      "event_subject", "is not about lot K7M4"),
     ("UPDATE epcis_received SET text = text || ' '", "epcis_received", "is not what was sent"),
-    ("UPDATE epcis_received SET context = '[\"https://x.example\"]'", "epcis_", "the event says"),
+    ("UPDATE epcis_received SET context = '[\"https://x.example\"]'", "epcis_received",
+     "context is not what was sent"),
     ("DELETE FROM epcis_received", "epcis_received", "is gone"),
     ("UPDATE epcis_flow SET quantity = 1.5", "epcis_flow", "quantity is 1.5"),
     ("DELETE FROM epcis_flow", "epcis_flow", "but not in the index"),
@@ -135,6 +159,69 @@ CHANGES = [
     ("DELETE FROM log_key", "log_key", "the table has it not"),
     ("UPDATE log_key SET vkey = 'x' WHERE sort = 'clock'", "log_key", "no entry"),
 ]  # fmt: skip
+
+
+def without(session: Session, *names: str) -> None:
+    """Make events as they were before they carried these digests."""
+    is_file = session.get_bind().dialect.name == "sqlite"
+    for name in names:
+        less = f"(body::jsonb - '{name}')::json"
+        if is_file:
+            less = f"json_remove(body, '$.\"{name}\"')"
+        session.execute(text(f"UPDATE event SET body = {less}".replace(":", r"\:")))
+
+
+def test_a_changed_context_is_never_made_the_truth_by_reading_the_index_anew(
+    lived_in: Farm,
+) -> None:
+    other = r"replace(cast(context AS text), 'urn\:ma', 'urn\:x')"
+    if not lived_in.records.is_file:
+        other = f"cast({other} AS json)"
+    deed = f"UPDATE epcis_received SET context = {other}"
+    found = [one for one in found_after(lived_in, deed) if one.table.startswith("epcis")]
+    assert len(found) > 1
+    assert {one.advice for one in found} == {EVIDENCE}
+    old: list[Amiss] = []
+    with taken_back(lived_in) as session:
+        without(session, CONTEXT_DIGEST)
+        assert list(epcis_held.differences(session)) == []
+        assert epcis_held.without(session) == 1
+        session.execute(text(deed))
+        session.expire_all()
+        old += epcis_held.differences(session)
+    assert any("does not vouch for its context" in one.what for one in old)
+    assert {one.advice for one in old} == {EVIDENCE}
+
+
+def test_labels_are_not_printed_anew_from_a_row_that_was_changed(lived_in: Farm) -> None:
+    changed = "UPDATE {} SET base = 'https://x.example'"
+    with taken_back(lived_in) as session:
+        issue = session.scalars(select(LabelIssue).where(LabelIssue.codes == UNIT)).one()
+        roll = session.scalars(select(LabelRoll)).one()
+        for table, made, print_again in (
+            ("label_issue", issue, issuing.file_of),
+            ("label_roll", roll, rolls.file_of_roll),
+        ):
+            session.execute(text(changed.format(table)))
+            session.refresh(made)
+            with pytest.raises(NotAsIssued):
+                print_again(session, made, lived_in.settings.files_folder)
+
+
+def test_labels_of_before_the_digest_are_printed_and_counted_as_not_vouched_for(
+    lived_in: Farm,
+) -> None:
+    with taken_back(lived_in) as session:
+        assert vouching.without(session) == 0
+        without(session, vouching.PRINTED)
+        session.expire_all()
+        assert vouching.without(session) == 3
+        assert list(labels_held.differences(session)) == []
+        issue = session.scalars(select(LabelIssue).where(LabelIssue.codes == UNIT)).one()
+        assert issuing.file_of(session, issue, lived_in.settings.files_folder).exists()
+        session.execute(text("UPDATE label_issue SET base = 'https://x.example'"))
+        session.expire_all()
+        assert any("base is" in one.what for one in labels_held.differences(session))
 
 
 def test_a_change_in_any_table_that_follows_is_told_with_its_row_and_what_to_do(
