@@ -31,7 +31,6 @@ SHORTEST_RUN_SECONDS = 1
 OFFER_AGAIN_SECONDS = 3.0  # an unanswered command is not handed out twice in a row
 
 MODES = ("off", "manual", "band", "schedule", "balance", "advice")
-BY_HAND = "hand"  # a wish, and the cause of its run: a person waters, nothing is opened
 OPEN_STATES = ("sent", "queued", "running")
 FINAL_STATES = ("done", "refused", "expired")
 _RANK = {"sent": 0, "queued": 1, "running": 2, "expired": 3, "refused": 4, "done": 5}

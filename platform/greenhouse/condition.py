@@ -6,9 +6,8 @@ Pure functions. The level is one of four: ``urgent``, ``attention``, ``lost`` (n
 
 from dataclasses import dataclass
 
-from nongso.platform.greenhouse.commands import BY_HAND
 from nongso.platform.greenhouse.now import STALE_SECONDS, HouseNow, Value, ZoneNow
-from nongso.platform.greenhouse.records import Gateway
+from nongso.platform.greenhouse.records import BY_HAND, Gateway
 from nongso.platform.greenhouse.sentences import (
     URGENT_ALARMS,
     alarm,

@@ -15,11 +15,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from nongso.platform.accounts import scoped, somebody
 from nongso.platform.audit import near
 from nongso.platform.greenhouse import commands, sentences
-from nongso.platform.greenhouse.commands import BY_HAND, Wish
+from nongso.platform.greenhouse.commands import Wish
 from nongso.platform.greenhouse.condition import by_hand_sentence, running_sentence
 from nongso.platform.greenhouse.now import HouseNow, ZoneNow
 from nongso.platform.greenhouse.records import (
     AUTOMATIC,
+    BY_HAND,
     END_UNKNOWN,
     Command,
     Gateway,

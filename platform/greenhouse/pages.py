@@ -28,7 +28,7 @@ from werkzeug.wrappers import Response
 from nongso.platform import pins, typed_numbers
 from nongso.platform.accounts import Link, allow, owns, scoped, somebody, who
 from nongso.platform.greenhouse import commands, operations, sentences
-from nongso.platform.greenhouse.commands import BY_HAND, Wish, WishError
+from nongso.platform.greenhouse.commands import Wish, WishError
 from nongso.platform.greenhouse.condition import (
     LEVELS,
     Condition,
@@ -48,6 +48,7 @@ from nongso.platform.greenhouse.period import (
     waterings,
 )
 from nongso.platform.greenhouse.records import (
+    BY_HAND,
     Command,
     Greenhouse,
     Zone,

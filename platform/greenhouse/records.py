@@ -16,6 +16,7 @@ from nongso.platform.store import Base
 AWAY_SECONDS = 90  # a gateway asks every 20 s, which is noted down every 40 s
 UNHEARD_SECONDS = 60  # a run is over so long after its ordered end, heard or not
 AUTOMATIC = ("band", "schedule", "balance")  # ways of watering that need nobody
+BY_HAND = "hand"  # a wish, and the cause of its run: a person waters, nothing is opened
 END_UNKNOWN = "end_unknown"  # the code of a run whose end no gateway has told
 
 
@@ -248,10 +249,12 @@ def was_stopped(session: Session, run: Run) -> bool:
     ended_it |= (Command.do == "mode") & (Command.mode == "off")
     if run.cause in AUTOMATIC:
         ended_it |= Command.do == "mode"
+    reaches_it = Command.zone == run.zone
+    if run.cause != BY_HAND:  # a stop of everything takes the hose out of nobody's hand
+        reaches_it |= Command.zone.is_(None)
     found = session.scalar(
         select(Command.id)
-        .where(Command.gateway == run.gateway, Command.state == "done", ended_it)
-        .where(Command.zone.is_(None) | (Command.zone == run.zone))
+        .where(Command.gateway == run.gateway, Command.state == "done", ended_it, reaches_it)
         .where(Command.outcome_at > run.started_at)
         .limit(1)
     )

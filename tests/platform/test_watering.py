@@ -217,6 +217,32 @@ def test_stop_reaches_every_gateway_of_the_cooperative(
     ]
 
 
+def test_a_stop_of_everything_takes_the_hose_out_of_nobodys_hand(
+    farm: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = {
+        "id": "r-hose",
+        "zone": "tan-binh-1-k1",
+        "cause": "hand",
+        "by": None,
+        "state": "running",
+        "code": "by_hand",
+        "values": {},
+        "ordered_seconds": 1800,
+        "started_at": int(time.time()) - 60,
+        "ended_at": None,
+    }
+    farm.bring(farm.row("run", run=run))
+    client = farm.client("farmer")
+    with gateway(farm, monkeypatch, "done", "stopped"):
+        farm.ask("/api/v1/stop", {})
+        assert "nước chảy không bị coi là rò" in client.get("/greenhouses/tan-binh-1").text
+        farm.ask("/api/v1/stop", {"zone": "tan-binh-1-k1"})
+    page = client.get("/greenhouses/tan-binh-1").text
+    assert "nước chảy không bị coi là rò" not in page
+    assert "Dừng tưới" not in page
+
+
 # --- the same by buttons -----------------------------------------------------------------------
 
 
