@@ -27,10 +27,10 @@ def test_the_service_worker_carries_what_it_says_so_that_nothing_more_is_fetched
     said = json.loads(found.group(1))
     assert set(said) == set(LANGUAGES)
     for code, words in said.items():
-        assert set(words) == {"frame", *OUTCOMES}
+        assert set(words) == {"frame", "back", *OUTCOMES}
         assert f'<html lang="{code}">' in words["frame"]
         assert words["frame"].count("{title}") == 2
-        assert words["frame"].count("{sentence}") == 1
+        assert words["frame"].count("{sentence}") == words["frame"].count("{back}") == 1
         assert not any("<" in part for what in OUTCOMES for part in words[what])
     assert said["vi"]["line"][0] == "Chưa gửi"
     assert "chưa tưới" in said["vi"]["water"][1]
