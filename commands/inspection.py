@@ -19,6 +19,7 @@ FOLDERS = (
     "broker",
     "farm",
     "gateway",
+    "gateway/stations",
     "logs",
     "nodes",
     "nodes/*",
