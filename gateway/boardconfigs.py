@@ -7,12 +7,12 @@ measures the same. The files are a ``config.json`` as ``docs/node.md`` describes
 
 import json
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
 from nongso.gateway.settings import GatewaySettings
 from nongso.gateway.simulated import boards
+from nongso.gateway.wholefiles import written
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +35,7 @@ def keep(settings: GatewaySettings, slug: str, config: dict[str, Any]) -> None:
     kept = {key: value for key, value in config.items() if key not in _SECRET}
     try:
         file.parent.mkdir(mode=0o700, exist_ok=True)
-        new = file.with_suffix(".new")
-        with open(new, "w", encoding="utf-8") as out:
-            json.dump(kept, out, ensure_ascii=False, indent=1)
-            out.flush()
-            os.fsync(out.fileno())
-        new.replace(file)
+        written(file, json.dumps(kept, ensure_ascii=False, indent=1)).replace(file)
     except OSError as error:
         log.error("what station %s was given cannot be kept: %s", slug, error)
 

@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from nongso.gateway.settings import GatewaySettings, Stations
+from nongso.gateway.wholefiles import written
 from nongso.wire.topics import PREFIX, check_slug, topic
 
 ROOT = PREFIX.split("/")[0]
@@ -127,9 +128,7 @@ def with_node(acl: str, farm: str, slug: str, gateway: str, farms: Iterable[str]
 
     What stands there of others stays, in whatever form somebody has written it.
     """
-    parts = [part.strip("\n") for part in re.split(r"(?m)^(?=user )", acl)]
-    ours = {f"user {slug}", f"user {gateway}"}
-    kept = [part for part in parts if part and part.partition("\n")[0].strip() not in ours]
+    kept = [part for user, part in _parts(acl) if part and user not in (slug, gateway)]
     kept.append(_acl(gateway, _rights_of_gateway(farms)).strip("\n"))
     kept.append(_acl(slug, _rights_of_node(farm, slug)).strip("\n"))
     return "\n\n".join(kept) + "\n"
@@ -138,9 +137,15 @@ def with_node(acl: str, farm: str, slug: str, gateway: str, farms: Iterable[str]
 def is_node(acl: str, farm: str, slug: str) -> bool:
     """Say whether the file ``acl`` gives this user a node's rights and no others."""
     theirs = _acl(slug, _rights_of_node(farm, slug)).strip("\n")
+    return [part for user, part in _parts(acl) if user == slug] == [theirs]
+
+
+def _parts(acl: str) -> list[tuple[str, str]]:
+    """The parts of a file ``acl`` and whose they are; "" is before the first user."""
     parts = [part.strip("\n") for part in re.split(r"(?m)^(?=user )", acl)]
-    of_user = [part for part in parts if part.partition("\n")[0].strip() == f"user {slug}"]
-    return of_user == [theirs]
+    heads = [part.partition("\n")[0] for part in parts]
+    whose = [head.removeprefix("user ").strip() if head[:5] == "user " else "" for head in heads]
+    return list(zip(whose, parts, strict=True))
 
 
 def _acl(user: str, right: Rights) -> str:
@@ -254,8 +259,7 @@ def listen_for_stations(settings: GatewaySettings) -> Path:
         raise BrokerError(f"{folder} is not there yet; make it with: nongso gateway broker")
     file = folder / "mosquitto.conf"
     config = _config(folder, settings.broker.port, settings.broker.host, _FIRST_NOTE, stations)
-    _write_private(file.with_suffix(".new"), config)
-    file.with_suffix(".new").replace(file)
+    written(file, config).replace(file)
     return file
 
 

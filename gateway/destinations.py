@@ -6,13 +6,13 @@ given up.
 """
 
 import json
-import os
 import secrets
 from pathlib import Path
 from typing import Any
 
 from nongso.gateway.errors import SettingsError
 from nongso.gateway.settings import MOST_PLATFORMS, Platform, load
+from nongso.gateway.wholefiles import alone, settings_written
 
 
 def add(
@@ -27,6 +27,19 @@ def add(
 
     The file is replaced in one step, so that a power cut leaves the old one or the new one.
     """
+    try:
+        with alone(settings_file.parent):
+            found = _with_another(settings_file, platform_id, name, url, ca_file)
+            new, settings = settings_written(settings_file, found)
+            new.replace(settings_file)
+    except OSError as error:
+        raise SettingsError(f"{settings_file} cannot be written: {error}") from None
+    return settings.destinations[-1]
+
+
+def _with_another(
+    settings_file: Path, platform_id: str, name: str, url: str, ca_file: Path | None
+) -> dict[str, Any]:
     known = load(settings_file).destinations
     if platform_id in {platform.id for platform in known}:
         raise SettingsError(f"{settings_file} names a platform {platform_id!r} already")
@@ -41,19 +54,4 @@ def add(
     if ca_file is not None:
         added["ca_file"] = str(ca_file.absolute())
     platforms.append(added)
-    fresh = settings_file.with_name(settings_file.name + ".new")
-    try:
-        fresh.unlink(missing_ok=True)
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(found, file, ensure_ascii=False, indent=1)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        made = load(fresh).destinations[-1]  # what cannot be used is not put in place
-        os.replace(fresh, settings_file)
-    except OSError as error:
-        raise SettingsError(f"{settings_file} cannot be written: {error}") from None
-    finally:
-        fresh.unlink(missing_ok=True)
-    return made
+    return found

@@ -6,13 +6,10 @@ gateway that runs sees the new settings within a second (``taking_up.py``). Noth
 a network here.
 """
 
-import contextlib
-import fcntl
 import json
 import os
 import secrets
 import signal
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ from typing import Any
 from nongso.gateway import broker
 from nongso.gateway.errors import GatewayError
 from nongso.gateway.settings import GatewaySettings, load
+from nongso.gateway.wholefiles import alone, settings_written, written
 
 _SALT_BYTES = 12
 CA_FILE = "broker-ca.pem"  # on the board
@@ -60,24 +58,13 @@ def admit(settings_file: Path, broker_folder: Path, place: Place, eui64: str) ->
     password then ends. Who asks while another is let in waits for that.
     """
     try:
-        with _alone(settings_file.parent):
+        with alone(settings_file.parent):
             return _admit(settings_file, broker_folder, place, eui64)
     except OSError as error:
         raise EnrolmentError(
             f"{place.slug} was not let in: {error}. Make room or mend the folder's rights, and "
             "begin again."
         ) from None
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock: two at once would each write the files without the other's node."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _admit(settings_file: Path, broker_folder: Path, place: Place, eui64: str) -> Admitted:
@@ -116,14 +103,15 @@ def _admit(settings_file: Path, broker_folder: Path, place: Place, eui64: str) -
     ca = _authority(settings)
     # All three are whole on the disk before the first counts, and the settings come last: who is
     # in them has a password. What is cut off in between is begun again under the same name.
-    new_settings = json.dumps(found, ensure_ascii=False, indent=1) + "\n"
-    parts = [
-        _written(broker_folder / "acl", acl),
-        _written(broker_folder / "passwords", passwords),
-        _written(settings_file, new_settings, check=True),
-    ]
-    for new, file in parts:
-        new.replace(file)
+    new_settings, _settings = settings_written(settings_file, found)
+    files = [broker_folder / "acl", broker_folder / "passwords"]
+    try:
+        new = [written(file, text) for file, text in zip(files, (acl, passwords), strict=True)]
+    except OSError:
+        new_settings.unlink()
+        raise
+    for one, file in zip([*new, new_settings], [*files, settings_file], strict=True):
+        one.replace(file)
     name = settings.stations.name if settings.stations else None
     port = settings.station_port
     return Admitted(place.farm, place.slug, eui64, password, key, port, ca, name)
@@ -192,28 +180,6 @@ def _broker_files(
     farms = [farm.slug for farm in settings.farms]
     acl = broker.with_node(acl, place.farm, place.slug, settings.broker.user, farms)
     return "\n".join([*kept, f"{place.slug}:{line}"]) + "\n", acl
-
-
-def _written(file: Path, text: str, check: bool = False) -> tuple[Path, Path]:
-    """Write what is to replace a file beside it, as readable as it was; a wrong one is refused."""
-    new = file.with_name(file.name + ".new")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    if file.exists():
-        about = file.stat()
-        os.chmod(new, about.st_mode & 0o777)
-        with contextlib.suppress(PermissionError):
-            os.chown(new, about.st_uid, about.st_gid)
-    if check:
-        try:
-            load(new)
-        except GatewayError as error:
-            new.unlink()
-            raise EnrolmentError(str(error).replace(str(new), str(file))) from None
-    return new, file
 
 
 def tell_broker(broker_folder: Path) -> bool:

@@ -4,7 +4,6 @@ For whoever sets up a gateway. The broker listens on the loopback alone until th
 """
 
 import json
-import os
 import ssl
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from nongso.gateway import broker
 from nongso.gateway.errors import SettingsError
 from nongso.gateway.settings import Stations, load
+from nongso.gateway.wholefiles import alone, settings_written
 
 PLAIN_PORT, TLS_PORT = 1883, 8883
 
@@ -31,39 +31,31 @@ def listen(
 
     What cannot be used is not put in place: both files are left as they were.
     """
-    load(settings_file)
-    found: dict[str, Any] = json.loads(settings_file.read_text("utf-8"))
-    before = found.get("stations") or {}
+    files = {"certificate": certificate, "certificate_key": certificate_key, "ca_file": ca_file}
     made: dict[str, Any] = {
         "host": host,
         "broker_port": broker_port or (TLS_PORT if certificate else PLAIN_PORT),
         "claim_port": claim_port,
     }
-    if "broker_folder" in before:
-        made["broker_folder"] = before["broker_folder"]
-    files = {"certificate": certificate, "certificate_key": certificate_key, "ca_file": ca_file}
     made |= {key: str(path.absolute()) for key, path in files.items() if path is not None}
     if name is not None:
         made["name"] = name
-    found["stations"] = made
-    new = settings_file.with_name(settings_file.name + ".new")
     try:
-        new.unlink(missing_ok=True)
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(found, file, ensure_ascii=False, indent=1)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        settings = load(new)
-        if certificate and certificate_key and ca_file:
-            _check_certificate(certificate, certificate_key, ca_file)
-        broker.listen_for_stations(settings)
-        new.replace(settings_file)
+        with alone(settings_file.parent):
+            load(settings_file)
+            found: dict[str, Any] = json.loads(settings_file.read_text("utf-8"))
+            before = found.get("stations") or {}
+            found["stations"] = made | {k: before[k] for k in before.keys() & {"broker_folder"}}
+            new, settings = settings_written(settings_file, found)
+            try:
+                if certificate and certificate_key and ca_file:
+                    _check_certificate(certificate, certificate_key, ca_file)
+                broker.listen_for_stations(settings)
+                new.replace(settings_file)
+            finally:
+                new.unlink(missing_ok=True)
     except OSError as error:
         raise SettingsError(f"{settings_file} cannot be written: {error}") from None
-    finally:
-        new.unlink(missing_ok=True)
     assert settings.stations is not None
     return settings.stations
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from control_box import FARM, PASSWORDS, settings_file
 
-from nongso.gateway import broker, enrolment
+from nongso.gateway import broker, destinations, enrolment
 from nongso.gateway.enrolment import EnrolmentError, Place
 from nongso.gateway.errors import GatewayError
 from nongso.gateway.settings import load
@@ -113,6 +113,25 @@ def test_boards_that_come_at_once_are_all_let_in(files: tuple[Path, Path]) -> No
     passwords, acl = (folder / "passwords").read_text(), (folder / "acl").read_text()
     assert all(passwords.count(f"{name}:") == 1 for name in names)
     assert all(acl.count(f"user {name}\n") == 1 for name in names)
+
+
+def test_a_platform_that_is_added_while_boards_come_loses_none(files: tuple[Path, Path]) -> None:
+    file, folder = files
+    house = greenhouse(file)
+
+    def come(number: int) -> None:
+        if number == 25:
+            destinations.add(file, platform_id="box", name="Box", url="http://127.0.0.1:8")
+        else:
+            place = Place(FARM, f"tb-{number}", house)
+            enrolment.admit(file, folder, place, f"02000000000001{number}")
+
+    with ThreadPoolExecutor(8) as boards:
+        list(boards.map(come, range(20, 30)))
+    settings = load(file)
+    names = {f"tb-{number}" for number in range(20, 30)} - {"tb-25"}
+    assert names <= {node.slug for node in settings.nodes}
+    assert "box" in {platform.id for platform in settings.destinations}
 
 
 def test_nothing_is_written_where_something_is_wrong(files: tuple[Path, Path]) -> None:
