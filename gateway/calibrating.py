@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from nongso.gateway.newstations import Records
+from nongso.gateway.outcomes import Outcomes, Records
 from nongso.gateway.settings import GatewaySettings, Node
 from nongso.gateway.teaching import Teaching
 from nongso.wire import topics
@@ -22,7 +22,6 @@ GOOD_SECONDS = 60  # two clocks may differ; the order itself waits in no queue
 POINTS = ("dry", "wet")
 LONGEST_SERIES = 24
 LARGEST_WORD = 512
-MOST_KNOWN = 100
 
 
 class _Asked(NamedTuple):
@@ -43,30 +42,31 @@ class Calibrating:
         teaching: Teaching,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._settings, self._store, self._say, self._steady = settings, store, say, steady
+        self._settings, self._say, self._steady = settings, say, steady
         self._teaching = teaching
         self._lock = threading.Lock()
         self._asked: dict[str, _Asked] = {}
-        self._outcomes: dict[str, dict[str, Any]] = {}
+        self._outcomes = Outcomes(store)
 
     def order(self, command: dict[str, Any]) -> dict[str, Any]:
         """Pass an order on, and return its outcome so far, which is recorded too."""
         command_id = str(command["id"])
         with self._lock:
-            if command_id in self._outcomes:
-                return self._outcomes[command_id]
-            if self._store.seen_command(command_id):
-                return self._tell(command_id, "refused", "interrupted", {})
+            known = self._outcomes.before(command_id)
+            if known is not None:
+                return known
             found = command.get("station")
             found = found if isinstance(found, dict) else {}
             slug, series, point = (str(found.get(w)) for w in ("node", "series", "point"))
             nodes = self._settings().nodes
             node = next((n for n in nodes if n.slug == slug and n.sensor is None), None)
             if node is None:
-                return self._tell(command_id, "refused", "station_unknown", {"node": slug})
+                return self._outcomes.tell(
+                    command_id, "refused", "station_unknown", {"node": slug}
+                )
             if point not in POINTS or len(series) > LONGEST_SERIES:
                 values = {"detail": "point is dry or wet, of a series"}
-                return self._tell(command_id, "refused", "not_understood", values)
+                return self._outcomes.tell(command_id, "refused", "not_understood", values)
             self._teaching.pressed(node.eui64, series)
             self._asked[command_id] = _Asked(node, series, point, self._steady() + ANSWER_SECONDS)
             order = {
@@ -78,7 +78,7 @@ class Calibrating:
             }
             self._say(topics.topic(node.farm, node.slug, "down"), json.dumps(order).encode())
             values = {"node": slug, "series": series, "point": point}
-            return self._tell(command_id, "running", "calibrating", values)
+            return self._outcomes.tell(command_id, "running", "calibrating", values)
 
     def take(self, node: Node, raw: bytes) -> bool:
         """Take a station's word, if it is one about its probe; says whether it was."""
@@ -100,9 +100,9 @@ class Calibrating:
             if type(counts) is int and "refused" not in found:
                 self._teaching.taken(node.eui64, asked.series, asked.point)
                 done = values | {"counts": counts, "board": node.eui64}
-                self._tell(str(found["id"]), "done", "calibrated", done)
+                self._outcomes.tell(str(found["id"]), "done", "calibrated", done)
             else:
-                self._tell(str(found["id"]), "refused", "calibration_refused", values)
+                self._outcomes.tell(str(found["id"]), "refused", "calibration_refused", values)
         return True
 
     def tick(self) -> None:
@@ -113,20 +113,4 @@ class Calibrating:
                 if now > asked.until:
                     del self._asked[command_id]
                     values = {"node": asked.node.slug}
-                    self._tell(command_id, "refused", "station_silent", values)
-
-    def _tell(
-        self, command_id: str, state: str, code: str, values: dict[str, Any]
-    ) -> dict[str, Any]:
-        outcome = {
-            "id": command_id,
-            "state": state,
-            "code": code,
-            "values": values,
-            "at": int(time.time()),
-        }
-        self._outcomes[command_id] = outcome
-        while len(self._outcomes) > MOST_KNOWN:
-            del self._outcomes[next(iter(self._outcomes))]
-        self._store.record("command", outcome)
-        return outcome
+                    self._outcomes.tell(command_id, "refused", "station_silent", values)

@@ -12,11 +12,12 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from nongso.gateway import boardconfigs, claims, enrolment
 from nongso.gateway.claims import Door
 from nongso.gateway.errors import GatewayError
+from nongso.gateway.outcomes import Outcomes, Records
 from nongso.gateway.settings import GatewaySettings, Node
 from nongso.wire.topics import TopicError, check_slug
 
@@ -24,18 +25,6 @@ log = logging.getLogger(__name__)
 
 OPEN = "claim:open"  # in the store's state: the order whose door stands open
 _HEX = frozenset("0123456789abcdef")
-
-
-class Records(Protocol):
-    """What is needed of the gateway's store."""
-
-    def record(self, kind: str, body: dict[str, Any]) -> None: ...
-
-    def state(self, key: str) -> str | None: ...
-
-    def set_state(self, key: str, value: str) -> None: ...
-
-    def seen_command(self, command_id: str) -> bool: ...
 
 
 class Refused(Exception):
@@ -70,26 +59,24 @@ class NewStations:
         self._lock = threading.Lock()
         self._door: Door | None = None
         self._thread: threading.Thread | None = None
-        self._outcomes: dict[str, dict[str, Any]] = {}
+        self._outcomes = Outcomes(store)
         left_open = store.state(OPEN)
         if left_open:
-            self._tell(left_open, "refused", "interrupted", {})
+            self._outcomes.tell(left_open, "refused", "interrupted", {})
             store.set_state(OPEN, "")
 
     def order(self, command: dict[str, Any]) -> dict[str, Any]:
         """Open a door for an order, and return its outcome, which is recorded too."""
         command_id = str(command["id"])
         with self._lock:
-            known = self._outcomes.get(command_id)
+            known = self._outcomes.before(command_id)
             if known is not None:
                 return known
-            if self._store.seen_command(command_id):
-                return self._tell(command_id, "refused", "interrupted", {})
             try:
                 wish = self._read(command.get("station"))
                 door, at = self._open(wish)
             except Refused as error:
-                return self._tell(command_id, "refused", error.code, error.values)
+                return self._outcomes.tell(command_id, "refused", error.code, error.values)
             self._store.set_state(OPEN, command_id)
             values = {
                 "claim": f"{door.code[:5]}-{door.code[5:]}",
@@ -98,7 +85,7 @@ class NewStations:
                 "seconds": int(claims.OPEN_SECONDS),
                 "until": int(time.time() + claims.OPEN_SECONDS),
             }
-            outcome = self._tell(command_id, "running", "claim_open", values)
+            outcome = self._outcomes.tell(command_id, "running", "claim_open", values)
             self._door = door
             self._thread = threading.Thread(
                 target=self._serve, args=(door, command_id, wish), name="claim", daemon=True
@@ -200,21 +187,7 @@ class NewStations:
         else:
             said = ("refused", "claim_expired", {"node": slug})
         try:
-            self._tell(command_id, *said)
+            self._outcomes.tell(command_id, *said)
             self._store.set_state(OPEN, "")
         except GatewayError as error:
             log.error("the outcome of an enrolment cannot be kept: %s", error)
-
-    def _tell(
-        self, command_id: str, state: str, code: str, values: dict[str, Any]
-    ) -> dict[str, Any]:
-        outcome = {
-            "id": command_id,
-            "state": state,
-            "code": code,
-            "values": values,
-            "at": int(time.time()),
-        }
-        self._outcomes[command_id] = outcome
-        self._store.record("command", outcome)
-        return outcome
