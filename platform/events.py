@@ -10,7 +10,7 @@ appends it. Who writes rows here in another way calls ``enter``.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -115,19 +115,20 @@ def read(
     session: Session,
     *,
     subject: str | None = None,
-    type: str | None = None,  # noqa: A002
+    type: str | Collection[str] | None = None,  # noqa: A002
     cooperative: str | None = None,
     after: int = 0,
     limit: int = 1000,
 ) -> Sequence[Event]:
-    """Return events in stream order, beginning behind number ``after``."""
+    """Return events in stream order, of one type or of several, behind number ``after``."""
     wanted = select(Event).where(Event.number > after).order_by(Event.number).limit(limit)
     if subject is not None:
         wanted = wanted.join(EventSubject, EventSubject.number == Event.number).where(
             EventSubject.subject == subject
         )
     if type is not None:
-        wanted = wanted.where(Event.type == type)
+        types = [type] if isinstance(type, str) else type
+        wanted = wanted.where(Event.type.in_(types))
     if cooperative is not None:
         wanted = wanted.where(Event.cooperative == cooperative)
     return session.scalars(wanted).all()

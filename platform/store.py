@@ -28,11 +28,11 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from flask import current_app, g
 from sqlalchemy import (
@@ -59,6 +59,9 @@ TRIAL_SECONDS = 0.5  # that /healthz waits for somebody who writes
 BUSY_SECONDS = 10.0  # how long a writer waits for another one before it gives up
 
 _EXTENSION = "nongso.records"
+_AT_ONCE = 2000  # parameters of one question; SQLite takes 32,766
+
+_Value = TypeVar("_Value")
 
 # Up to eight bytes everywhere: a time behind 2038 and a gateway's row number need them. SQLite's
 # INTEGER is that already, and must have this name to number rows by itself.
@@ -467,6 +470,11 @@ def writing(session: Session, patience_seconds: float | None = None) -> Iterator
         session.info["writing"] = session.info["aside"] = False
         del session.info["at_end"]
     kept.watchman.wrote(kept.name)
+
+
+def portions(values: Sequence[_Value]) -> Iterator[Sequence[_Value]]:
+    """Cut a list into parts that one question to the database can name."""
+    return (values[at : at + _AT_ONCE] for at in range(0, len(values), _AT_ONCE))
 
 
 def at_end(session: Session, deed: Callable[[Session], object]) -> None:

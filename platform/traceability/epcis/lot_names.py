@@ -20,6 +20,7 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.orm import Session
 
 from nongso.platform.events import EventSubject
+from nongso.platform.store import portions
 from nongso.platform.traceability.digital_link.compressed import SHORTEST, decompress
 from nongso.platform.traceability.digital_link.digits import whole_gtin
 from nongso.platform.traceability.digital_link.errors import LinkError
@@ -38,7 +39,6 @@ from nongso.platform.traceability.records import LabelCode, Lot, Product
 from nongso.platform.traceability.resolver.names import SAME_AS, gtins_of
 
 LOT, PACK = "lot", "pack"
-_ASKED_AT_ONCE = 400
 _OURS = re.compile(r"https?://([^/?#@]+(?:/[^?#]*?)?)/[tT]/([^/?#]+)(?:/([^/?#]*))?/?(?:[?#].*)?")
 # What most events are full of; the whole rule reads it the same way (a test holds that).
 _USUAL = re.compile(
@@ -131,7 +131,7 @@ def names_of(session: Session, base: str, codes: Sequence[str]) -> dict[str, lis
 
 def _rows(session: Session, base: str, column: Any, values: Sequence[str]) -> list[Row[Any]]:
     found: list[Row[Any]] = []
-    for some in _portions(values):
+    for some in portions(values):
         wanted = select(LotName.name, LotName.lot).distinct()
         wanted = wanted.where(column.in_(some), LotName.lot.is_not(None))
         # Somebody else's host has codes of its own.
@@ -151,7 +151,7 @@ def enter(session: Session, told: Iterable[tuple[str, Clue]]) -> None:
     """Keep what names may mean, each once, and which lots they are as far as that is known."""
     named = dict.fromkeys(told)
     there: set[tuple[str, Clue]] = set()
-    for some in _portions(list({name for name, _clue in named})):
+    for some in portions(list({name for name, _clue in named})):
         rows = session.execute(select(*_KEPT).where(LotName.name.in_(some)))
         there.update((row.name, Clue(*row[1:])) for row in rows)
     new = [one for one in named if one not in there]
@@ -175,7 +175,7 @@ def look_again(session: Session, stream: Sequence[Row[Any]]) -> None:
         (LotName.gtin != "", LotName.gtin, gtins),
     )
     for kind, column, values in asked:
-        for some in _portions(values):
+        for some in portions(values):
             wanted = select(*_KEPT[1:]).where(LotName.lot.is_(None), kind, column.in_(some))
             if column is LabelCode.lot:
                 wanted = wanted.join(LabelCode, LabelCode.serial == LotName.key)
@@ -192,7 +192,7 @@ def look_again(session: Session, stream: Sequence[Row[Any]]) -> None:
 
 def _lots_told(session: Session, numbers: Sequence[int]) -> list[str]:
     found: dict[str, None] = {}
-    for some in _portions(numbers):
+    for some in portions(numbers):
         of = EventSubject.number.in_(some)
         told = select(EventSubject.subject).where(of, EventSubject.subject.like("lot:%"))
         found |= dict.fromkeys(one.removeprefix("lot:") for one in session.scalars(told))
@@ -208,7 +208,7 @@ def _known(session: Session, told: Collection[Clue]) -> dict[Clue, str]:
         (LOT, Lot.code, select(Lot.code, Lot.code, Lot.product_id)),
         (PACK, LabelCode.serial, packs.join(Lot, Lot.code == LabelCode.lot)),
     ):
-        for some in _portions(list({one.key for one in told if one.kind == kind})):
+        for some in portions(list({one.key for one in told if one.kind == kind})):
             for name, code, product in session.execute(wanted.where(key.in_(some))):
                 meant[kind, name] = code
                 product_of[code] = product
@@ -220,7 +220,3 @@ def _known(session: Session, told: Collection[Clue]) -> dict[Clue, str]:
         for one, code in found.items()
         if not one.gtin or one.gtin in gtins.get(product_of[code], ())
     }
-
-
-def _portions(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    return (values[at : at + _ASKED_AT_ONCE] for at in range(0, len(values), _ASKED_AT_ONCE))

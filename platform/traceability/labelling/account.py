@@ -17,12 +17,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform.events import Event
+from nongso.platform.store import portions
 from nongso.platform.traceability import lots, shaping
 from nongso.platform.traceability.errors import AlreadyRecorded, SerialUnknown, Withdrawn
 from nongso.platform.traceability.identifiers import as_typed
 from nongso.platform.traceability.labelling.book import APPLIED, RETURNED
 from nongso.platform.traceability.labelling.errors import LabelsTwice, NothingInHand, NotInHand
-from nongso.platform.traceability.labelling.issuing import event_id_of, note, portions
+from nongso.platform.traceability.labelling.issuing import event_id_of, note
 from nongso.platform.traceability.labelling.records import LabelAccount
 from nongso.platform.traceability.making.operations import Desk, digest, known_lot
 from nongso.platform.traceability.records import LOT, LabelCode, LabelIssue, Lot

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from nongso.platform import events
 from nongso.platform.events import Event
 from nongso.platform.traceability import lots
 from nongso.platform.traceability.amiss import EVIDENCE, Amiss
@@ -23,7 +24,6 @@ from nongso.platform.traceability.labelling.issuing import event_id_of, range_of
 from nongso.platform.traceability.labelling.records import LabelRoll, RollCode, ScratchCode
 from nongso.platform.traceability.records import SCRATCH, LabelCode, LabelIssue
 
-_AT_ONCE = 500
 _COLUMNS = {APPLIED: "applied_at", lots.SPOILED: "spoiled_at", RETURNED: "returned_at"}
 _TYPES = (lots.LABELLED, rolls.ROLLED, scratch.GIVEN, *_COLUMNS)
 _DIGEST = "nongso:serialsSha256"
@@ -72,8 +72,8 @@ def differences(session: Session) -> Iterator[Amiss]:
 
 
 def _events(session: Session) -> Iterator[Event]:
-    wanted, after = select(Event).where(Event.type.in_(_TYPES)).order_by(Event.number), 0
-    while found := session.scalars(wanted.where(Event.number > after).limit(_AT_ONCE)).all():
+    after = 0
+    while found := events.read(session, type=_TYPES, after=after):
         yield from found
         after = found[-1].number
 
@@ -84,22 +84,11 @@ def _issue(session: Session, event: Event, made: LabelIssue | None) -> Iterator[
         yield Amiss("label_issue", f"of event {event.number}", "in the stream, not in the table")
     else:
         scratched = body.get("nongso:scratch", False)
-        for name, is_, should in (
-            ("lot", made.lot, code),
-            ("count", made.count, body["nongso:labels"]),
-            ("first", made.first, body.get("nongso:first", made.first)),
-            ("cooperative", made.cooperative, event.cooperative),
-            ("actor", made.actor, event.actor),
-            ("at", made.at, event.at),
-        ):
-            if is_ != should:
-                yield Amiss("label_issue", made.id, _is_not(name, is_, should))
+        first = body.get("nongso:first", made.first)
+        yield from _unlike(event, made, lot=code, first=first)
         if (made.codes == SCRATCH) != scratched:
             what = "codes is {!r}, the stream says that it has {} scratch codes"
             yield Amiss("label_issue", made.id, what.format(made.codes, "" if scratched else "no"))
-        printed = vouching.changed(body, made)
-        if printed:
-            yield Amiss("label_issue", made.id, printed, EVIDENCE)
     if _DIGEST in body:
         first, last = body["nongso:first"], body["nongso:last"]
         serials = session.scalars(
@@ -118,22 +107,22 @@ def _roll(session: Session, event: Event) -> Iterator[Amiss]:
     if kept is None:
         yield Amiss("label_roll", roll, "in the stream, not in the table")
     else:
-        for name, is_, should in (
-            ("count", kept.count, body["nongso:labels"]),
-            ("cooperative", kept.cooperative, event.cooperative),
-            ("actor", kept.actor, event.actor),
-            ("at", kept.at, event.at),
-        ):
-            if is_ != should:
-                yield Amiss("label_roll", roll, _is_not(name, is_, should))
-        printed = vouching.changed(body, kept)
-        if printed:
-            yield Amiss("label_roll", roll, printed, EVIDENCE)
+        yield from _unlike(event, kept)
     wanted = select(RollCode.serial).where(RollCode.roll == roll).order_by(RollCode.place)
     serials = list(session.scalars(wanted))
     if range_of(1, serials)[_DIGEST] != body[_DIGEST]:
         what = "these labels are not those that were printed"
         yield Amiss("roll_code", f"of roll {roll}", what, EVIDENCE)
+
+
+def _unlike(event: Event, made: LabelIssue | LabelRoll, **more: object) -> Iterator[Amiss]:
+    """What of an issue's or a roll's row is not as its event says."""
+    said = {"count": event.body["nongso:labels"], "cooperative": event.cooperative}
+    for name, should in (said | {"actor": event.actor, "at": event.at} | more).items():
+        if (is_ := getattr(made, name)) != should:
+            yield Amiss(made.__tablename__, made.id, _is_not(name, is_, should))
+    if printed := vouching.changed(event.body, made):
+        yield Amiss(made.__tablename__, made.id, printed, EVIDENCE)
 
 
 def _note_issue(lot: _Lot, event: Event, made: LabelIssue | None) -> None:

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from nongso.platform import restored
 from nongso.platform.events import EventSubject
 from nongso.platform.languages import day_of
+from nongso.platform.store import portions
 from nongso.platform.traceability import lots, shaping
 from nongso.platform.traceability.errors import (
     NotPacked,
@@ -43,7 +44,6 @@ from nongso.platform.traceability.testing import holding
 
 CODES = (LOT, UNIT, SCRATCH)
 MOST_AT_ONCE = 5000  # labels of one issue; a sheet that takes minutes is printed in parts
-_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,6 @@ def new_serials(session: Session, count: int) -> list[str]:
             for of in (LabelCode.serial, RollCode.serial):
                 drawn -= set(session.scalars(select(of).where(of.in_(some))))
     return list(drawn)
-
-
-def portions(items: Sequence[str]) -> list[Sequence[str]]:
-    """Cut a list into parts that one question to the database can name."""
-    return [items[at : at + _AT_ONCE] for at in range(0, len(items), _AT_ONCE)]
 
 
 def check_wanted(lot: Lot, count: int, today: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from nongso.platform.store import portions
 from nongso.platform.traceability import shaping
 from nongso.platform.traceability.errors import AlreadyRecorded, PlaceUnknown, TooManyAtOnce
 from nongso.platform.traceability.identifiers import (
@@ -38,7 +39,6 @@ from nongso.platform.traceability.labelling.issuing import (
     mark_of,
     new_serials,
     next_number,
-    portions,
     range_of,
 )
 from nongso.platform.traceability.labelling.layouts import DEFAULT_LAYOUT

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from nongso.platform.diary import entries as diary
 from nongso.platform.languages import ZONE, day_of
+from nongso.platform.store import portions
 from nongso.platform.traceability.errors import LotUnknown
 from nongso.platform.traceability.moving.errors import NothingHit
 from nongso.platform.traceability.moving.records import PACKED as CARTON_PACKED
@@ -36,7 +37,7 @@ from nongso.platform.traceability.records import (
 )
 from nongso.platform.traceability.registry.plots import BOOK, Plot, begun_on, title, weighed
 from nongso.platform.traceability.tracing import wide as trace_wide
-from nongso.platform.traceability.tracing.trace import portions, reach
+from nongso.platform.traceability.tracing.trace import reach
 
 _LIGHT = (
     Lot.code,

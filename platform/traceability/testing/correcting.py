@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from nongso.platform.events import Event
 from nongso.platform.languages import day_of
+from nongso.platform.store import portions
 from nongso.platform.traceability import shaping
 from nongso.platform.traceability.errors import AlreadyRecorded
 from nongso.platform.traceability.making.operations import Desk, append, digest
@@ -138,9 +139,9 @@ def _standing(
         one.lot for one in holding.open_holds(session, lots, FAILED) if one.cause != wrong.id
     } | again
     passed = set()
-    for at in range(0, len(lots), 500):
+    for some in portions(lots):
         wanted = select(LabTest.lot).where(
-            LabTest.lot.in_(lots[at : at + 500]),
+            LabTest.lot.in_(some),
             LabTest.conformant,
             LabTest.wrong_at.is_(None),
             LabTest.id != wrong.id,

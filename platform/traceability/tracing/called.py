@@ -14,12 +14,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform.languages import _
+from nongso.platform.store import portions
 from nongso.platform.traceability.epcis.same_name import same_form
 from nongso.platform.traceability.moving.records import Carton, Holder, Holding
 from nongso.platform.traceability.moving.shapes import carton_id
 from nongso.platform.traceability.records import Lot
 from nongso.platform.traceability.resolver.names import product_of
-from nongso.platform.traceability.tracing.trace import portions
 
 _GTIN = re.compile(r"https://id\.gs1\.org/01/(\d{14})(?:/(10|21)/([^/?#]+))?")
 _SSCC = re.compile(r"https://id\.gs1\.org/00/(\d{18})")

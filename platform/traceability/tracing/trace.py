@@ -9,18 +9,18 @@ A record that was withdrawn is told but not followed by ``reach(…).standing``:
 it was given back.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from nongso.platform.store import portions
 from nongso.platform.traceability.records import Flow, Lot
 from nongso.platform.traceability.testing.records import FAILED
 
 DIRECTIONS = ("back", "forward")
-_AT_ONCE = 2000  # parameters of one query; SQLite takes 32,766
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,6 @@ class Reach:
             level = [far for far in ahead if far not in found and not by_code[far].withdrawn]
             found.update(level)
         return [node for node in self.nodes if node.code in found]
-
-
-def portions(codes: Sequence[str]) -> Iterable[Sequence[str]]:
-    """As many at once as one query takes."""
-    return (codes[at : at + _AT_ONCE] for at in range(0, len(codes), _AT_ONCE))
 
 
 # Made once: a walk asks this at each of its steps.

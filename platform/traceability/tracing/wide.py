@@ -17,12 +17,13 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
+from nongso.platform.store import portions
 from nongso.platform.traceability.epcis import finding, lot_names
 from nongso.platform.traceability.epcis import records as epcis
 from nongso.platform.traceability.epcis.flows import PACKED, Amount, amounts
 from nongso.platform.traceability.epcis.same_name import same_form
 from nongso.platform.traceability.epcis.terms import THINGS, known_prefixes
-from nongso.platform.traceability.tracing.trace import Edge, flows_at, portions
+from nongso.platform.traceability.tracing.trace import Edge, flows_at
 
 
 class Link(NamedTuple):
