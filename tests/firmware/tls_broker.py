@@ -1,42 +1,19 @@
 """A broker that speaks TLS, with certificates made here and now: a good one, and others."""
 
 import getpass
-import shutil
-import subprocess
 from pathlib import Path
 
-import pytest
+from tests.authority import Authority
 from tests.firmware.conftest import Broker, free_port
-
-PURPOSES = ("good", "stranger", "elsewhere", "expired")
 
 
 def make_certificates(folder: Path) -> Path:
     """An authority and what it signed; a stranger's."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-
-    def openssl(words: str) -> None:
-        subprocess.run(
-            ["openssl", *words.split()], cwd=folder, check=True, capture_output=True, timeout=30
-        )
-
-    key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
-    for authority in ("farm", "foreign"):
-        openssl(
-            f"req -x509 {key} -days 9 -subj /CN={authority} -keyout {authority}.key"
-            f" -out {authority}.pem"
-        )
-    for purpose in PURPOSES:
-        name = "elsewhere" if purpose == "elsewhere" else "localhost"
-        authority = "foreign" if purpose == "stranger" else "farm"
-        (folder / "names").write_text(f"subjectAltName=DNS:{name}\n")
-        openssl(f"req {key} -subj /CN={name} -keyout {purpose}.key -out {purpose}.csr")
-        days = "-days -1" if purpose == "expired" else "-days 5"
-        openssl(
-            f"x509 -req -in {purpose}.csr -CA {authority}.pem -CAkey {authority}.key"
-            f" -CAcreateserial {days} -extfile names -out {purpose}.pem"
-        )
+    farm, foreign = Authority(folder), Authority(folder, "foreign")
+    farm.sign("good", "DNS:localhost")
+    farm.sign("elsewhere", "DNS:elsewhere")
+    farm.sign("expired", "DNS:localhost", days=-1)
+    foreign.sign("stranger", "DNS:localhost")
     return folder
 
 

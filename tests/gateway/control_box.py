@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -47,6 +48,26 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def lets_in(
+    port: int, user: str, password: str, host: str = "127.0.0.1", ca_file: str | None = None
+) -> bool:
+    """Whether a broker lets somebody in; by TLS where the authority is given."""
+    said: list[bool] = []
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
+    client.username_pw_set(user, password)
+    if ca_file is not None:
+        client.tls_set(ca_file, tls_version=ssl.PROTOCOL_TLS_CLIENT)
+    client.on_connect = lambda c, u, f, reason, p: said.append(not reason.is_failure)
+    client.connect(host, port)
+    client.loop_start()
+    try:
+        until(lambda: said, "the broker's word")
+        return said[0]
+    finally:
+        client.disconnect()
+        client.loop_stop()
 
 
 class Mosquitto:

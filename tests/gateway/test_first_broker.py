@@ -5,10 +5,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import paho.mqtt.client as mqtt
 import pytest
-from control_box import free_port, until
-from paho.mqtt.enums import CallbackAPIVersion
+from control_box import free_port, lets_in, until
 
 from nongso.commands.__main__ import main
 from nongso.gateway import broker, enrolment
@@ -47,21 +45,6 @@ def running(settings: Path) -> Iterator[subprocess.Popen[bytes]]:
     yield process
     process.terminate()
     process.wait(5)
-
-
-def lets_in(port: int, user: str, password: str) -> bool:
-    said: list[bool] = []
-    client = mqtt.Client(CallbackAPIVersion.VERSION2)
-    client.username_pw_set(user, password)
-    client.on_connect = lambda c, u, f, reason, p: said.append(not reason.is_failure)
-    client.connect("127.0.0.1", port)
-    client.loop_start()
-    try:
-        until(lambda: said, "the broker's word")
-        return said[0]
-    finally:
-        client.disconnect()
-        client.loop_stop()
 
 
 def test_the_gateway_comes_in_and_nobody_else_until_a_station_is_admitted(

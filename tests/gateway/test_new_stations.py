@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import paho.mqtt.client as mqtt
 import pytest
 from control_box import (
     BUS_NODE,
@@ -22,10 +21,10 @@ from control_box import (
     Mosquitto,
     Process,
     free_port,
+    lets_in,
     message,
     until,
 )
-from paho.mqtt.enums import CallbackAPIVersion
 from small_office import Office
 from tests.firmware.conftest import TRUTH, NodeProcess
 
@@ -157,19 +156,6 @@ def let_in(board: NodeProcess) -> None:
     board.start()
 
 
-def can_enter(port: int, user: str, password: str) -> bool:
-    said: list[bool] = []
-    client = mqtt.Client(CallbackAPIVersion.VERSION2)
-    client.username_pw_set(user, password)
-    client.on_connect = lambda c, u, f, reason, p: said.append(not reason.is_failure)
-    client.connect("127.0.0.1", port)
-    client.loop_start()
-    until(lambda: said, "the broker's word")
-    client.disconnect()
-    client.loop_stop()
-    return said[0]
-
-
 def test_a_new_station_is_heard_without_a_restart(
     farm: Box, office: Office, new_board: Callable[..., NodeProcess]
 ) -> None:
@@ -225,7 +211,7 @@ def test_a_board_takes_the_place_of_a_broken_one(
     node = next(n for n in settings.nodes if n.slug == "tb-01")
     assert (node.eui64, node.greenhouse, node.zone) == (BOARD, HOUSE, ZONE)
     assert settings.sources[0].level_node == BOARD
-    assert not can_enter(farm.mosquitto.port, "tb-01", PASSWORDS["tb-01"])
+    assert not lets_in(farm.mosquitto.port, "tb-01", PASSWORDS["tb-01"])
     until(lambda: not old._client.is_connected(), "the old board is thrown out")
     messages = office.messages()
     assert (NODES["tb-01"], 7, 1) in messages

@@ -1,17 +1,14 @@
 """A new gateway's broker is its own machine's alone, until somebody says where stations are."""
 
 import json
-import shutil
 import socket
-import ssl
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import paho.mqtt.client as mqtt
 import pytest
-from control_box import free_port, until
-from paho.mqtt.enums import CallbackAPIVersion
+from control_box import free_port, lets_in, until
+from tests.authority import Authority
 
 from nongso.commands.__main__ import main
 from nongso.gateway import broker, enrolment
@@ -68,40 +65,8 @@ def start(settings: Path) -> Iterator[Run]:
 @pytest.fixture
 def certificates(tmp_path: Path) -> Path:
     """An authority of the farm's own, and what it signed for the gateway's address."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-
-    def openssl(words: str) -> None:
-        subprocess.run(
-            ["openssl", *words.split()], cwd=tmp_path, check=True, capture_output=True, timeout=30
-        )
-
-    key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
-    openssl(f"req -x509 {key} -days 9 -subj /CN=farm -keyout ca.key -out ca.crt")
-    (tmp_path / "names").write_text(f"subjectAltName=IP:{HOST}\n")
-    openssl(f"req {key} -subj /CN=broker -keyout broker.key -out broker.csr")
-    openssl(
-        "x509 -req -in broker.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 5"
-        " -extfile names -out broker.crt"
-    )
+    Authority(tmp_path).sign("broker", f"IP:{HOST}")
     return tmp_path
-
-
-def lets_in(host: str, port: int, user: str, password: str, ca_file: str | None = None) -> bool:
-    said: list[bool] = []
-    client = mqtt.Client(CallbackAPIVersion.VERSION2)
-    client.username_pw_set(user, password)
-    if ca_file is not None:
-        client.tls_set(ca_file, tls_version=ssl.PROTOCOL_TLS_CLIENT)
-    client.on_connect = lambda c, u, f, reason, p: said.append(not reason.is_failure)
-    client.connect(host, port)
-    client.loop_start()
-    try:
-        until(lambda: said, "the broker's word")
-        return said[0]
-    finally:
-        client.disconnect()
-        client.loop_stop()
 
 
 def open_to_farm(settings: Path, port: int, *more: str) -> int:
@@ -123,9 +88,9 @@ def test_the_broker_listens_in_the_farm_only_when_told(settings: Path, start: Ru
     station = admit(settings)
     assert open_to_farm(settings, port) == 0
     start()
-    assert lets_in(told.host, told.port, "gateway", told.password)
-    assert lets_in(HOST, port, "tb-01", station.password), "what was let in before stays"
-    assert not lets_in(HOST, port, "tb-01", "guessed")
+    assert lets_in(told.port, "gateway", told.password)
+    assert lets_in(port, "tb-01", station.password, HOST), "what was let in before stays"
+    assert not lets_in(port, "tb-01", "guessed", HOST)
     with pytest.raises(OSError, match="refused"):
         socket.create_connection((HOST, told.port), timeout=2).close()
     at = load(settings).stations
@@ -136,20 +101,20 @@ def test_the_broker_listens_in_the_farm_only_when_told(settings: Path, start: Ru
 def test_stations_speak_tls_where_there_is_a_certificate(
     settings: Path, start: Run, certificates: Path
 ) -> None:
-    ca, port = str(certificates / "ca.crt"), free_port()
-    files = ["--certificate", str(certificates / "broker.crt"), "--ca-file", ca]
+    ca, port = str(certificates / "farm.pem"), free_port()
+    files = ["--certificate", str(certificates / "broker.pem"), "--ca-file", ca]
     files += ["--certificate-key", str(certificates / "broker.key")]
     assert open_to_farm(settings, port, *files) == 0
     start()
     station = admit(settings)
     assert enrolment.tell_broker(settings.parent / "broker")
     until(
-        lambda: lets_in(HOST, port, "tb-01", station.password, ca), "the station is let in by TLS"
+        lambda: lets_in(port, "tb-01", station.password, HOST, ca), "the station is let in by TLS"
     )
     config = enrolment.config_of(station, {"sensors": []}, HOST)
     assert config["broker"]["ca_file"] == enrolment.CA_FILE
     assert config["broker"]["port"] == port
-    assert config["ca"] == (certificates / "ca.crt").read_text()
+    assert config["ca"] == (certificates / "farm.pem").read_text()
     with socket.create_connection((HOST, port), timeout=5) as plain:
         plain.sendall(b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x05\x00\x00")
         plain.settimeout(5)
@@ -165,7 +130,7 @@ def test_files_that_do_not_go_together_change_nothing(
 ) -> None:
     conf = settings.parent / "broker" / "mosquitto.conf"
     before = (settings.read_bytes(), conf.read_bytes())
-    ca, crt = str(certificates / "ca.crt"), str(certificates / "broker.crt")
+    ca, crt = str(certificates / "farm.pem"), str(certificates / "broker.pem")
     for words in (
         ["--certificate", crt],
         ["--certificate", crt, "--certificate-key", crt, "--ca-file", ca],

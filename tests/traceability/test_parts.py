@@ -1,14 +1,13 @@
 """A shopper reads how much of each step went into this lot, never what went to others."""
 
-import datetime
 import re
 
-from cooperative import TODAY, Farm
+from cooperative import Farm
 from hypothesis import given
 from hypothesis import strategies as st
 from platform_site import Site
+from selling import pack
 
-from nongso.platform.traceability.making import operations as ops
 from nongso.platform.traceability.records import Flow, Lot
 from nongso.platform.traceability.shopper.parts import Part, parts_of
 
@@ -60,15 +59,7 @@ def test_the_parts_of_all_goods_are_never_more_than_was_weighed(
 
 def test_the_page_tells_the_part(farm: Farm, site: Site) -> None:
     noodles = farm.noodles(227)  # of 1,816 kg of roots
-    wish = ops.Packing(
-        farm.product(),
-        (ops.Take(noodles.code, 50_000),),
-        100,
-        500,
-        TODAY,
-        TODAY + datetime.timedelta(days=365),
-    )
-    lot = farm.do(ops.pack, wish)
+    lot = pack(farm, noodles, 100)  # of half a kilogram
     page = site.stranger.get(f"/t/{lot.code}").text.replace("\u00a0", " ")
     way = re.sub("<[^>]+>", " ", page.split('<ol class="way">')[1].split("</ol>")[0])
     assert "1.816" not in way
