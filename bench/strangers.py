@@ -41,6 +41,7 @@ QUESTIONS = (
     "/epcis/events?EQ_bizStep=shipping",
     "/epcis/events?EQ_bizStep=destroying",
     "/epcis/epcs/http%3A%2F%2F127.0.0.1%3A8080%2Ft%2FL000050",
+    "/epcis/epcs/http%3A%2F%2F127.0.0.1%3A8080%2Ft%2FL000050/events",
 )
 MOST_TIMES = 10  # slower with a hundred times as many events
 

@@ -8,12 +8,15 @@ import re
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 from cooperative import Farm
 from platform_site import Site
+from sqlalchemy import event as listening
 from sqlalchemy import select
 from test_epcis_capture import CONTEXT, LOT, a_document, an_event, found, job_of, put, send
 
 from nongso.platform.events import Event
+from nongso.platform.traceability.epcis import finding
 from nongso.platform.traceability.epcis.model import check_document
 from nongso.platform.traceability.records import Producer
 
@@ -447,6 +450,51 @@ def test_strangers_see_packed_lots_and_nothing_of_others(site: Site) -> None:
     assert site.stranger.get("/epcis/queries").status_code == 401
     bad = site.stranger.get("/epcis/events", headers={"Authorization": "Bearer nst_x"})
     assert bad.status_code == 401
+
+
+def test_what_few_events_have_is_found_without_walking_all_events(site: Site) -> None:
+    """PostgreSQL takes rare for common while a table grows; it is told the events then."""
+    code = site.farm.packed().code
+    site.farm.packed(90)
+    send(site, DOCUMENT)
+    thing = quote(f"{site.farm.settings.label_url}/t/{code}", safe="")
+    asked: list[str] = []
+    engine = site.clerk.application.extensions["nongso.records"].engine
+    listening.listen(engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    assert len(results(site.stranger.get(f"/epcis/epcs/{thing}/events"))) == 1
+    assert len(results(site.api(f"/epcis/epcs/{thing}/events"))) == 1
+    pages = [one for one in asked if "ORDER BY epcis_event.at_ms" in one]
+    assert pages
+    assert [one for one in pages if "epcis_term" in one] == []
+
+
+def test_a_thing_that_many_events_have_is_found_in_the_order_of_the_page(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(site, DOCUMENT)
+    for few in (0, 1, 2, 3):
+        monkeypatch.setattr(finding, "_FEW", few)
+        assert short(results(ask(site, f"MATCH_epc={PACK}"))) == "pack sensor sale"
+        rare = f"MATCH_anyEPCClass={LOT}&EQ_bizStep=shipping"
+        assert short(results(ask(site, rare))) == "ship"
+
+
+def test_strangers_are_led_to_public_things_only(site: Site) -> None:
+    code = site.farm.packed().code
+    send(site, DOCUMENT)
+    ours = quote(f"{site.farm.settings.label_url}/t/{code}", safe="")
+    for address, status in (
+        (f"epcs/{ours}", 200),
+        (f"epcs/{quote(PACK, safe='')}", 404),
+        ("bizSteps/commissioning", 200),
+        ("bizSteps/shipping", 404),
+        ("dispositions/in_transit", 404),
+        ("bizLocations/https:%2F%2Fhtx.example%2Fplace", 404),
+        ("eventTypes/ObjectEvent", 200),
+    ):
+        assert site.stranger.get(f"/epcis/{address}").status_code == status, address
+        assert site.stranger.get(f"/epcis/{address}/events").status_code == status, address
+    assert site.api(f"/epcis/epcs/{quote(PACK, safe='')}").status_code == 200
 
 
 def test_no_person_and_no_household_is_in_what_strangers_get(site: Site) -> None:

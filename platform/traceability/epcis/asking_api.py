@@ -5,7 +5,7 @@ from collections.abc import Callable
 from flask import Response, request
 
 from nongso.platform.accounts import Identity, public_without_cookies
-from nongso.platform.traceability.epcis import answering, finding, publicly
+from nongso.platform.traceability.epcis import answering, finding
 from nongso.platform.traceability.epcis import question as questions
 from nongso.platform.traceability.epcis.errors import EpcisError, bad_query
 from nongso.platform.traceability.epcis.front import (
@@ -99,15 +99,24 @@ def _values(
 
 
 def _one_of(thing: str, name: str) -> Response:
-    """A thing has events; whether it is there at all is found by asking for one."""
+    """A thing has events; whether it is there at all is found by asking for one.
+
+    Strangers are told of what stands in their lists.
+    """
     asker = asker_now()
     style_for(asker)
-    question = Question(per_page=1).narrowed(_has(thing, name))
+    has = _has(thing, name)
     if thing == "eventTypes" and name in EVENT_TYPES:
         return collection(["events"])
-    if asker is None and not publicly.is_public(_has(thing, name)):
-        raise EpcisError("NoSuchResourceException", "no event that strangers may see has this")
-    if not finding.find(session_now(), question, scope_of(asker)).events:
+    if asker is None:
+        column = _THINGS[thing][0]
+        (value,) = has.values
+        if not finding.is_public_name(session_now(), column or EPC_NAMES, value):
+            detail = f"no event that strangers may see has {name[:200]}"
+            raise EpcisError("NoSuchResourceException", detail)
+    elif not finding.find(
+        session_now(), Question(per_page=1).narrowed(has), scope_of(asker)
+    ).events:
         raise EpcisError("NoSuchResourceException", f"no event has {name[:200]}")
     return collection(["events"])
 

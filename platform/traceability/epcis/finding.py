@@ -37,6 +37,7 @@ Scope = ColumnElement[bool] | None
 Named = Callable[[Attributed], Condition]
 HASH_BEGINS = "ni:///sha-256;"
 _ASKED_AT_ONCE = 400
+_FEW = 200  # events are looked at one by one; more are walked in the order of the page
 _HIGHEST = "\uffff"
 _MOST_GIVEN = 1 << 53  # events on the pages before, where the question sets no limit
 
@@ -61,7 +62,7 @@ class Page:
 
 def find(session: Session, question: Question, scope: Scope, known: Named | None = None) -> Page:
     """Find a page of events. ``known`` names what has an attribute. Raises ``EpcisError``."""
-    wanted = _where(select(Indexed.number), question, scope, known)
+    wanted = _where(session, select(Indexed.number), question, scope, known)
     if question.most is not None:
         count = session.scalar(
             select(func.count()).select_from(wanted.limit(question.most + 1).subquery())
@@ -159,8 +160,17 @@ def public_names(session: Session, thing: str, after: str, limit: int) -> list[s
     return list(session.scalars(wanted.order_by(PublicName.value).limit(limit)))
 
 
+def is_public_name(session: Session, thing: str, value: str) -> bool:
+    """Say whether strangers may be told that there is such a thing."""
+    return session.get(PublicName, (thing, value)) is not None
+
+
 def _where(
-    wanted: Select[Any], question: Question, scope: Scope, known: Named | None
+    session: Session,
+    wanted: Select[Any],
+    question: Question,
+    scope: Scope,
+    known: Named | None,
 ) -> Select[Any]:
     if scope is not None:
         wanted = wanted.where(scope)
@@ -168,7 +178,21 @@ def _where(
         known(one) if known is not None and isinstance(one, Attributed) else one
         for one in question.conditions
     )
-    return wanted.where(*(_condition(one) for one in plain))
+    return wanted.where(*(_numbers_of(session, one) for one in plain))
+
+
+def _numbers_of(session: Session, one: Condition) -> ColumnElement[bool]:
+    """The condition; where few events answer it, their numbers.
+
+    A database goes by what it counted last. While a table grows it takes what is rare for
+    common and walks all events in the order of the page, looking for the few.
+    """
+    condition = _condition(one)
+    if not isinstance(one, Among):
+        return condition
+    wanted = select(Term.number).where(_is_among(one)).limit(_FEW + 1)
+    found = session.scalars(wanted).all()  # an event may stand in it several times
+    return Indexed.number.in_(sorted(set(found))) if len(found) <= _FEW else condition
 
 
 def _condition(one: Condition) -> ColumnElement[bool]:
@@ -186,9 +210,7 @@ def _condition(one: Condition) -> ColumnElement[bool]:
     assert not isinstance(one, Attributed), "nobody said what has the attribute"
     inside = select(Term.number)
     if isinstance(one, Among):
-        inside = inside.where(
-            Term.field.in_(one.fields), _one_of(Term.value, one.values, one.prefixes)
-        )
+        inside = inside.where(_is_among(one))
     elif isinstance(one, Exists):
         inside = inside.where(Term.field == one.field)
     else:
@@ -196,6 +218,10 @@ def _condition(one: Condition) -> ColumnElement[bool]:
         if one.unit is not None:
             inside = inside.where(Term.value == one.unit)
     return Indexed.number.in_(inside)
+
+
+def _is_among(one: Among) -> ColumnElement[bool]:
+    return and_(Term.field.in_(one.fields), _one_of(Term.value, one.values, one.prefixes))
 
 
 def _called(names: Sequence[str]) -> ColumnElement[bool]:
