@@ -209,31 +209,36 @@ class House:
 
         The gateway has written them into its own settings; nobody else knows their keys.
         """
-        file = self.path("gateway", "gateway.json")
-        try:
-            found = read_object(file).get("nodes")
-        except FileNotFoundError:
-            return []
-        except Unreadable as why:
-            self._say(
-                f"WARNING: {file} was damaged ({why}) and is made anew. Stations that a claim "
-                "code has let in must be let in again."
-            )
-            return []
         ours = {node["eui64"] for node in self.nodes()}
         words = ("farm", "slug", "eui64", "greenhouse", "key")
         return [
             {word: node.get(word) for word in (*words, "zone")}
-            for node in (found if isinstance(found, list) else ())
-            if isinstance(node, dict)
-            and all(isinstance(node.get(word), str) for word in words)
-            and node["eui64"] not in ours
+            for node in self._listed() or ()
+            if all(isinstance(node.get(word), str) for word in words) and node["eui64"] not in ours
         ]
 
+    def _listed(self) -> list[dict[str, Any]] | None:
+        """The stations in the gateway's settings; ``None`` where these are still to be written."""
+        file = self.path("gateway", "gateway.json")
+        try:
+            found = read_object(file).get("nodes")
+        except FileNotFoundError:
+            return None
+        except Unreadable as why:
+            self._say(
+                f"WARNING: {file} was damaged ({why}) and is made anew. Stations that a claim "
+                "code has let in must be let in again, and those taken out are back."
+            )
+            return None
+        return [n for n in found if isinstance(n, dict)] if isinstance(found, list) else None
+
     def simulated_nodes(self) -> list[dict[str, Any]]:
-        """Those of the first stations whose place no other board has taken."""
-        taken = {node["slug"] for node in self.admitted()}
-        return [node for node in self.nodes() if node["slug"] not in taken]
+        """Those of the first stations that nobody took out and no other board has replaced."""
+        listed = self._listed()
+        if listed is None:
+            return self.nodes()
+        boards = {node.get("eui64") for node in listed}
+        return [node for node in self.nodes() if node["eui64"] in boards]
 
     def node_key(self, slug: str) -> str:
         """What signs updates for a node: derived, so that houses from before have it too."""

@@ -293,9 +293,10 @@ class Start:
 
         folder = self.house.path("broker")
         admitted = self.house.admitted()
-        taken = {node["slug"] for node in admitted}
-        users = {u: word for u, word in self.house.identity["broker"].items() if u not in taken}
-        nodes = [*self.house.simulated_nodes(), self.house.bus_node()]
+        simulated = self.house.simulated_nodes()
+        gone = {n["slug"] for n in self.house.nodes()} - {n["slug"] for n in simulated}
+        users = {u: word for u, word in self.house.identity["broker"].items() if u not in gone}
+        nodes = [*simulated, self.house.bus_node()]
         broker.write_config(folder, self.ports.broker, users, nodes, admitted=admitted)
         if broker.find_mosquitto() is not None:
             self._start("broker", broker.command(folder), remedy=_broker_remedy(folder))

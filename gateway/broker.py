@@ -134,6 +134,12 @@ def with_node(acl: str, farm: str, slug: str, gateway: str, farms: Iterable[str]
     return "\n\n".join(kept) + "\n"
 
 
+def without_node(acl: str, slug: str) -> str:
+    """Return the file ``acl`` without a node's rights; what stands there of others stays."""
+    kept = [part for user, part in _parts(acl) if part and user != slug]
+    return "\n\n".join(kept) + "\n"
+
+
 def is_node(acl: str, farm: str, slug: str) -> bool:
     """Say whether the file ``acl`` gives this user a node's rights and no others."""
     theirs = _acl(slug, _rights_of_node(farm, slug)).strip("\n")

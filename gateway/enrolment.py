@@ -1,8 +1,8 @@
-"""Letting a node in: a name, a number, its broker password and its key, into the files that count.
+"""Letting a node in or out: its name, number, broker password and key, in the files that count.
 
 The node gets an entry under ``nodes`` of ``gateway.json`` (its key signs its updates) and a line
 among the broker's passwords with its rights beside it; the broker reads both anew on SIGHUP. A
-gateway that runs sees the new settings within a second (``taking_up.py``). Nothing is asked over
+gateway that runs sees the new settings within a second (``takingup.py``). Nothing is asked over
 a network here.
 """
 
@@ -101,8 +101,42 @@ def _admit(settings_file: Path, broker_folder: Path, place: Place, eui64: str) -
     known |= {"eui64": eui64, "key": key}
     passwords, acl = _broker_files(broker_folder, settings, place, password)
     ca = _authority(settings)
-    # All three are whole on the disk before the first counts, and the settings come last: who is
-    # in them has a password. What is cut off in between is begun again under the same name.
+    _replace(settings_file, found, broker_folder, passwords, acl)
+    name = settings.stations.name if settings.stations else None
+    port = settings.station_port
+    return Admitted(place.farm, place.slug, eui64, password, key, port, ca, name)
+
+
+def remove(settings_file: Path, broker_folder: Path, slug: str) -> None:
+    """Take a node out: no key, no password, no rights. Raises ``GatewayError``.
+
+    The broker knows it no more from the moment at which it has read its files anew.
+    """
+    try:
+        with alone(settings_file.parent):
+            load(settings_file)
+            found: dict[str, Any] = json.loads(settings_file.read_text("utf-8"))
+            found["nodes"] = [node for node in found["nodes"] if node["slug"] != slug]
+            passwords, acl = _read_broker_files(broker_folder)
+            kept = [one for one in passwords.splitlines() if not one.startswith(f"{slug}:")]
+            text = "".join(f"{one}\n" for one in kept)
+            _replace(settings_file, found, broker_folder, text, broker.without_node(acl, slug))
+    except OSError as error:
+        raise EnrolmentError(
+            f"{slug} was not taken out: {error}. Make room or mend the folder's rights, and "
+            "begin again."
+        ) from None
+
+
+def _replace(
+    settings_file: Path, found: dict[str, Any], broker_folder: Path, passwords: str, acl: str
+) -> None:
+    """Put settings and the broker's files in place of what was there.
+
+    All three are whole on the disk before the first counts, and the settings come last: who is
+    to come in has a password by then, and who is to go has none. What is cut off in between is
+    begun again under the same name.
+    """
     new_settings, _settings = settings_written(settings_file, found)
     files = [broker_folder / "acl", broker_folder / "passwords"]
     try:
@@ -112,9 +146,6 @@ def _admit(settings_file: Path, broker_folder: Path, place: Place, eui64: str) -
         raise
     for one, file in zip([*new, new_settings], [*files, settings_file], strict=True):
         one.replace(file)
-    name = settings.stations.name if settings.stations else None
-    port = settings.station_port
-    return Admitted(place.farm, place.slug, eui64, password, key, port, ca, name)
 
 
 def config_of(admitted: Admitted, config: dict[str, Any], broker_host: str) -> dict[str, Any]:
@@ -162,13 +193,7 @@ def _broker_files(
     folder: Path, settings: GatewaySettings, place: Place, password: str
 ) -> tuple[str, str]:
     """The broker's passwords and rights with this node in them."""
-    try:
-        passwords = (folder / "passwords").read_text("utf-8")
-        acl = (folder / "acl").read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise EnrolmentError(
-            f"The broker's files cannot be read ({error}). Name their folder with --broker-folder."
-        ) from None
+    passwords, acl = _read_broker_files(folder)
     users = {one.partition(":")[0] for one in passwords.splitlines()}
     is_node = any(node.slug == place.slug for node in settings.nodes)
     if place.slug in users and not is_node and not broker.is_node(acl, place.farm, place.slug):
@@ -180,6 +205,15 @@ def _broker_files(
     farms = [farm.slug for farm in settings.farms]
     acl = broker.with_node(acl, place.farm, place.slug, settings.broker.user, farms)
     return "\n".join([*kept, f"{place.slug}:{line}"]) + "\n", acl
+
+
+def _read_broker_files(folder: Path) -> tuple[str, str]:
+    try:
+        return (folder / "passwords").read_text("utf-8"), (folder / "acl").read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EnrolmentError(
+            f"The broker's files cannot be read ({error}). Name their folder with --broker-folder."
+        ) from None
 
 
 def tell_broker(broker_folder: Path) -> bool:

@@ -22,6 +22,7 @@ from nongso.gateway.homeassistant import Output
 from nongso.gateway.inbox import Inbox
 from nongso.gateway.newstations import NewStations
 from nongso.gateway.ownprocess import OwnProcess
+from nongso.gateway.removing import Removing
 from nongso.gateway.sensornodes import SensorLines, SensorNodes
 from nongso.gateway.settings import GatewaySettings, Node, first_settings, load
 from nongso.gateway.silence import Silence
@@ -60,6 +61,7 @@ class Gateway:
         self.new_stations = NewStations(
             file, lambda: self._taking_up.settings, self.store, self._take_up
         )
+        self.removing = Removing(file, lambda: self._taking_up.settings, self.store, self._take_up)
         self.calibrating = Calibrating(
             lambda: self._taking_up.settings, self.store, self._say, self.watering.teaching
         )
@@ -117,6 +119,8 @@ class Gateway:
         """Hand an order of a platform to whoever does such things; returns its outcome."""
         if command.get("do") == "enrol":
             return self.new_stations.order(command)
+        if command.get("do") == "remove":
+            return self.removing.order(command)
         if command.get("do") == "calibrate":
             return self.calibrating.order(command)
         return self.watering.order(command, given)

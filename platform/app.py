@@ -45,6 +45,7 @@ ROOMS = (
     ("nongso.platform.greenhouse.stations", "blueprint"),
     ("nongso.platform.greenhouse.new_stations", "blueprint"),
     ("nongso.platform.greenhouse.calibration", "blueprint"),
+    ("nongso.platform.greenhouse.removal", "blueprint"),
     ("nongso.platform.greenhouse.plants", "blueprint"),
     ("nongso.platform.greenhouse.water_sources", "blueprint"),
     ("nongso.platform.greenhouse.api", "blueprint"),

@@ -53,6 +53,7 @@ DEEDS = (
     "mode",
     "enrol",
     "calibrate",
+    "remove",
     "scratch_sheet",
     "exported",
     "deleted",

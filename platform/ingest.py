@@ -412,9 +412,12 @@ class _Keeper:
             kept.slug, kept.farm = words.slug, words.farm
             kept.greenhouse, kept.zone = words.greenhouse, words.zone
             kept.gateway = self.gateway.slug
-            kept.replaced_by = kept.replaced_at = None
+            kept.replaced_by = kept.replaced_at = kept.removed_at = None
             if words.greenhouse:
                 self.placed.append((words.eui64, words.greenhouse, words.zone or ""))
+        for node in before.values():
+            if node.gateway is None and node.replaced_by is None:
+                node.removed_at = self.now
 
 
 def _is_over(kept: Run, found: rows.RunBody) -> bool:

@@ -124,6 +124,15 @@ def look(session: Session, telemetry: Telemetry, now: int) -> list[Finding]:
     return _Look(session, telemetry, now).findings()
 
 
+def _places(newest: Iterable[Newest]) -> set[tuple[str, str]]:
+    """Greenhouses and zones, each with the metrics measured there."""
+    found = set()
+    for one in newest:
+        metric = one.series.name.partition(".")[0]
+        found |= {(one.series.greenhouse, metric), (one.series.zone, metric)}
+    return found
+
+
 def newest(telemetry: Telemetry) -> list[Newest]:
     """Return the newest reading of every series that a rule may be about, or that shows life."""
     series = telemetry.series()
@@ -183,7 +192,11 @@ class _Look:
                 .order_by(Alarm.raised_at, Alarm.id)
             )
         ]
-        self.newest = newest(telemetry)
+        removed = set(session.scalars(select(Node.eui64).where(Node.removed_at.is_not(None))))
+        every = newest(telemetry)
+        self.newest = [one for one in every if one.series.node not in removed]
+        # Where the only stations were taken out nothing is amiss any more.
+        self.unmeasured = _places(every) - _places(self.newest) if removed else set()
         self.house_of = {house.slug: house for house in self.houses}
 
     def findings(self) -> list[Finding]:
@@ -233,6 +246,9 @@ class _Look:
                 found[getattr(one.series, by)].append(one)
         return found
 
+    def _is_unmeasured(self, place: str, metric: str) -> bool:
+        return (place, metric) in self.unmeasured
+
     def _of_houses(self) -> list[Finding]:
         air, gas = self._good("air_temperature", "greenhouse"), self._good("co2", "greenhouse")
         found = []
@@ -240,7 +256,8 @@ class _Look:
             warm = [v for one in air.get(house.slug, ()) if (v := one.point.value) is not None]
             breath = [v for one in gas.get(house.slug, ()) if (v := one.point.value) is not None]
             low, high = (min(warm), max(warm)) if warm else (None, None)
-            for code, value in (("cold", low), ("frost", low), ("heat", high), ("scorch", high)):
+            codes = (("cold", low), ("frost", low), ("heat", high), ("scorch", high))
+            for code, value in () if self._is_unmeasured(house.slug, "air_temperature") else codes:
                 found.append(self._of_house(code, house, value, "°C"))
             if breath or house.slug in gas:
                 found.append(self._of_house("co2_low", house, min(breath), "ppm"))
@@ -263,7 +280,7 @@ class _Look:
         found = []
         for area in self.areas:
             house = self.house_of.get(area.greenhouse)
-            if house is None:
+            if house is None or self._is_unmeasured(area.id, "soil_moisture"):
                 continue
             moist = max(soil.get(area.id, ()), key=lambda one: one.point.at, default=None)
             value = None if moist is None else moist.point.value

@@ -17,9 +17,9 @@ from werkzeug.wrappers import Response
 from nongso.platform.accounts import allow, owns
 from nongso.platform.greenhouse import commands
 from nongso.platform.greenhouse.commands import Wish, WishError
-from nongso.platform.greenhouse.new_stations import INSTALLERS, ask
+from nongso.platform.greenhouse.new_stations import INSTALLERS, ask, asked_station
 from nongso.platform.greenhouse.now import Value, values_of
-from nongso.platform.greenhouse.pages import asked_greenhouse, pressed_id
+from nongso.platform.greenhouse.pages import pressed_id
 from nongso.platform.greenhouse.records import Command, Greenhouse, Node
 from nongso.platform.languages import _, moment
 from nongso.platform.store import records
@@ -73,23 +73,11 @@ def probes(node: Node, values: Sequence[Value], points: dict[str, int]) -> list[
     ]
 
 
-def _station(slug: str, name: str) -> tuple[Greenhouse, Node]:
-    house = asked_greenhouse(slug)
-    node = records().scalar(
-        select(Node)
-        .where(Node.slug == name, Node.greenhouse == slug, Node.gateway == house.gateway)
-        .where(Node.gateway.is_not(None))
-    )
-    if node is None:
-        abort(404)
-    return house, node
-
-
 @blueprint.get("/greenhouses/<slug>/stations/<node>/calibrate")
 @allow(*INSTALLERS, scope="records")
 def page(slug: str, node: str) -> str:
     """Show the probes with their buttons, and what became of the last press."""
-    return _page(*_station(slug, node))
+    return _page(*asked_station(slug, node))
 
 
 def _page(house: Greenhouse, node: Node, trouble: str = "") -> str:
@@ -115,7 +103,7 @@ def _page(house: Greenhouse, node: Node, trouble: str = "") -> str:
 @allow(*INSTALLERS, scope="records")
 def teach(slug: str, node: str) -> Response | tuple[str, int]:
     """Take what the probe gives now for its dry or its wet point."""
-    house, found = _station(slug, node)
+    house, found = asked_station(slug, node)
     series, _sep, point = request.form.get("point", "").partition(":")
     if not _SERIES.fullmatch(series) or point not in POINTS:
         abort(400)

@@ -85,7 +85,7 @@ def _axis(low: float, high: float, floor: float | None) -> list[float]:
     if floor is not None:
         low = min(low, floor)
     if high - low < 1e-9:
-        low, high = low - 1, high + 1
+        low, high = low - 1 if low < 0 else max(0.0, low - 1), high + 1
     raw = (high - low) / 3
     power = 10.0 ** len(str(int(raw))) / 10 if raw >= 1 else 0.1
     while power > raw:

@@ -7,7 +7,7 @@ The address on a board's sticker, ``/tram/<its number>``, is no secret: it leads
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
@@ -19,9 +19,11 @@ from werkzeug.wrappers import Response
 from nongso.platform.accounts import allow, owns, scoped, somebody
 from nongso.platform.greenhouse import commands
 from nongso.platform.greenhouse.commands import Wish, WishError
+from nongso.platform.greenhouse.now import Value, values_of
 from nongso.platform.greenhouse.pages import asked_greenhouse, pressed_id
 from nongso.platform.greenhouse.records import Command, Gateway, Greenhouse, Node, Zone
-from nongso.platform.languages import _, duration, moment
+from nongso.platform.greenhouse.sentences import metric_word
+from nongso.platform.languages import _, date, duration, moment
 from nongso.platform.qr import picture
 from nongso.platform.store import records, transaction
 from nongso.platform.telemetry import Telemetry, telemetry
@@ -40,7 +42,8 @@ _BOARD = re.compile(r"[0-9a-f]{16}")
 class Claim:
     """An asking for a code: ``asking``, ``open``, ``closed``, ``waiting``, or ``heard``.
 
-    Code, address and ``setup`` (the board's own page, filled in) are there while it is open.
+    Code, address and ``setup`` (the board's own page, filled in) are there while it is open;
+    ``sensors``, sentences about what it measures and what gives no number, once it was heard.
     """
 
     state: str
@@ -52,6 +55,7 @@ class Claim:
     address: str = ""
     setup: str = ""
     qr: Markup | None = None
+    sensors: tuple[str, ...] = ()
 
 
 def _may_install() -> bool:
@@ -75,7 +79,33 @@ def sticker(board: str) -> Response | str:
     houses = records().scalars(
         wanted.where(Greenhouse.gateway.is_not(None)).order_by(Greenhouse.name, Greenhouse.slug)
     )
-    return render_template("greenhouse/sticker.html", houses=list(houses), board=number)
+    return render_template(
+        "greenhouse/sticker.html", houses=list(houses), board=number, before=_before(known)
+    )
+
+
+def _before(known: Node | None) -> str:
+    """Say what a board was that is no station any more; nothing to who has not owned it."""
+    house = records().get(Greenhouse, known.greenhouse or "") if known is not None else None
+    if known is None or house is None or not owns(house.cooperative):
+        return ""
+    if known.replaced_by is not None:
+        return _(
+            "Đây là trạm %(node)s cũ của %(house)s: trạm khác đã thay nó ngày %(day)s. Muốn dùng "
+            "lại thì thêm vào như trạm mới.",
+            node=known.slug,
+            house=house.name,
+            day=date(known.replaced_at or 0),
+        )
+    if known.removed_at is not None:
+        return _(
+            "Trạm này trước là %(node)s của %(house)s, đã gỡ ngày %(day)s. Muốn dùng lại thì "
+            "thêm vào như trạm mới.",
+            node=known.slug,
+            house=house.name,
+            day=date(known.removed_at),
+        )
+    return ""
 
 
 @blueprint.get("/greenhouses/<slug>/stations/new")
@@ -105,6 +135,15 @@ def _choice(house: Greenhouse, board: str, trouble: str = "", name: str = "") ->
 def _replaceable(session: Session, house: Greenhouse) -> list[Node]:
     wanted = select(Node).where(Node.gateway == house.gateway, Node.greenhouse == house.slug)
     return list(session.scalars(wanted.order_by(Node.slug)))
+
+
+def asked_station(slug: str, name: str) -> tuple[Greenhouse, Node]:
+    """The greenhouse and the station of an address, if the asker may see them."""
+    house = asked_greenhouse(slug)
+    found = [node for node in _replaceable(records(), house) if node.slug == name]
+    if house.gateway is None or not found:
+        abort(404)
+    return house, found[0]
 
 
 def _asked_board(text: str) -> str:
@@ -250,13 +289,19 @@ def standing(command: Command, readings: Telemetry, now: int) -> Claim:
             *("open", "good", sentence, node, is_new_board),
             *(code, address, setup, picture(setup)),
         )
-    series = readings.series(node=str(values.get("board")))
-    heard = min((p.at for p in readings.latest(series).values()), default=None)
-    if heard is not None:
-        sentence = _(
-            "Đã nhận được số đo của trạm %(node)s, lúc %(at)s.", node=node, at=moment(heard, now)
-        )
-        return told("heard", "good", sentence)
+    found = values_of(readings, readings.series(node=str(values.get("board"))), [])
+    if found:
+        at = moment(min(value.at for value in found), now)
+        works = [value for value in found if value.is_good]
+        sentence = _("Đã nhận được số đo của trạm %(node)s, lúc %(at)s.", node=node, at=at)
+        if not works:
+            sentence = _(
+                "Đã nghe được trạm %(node)s, lúc %(at)s, nhưng chưa có số đo nào dùng được.",
+                node=node,
+                at=at,
+            )
+        level = "good" if len(works) == len(found) else "attention"
+        return replace(told("heard", level, sentence), sensors=_sensors(found))
     sentence = _("Tủ điều khiển đã nhận trạm %(node)s. Đang chờ số đo đầu tiên.", node=node)
     if values.get("broker_told") is False:
         sentence = _(
@@ -265,6 +310,37 @@ def standing(command: Command, readings: Telemetry, now: int) -> Claim:
             node=node,
         )
     return told("waiting", "attention", sentence)
+
+
+def _sensors(values: list[Value]) -> tuple[str, ...]:
+    """Say which sensors of a new station work, which do not, and what to do."""
+
+    def named(some: list[Value]) -> str:
+        return ", ".join(metric_word(value.name) for value in sorted(some, key=lambda v: v.name))
+
+    works = [value for value in values if value.is_good]
+    mute = [value for value in values if not value.is_good and value.value is None]
+    wrong = [value for value in values if not value.is_good and value.value is not None]
+    said = [_("Đo được: %(what)s.", what=named(works))] if works else []
+    if mute:
+        said.append(_("Không có số: %(what)s.", what=named(mute)))
+    if wrong:
+        said.append(_("Số không đúng: %(what)s.", what=named(wrong)))
+    if mute or wrong:
+        said.append(
+            _(
+                "Xin xem giắc cắm và dây nối của các cảm biến này, đợi lần đo sau rồi bấm Xem "
+                "lại. Trạm không lắp cảm biến đó thì xin báo người phụ trách máy."
+            )
+        )
+    if any(value.metric.name == "soil_moisture" for value in mute):
+        said.append(
+            _(
+                "Đầu đo độ ẩm đất mới còn cần chỉnh mức khô và mức ướt: bấm Chỉnh đầu đo ở trang "
+                "trạm đo."
+            )
+        )
+    return tuple(said)
 
 
 def refusal(code: str | None, values: dict[str, Any]) -> str:

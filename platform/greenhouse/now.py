@@ -120,7 +120,7 @@ def gather(
         )
     )
     nodes = list(session.scalars(select(Node).order_by(Node.slug, Node.eui64)))
-    replaced = {node.eui64 for node in nodes if node.replaced_by is not None}
+    out = {node.eui64 for node in nodes if node.is_out}
     alarms = list(
         session.scalars(
             select(Alarm)
@@ -136,7 +136,7 @@ def gather(
         if gateway is not None and gateway.slug not in shared:
             shared[gateway.slug] = _shared_values(telemetry, gateway, nodes)
         series = telemetry.series(greenhouse=house.slug)
-        own_series = {n: one for n, one in series.items() if one.node not in replaced}
+        own_series = {n: one for n, one in series.items() if one.node not in out}
         values = tuple(values_of(telemetry, own_series, nodes))
         found.append(
             HouseNow(
@@ -154,7 +154,6 @@ def gather(
                     for n in nodes
                     if n.greenhouse == house.slug
                     and n.gateway is not None
-                    and n.eui64 not in replaced
                     and n.state == "offline"
                 },
             )

@@ -83,6 +83,7 @@ WISH_HERE = "<!-- wish -->"  # a kept page gets a new wish number each time it g
 def prepare(app: Flask) -> None:
     """Give the pages their fragment cache and their words."""
     app.extensions["nongso.fragments"] = Fragments(disk_trouble)
+    app.jinja_env.filters["names"] = sentences.names_whole
     app.jinja_env.globals.update(
         level_word=level_word,
         metric_word=sentences.metric_word,

@@ -98,7 +98,8 @@ class Node(Base):
     """A trạm đo, one row a board. ``greenhouse`` is ``None`` for what a whole farm shares.
 
     ``replaced_by`` is the board that has taken this one's name and place; what both have measured
-    is the history of one station.
+    is the history of one station. ``removed_at`` is when its gateway knew it no more and no other
+    board had taken its place: what it has measured stays.
     """
 
     __tablename__ = "node"
@@ -116,6 +117,12 @@ class Node(Base):
     program_at: Mapped[int] = mapped_column(default=0)
     replaced_by: Mapped[str | None]
     replaced_at: Mapped[int | None]
+    removed_at: Mapped[int | None]
+
+    @property
+    def is_out(self) -> bool:
+        """Whether it measures no more: what it gave last says nothing of now."""
+        return self.replaced_by is not None or self.removed_at is not None
 
 
 class Run(Base):

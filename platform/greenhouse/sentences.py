@@ -8,13 +8,18 @@ that names the code; so does a code whose values are missing.
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from markupsafe import Markup, escape
 
 from nongso.platform.greenhouse.records import END_UNKNOWN
 from nongso.platform.languages import NO_BREAK, _, duration, later, moment, number, quantity
 
 Names = Mapping[str, str]  # zone id -> its name; a node's id -> its slug
+
+_NAME = re.compile(r"\b[a-z0-9]+(?:-[a-z0-9]+)*-[0-9]+\b")  # a browser breaks it at the hyphen
 
 _Sentence = Callable[["_Words"], str]
 
@@ -102,6 +107,11 @@ def within(zone_name: str) -> str:
     if zone_name.lower().startswith("khu "):
         return "khu" + NO_BREAK + zone_name[4:]
     return zone_name
+
+
+def names_whole(text: str) -> Markup:
+    """Keep names such as tb-03 on one line, wherever they stand in a text."""
+    return Markup(_NAME.sub(r'<span class="whole">\g<0></span>', str(escape(text))))
 
 
 # --- the wish came to nothing ----------------------------------------------------------------

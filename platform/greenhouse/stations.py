@@ -7,7 +7,7 @@ worst first: silent ones, then those with a sensor at fault, then a low battery.
 import time
 from dataclasses import dataclass, replace
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -19,6 +19,7 @@ from nongso.platform.greenhouse.now import STALE_SECONDS, Value, values_of
 from nongso.platform.greenhouse.pages import asked_greenhouse
 from nongso.platform.greenhouse.programs import program_sentence
 from nongso.platform.greenhouse.records import Greenhouse, Node, Zone
+from nongso.platform.greenhouse.removal import removed, removed_sentence, said
 from nongso.platform.languages import _, age, moment
 from nongso.platform.local import is_here
 from nongso.platform.store import records
@@ -144,5 +145,8 @@ def page(slug: str) -> str:
         and somebody().may(*INSTALLERS, scope="records"),
         wish_id=commands.new_id(),
         program_sentence=program_sentence,
+        said=said(request.args["said"], now) if "said" in request.args else None,
+        removed=removed(records(), house),
+        removed_sentence=removed_sentence,
         now=now,
     )

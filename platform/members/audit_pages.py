@@ -39,7 +39,7 @@ GROUPS = {
             *("recovery_renewed", "token_made", "token_ended"),
         ),
     ),
-    "stations": (later("Trạm đo"), ("enrol", "calibrate")),
+    "stations": (later("Trạm đo"), ("enrol", "calibrate", "remove")),
     "help": (
         later("Làm hộ"),
         ("help_offered", "help_begun", "help_failed", "help_ended", "help_act"),
@@ -206,6 +206,7 @@ def sentence(deed: Deed, names: dict[str, str]) -> str:
         "stop": _("Bấm dừng tưới %(zone)s.", zone=about),
         "mode": _("Đổi cách tưới của %(zone)s.", zone=about),
         "calibrate": _("Chỉnh đầu đo của trạm %(node)s.", node=about),
+        "remove": _("Gỡ trạm đo %(node)s.", node=about),
         "enrol": _("Lấy mã nhận trạm đo cho %(node)s.", node=about),
         "scratch_sheet": _(
             "Tải tờ tem có mã cào của lô %(lot)s, tem số %(first)s đến %(last)s.",

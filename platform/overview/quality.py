@@ -69,7 +69,9 @@ def _of_house(
     hours = telemetry.summaries(series, since, until, HOUR) if series and until > since else []
     first = min((hour.since for hour in hours), default=until)
     nodes = session.scalars(
-        select(Node).where(Node.greenhouse == house.slug, Node.replaced_by.is_(None))
+        select(Node).where(
+            Node.greenhouse == house.slug, Node.replaced_by.is_(None), Node.removed_at.is_(None)
+        )
     ).all()
     newest = [_newest(telemetry, node.eui64) for node in nodes]
     return Quality(

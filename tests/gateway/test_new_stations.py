@@ -220,6 +220,73 @@ def test_a_board_takes_the_place_of_a_broken_one(
     assert len(numbers) == len(set(numbers)) > 0
 
 
+def remove(office: Office, name: str, board: str) -> str:
+    """Somebody presses "Gỡ trạm này"; returns the order's id."""
+    number = str(uuid.uuid4())
+    office.offer(
+        {"id": number, "gateway": "binh-lu", "ttl": 60, "do": "remove", "by": "Người trồng"}
+        | {"station": {"node": name, "greenhouse": HOUSE, "board": board}}
+    )
+    return number
+
+
+def test_a_station_that_is_taken_out_is_refused_at_once_and_may_come_again(
+    farm: Box, office: Office
+) -> None:
+    process = running(farm)
+    old, other = farm.speaker("tb-01"), farm.speaker("tb-02")
+    old.say(message(1, boot=7))
+    until(lambda: (7, 1) in old.told, "the station is heard")
+    settings_before = farm.settings_file.read_bytes()
+    number = remove(office, "tb-01", "0200000000000099")
+    assert outcome(office, number, "refused")["code"] == "station_unknown", "another board's name"
+    assert outcome(office, remove(office, "binh-lu-bus", BUS_NODE), "refused")
+    assert farm.settings_file.read_bytes() == settings_before
+    told = outcome(office, remove(office, "tb-01", NODES["tb-01"]), "done", "refused")
+    assert (told["state"], told["code"]) == ("done", "station_removed")
+    assert told["values"] == {"node": "tb-01", "board": NODES["tb-01"], "broker_told": True}
+    port = farm.mosquitto.port
+    until(lambda: not lets_in(port, "tb-01", PASSWORDS["tb-01"]), "its password is refused")
+    until(lambda: not old._client.is_connected(), "it is thrown out")
+    assert PASSWORDS["tb-01"] not in farm.settings_file.read_text()
+    assert [node.slug for node in load(farm.settings_file).nodes] == ["tb-02"]
+    acl = (farm.mosquitto.folder / "acl").read_text()
+    assert "user tb-02" in acl
+    assert "tb-01" not in acl + (farm.mosquitto.folder / "passwords").read_text()
+    rows = [row for _, row in sorted(office.rows.items(), key=lambda item: item[0][1])]
+    told_last = [row["configuration"] for row in rows if row["kind"] == "configuration"][-1]
+    assert [node["slug"] for node in told_last["nodes"]] == ["tb-02", "binh-lu-bus"]
+    other.say(message(1, boot=8, node="tb-02"))
+    until(lambda: (8, 1) in other.told, "its neighbour goes on")
+    number = remove(office, "tb-01", NODES["tb-01"])
+    assert outcome(office, number, "refused")["code"] == "station_unknown", "it is gone already"
+    place = Place(FARM, "tb-01", HOUSE, ZONE)
+    again = enrolment.admit(farm.settings_file, farm.mosquitto.folder, place, NODES["tb-01"])
+    assert enrolment.tell_broker(farm.mosquitto.folder)
+    until(lambda: lets_in(port, "tb-01", again.password), "its new password is taken")
+    until(lambda: process.says("station tb-01 of tan-binh is known now"), "it is known again")
+
+
+def test_a_station_that_measures_a_source_is_not_taken_out(farm: Box, office: Office) -> None:
+    """Without its level water would start by itself from an empty source."""
+    change(farm, sources=[source(NODES["tb-01"])])
+    running(farm)
+    told = outcome(office, remove(office, "tb-01", NODES["tb-01"]), "refused", "done")
+    assert (told["code"], told["values"]["source"]) == ("station_measures_source", "Suối")
+    assert lets_in(farm.mosquitto.port, "tb-01", PASSWORDS["tb-01"])
+
+
+def test_a_station_stays_whole_where_the_brokers_files_cannot_be_read(
+    farm: Box, office: Office
+) -> None:
+    running(farm)
+    (farm.mosquitto.folder / "acl").rename(farm.mosquitto.folder / "away")
+    told = outcome(office, remove(office, "tb-01", NODES["tb-01"]), "refused", "done")
+    assert told["code"] == "station_not_removed"
+    assert [node.slug for node in load(farm.settings_file).nodes] == ["tb-01", "tb-02"]
+    assert lets_in(farm.mosquitto.port, "tb-01", PASSWORDS["tb-01"])
+
+
 def source(board: str) -> dict[str, Any]:
     return {"id": "suoi", "name": "Suối", "kind": "stream", "level_node": board}
 

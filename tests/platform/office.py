@@ -75,6 +75,11 @@ def form_token(page: TestResponse) -> str:
     return found.group(1)
 
 
+def read_aloud(page: TestResponse) -> str:
+    """The page's text without what only keeps a station's name on one line."""
+    return re.sub(r'<span class="whole">([a-z0-9-]+)</span>', r"\1", page.text)
+
+
 @dataclass
 class Place:
     """A platform with two cooperatives, a person of each role in each, and a gateway."""

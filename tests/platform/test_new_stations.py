@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 import pytest
 from alembic import command as alembic
 from flask.testing import FlaskClient
-from office import BUS, NODE_1, NODE_2, Place, configuration, form_token
+from office import BUS, NODE_1, NODE_2, Place, configuration, form_token, read_aloud
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from nongso.platform import migrations
 from nongso.platform.greenhouse.records import Command, Gateway, Node
-from nongso.wire import reasons
+from nongso.wire import marks, reasons
 
 STATIONS = "/greenhouses/tan-binh-1/stations"
 NEW = STATIONS + "/new"
@@ -89,12 +89,47 @@ def test_the_page_says_when_the_station_is_heard_for_the_first_time(
     path, number = asked(farm, client)
     opened(farm, number)
     farm.outcome(number, "done", "station_admitted", node="tb-03", board=BOARD, broker_told=True)
-    page = client.get(path).text
+    page = read_aloud(client.get(path))
     assert "ABCDE" not in page, "a used code is nobody's business"
     assert "đã nhận trạm tb-03. Đang chờ số đo đầu tiên." in page
     farm.bring(farm.readings(BOARD, ["soil_moisture", int(time.time()), 45.0, 0]))
-    page = client.get(path).text
+    page = read_aloud(client.get(path))
     assert "Đã nhận được số đo của trạm tb-03" in page
+    assert "Đo được: độ ẩm đất." in page
+    assert "Xem lại" not in page, "all is well"
+
+
+def test_the_page_says_which_sensors_of_a_new_station_give_nothing_and_what_to_do(
+    farm: Place, client: FlaskClient
+) -> None:
+    now = int(time.time())
+    path, number = asked(farm, client)
+    farm.outcome(number, "done", "station_admitted", node="tb-03", board=BOARD, broker_told=True)
+    farm.bring(
+        farm.readings(BOARD, ["soil_moisture", now, None, marks.FAILED]),
+        farm.readings(BOARD, ["light", now, None, marks.FAILED]),
+    )
+    page = read_aloud(client.get(path))
+    assert "Đã nghe được trạm tb-03" in page
+    assert "chưa có số đo nào dùng được" in page
+    assert "Không có số: ánh sáng, độ ẩm đất." in page
+    assert 'badge good"' not in page
+    farm.bring(
+        farm.readings(BOARD, ["air_temperature", now, 24.0, 0]),
+        farm.readings(BOARD, ["air_humidity", now, 240.0, marks.IMPOSSIBLE]),
+    )
+    page = read_aloud(client.get(path))
+    assert "Đã nhận được số đo của trạm tb-03" in page
+    for said in (
+        "Đo được: nhiệt độ.",
+        "Không có số: ánh sáng, độ ẩm đất.",
+        "Số không đúng: độ ẩm không khí.",
+        "Xin xem giắc cắm và dây nối của các cảm biến này",
+        "còn cần chỉnh mức khô và mức ướt",
+        "Xem lại",
+    ):
+        assert said in page
+    assert 'badge good"' not in page
 
 
 def test_a_gateway_that_is_away_gives_no_code_and_the_page_says_so(
@@ -113,6 +148,8 @@ def test_an_expired_and_a_used_code_are_said_in_words(farm: Place, client: Flask
     assert "Mã đã hết hạn" in client.get(path).text
     for code in reasons.STATIONS:
         if code in ("claim_open", "station_admitted") or "calib" in code or "silent" in code:
+            continue
+        if code in ("station_removed", "station_not_removed", "station_measures_source"):
             continue
         path, number = asked(farm, client, "new:", name=code.replace("_", "-"))
         farm.outcome(number, "refused", code, node="tb-03", board=BOARD)
@@ -140,7 +177,7 @@ def test_a_replaced_station_keeps_its_history_in_one_line(
         assert (old.gateway, old.replaced_by) == (None, BOARD)
     assert "Trạm hỏng không còn gửi được" in client.get(path).text
     page = client.get(STATIONS).text
-    assert page.count("<h2>tb-01") == 1
+    assert page.count('<h2><span class="whole">tb-01') == 1
     assert NODE_1 not in page
     assert "Số đo cũ vẫn nối liền với số đo mới. Đầu đo độ ẩm đất cần chỉnh lại." in page
     told = farm.ask("/api/v1/series?greenhouse=tan-binh-1&metric=soil_moisture&node=tb-01").json
@@ -175,6 +212,18 @@ def test_a_sticker_leads_to_the_greenhouses_or_to_the_station(
     assert farm.client().get(f"/tram/{BOARD}").location.endswith(f"next=/tram/{BOARD}")
 
 
+def test_a_sticker_says_what_an_old_board_was_to_those_who_had_it(
+    farm: Place, client: FlaskClient
+) -> None:
+    farm.bring(farm.row("configuration", configuration=replaced()))
+    page = read_aloud(client.get(f"/tram/{NODE_1}"))
+    assert "Đây là trạm tb-01 cũ của Nhà màng Tân Bình 1: trạm khác đã thay nó ngày" in page
+    assert "<li>" not in page
+    elsewhere = farm.client("farmer-bac-ha").get(f"/tram/{NODE_1}")
+    assert elsewhere.status_code == 200, "who has bought the board may let it in"
+    assert "Tân Bình" not in elsewhere.text
+
+
 def test_a_scanned_board_is_the_only_one_that_the_code_lets_in(
     farm: Place, client: FlaskClient
 ) -> None:
@@ -183,7 +232,7 @@ def test_a_scanned_board_is_the_only_one_that_the_code_lets_in(
     assert order["station"]["board"] == BOARD
     again = press(client, "new:", board=NODE_2)
     assert again.status_code == 409
-    assert "Trạm này đang là trạm tb-02 rồi." in again.text
+    assert "Trạm này đang là trạm tb-02 rồi." in read_aloud(again)
 
 
 def test_a_board_may_take_its_own_name_again_and_no_other(
@@ -214,11 +263,11 @@ def test_what_nobody_can_mean_is_refused(farm: Place, client: FlaskClient) -> No
 
 def test_a_name_is_proposed_that_no_station_ever_had(farm: Place, client: FlaskClient) -> None:
     farm.bring(farm.row("configuration", configuration=replaced()))
-    assert "Tên trạm: tb-03" in client.get(NEW).text
+    assert "Tên trạm: tb-03" in read_aloud(client.get(NEW))
     found = configuration()
     del found["nodes"][1]
     farm.bring(farm.row("configuration", configuration=found))
-    assert "Tên trạm: tb-03" in client.get(NEW).text
+    assert "Tên trạm: tb-03" in read_aloud(client.get(NEW))
 
 
 def test_two_presses_are_one_asking(farm: Place, client: FlaskClient) -> None:

@@ -100,7 +100,7 @@ CHANGED = {
     "mode_set": ("mode",),
 }
 
-# What became of letting a station in, and of teaching its probes.
+# What became of letting a station in or out, and of teaching its probes.
 STATIONS = {
     "claim_open": ("claim", "address", "node", "seconds", "until"),
     "station_admitted": ("node", "board", "broker_told"),
@@ -113,6 +113,9 @@ STATIONS = {
     "station_name_taken": ("node",),
     "station_unknown": ("node",),
     "no_station_network": (),
+    "station_removed": ("node", "board", "broker_told"),
+    "station_measures_source": ("node", "source"),
+    "station_not_removed": ("node",),
     "calibrating": ("node", "series", "point"),
     "calibrated": ("node", "series", "point", "counts", "board"),
     "calibration_refused": ("node", "series", "point"),
