@@ -10,7 +10,7 @@ import importlib.metadata
 import math
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -23,7 +23,23 @@ Command = Callable[[argparse.Namespace], int]
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what was meant, perhaps, and where help is."""
+    """Says what was meant, perhaps, and where help is; takes words and options in any order."""
+
+    _mixes = False
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Read words also behind and between options; by itself a word that may be left out
+        counts as left out as soon as an option comes."""
+        has_rooms = any(isinstance(a, argparse._SubParsersAction) for a in self._actions)
+        if has_rooms or self._mixes:
+            return super().parse_known_args(args, namespace)
+        self._mixes = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixes = False
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)

@@ -1,6 +1,7 @@
 """Every command explains itself, and bad input gets a sentence and a status."""
 
 import argparse
+import itertools
 import json
 import os
 import socket
@@ -281,6 +282,35 @@ def test_an_unknown_part_is_answered_with_the_known_ones(tmp_path: Path) -> None
         assert control._answer(b'{"do": "status"}') == {"parts": {}}
     finally:
         control.close()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status"],
+        ["stop", "broker"],
+        ["start", "node-tb-01"],
+        ["fault"],
+        ["fault", "leak"],
+        ["fault", "welded", "pump"],
+        ["repair"],
+        ["repair", "leak"],
+        ["repair", "dead", "meter"],
+        ["code", "clerk"],
+    ],
+)
+def test_the_demo_hears_its_words_in_every_order_of_words_and_options(words: list[str]) -> None:
+    options = [["--data", "somewhere"], ["--for", "3"]]
+    meant = parser().parse_args(["demo", *words, "--data", "somewhere", "--for", "3"])
+    assert [meant.do, meant.part, meant.at] == [*words, None, None][:3]
+    parts = [*([word] for word in words), *options]
+    for order in itertools.permutations(parts):
+        said = [part for part in order if part not in options]
+        if said != [[word] for word in words]:
+            continue  # the words themselves have one order
+        heard = parser().parse_args(["demo", *itertools.chain(*order)])
+        assert (heard.do, heard.part, heard.at) == (meant.do, meant.part, meant.at), order
+        assert (heard.data, heard.seconds) == (Path("somewhere"), 3.0), order
 
 
 def test_the_demos_clerk_gets_six_digits_that_the_page_takes(
