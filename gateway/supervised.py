@@ -45,7 +45,7 @@ class ValvesLike(Protocol):
 
     def renew(self, heard: Iterable[str] = ()) -> Body: ...
 
-    def unlock(self, zone: str) -> bool: ...
+    def unlock(self, zone: str) -> Body: ...
 
 
 class Supervised:
@@ -105,21 +105,26 @@ class Supervised:
         return None
 
     def stop(self, zone: str | None) -> bool:
-        """Close one zone or all. ``False``: it is gone, and what was open lapses."""
+        """Close one zone or all. ``False``: it is gone, and what was open lapses; or it does not
+        know the zone, and has opened nothing there."""
         try:
-            self._valves.stop(zone)
+            answer = self._valves.stop(zone)
         except (SupervisorGone, SupervisorRefused) as error:
             self._lost(error)
             return False
-        return True
+        return bool(answer["state"] != "refused")
 
     def unlock(self, zone: str) -> Reason | None:
         """Take a lock off. Returns why not."""
         try:
-            return None if self._valves.unlock(zone) else Reason("zone_locked")
+            answer = self._valves.unlock(zone)
         except (SupervisorGone, SupervisorRefused) as error:
             self._lost(error)
             return Reason("supervisor_gone")
+        if answer["unlocked"]:
+            return None
+        # One from before says no more than that.
+        return Reason(answer.get("code", "zone_locked"), answer.get("values", {}))
 
     def hold(self) -> None:
         """Renew within a slow piece of work (a disk that hangs), so that runs go on."""

@@ -329,6 +329,8 @@ class Watering:
             self._give_up_waiting(zone_id)
         self._book.keep_zone(after)
         self._doubts.begin_anew(zone_id)
+        if before.is_locked:
+            return "done", Reason("unlocked", {"zone": zone_id, "mode": mode})
         return "done", Reason("mode_set", {"mode": mode})
 
     # --- runs and decisions ----------------------------------------------------------------

@@ -59,7 +59,7 @@ class Valves:
         return self._ask({"do": "hand", "zone": zone, "seconds": seconds, "id": id})
 
     def stop(self, zone: str | None = None) -> Answer:
-        """Close one zone, or everything."""
+        """Close one zone, or everything: answers ``closed``, ``closing``, or ``refused``."""
         return self._ask({"do": "stop"} if zone is None else {"do": "stop", "zone": zone})
 
     def renew(self, heard: Iterable[str] = ()) -> Answer:
@@ -70,9 +70,10 @@ class Valves:
         """What meter, tank and coils said within the last seconds."""
         return self._ask({"do": "read"})
 
-    def unlock(self, zone: str) -> bool:
-        """Take the lock off a zone, after a person has looked. ``False``: it is still open."""
-        return bool(self._ask({"do": "unlock", "zone": zone}).get("unlocked"))
+    def unlock(self, zone: str) -> Answer:
+        """Take the lock off a zone, after a person has looked: answers ``unlocked``, and if it
+        is not, ``code`` and ``values``."""
+        return self._ask({"do": "unlock", "zone": zone})
 
     def hurry(self, timeout_seconds: float) -> None:
         """From the next request on, wait no longer than this: the caller is about to end."""

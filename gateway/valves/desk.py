@@ -64,7 +64,7 @@ class Desk:
         if do == "stop":
             return self._stop(who, _text_or_none(asked, "zone"))
         if do == "unlock":  # a person has looked, on the phone or at a terminal
-            return {"unlocked": self.plan.unlock(_text(asked, "zone"))}
+            return self._unlock(_text(asked, "zone"))
         if do not in ("open", "hand", "renew"):
             raise ValueError(f"do is {do!r}; it can be open, hand, stop, renew, read or unlock")
         if self.controller is None or self.plan.is_gateway_silent(self.clock()):
@@ -112,13 +112,23 @@ class Desk:
     def _stop(self, who: object, zone: str | None) -> Answer:
         if who is self.controller:
             self.plan.gateway_heard(self.clock())
-        zones = self.plan.stop(zone, "stopped", self.clock())
+        try:
+            zones = self.plan.stop(zone, "stopped", self.clock())
+        except Refused as refused:
+            return {"state": "refused", "code": refused.code, "values": refused.values}
         self.work.settle()
         if any(run.state == CLOSED for run in self.plan.runs):
             self._meter_now()  # whoever asked to stop hears the end with the next renew
         # "closing": off is written again and again, but was not yet read back.
         closed = self.plan.is_read_as_closed(zone)
         return {"state": "closed" if closed else "closing", "zones": zones}
+
+    def _unlock(self, zone: str) -> Answer:
+        try:
+            self.plan.unlock(zone)
+        except Refused as refused:
+            return {"unlocked": False, "code": refused.code, "values": refused.values}
+        return {"unlocked": True}
 
     def _renew(self, asked: Answer) -> Answer:
         heard = asked.get("heard", [])

@@ -68,14 +68,19 @@ def unlock(settings_file: Path, zone: str) -> int:
             return 1
         valves = Valves(settings.valves_socket)
         try:
-            is_unlocked = valves.unlock(zone)
+            answer = valves.unlock(zone)
         finally:
             valves.close()
     except GatewayError as error:
         print(f"Nothing was unlocked. {error}", file=sys.stderr)
         return 1
-    if not is_unlocked:
-        print(f"The valve of {zone} still does not close; it stays locked.", file=sys.stderr)
+    if not answer["unlocked"]:
+        why = (
+            "The running supervisor does not know it: restart it."
+            if answer.get("code") == "zone_unknown"
+            else "Its valve still does not close."
+        )
+        print(f"{zone} stays locked. {why}", file=sys.stderr)
         return 1
     print(f"{zone} is unlocked. Watch its first run.")
     return 0

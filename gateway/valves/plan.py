@@ -122,13 +122,11 @@ class Plan:
 
         ``usual`` is what ought to flow, in l/min, where the settings do not say it.
         """
-        for run in self.runs:
-            if run.id == run_id:
-                return run
-        if run_id in self.ended:
-            raise Refused("interrupted")
-        if zone not in self.layout.zones:
-            raise Refused("zone_unknown")
+        known = next((run for run in self.runs if run.id == run_id), None)
+        if known is not None and known.zone == zone:
+            return known
+        self._check_id(run_id)
+        self._check_zone(zone)
         coil, longest = self.layout.zones[zone]
         if not SHORTEST_RUN_SECONDS <= seconds <= longest:
             raise Refused("seconds_out_of_range", seconds=seconds, max_seconds=longest)
@@ -163,16 +161,27 @@ class Plan:
         known = self.hands.get(zone)
         if known is not None and known.id == hand_id:
             return known
-        if hand_id in self.ended:
-            raise Refused("interrupted")
-        if zone not in self.layout.zones:
-            raise Refused("zone_unknown")
+        self._check_id(hand_id)
+        self._check_zone(zone)
         if not SHORTEST_RUN_SECONDS <= seconds <= LONGEST_SECONDS:
             raise Refused("seconds_out_of_range", seconds=seconds, max_seconds=LONGEST_SECONDS)
         if known is not None or any(r.zone == zone for r in self._live()):
             raise Refused("zone_busy")
         self.hands[zone] = Hand(hand_id, zone, seconds, now)
         return self.hands[zone]
+
+    def _check_zone(self, zone: str) -> None:
+        if zone not in self.layout.zones:
+            raise Refused("zone_unknown")
+
+    def _check_id(self, new: str) -> None:
+        """See that an id is not that of something that runs elsewhere, or of what is over."""
+        if new in self.ended:
+            raise Refused("interrupted")
+        elsewhere = [run.zone for run in self.runs if run.id == new]
+        elsewhere += [zone for zone, hand in self.hands.items() if hand.id == new]
+        if elsewhere:
+            raise Refused("not_understood", detail=f"this id is of a run in {elsewhere[0]}")
 
     def emergency(self, is_pressed: bool, now: float) -> None:
         """The red button at the cabinet: everything closes, and nothing opens while it is in."""
@@ -238,8 +247,9 @@ class Plan:
         self.locked |= set(zones)
 
     def stop(self, zone: str | None, code: str, now: float, **values: object) -> list[str]:
-        """Close one zone, or all. Returns the zones that were open."""
+        """Close one zone, or all. Returns the zones that were open. Raises ``Refused``."""
         if zone is not None:  # who stops everything does not mean the person with the hose
+            self._check_zone(zone)
             self._end_hand(zone, code, now)
         closing = [r for r in self._live() if zone in (None, r.zone)]
         for run in closing:
@@ -259,17 +269,16 @@ class Plan:
         if run.state in (OPENING, OPEN):
             self._close(run, "bus_lost")
 
-    def unlock(self, zone: str) -> bool:
-        """A person has looked: take the lock off, unless the coil still reads on."""
-        if zone in self.layout.zones and self.layout.zones[zone][0] in self.coils.stuck:
-            return False
+    def unlock(self, zone: str) -> None:
+        """A person has looked: take the lock off. Raises ``Refused`` while its coil reads on."""
+        self._check_zone(zone)
+        if self.layout.zones[zone][0] in self.coils.stuck:
+            raise Refused("still_open", zone=zone)
         self.locked.discard(zone)
-        if zone in self.layout.zones:
-            self.unlocked[str(uuid.uuid4())] = zone
+        self.unlocked[str(uuid.uuid4())] = zone
         self.siren.silence(self.alarms)
         for code in LOOKED_AFTER:
             self.alarms.clear(code, zone)
-        return True
 
     def gateway_heard(self, now: float) -> None:
         """A line came from the gateway: the lease counts from here."""

@@ -184,18 +184,27 @@ def kind_word(kind: str) -> str:
 
 def _line() -> Markup:
     """For the page of all greenhouses: how many alerts nobody has heard, and how many stand."""
-    stand, heard = (
-        records()
-        .execute(
-            scoped(
-                select(func.count(), func.count(Alert.acknowledged_at)), Alert.cooperative
-            ).where(Alert.cleared_at.is_(None), Alert.level != "info")
-        )
-        .one()
+    is_heard = Alert.acknowledged_at.is_not(None)
+    counted = (
+        scoped(select(Alert.level, is_heard, func.count()), Alert.cooperative)
+        .where(Alert.cleared_at.is_(None), Alert.level != "info")
+        .group_by(Alert.level, is_heard)
     )
-    if not stand:
-        return Markup()
-    return Markup(render_template("alerts/line.html", count=stand - heard, heard=heard))
+    unheard: dict[str, int] = {}
+    heard = 0
+    for level, known, count in records().execute(counted):
+        if known:
+            heard += count
+        else:
+            unheard[level] = count
+    return Markup(
+        render_template(
+            "alerts/line.html",
+            urgent=unheard.pop("alarm", 0),
+            others=sum(unheard.values()),
+            heard=heard,
+        )
+    )
 
 
 # --- my ways ----------------------------------------------------------------------------------

@@ -266,6 +266,10 @@ REFUSED: dict[str, _Sentence] = {
     "not_understood": lambda w: _(
         "Chưa tưới: tủ điều khiển không hiểu lệnh này. Xin báo người phụ trách máy."
     ),
+    "still_open": lambda w: _(
+        "Chưa mở khóa: van %(zone)s vẫn chưa đóng được. Xin xem van và dây nối trước.",
+        zone=w.zone(),
+    ),
     # the platform's own
     "id_used": lambda w: _("Chưa làm: số hiệu của lệnh này đã dùng cho một lệnh khác."),
     "gateway_away": lambda w: _(
@@ -429,6 +433,11 @@ ENDED: dict[str, _Sentence] = {
 
 CHANGED: dict[str, _Sentence] = {
     "mode_set": lambda w: _("Đã đổi cách tưới thành: %(mode)s.", mode=mode_word(w.text("mode"))),
+    "unlocked": lambda w: _(
+        "Đã mở khóa %(zone)s. Cách tưới: %(mode)s. Xin để ý lần tưới đầu.",
+        zone=w.zone(),
+        mode=mode_word(w.text("mode")),
+    ),
 }
 
 # --- alarms ----------------------------------------------------------------------------------
@@ -578,7 +587,9 @@ ALARMS: dict[str, _Sentence] = {
     ),
 }
 
-URGENT_ALARMS = frozenset({"valve_not_closed", "main_not_closed", "leak", "pump_not_stopped"})
+URGENT_ALARMS = frozenset(  # water runs where it should not; their sentences say so first
+    {"valve_not_closed", "main_not_closed", "leak", "pump_not_stopped", "high_flow"}
+)
 
 
 def _say(

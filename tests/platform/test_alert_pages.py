@@ -295,7 +295,9 @@ def test_a_limit_may_be_below_zero(frosty: Place) -> None:
 
 
 def test_the_page_of_all_greenhouses_says_how_many_nobody_has_heard(frosty: Place) -> None:
-    assert "Có 1 cảnh báo chưa ai bấm Đã biết" in frosty.client("farmer").get("/greenhouses").text
+    page = frosty.client("farmer").get("/greenhouses").text
+    assert re.search('<p class="note urgent"><a [^>]*>Khẩn cấp: 1 cảnh báo chưa ai bấm', page)
+    assert 'class="note attention"><a' not in page, "one colour for one severity"
     alert = the_alert(frosty)
     frosty.ask(f"/api/v1/alerts/{alert.id}/acknowledge", {})
     page = frosty.client("farmer").get("/greenhouses").text

@@ -13,6 +13,7 @@ from office import Place
 
 import nongso.platform.languages as words
 from nongso.platform import languages
+from nongso.platform.alerts.rules import defaults
 from nongso.platform.languages import NO_BREAK
 from nongso.wire import reasons
 
@@ -196,6 +197,11 @@ def test_every_code_has_a_vietnamese_and_an_english_sentence(place: Place) -> No
         "to_percent": 56.0,
     }
     names = {"k2": "Khu 2"}
+    for code in reasons.ALARMS:
+        with place.app.test_request_context():
+            said_urgent = sentences.alarm(code, values, names, 0).startswith("Khẩn cấp:")
+        assert said_urgent == (code in sentences.URGENT_ALARMS), code
+        assert said_urgent == (defaults("general")[code].level == "alarm"), code
     tables = [
         (reasons.REFUSED, sentences.REFUSED),
         (reasons.WAITED, sentences.WAITED),

@@ -276,6 +276,13 @@ def test_after_the_press_the_page_says_what_happened(
     with gateway(farm, monkeypatch, "done", "mode_set", mode="band") as heard:
         page = press(farm, "mode", zone="tan-binh-1-k1", mode="band")
     assert said(page) == "Đã đổi cách tưới thành: theo độ ẩm đất."
+    told = {"zone": "tan-binh-1-k1", "mode": "band"}
+    with gateway(farm, monkeypatch, "done", "unlocked", **told):
+        page = press(farm, "mode", zone="tan-binh-1-k1", mode="band")
+    assert said(page) == "Đã mở khóa khu 1. Cách tưới: theo độ ẩm đất. Xin để ý lần tưới đầu."
+    with gateway(farm, monkeypatch, "refused", "still_open", zone="tan-binh-1-k1"):
+        page = press(farm, "mode", zone="tan-binh-1-k1", mode="band")
+    assert said(page).startswith("Chưa mở khóa: van khu 1 vẫn chưa đóng được.")
     assert heard[0]["band"] == {"low": 40.0, "high": 55.0, "run_seconds": 120, "soak_seconds": 900}
 
 

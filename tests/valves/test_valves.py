@@ -263,7 +263,11 @@ def test_valve_that_does_not_close_cuts_pump_and_main_and_locks_the_zone(rig: Ri
         "code": "another_valve_stuck",
         "values": {"zone": "k1"},
     }
-    assert rig.ask(do="unlock", zone="k1") == {"unlocked": False}
+    assert rig.ask(do="unlock", zone="k1") == {
+        "unlocked": False,
+        "code": "still_open",
+        "values": {"zone": "k1"},
+    }
     assert rig.ask(do="stop")["state"] == "closing"
     rig.board.welded = set()
     rig.turn(2)
@@ -404,3 +408,25 @@ def test_a_run_takes_only_the_steps_of_its_table(a: str, b: str) -> None:
     else:
         with pytest.raises(AssertionError, match="does not go"):
             run.to(b)
+
+
+def test_a_zone_that_is_not_there_is_neither_unlocked_nor_stopped_nor_opened(rig: Rig) -> None:
+    unknown = {"code": "zone_unknown", "values": {}}
+    assert rig.ask("a person", do="unlock", zone="k9") == {"unlocked": False} | unknown
+    assert rig.ask("a person", do="stop", zone="k9") == {"state": "refused"} | unknown
+    for do in ("open", "hand"):
+        answer = rig.ask(do=do, zone="k9", seconds=60, id="a")
+        assert answer == {"id": "a", "state": "refused"} | unknown
+    assert rig.ask(do="renew")["unlocked"] == []
+
+
+@pytest.mark.parametrize("first", ["open", "hand"])
+@pytest.mark.parametrize("second", ["open", "hand"])
+def test_the_number_of_one_zones_run_opens_no_other_zone(
+    rig: Rig, first: str, second: str
+) -> None:
+    assert rig.ask(do=first, zone="k1", seconds=60, id="a")["state"] == "running"
+    answer = rig.ask(do=second, zone="k2", seconds=60, id="a")
+    assert (answer["state"], answer["code"]) == ("refused", "not_understood")
+    assert not rig.is_open("k2")
+    assert rig.ask(do=first, zone="k1", seconds=60, id="a")["state"] == "running"

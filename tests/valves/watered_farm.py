@@ -54,8 +54,8 @@ class DeskValves:
     def renew(self, heard: Any = ()) -> dict[str, Any]:
         return self._ask(do="renew", heard=list(heard))
 
-    def unlock(self, zone: str) -> bool:
-        return bool(self._ask(do="unlock", zone=zone)["unlocked"])
+    def unlock(self, zone: str) -> dict[str, Any]:
+        return self._ask(do="unlock", zone=zone)
 
 
 class Farm:

@@ -42,6 +42,7 @@ REFUSED = {
     "stopped_meanwhile": (),
     "cannot_record": (),
     "not_understood": ("detail",),
+    "still_open": ("zone",),
 }
 
 # What the zone's own way of watering decides when it does not water.
@@ -98,6 +99,7 @@ ENDED = {
 # What a command did that moved no water.
 CHANGED = {
     "mode_set": ("mode",),
+    "unlocked": ("zone", "mode"),
 }
 
 # What became of letting a station in or out, and of teaching its probes.
