@@ -14,8 +14,9 @@ from functools import lru_cache
 
 from apscheduler.triggers.cron import CronTrigger  # type: ignore[import-untyped]
 
-from nongso.gateway.irrigation.daytime import read_time, second_of_day
+from nongso.gateway.irrigation.daytime import second_of_day
 from nongso.gateway.irrigation.facts import DAY_SECONDS, Planned, Schedule, Slot
+from nongso.wire.slots import read_time
 
 LOOK_BACK_DAYS = 2
 LOOK_AHEAD_DAYS = 8

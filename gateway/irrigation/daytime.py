@@ -1,27 +1,9 @@
-"""Times of day as a farmer says them: ``05:30``, ``sunrise+20``, ``sunset-60``."""
+"""When a time of day comes: one of the clock, or some minutes from sunrise or sunset."""
 
 from functools import lru_cache
 
 from nongso.agronomy.radiation import sunrise_and_sunset
-
-
-def read_time(text: str) -> tuple[str, int]:
-    """Read ``05:30``, ``sunrise+20`` or ``sunset-60``: a word, and minutes from it.
-
-    Raises ``ValueError`` with a sentence.
-    """
-    for word in ("sunrise", "sunset"):
-        if text.startswith(word):
-            rest = text.removeprefix(word) or "+0"
-            if rest[0] in "+-" and rest[1:].isascii() and rest[1:].isdigit() and len(rest) <= 4:
-                return word, int(rest)
-    hour, colon, minute = text.partition(":")
-    digits = (hour + minute).isascii() and hour.isdigit() and minute.isdigit()
-    if not (colon and digits and len(hour) <= 2 and len(minute) == 2):
-        raise ValueError(f"a time is like 05:30, sunrise+20 or sunset-60, not {text!r}")
-    if int(hour) > 23 or int(minute) > 59:
-        raise ValueError(f"a day has no {text!r}")
-    return "clock", int(hour) * 60 + int(minute)
+from nongso.wire.slots import read_time
 
 
 @lru_cache(maxsize=256)  # asked each second, and the same all day
@@ -40,9 +22,3 @@ def second_of_day(
     )
     hour = rises if word == "sunrise" else sets
     return min(max(round(hour * 60) + minutes, 0), 1439) * 60
-
-
-def check_place(place: tuple[float, ...]) -> None:
-    """See that the sun rises and sets there. Raises ``ValueError`` with a sentence."""
-    if len(place) != 2 or not (-66 <= place[0] <= 66 and -180 <= place[1] <= 180):
-        raise ValueError("place is latitude (-66 to 66) and longitude (-180 to 180)")

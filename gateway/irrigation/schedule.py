@@ -19,7 +19,6 @@ at a wrong hour: nobody here can know.
 from dataclasses import replace
 from typing import Any
 
-from nongso.gateway.irrigation.daytime import check_place, read_time
 from nongso.gateway.irrigation.decision import Decision
 from nongso.gateway.irrigation.facts import (
     DAY_SECONDS,
@@ -31,10 +30,10 @@ from nongso.gateway.irrigation.facts import (
     Zone,
 )
 from nongso.gateway.irrigation.gate import Wish, refusal
+from nongso.wire.slots import check as check_slots
 
 GRACE_SECONDS = 900
 LONGEST_TURN_SECONDS = 7200
-MOST_SLOTS = 28
 
 
 def decide_by_clock(zone: Zone, known: Known) -> Decision:
@@ -100,17 +99,5 @@ def _text(value: Any) -> str:
 
 def check(schedule: Schedule, max_run_seconds: float) -> None:
     """See that a schedule can be kept. Raises ``ValueError`` with a sentence."""
-    if len(schedule.slots) > MOST_SLOTS:
-        raise ValueError(f"a schedule has at most {MOST_SLOTS} slots")
-    if not -720 <= schedule.utc_offset_minutes <= 840:
-        raise ValueError("utc_offset_minutes must lie between -720 and 840")
-    if schedule.place is not None:
-        check_place(schedule.place)
-    for slot in schedule.slots:
-        word, _minutes = read_time(slot.at)
-        if word != "clock" and schedule.place is None:
-            raise ValueError(f"{slot.at} needs the schedule's place: latitude and longitude")
-        if not slot.days or not set(slot.days) <= set(range(7)):
-            raise ValueError("days are numbers from 0 (Monday) to 6 (Sunday), at least one")
-        if not 1 <= slot.run_seconds <= max_run_seconds:
-            raise ValueError(f"run_seconds must be 1 to {max_run_seconds:g}")
+    told = [(slot.days, slot.at, slot.run_seconds) for slot in schedule.slots]
+    check_slots(told, schedule.utc_offset_minutes, schedule.place, max_run_seconds)

@@ -19,7 +19,7 @@ that starts with a clock of yesterday, opens no second account.
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from nongso.gateway.irrigation.daytime import check_place, read_time, second_of_day
+from nongso.gateway.irrigation.daytime import second_of_day
 from nongso.gateway.irrigation.facts import (
     DAY_SECONDS,
     OLDEST_TANK_SECONDS,
@@ -28,6 +28,7 @@ from nongso.gateway.irrigation.facts import (
     Source,
     is_usable,
 )
+from nongso.wire.slots import check_place, read_time
 
 KINDS = ("stream", "well", "tank", "network")
 AHEAD_DAYS = 7

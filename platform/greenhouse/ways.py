@@ -26,6 +26,7 @@ from nongso.platform.greenhouse.records import Greenhouse, Zone, greenhouse_of_z
 from nongso.platform.languages import _, day_of, language, number
 from nongso.platform.store import records
 from nongso.platform.typed_numbers import LONGEST, TwoWays, Unreadable
+from nongso.wire.slots import MOST_SLOTS, SlotError, check, read_time
 
 blueprint = Blueprint("ways", __name__)
 
@@ -41,7 +42,7 @@ FALLBACKS = ("nothing", "minimum")
 BY_HAND_HOURS = (0, 6, 24, 72)  # 0: until somebody changes it
 PLANTS = ("crop", "planted", "soil", "wetted", "fallback", "hours", "blindly")
 METERED_RUNS, LEAST_METERED_SECONDS = 20, 60
-_CLOCK = re.compile("([01]?[0-9]|2[0-3]):([0-5][0-9])")
+_ROW = re.compile("(?:at|minutes|day)([0-9]{1,4})(?:-[0-6])?")
 
 
 @dataclass
@@ -173,7 +174,8 @@ def _written(value: float) -> str:
 
 def _typed(zone: Zone) -> Typed:
     form = request.form
-    count = len(_kept(zone).slots)
+    rows = {int(found[1]) for name in form if (found := _ROW.fullmatch(name))}
+    rows |= set(range(len(_kept(zone).slots)))
     return Typed(
         form.get("mode", ""),
         {
@@ -186,7 +188,7 @@ def _typed(zone: Zone) -> Typed:
                 "minutes": form.get(f"minutes{n}", "").strip()[:LONGEST],
                 "days": tuple(d for d in EVERY_DAY if form.get(f"day{n}-{d}")),
             }
-            for n in range(count)
+            for n in sorted(rows)
         ],
         {name: form.get(name, "")[:LONGEST] for name in PLANTS},
     )
@@ -209,31 +211,56 @@ def _band(typed: Typed, zone: Zone) -> dict[str, Any]:
 
 
 def _schedule(typed: Typed, zone: Zone) -> dict[str, Any]:
-    found = []
+    found: list[dict[str, Any]] = []
     longest = zone.max_run_seconds / 60
+    kept = zone.schedule or {}
+    place = kept.get("place")
     for n, slot in enumerate(typed.slots):
         if not slot["at"] and not slot["minutes"]:
             continue
         typed.numbers[f"minutes{n}"] = slot["minutes"]
         minutes = typed.number(f"minutes{n}", 0.1, longest)
-        at = slot["at"]
-        if not at.startswith("sun"):  # only where the settings file has it so
-            clock = _CLOCK.fullmatch(at.replace("h", ":").replace("giờ", ":"))
-            if clock is None:
-                typed.wrong[f"at{n}"] = _("Xin nhập giờ, ví dụ 05:30.")
-                continue
-            at = f"{int(clock[1]):02d}:{clock[2]}"
+        at = _time_of_day(slot["at"], place is not None)
+        if at is None:
+            typed.wrong[f"at{n}"] = _("Xin nhập giờ, ví dụ 05:30.")
+            continue
         if not slot["days"]:
             typed.wrong[f"days{n}"] = _("Xin chọn ít nhất một ngày.")
         found.append({"days": list(slot["days"]), "at": at, "run_seconds": round(minutes * 60)})
     if not found and not typed.wrong:
         typed.wrong["at0"] = _("Xin hẹn ít nhất một giờ tưới.")
-    kept = zone.schedule or {}
+    if len(found) > MOST_SLOTS:
+        typed.wrong["mode"] = _(
+            "Chưa lưu: mỗi khu hẹn được nhiều nhất %(most)s giờ tưới. Xin bỏ bớt.",
+            most=number(MOST_SLOTS),
+        )
+    offset = kept.get("utc_offset_minutes", UTC_OFFSET_MINUTES)
+    if not typed.wrong:
+        told = [(tuple(one["days"]), one["at"], one["run_seconds"]) for one in found]
+        try:
+            check(told, offset, place, zone.max_run_seconds)
+        except SlotError:  # the gateway would refuse it too
+            typed.wrong["mode"] = sentences.refusal("not_understood", {}, {})
     return {
         "slots": found,
-        "utc_offset_minutes": kept.get("utc_offset_minutes", UTC_OFFSET_MINUTES),
-        **({"place": kept["place"]} if kept.get("place") else {}),
+        "utc_offset_minutes": offset,
+        **({"place": place} if place else {}),
     }
+
+
+def _time_of_day(text: str, has_place: bool) -> str | None:
+    """A slot's time as it is kept: ``5h30`` is ``05:30``; ``None`` for what no gateway takes.
+
+    Only a settings file makes slots that go by the sun, as it alone says where the farm is.
+    """
+    text = text.replace("giờ", ":").replace("h", ":") if text[:1].isdecimal() else text
+    try:
+        word, minutes = read_time(text)
+    except ValueError:
+        return None
+    if word == "clock":
+        return f"{minutes // 60:02d}:{minutes % 60:02d}"
+    return text if has_place else None
 
 
 def _balance(typed: Typed, zone: Zone) -> dict[str, Any]:

@@ -8,11 +8,17 @@ import uuid
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from office import Place
 from werkzeug.test import TestResponse
 
 from nongso.gateway.irrigation.planting import read_balance
+from nongso.gateway.irrigation.schedule import check, read_schedule
+from nongso.platform.greenhouse import ways
+from nongso.platform.greenhouse.records import Zone
 from nongso.platform.languages import day_of
+from nongso.wire.slots import MOST_SLOTS
 
 PAGE = "/greenhouses/tan-binh-1/way"
 ZONE = "tan-binh-1-k1"
@@ -212,3 +218,54 @@ def test_watering_by_hand_can_be_for_a_while(farm: Place, hours: str, seconds: i
 
 def test_a_while_that_is_in_no_list_is_no_press_of_a_person(farm: Place) -> None:
     assert press(farm, mode="manual", hours="9999").status_code == 400
+
+
+def test_more_hours_than_a_zone_may_have_are_refused_and_none_is_dropped(farm: Place) -> None:
+    slots = {f"at{n}": f"{n % 24:02d}:{n:02d}" for n in range(MOST_SLOTS)}
+    slots |= {f"minutes{n}": "5" for n in range(MOST_SLOTS)}
+    slots |= {f"day{n}-{n % 7}": "1" for n in range(MOST_SLOTS)}
+    one_more = {f"at{MOST_SLOTS}": "23:59", f"minutes{MOST_SLOTS}": "5", "day28-0": "1"}
+    answer = press(farm, mode="schedule", **slots, **one_more)
+    assert answer.status_code == 400
+    assert "mỗi khu hẹn được nhiều nhất 28 giờ tưới" in answer.text
+    assert 'value="23:59"' in answer.text, "what was typed stays"
+    assert farm.poll() == []
+    assert press(farm, mode="schedule", **slots).status_code == 303
+    assert len(told(farm)["schedule"]["slots"]) == MOST_SLOTS
+
+
+times = st.one_of(
+    st.from_regex(r"[0-9]{1,3}:[0-9]{1,3}", fullmatch=True),
+    st.from_regex(r"sun(rise|set)?[+-]{0,2}[0-9]{0,4}", fullmatch=True),
+    st.sampled_from(["sunrise+10", "sunset-60", "sunriset", "05:30", "24:00", "٠٥:30", "-1:30"]),
+    st.text(max_size=8).map(str.strip).filter(lambda text: not re.match(r"\d.*(h|giờ)", text)),
+)
+
+
+@given(
+    at=times,
+    days=st.sets(st.integers(0, 6)),
+    minutes=st.integers(0, 70),
+    place=st.sampled_from([None, [22.33, 103.66]]),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_the_form_takes_exactly_the_hours_that_the_gateway_takes(
+    farm: Place, at: str, days: set[int], minutes: int, place: list[float] | None
+) -> None:
+    kept = {"slots": [], **({"place": place} if place else {})}
+    zone = Zone(
+        mode="schedule", max_run_seconds=3600, schedule=kept, balance={"flow_l_per_min": 1}
+    )
+    form = {"mode": "schedule", "at0": at, "minutes0": str(minutes)}
+    form |= {f"day0-{day}": "1" for day in days}
+    with farm.app.test_request_context(method="POST", data=form):
+        typed = ways._typed(zone)
+        told = ways._schedule(typed, zone)
+    slot = {"days": sorted(days), "at": at, "run_seconds": minutes * 60}
+    try:
+        check(read_schedule(kept | {"slots": [slot]}), zone.max_run_seconds)
+    except ValueError:
+        assert typed.wrong
+    else:
+        assert not typed.wrong
+        check(read_schedule(told), zone.max_run_seconds)

@@ -2,7 +2,7 @@
 
 import json
 
-from nongso.wire import ack, marks, metrics, topics
+from nongso.wire import ack, marks, metrics, slots, topics
 
 
 def refused(error, function, *arguments):
@@ -99,3 +99,38 @@ def test_a_mark_tells_quality_and_origin():
     assert marks.origin(marks.IMPORTED) == "imported"
     assert marks.is_good(marks.SIMULATED)
     assert not marks.is_good(marks.UNTIMED)
+
+
+def test_a_time_of_day_is_of_the_clock_or_of_the_sun():
+    assert slots.read_time("5:30") == slots.read_time("05:30") == ("clock", 330)
+    assert slots.read_time("23:59") == ("clock", 1439)
+    assert slots.read_time("sunrise") == ("sunrise", 0)
+    assert slots.read_time("sunset-60") == ("sunset", -60)
+    for text in ("", ":", "5", "5:3", "24:00", "05:60", "005:30", "5:30 ", "sun", "sunrise10"):
+        refused(ValueError, slots.read_time, text)
+    for text in ("sunset+", "sunset+1000", "sunrise+ 1", "sunset--1", "+1:30", "1_0:30"):
+        refused(ValueError, slots.read_time, text)
+
+
+def test_slots_that_cannot_be_kept_are_refused_by_their_number():
+    good = ((0, 6), "05:30", 600)
+    by_sun = ((1,), "sunrise+10", 600)
+    slots.check([good] * slots.MOST_SLOTS, 420, None, 600)
+    slots.check([by_sun], 420, (22.3, 103.7), 600)
+    for wrong, what in (
+        (((), "05:30", 600), "days"),
+        (((7,), "05:30", 600), "days"),
+        (((0,), "05:30", 0), "run_seconds"),
+        (((0,), "05:30", 601), "run_seconds"),
+        (((0,), "25:30", 600), "at"),
+        (by_sun, "at"),
+    ):
+        error = refused(slots.SlotError, slots.check, [good, wrong], 420, None, 600)
+        assert (error.what, error.slot) == (what, 1)
+    for slots_, offset, place, what in (
+        ([good] * (slots.MOST_SLOTS + 1), 420, None, "slots"),
+        ([good], 841, None, "offset"),
+        ([good], 420, (70.0, 100.0), "place"),
+    ):
+        error = refused(slots.SlotError, slots.check, slots_, offset, place, 600)
+        assert (error.what, error.slot) == (what, None)
