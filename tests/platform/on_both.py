@@ -82,6 +82,7 @@ ON_BOTH: dict[str, str | set[str]] = {
     "test_withdrawal.py": {"test_a_lot_is_either_used_or_withdrawn_however_many_press_at_once"},
 }
 ABOUT_SQLITE = {
+    "test_after_a_backup_was_put_back_no_number_on_paper_is_given_again",  # a backup is a file
     "test_accounts_are_made_once_and_lost_ones_can_be_had_anew",  # looks into the file's bytes
     "test_the_database_is_opened_as_promised",
     "test_wishes_from_before_the_upgrade_are_numbered_by_their_age",  # writes rows of SQLite's

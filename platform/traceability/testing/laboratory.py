@@ -10,13 +10,11 @@ import datetime
 import hashlib
 import uuid
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from nongso.platform import typed_numbers
 from nongso.platform.traceability.errors import WrongKind
 from nongso.platform.traceability.identifiers import lot_id
 from nongso.platform.traceability.making.operations import Desk, append, moment
@@ -27,7 +25,7 @@ from nongso.platform.traceability.records import PLANTING, Lot
 from nongso.platform.traceability.registry import certificate_files as certificates_files
 from nongso.platform.traceability.shaping import Body
 from nongso.platform.traceability.testing import book as testing_book
-from nongso.platform.traceability.testing import holding
+from nongso.platform.traceability.testing import holding, limits
 from nongso.platform.traceability.testing.records import FAILED, LabTest, LotHold, Sample
 from nongso.platform.traceability.tracing.trace import reach
 from nongso.platform.wholefile import write_whole
@@ -68,17 +66,8 @@ class Result:
 
     @property
     def is_above(self) -> bool:
-        """Whether both are plain numbers, and what was found is more than what is allowed."""
-        value, limit = _bare(self.value), _bare(self.limit)
-        return value is not None and limit is not None and value > limit
-
-
-def _bare(text: str) -> Decimal | None:
-    """The number that stands there alone, or behind a sign of "at most"; not one with words."""
-    try:
-        return typed_numbers.read(text.strip().lstrip("≤<= "))
-    except (typed_numbers.Unreadable, typed_numbers.TwoWays):
-        return None
+        """Whether what was found is, or may be, more than what is allowed."""
+        return limits.is_above(self.value, self.limit)
 
 
 def sample(desk: Desk, id_: str, wish: Taking) -> Sample:
