@@ -20,7 +20,7 @@ _WRITTEN = re.compile(
     r"(?:(?:[x×*·]\s*10\s*\^\s*|e)(?P<power>[+-]?[0-9]{1,2})(?![0-9]))?\s*"
     r"(?:(?:±|\+/-)\s*[0-9][0-9., ]*)?(?P<unit>.*)"
 )
-_RANGE = ("-", "–", "÷", "~", "đến")  # noqa: RUF001 - as it stands on papers
+_RANGE = ("-", "–", "÷", "~", "đến")  # between two numbers
 _PLAIN = re.compile(r"(?P<whole>[0-9]+)(?:[.,](?P<rest>[0-9]+))?")
 
 

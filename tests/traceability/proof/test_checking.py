@@ -162,7 +162,7 @@ CHANGES = [
 
 
 def without(session: Session, *names: str) -> None:
-    """Make events as they were before they carried these digests, their names in the same order."""
+    """Make events as they were before they had these digests, their names in the same order."""
     wanted = text("SELECT number, cast(body AS text) FROM event ORDER BY number")
     changed = text("UPDATE event SET body = :body WHERE number = :number").bindparams(
         bindparam("body", type_=JSON)
