@@ -1,10 +1,9 @@
 """The door to the broker: messages of the nodes in, acknowledgements out.
 
-With ``homeassistant``, an output, the only module on the product side that imports ``paho``. How
-this works: one thread runs paho's loop by hand (``loop_read``, ``loop_write``), judges what has
-arrived as one burst and hands it to the store. After the commit the store calls back, and the same
-thread publishes one acknowledgement per node and contiguous range, and only then sends the broker
-its PUBACKs (``manual_ack``): what is not committed stays with the broker and on the node.
+How this works: one thread runs the loop of the connection (``brokerlink``) by hand, judges what
+has arrived as one burst and hands it to the store. After the commit the store calls back, and the
+same thread publishes one acknowledgement per node and contiguous range, and only then sends the
+broker its PUBACKs: what is not committed stays with the broker and on the node.
 
 It listens to everything under ``nongso/``, so that a node with a wrong farm or another version of
 the protocol is counted and named instead of vanishing; what the gateway itself says to nodes comes
@@ -25,11 +24,9 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
-
+from nongso.gateway.brokerlink import Arrived, BrokerLink
 from nongso.gateway.budget import Budget
 from nongso.gateway.complaints import Complaints
 from nongso.gateway.errors import StoreBusy
@@ -39,7 +36,7 @@ from nongso.gateway.ledger import Accepted, Message, Refusal
 from nongso.gateway.settings import BusNode, GatewaySettings, Node
 from nongso.gateway.store import Store
 from nongso.wire import ack, topics
-from nongso.wire.payload import EARLIEST, MAX_BYTES, Reading
+from nongso.wire.payload import EARLIEST, Reading
 
 log = logging.getLogger(__name__)
 
@@ -53,16 +50,6 @@ TOLD_AN_HOUR = 30  # refusals of one cause that the platform hears of
 MOST_LATELY = 30  # causes of refusals that the status page shows
 SHORT_SECONDS = 30.0  # a connection that the broker ends sooner was perhaps taken by another
 _STATES = {topics.ONLINE: "online", topics.OFFLINE: "offline"}
-
-
-class _Arrived(NamedTuple):
-    """What the broker delivered; of a message that is too long only the beginning is kept."""
-
-    mid: int  # 0 where the broker waits for no PUBACK
-    topic: str
-    raw: bytes
-    size: int
-    is_retained: bool
 
 
 class _Burst:
@@ -93,7 +80,6 @@ class Inbox:
         self._complaints = Complaints(log)
         self._told: dict[str, tuple[float, int]] = {}
         self._budget = Budget()
-        self._arrived: list[_Arrived] = []
         self._committed: deque[_Burst] = deque()
         self._outstanding = 0
         self._full_since: float | None = None
@@ -195,24 +181,13 @@ class Inbox:
 
     # the loop
 
-    def _make_client(self) -> mqtt.Client:
+    def _make_client(self) -> BrokerLink:
         broker = self._settings.broker
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=client_id(self._settings),
-            clean_session=False,
-            manual_ack=True,
-            reconnect_on_failure=False,
-        )
+        client = BrokerLink(client_id(self._settings), CONNECT_SECONDS)
         client.username_pw_set(broker.user, broker.password)
-        client.connect_timeout = CONNECT_SECONDS
-        client.max_inflight_messages_set(0)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
-        client.on_message = self._on_message
-        client.on_socket_open = _send_at_once
-        client.on_socket_register_write = _nothing  # this loop asks want_write() itself
         client.connect_async(broker.host, broker.port, KEEPALIVE_SECONDS)
         return client
 
@@ -223,22 +198,18 @@ class Inbox:
             except Exception as error:  # whatever one message or the broker did: begin anew
                 self._complaints.say("turn", f"the inbox failed and connects anew: {error!r}")
                 log.debug("where it failed", exc_info=True)
-                self._arrived = []
                 self._begin_anew()
         with contextlib.suppress(OSError):
             self._publish_committed()
             self._client.disconnect()
-            self._client.loop_write()
+            self._client.write()
         self.connected_since = None
 
     def _begin_anew(self) -> None:
         """Give the connection up with all that is half done; the broker sends it again."""
         self._session += 1
         self.connected_since = None
-        sock: Any = self._client.socket()
-        if sock is not None:
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+        self._client.hang_up()
         self._client = self._make_client()
         self._next_try = time.monotonic() + 1.0
 
@@ -248,30 +219,30 @@ class Inbox:
         if renewed is not None:
             self._know(renewed)
         client = self._client
-        if client.socket() is None and self._may_connect():
+        if client.wire() is None and self._may_connect():
             self._connect()
-        sock: Any = client.socket()
+        wire = client.wire()
         wants: list[Any] = [self._wake_read]
-        if sock is not None and self._has_room():
-            wants.append(sock)
-        writes: list[Any] = [sock] if sock is not None and client.want_write() else []
-        readable, _, _ = select.select(wants, writes, [], self._patience(sock))
+        if wire is not None and self._has_room():
+            wants.append(wire)
+        writes: list[Any] = [wire] if client.wants_to_write() else []
+        readable, _, _ = select.select(wants, writes, [], self._patience(wire))
         if self._wake_read in readable:
             with contextlib.suppress(BlockingIOError):
                 self._wake_read.recv(4096)
         self._publish_committed()
         self._publish_said()
-        if sock in readable:
-            self._read_burst(sock)
-        if client.socket() is not None:
+        if wire in readable:
+            self._read_burst()
+        if client.wire() is not None:
             if self.is_connected():
                 self._listen()
-            if client.want_write():
-                client.loop_write()
+            if client.wants_to_write():
+                client.write()
             client.loop_misc()
 
-    def _patience(self, sock: Any) -> float:
-        if sock is not None:
+    def _patience(self, wire: Any) -> float:
+        if wire is not None:
             return 1.0
         return min(1.0, max(0.01, self._next_try - time.monotonic()))
 
@@ -279,7 +250,7 @@ class Inbox:
         """Say whether more may be read; leaves the broker when that is not so for long."""
         if self._outstanding < MOST_OUTSTANDING:
             self._full_since = None
-            return True
+            return not self._client.is_clogged()
         now = time.monotonic()
         if self._full_since is None:
             self._full_since = now
@@ -311,27 +282,21 @@ class Inbox:
                 why,
             )
 
-    def _read_burst(self, sock: Any) -> None:
-        """Read what has arrived, at most ``BURST`` messages, and hand it to the store."""
-        client, arrived = self._client, self._arrived
-        while len(arrived) < BURST:
-            before = len(arrived)
-            client.loop_read()
-            if len(arrived) == before and not self._has_more():
-                break
+    def _read_burst(self) -> None:
+        """Read what has arrived, about ``BURST`` messages at most, and hand it to the store."""
+        arrived: list[Arrived] = []
+        session = self._session
+        while len(arrived) < BURST and self._client.read(arrived):
+            pass
+        if self._session != session:  # their numbers are of a connection that is gone
+            arrived = [one._replace(mid=0) for one in arrived]
         if arrived:
-            self._arrived = []
             self._take(arrived)
 
-    def _has_more(self) -> bool:
-        """Say whether the connection still stands and holds unread bytes."""
-        sock: Any = self._client.socket()
-        return sock is not None and bool(select.select([sock], [], [], 0)[0])
-
-    # paho's callbacks, called within loop_read and loop_write
+    # what the connection calls, within its read and write
 
     def _on_connect(
-        self, client: mqtt.Client, userdata: Any, flags: Any, reason: Any, properties: Any
+        self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any
     ) -> None:
         if reason.is_failure:
             self._failed(f"{reason}; check broker.user and broker.password in gateway.json")
@@ -344,6 +309,7 @@ class Inbox:
         self._listens = self._floods.all_filters() if flags.session_present else set()
         self._floods.connected(time.monotonic())
         self._listen(again=True)
+        self._client.tell_again()
 
     def _listen(self, again: bool = False) -> None:
         """Listen to what ``floods`` says, where that has changed."""
@@ -357,7 +323,7 @@ class Inbox:
         self._listens = wanted
 
     def _on_disconnect(
-        self, client: mqtt.Client, userdata: Any, flags: Any, reason: Any, properties: Any
+        self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any
     ) -> None:
         since, self.connected_since = self.connected_since, None
         self._is_subscribed = False
@@ -378,7 +344,7 @@ class Inbox:
         self._failed(f"connection lost: {reason}")
 
     def _on_subscribe(
-        self, client: mqtt.Client, userdata: Any, mid: int, codes: Any, properties: Any
+        self, client: Any, userdata: Any, mid: int, codes: Any, properties: Any
     ) -> None:
         refused = [code for code in codes if code.is_failure]
         if refused:
@@ -389,29 +355,16 @@ class Inbox:
             )
         self._is_subscribed = not refused
 
-    def _on_message(self, client: mqtt.Client, userdata: Any, message: Any) -> None:
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            topic = ""
-        raw = message.payload
-        if topic in self._own_words:
-            raw = b""
-        mid = message.mid if message.qos else 0
-        self._arrived.append(
-            _Arrived(mid, topic, raw[: MAX_BYTES + 1], len(raw), bool(message.retain))
-        )
-
     # messages
 
-    def _take(self, arrived: list[_Arrived]) -> None:
-        now = int(time.time())
+    def _take(self, arrived: list[Arrived]) -> None:
+        now, clock = int(time.time()), time.monotonic()
         letters: list[Letter] = []
         messages: list[Message] = []
         refusals: list[Refusal] = []
         self._heed_floods(arrived)
         for one in arrived:
-            for letter in self._judge(one, now):
+            for letter in self._judge(one, now, clock):
                 kept = letter.kept
                 if isinstance(kept, Message):
                     messages.append(kept)
@@ -422,9 +375,8 @@ class Inbox:
                     refusals += self._refuse(kept, letter.ack_topic is not None)
                 if letter.ack_topic is not None:
                     letters.append(letter)
-        heard_at = time.monotonic()
         for message in messages:
-            self.heard_at[message.eui64] = heard_at
+            self.heard_at[message.eui64] = clock
         burst = _Burst(self._session, [one.mid for one in arrived if one.mid], letters)
         self._outstanding += burst.size
         self.accepted += len(messages)
@@ -447,7 +399,7 @@ class Inbox:
             self._complaints.say("busy", f"messages stay with the broker: {error}")
             self._client.disconnect()  # it sends them again when we come back
 
-    def _heed_floods(self, arrived: Sequence[_Arrived]) -> None:
+    def _heed_floods(self, arrived: Sequence[Arrived]) -> None:
         """Turn away from a node that has just become wild, before all that it said is judged."""
         wild = self._floods.hear((one.topic for one in arrived), time.monotonic())
         for slug in wild:
@@ -458,17 +410,19 @@ class Inbox:
             )
         if wild and self.is_connected():
             self._listen()
-            self._client.loop_write()
+            self._client.write()
 
-    def _judge(self, one: _Arrived, now: int) -> list[Letter]:
+    def _judge(self, one: Arrived, now: int, clock: float) -> list[Letter]:
         """Say what becomes of one message; nothing when there is nothing to keep of it."""
-        if one.topic in self._own_words:
-            return []
-        if one.topic.endswith("/status") and self._intake.misplaced(one.topic) is None:
-            self._status(one.topic, one.raw, now)
-            return []
-        node = self._updating.get(one.topic)
         sender = self._intake.sender(one.topic)
+        node = None
+        if sender is None:
+            if one.topic in self._own_words:
+                return []
+            if one.topic.endswith("/status") and self._intake.misplaced(one.topic) is None:
+                self._status(one.topic, one.raw, now)
+                return []
+            node = self._updating.get(one.topic)
         if one.is_retained:
             return [
                 _unheard(
@@ -479,7 +433,6 @@ class Inbox:
                 )
             ]
         speaker = sender or node
-        clock = time.monotonic()
         if speaker is None:
             self._floods.is_wild(one.topic, clock)
         elif self._floods.is_left_out(speaker.slug) or not self._budget.allows(
@@ -565,7 +518,7 @@ class Inbox:
                 "node", {"eui64": node.eui64, "state": state, "at": now}, {key: state}
             )
 
-    def _update(self, node: Node, one: _Arrived) -> None:
+    def _update(self, node: Node, one: Arrived) -> None:
         """A node speaks of its program; nothing of that is a reading."""
         wrong = self._hear_update(node, one.raw) if self._hear_update is not None else None
         if wrong is not None:
@@ -600,11 +553,10 @@ class Inbox:
             return  # nodes send again what they were not told of
         client = self._client
         for ack_topic, message in _acks(bursts):
-            client.publish(ack_topic, message, qos=1)
+            client.tell(ack_topic, message)
         for burst in bursts:
             if burst.session == self._session:
-                for mid in burst.mids:
-                    client.ack(mid, 1)
+                client.acknowledge(burst.mids)
 
     def _publish_said(self) -> None:
         while self._to_say:
@@ -642,15 +594,6 @@ def client_id(settings: GatewaySettings) -> str:
     return f"gateway-{settings.gateway}-{hashlib.blake2b(key, digest_size=6).hexdigest()}"
 
 
-def _unheard(one: _Arrived, code: str, detail: str) -> Letter:
+def _unheard(one: Arrived, code: str, detail: str) -> Letter:
     """Refuse a message without a word to its sender."""
     return Letter(Refusal(one.topic, code, detail, one.raw), None, 0, 0)
-
-
-def _send_at_once(client: mqtt.Client, userdata: Any, sock: Any) -> None:
-    """Acknowledgements are small and nodes wait for them: no Nagle."""
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def _nothing(client: mqtt.Client, userdata: Any, sock: Any) -> None:
-    pass

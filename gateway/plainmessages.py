@@ -6,13 +6,14 @@ needs. The rules stand there: whatever is not exactly so, a wrong message above 
 here and is judged by them. ``tests/gateway/test_plain_messages.py`` holds one against the other.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from nongso.wire import marks
-from nongso.wire.metrics import is_possible, metric_of
+from nongso.wire.metrics import metric_of
 from nongso.wire.payload import (
     BASE_NAME,
     EARLIEST,
@@ -45,6 +46,19 @@ class Plain(NamedTuple):
 
 
 _decode = msgspec.json.Decoder(list[_Record]).decode
+_READING = partial(tuple.__new__, Reading)  # half the time of Reading(...)
+_Kind = tuple[str, str, float, int, float, float]
+_kinds: dict[str, _Kind] = {}  # of the series names that have come: a name is one of few
+
+
+def _kind_of(name: str) -> _Kind | None:
+    """Return name, unit on the wire, factor, decimals, lowest and highest of a series."""
+    metric = metric_of(name)
+    if metric is None:
+        return None
+    found = (name, metric.wire_unit, metric.factor, metric.decimals, metric.low, metric.high)
+    _kinds[name] = found
+    return found
 
 
 def read(raw: bytes, eui64: str, now: int) -> Plain | None:
@@ -71,26 +85,24 @@ def read(raw: bytes, eui64: str, now: int) -> Plain | None:
         or not (0 <= boot < _WHOLE and 0 <= seq < _WHOLE)
     ):
         return None
-    timed = marks.GOOD if at <= now + LATEST_AHEAD else marks.UNTIMED
-    origin = 0
-    found = []
+    good = marks.GOOD if at <= now + LATEST_AHEAD else marks.UNTIMED
+    impossible = marks.IMPOSSIBLE
+    readings: list[Reading] = []
     for record in rest:
         name, value = record.n, record.v
         if record.bn is not UNSET or record.bt is not UNSET:
             return None
-        if name == "simulated" and value is None:
+        if name == "simulated" and value is None and not readings:
             origin = marks.SIMULATED if record.vb else 0
+            good, impossible = good & 15 | origin, marks.IMPOSSIBLE | origin
             continue
-        metric = metric_of(name)
-        if metric is None or value is None or record.u != metric.wire_unit:
+        kind = _kinds.get(name) or _kind_of(name)
+        if kind is None or value is None or not -1e30 < value < 1e30:
             return None
-        if not -1e30 < value < 1e30:
+        name, unit, factor, decimals, low, high = kind  # one text for all readings of a name
+        if record.u != unit:
             return None
-        value = round((value + 0.0) * metric.factor, metric.decimals)
-        found.append((name, value, timed if is_possible(metric, value) else marks.IMPOSSIBLE))
-    return Plain(
-        boot,
-        seq,
-        [Reading(name, at, value, mark | origin) for name, value, mark in found],
-        head.tq if head.tq in TIME_QUALITIES else "",
-    )
+        value = round((value + 0.0) * factor, decimals)
+        mark = good if low <= value <= high else impossible
+        readings.append(_READING((name, at, value, mark)))
+    return Plain(boot, seq, readings, head.tq if head.tq in TIME_QUALITIES else "")

@@ -26,6 +26,7 @@ MOST_REFUSED = 1000  # raw messages kept
 MOST_RAW_BYTES = 4096  # kept of each
 MOST_TOPIC = 200  # characters kept
 MOST_GLIMPSED = 256 << 20
+ROWS_A_STATEMENT = 500  # its text is then short enough for apsw to keep it prepared
 ONE = ("main",)  # the destination where there is only one
 _OF_CLASS = {"protected": "protected", "telemetry": "NOT protected"}
 
@@ -200,8 +201,8 @@ class StoreFile:
         """Return what the ledger has of these (node, boot, seq); a changed row is unknown."""
         found = {}
         with named(self.path):
-            for start in range(0, len(keys), 256):
-                part = keys[start : start + 256]
+            for start in range(0, len(keys), ROWS_A_STATEMENT):
+                part = keys[start : start + ROWS_A_STATEMENT]
                 for *cells, check in self._db.execute(
                     "SELECT m.node, m.boot, m.seq, m.digest, m.base, m.at, m.sum"
                     f" FROM (VALUES {_placeholders('(?,?,?)', len(part))}) AS k"
@@ -223,14 +224,14 @@ class StoreFile:
         reads the network (measured: 3 times the messages a second of a row a statement).
         """
         with named(self.path):
-            for start in range(0, len(ledger), 128):
-                rows = ledger[start : start + 128]
+            for start in range(0, len(ledger), ROWS_A_STATEMENT):
+                rows = ledger[start : start + ROWS_A_STATEMENT]
                 self._db.execute(
                     "INSERT OR REPLACE INTO messages VALUES "
                     + _placeholders("(?,?,?,?,?,?,?)", len(rows)),
                     [cell for row in rows for cell in (*row, row_sum(*row))],
                 )
-                texts = bodies[start : start + 128]
+                texts = bodies[start : start + ROWS_A_STATEMENT]
                 first = self._new_id + 1
                 self._new_id += len(texts)
                 self._db.execute(
