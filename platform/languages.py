@@ -44,6 +44,7 @@ __all__ = [
     "date",
     "day_of",
     "duration",
+    "exactly",
     "language",
     "later",
     "moment",
@@ -105,6 +106,7 @@ def install(app: Flask, secure: bool) -> None:
         language=language,
         languages=LANGUAGES,
         number=number,
+        exactly=exactly,
         quantity=quantity,
         date=date,
         clock=clock,
@@ -167,6 +169,15 @@ def number(value: float, decimals: int = 0) -> str:
     if language() == "vi":
         text = text.translate({ord(","): ".", ord("."): ","})
     return text.replace("-", "\u2212") if text.startswith("-") else text
+
+
+def exactly(value: float, unit: str = "") -> str:
+    """Write a number as somebody else stated it: 1.170 kg, 0,045 kg; the odd ones by their power."""
+    if value and not 0.000_5 <= abs(value) < 1e15:
+        text = f"{value:.3g}".replace(".", "," if language() == "vi" else ".")
+    else:
+        text = number(value, next(n for n in range(4) if n == 3 or value == round(value, n)))
+    return f"{text}{NO_BREAK}{unit}" if unit else text
 
 
 def quantity(value: float, unit: str, decimals: int = 0) -> str:

@@ -80,6 +80,14 @@ def put(records: Records, *documents_: Any, behaviour: str = "rollback") -> capt
     return outcome
 
 
+def test_the_mark_that_windows_puts_before_a_text_is_no_mistake(site: Site) -> None:
+    content = b"\xef\xbb\xbf" + json.dumps(a_document(an_event())).encode()
+    job = job_of(site, send(site, content))
+    assert (job["success"], job["captured"]) == (True, 1)
+    again = job_of(site, send(site, a_document(an_event())))
+    assert again["success"], "it is the same event without the mark"
+
+
 @pytest.mark.parametrize("name", ["gs1", "private-ids"])
 def test_the_dong_chain_is_captured_and_comes_back_under_its_own_names(
     site: Site, name: str

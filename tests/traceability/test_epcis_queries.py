@@ -241,6 +241,12 @@ def test_each_parameter_finds_what_it_names(site: Site) -> None:
         assert answer.json.get("parameter") == parameter, query
 
 
+def test_a_plus_that_the_address_ate_is_told_of(site: Site) -> None:
+    answer = ask(site, "GE_eventTime=2026-11-05T16:30:00+07:00")
+    assert answer.status_code == 400
+    assert "%2B" in answer.json["detail"]
+
+
 def test_a_page_leads_to_the_next_until_the_end(site: Site) -> None:
     send(site, DOCUMENT)
     seen, path = [], "/epcis/events?perPage=4&EQ_action=ADD|OBSERVE&orderBy=eventTime"

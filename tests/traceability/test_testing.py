@@ -5,6 +5,7 @@ import io
 import pytest
 from cooperative import TODAY, Farm, days_ago, new_id
 from PIL import Image
+from platform_site import Site
 from selling import account, agree, cartons, holder, ship
 
 from nongso.platform import events
@@ -152,3 +153,11 @@ def test_a_photo_of_a_report_does_not_say_where_it_was_taken(tmp_path) -> None:
     sha256 = testing.keep_report(tmp_path, picture.getvalue())
     with Image.open(testing.report_file(tmp_path, sha256)) as kept:
         assert (kept.format, kept.size, dict(kept.getexif())) == ("JPEG", (60, 40), {})
+
+
+def test_the_laboratory_that_has_the_sample_is_proposed(site: Site) -> None:
+    lot = site.farm.noodles(50).code
+    assert site.fields(f"/records/lots/{lot}/test")["laboratory"] == ""
+    taken = {"amount": "0,5", "laboratory": "Phòng thử Lai Châu"}
+    assert site.send(f"/records/lots/{lot}/sample", **taken).status_code == 303
+    assert site.fields(f"/records/lots/{lot}/test")["laboratory"] == "Phòng thử Lai Châu"

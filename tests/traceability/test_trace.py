@@ -352,8 +352,21 @@ def test_the_page_says_names_and_who_has_it_instead_of_addresses(farm: Farm, sit
     text = re.sub(r"[ \n]+", " ", re.sub("<[^>]*>", "", page))
     shop = "Cửa hàng chợ Tam Đường"
     assert f"Miến dong Bình Lư {lot} (ở {shop}) → Thùng {box} (ở {shop})" in text
-    assert f"{lot} (ở {shop}) → bep.example SUP01 2,0\xa0kg" in text
+    assert f"{lot} (ở {shop}) → bep.example SUP01 2\xa0kg" in text
     assert "bep.example SUP01 → GTIN 09521141567890 lô AB-7" in text
     assert "bep.example SUP01 → Miến dong Bình Lư lô KHAC-1" in text
     assert "https://" not in text.partition("Thùng và ghi chép của nơi khác")[2]
     assert f'title="{soup}"' in page, "the whole identifier is there for who needs it"
+
+
+def test_amounts_of_others_are_written_as_they_stated_them(farm: Farm, site: Site) -> None:
+    made = [(1170, "1.170"), (0.045, "0,045"), (12.5, "12,5"), (0.0001, "0,0001"), (1e300, "1e+300")]
+    for number, (much_, written) in enumerate(made):
+        soup = f"urn:soup:{number}"
+        event = told(
+            1, "TransformationEvent", inputQuantityList=[much(f"urn:root:{number}", much_)],
+            outputQuantityList=[much(soup, 12)],
+        )  # fmt: skip
+        put(farm, event)
+        page = site.clerk.get("/records/trace", query_string={"of": soup}).text
+        assert f">{written}\xa0kg<" in page

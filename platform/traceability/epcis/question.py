@@ -412,7 +412,10 @@ class _Reader:
         try:
             return milliseconds(value if isinstance(value, str) else "")
         except ValueError as error:
-            raise bad_query(f"{name} is no date-time with a time zone", parameter=name) from error
+            told = f"{name} is no date-time with a time zone"
+            if isinstance(value, str) and " " in value:
+                told += "; in an address the sign + is written %2B"
+            raise bad_query(told, parameter=name) from error
 
     def _numbers(self, name: str, value: Any, how: str) -> tuple[float, ...]:
         """Numbers. Raises ``ValueError`` for a time, which fields of one's own may have."""

@@ -5,6 +5,7 @@ field its place. Brackets are counted before anything is decoded, so that a text
 thousand of them ends nobody.
 """
 
+import codecs
 import json
 import re
 from collections import Counter
@@ -58,8 +59,10 @@ class Sent:
 def read(content: bytes) -> list[Sent]:
     """Return the events of a document, of a list, or the single event. Raises ``EpcisError``.
 
-    What frames the events is checked here, the events themselves are not.
+    What frames the events is checked here, the events themselves are not. The mark that programs
+    of Windows put before a text is left out.
     """
+    content = content.removeprefix(codecs.BOM_UTF8)
     value = _decoded(content)
     if isinstance(value, list):
         texts = _elements(content, value)

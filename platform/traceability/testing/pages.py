@@ -86,8 +86,11 @@ def _sample(lot: Lot, form: Form) -> Answer:
 @blueprint.get("/lots/<code>/test")
 @allow("clerk")
 def test(code: str) -> Answer:
-    """Show the form for a laboratory's result."""
-    return _test(own_lot(code), Form(new_form()))
+    """Show the form for a laboratory's result, with the laboratory that has the last sample."""
+    lot = own_lot(code)
+    wanted = select(Sample.laboratory).where(Sample.lot == lot.code)
+    asked = records().scalar(wanted.order_by(Sample.at.desc(), Sample.id).limit(1))
+    return _test(lot, Form(new_form(laboratory=asked or "")))
 
 
 @blueprint.post("/lots/<code>/test")
