@@ -172,7 +172,7 @@ def number(value: float, decimals: int = 0) -> str:
 
 
 def exactly(value: float, unit: str = "") -> str:
-    """Write a number as somebody else stated it: 1.170 kg, 0,045 kg; the odd ones by their power."""
+    """Write a number as somebody else stated it: 1.170 kg, 0,045 kg, 1e+300."""
     if value and not 0.000_5 <= abs(value) < 1e15:
         text = f"{value:.3g}".replace(".", "," if language() == "vi" else ".")
     else:

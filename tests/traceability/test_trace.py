@@ -360,7 +360,7 @@ def test_the_page_says_names_and_who_has_it_instead_of_addresses(farm: Farm, sit
 
 
 def test_amounts_of_others_are_written_as_they_stated_them(farm: Farm, site: Site) -> None:
-    made = [(1170, "1.170"), (0.045, "0,045"), (12.5, "12,5"), (0.0001, "0,0001"), (1e300, "1e+300")]
+    made = [(1170, "1.170"), (0.045, "0,045"), (12.5, "12,5"), (1e-4, "0,0001"), (1e300, "1e+300")]
     for number, (much_, written) in enumerate(made):
         soup = f"urn:soup:{number}"
         event = told(
