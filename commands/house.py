@@ -20,6 +20,7 @@ from nongso.commands import identity
 from nongso.commands.errors import CommandError
 from nongso.commands.jsonfile import Unreadable, read_object, write_private
 from nongso.commands.ports import Ports
+from nongso.gateway.simulated.settings import TANK_LITRES
 from nongso.gateway.simulated.waterworks import PUMP_L_PER_MIN, ZONE_L_PER_MIN_M2
 
 GATEWAY = "binh-lu"
@@ -39,6 +40,7 @@ PUMP_COIL = 7
 MAIN_COIL = 6
 SAMPLE_SECONDS = 10
 ZONES_AT_ONCE = 3  # of four, which together take more than the pump gives
+STREAM_L_PER_MIN, MOST_STREAM_L_PER_MIN = 3.0, 60.0  # from the stream into the tank
 SOURCE = "be-chua"
 LITRES_PER_DAY = 60_000.0
 
@@ -84,6 +86,13 @@ GREENHOUSES: list[dict[str, Any]] = [
         ],
     },
 ]
+
+
+STOP_INPUT = 0
+HAND_INPUTS = {
+    zone["id"]: number
+    for number, zone in enumerate((z for g in GREENHOUSES for z in g["zones"]), 1)
+}
 
 
 def _flow(zone: dict[str, Any], speed: float) -> float:
@@ -274,6 +283,13 @@ class House:
             "bus_node": self.bus_node(),
             "pump_coil": PUMP_COIL,
             "main_coil": MAIN_COIL,
+            # So many times the litres flow in a minute of the wall clock, by which people water:
+            # the tank is so much bigger. It fills faster too, or nobody would see it fill.
+            "tank": {
+                "litres": TANK_LITRES * speed,
+                "stream_l_per_min": min(STREAM_L_PER_MIN * speed, MOST_STREAM_L_PER_MIN),
+            },
+            "switches": {"stop_input": STOP_INPUT, "hands": HAND_INPUTS},
         }
         return write_private(self.path("farm", "farm.json"), settings)
 
@@ -309,6 +325,11 @@ class House:
                 "pump_l_per_min": PUMP_L_PER_MIN * speed,
                 "zones_at_once": ZONES_AT_ONCE,
                 "mains": {"meters": [{"unit": 4, "device": "meter-pzem-016"}]},
+                "switches": {
+                    "unit": 5,
+                    "device": "io-waveshare-rtu-8ch",
+                    "stop_input": STOP_INPUT,
+                },
             },
             "sources": [self._source(speed)],
             "bus_node": self.bus_node(),
@@ -317,7 +338,12 @@ class House:
                 {
                     **g,
                     "zones": [
-                        {**z, "flow_l_per_min": _flow(z, speed), "source": SOURCE}
+                        {
+                            **z,
+                            "flow_l_per_min": _flow(z, speed),
+                            "source": SOURCE,
+                            "hand_input": HAND_INPUTS[z["id"]],
+                        }
                         for z in g["zones"]
                     ],
                 }

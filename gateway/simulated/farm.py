@@ -61,7 +61,9 @@ async def _serve(settings: FarmSettings, model: FarmModel, state: StateFile) -> 
     nodes = {node.slug: node for node in settings.nodes}
     edges = EdgeLog(settings.edges)
     relays = Relays(edges.write, count=settings.relays)
-    bus = SimulatedBus(settings.modbus_host, settings.modbus_port, relays, model.water)
+    bus = SimulatedBus(
+        settings.modbus_host, settings.modbus_port, relays, model.water, settings.switches
+    )
     chips: ChipBus | None = None
     try:
         await bus.start()

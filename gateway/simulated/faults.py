@@ -1,5 +1,6 @@
 """Faults of the simulated farm, switched on and off while it runs: ``faults.json``.
 
+What a person does at the cabinet stands among them: the red button, the hand-auto switches.
 ``nongso demo fault`` writes the file (``write``), the farm looks at it ten times a second
 (``FaultFile``). A fault has a name, what it is at (a zone, a switch, a unit of the bus, a
 station), and perhaps a Unix time at which it ends by itself. Deleting the file ends all of them.
@@ -30,11 +31,13 @@ KINDS = {
     "late": "unit",  # answers after its time
     "wrong": "unit",  # answers in another unit's name
     "garbled": "unit",  # answers with broken bytes
-    "brown_out": "",  # relay board, meter and tank sensor have no power
+    "brown_out": "",  # everything on the valves' bus has no power
     "bad_mains": "",  # the pump's mains has 160 V
     "low_tank": "",  # its sensor reads 3 %
+    "red_button": "cabinet",  # somebody has pressed it, and it stays in
+    "hand_switch": "switched zone",  # turned to hand: valve, main valve and pump are on by it
 }
-UNITS = ("relay", "meter", "tank", "mains")
+UNITS = ("relay", "meter", "tank", "mains", "switches")
 MOST_FAULTS = 100
 _LONGEST_FILE = 65536
 
@@ -73,12 +76,16 @@ NONE = Faults()
 
 
 def places(settings: FarmSettings, kind: str) -> tuple[str, ...]:
-    """Where a fault can be on this farm; ``("",)`` for one that names no place."""
+    """Where a fault can be on this farm; ``("",)`` for one that names no place, nothing where the
+    farm has no such thing."""
     zones = tuple(zone.id for house in settings.houses for zone in house.zones)
+    switches = settings.switches
     return {
         "zone": zones,
         "switch": (*zones, "pump", "main"),
-        "unit": UNITS,
+        "unit": UNITS if switches else UNITS[:-1],
+        "cabinet": ("",) if switches else (),
+        "switched zone": tuple(zone for zone in zones if switches and zone in switches.hands),
         "station": tuple(node.slug for node in settings.nodes),
         "": ("",),
     }[KINDS[kind]]
@@ -98,6 +105,8 @@ def check(settings: FarmSettings, kind: str, at: str) -> None:
     can = places(settings, kind)
     if at in can:
         return
+    if not can:
+        raise FaultError(f"this farm has no buttons and switches for {kind}")
     if can == ("",):
         raise FaultError(f"{kind} names no place")
     raise FaultError(f"name the {KINDS[kind]} of {kind}, one of: {', '.join(can)}")

@@ -12,7 +12,7 @@ from zlib import crc32
 from nongso.gateway.simulated.climate import Outside, Weather, hashed
 from nongso.gateway.simulated.faults import NONE, Faults
 from nongso.gateway.simulated.greenhouse import LOWER_MM, UPPER_MM, Bed, Greenhouse
-from nongso.gateway.simulated.settings import MOST_COILS, FarmSettings, Node
+from nongso.gateway.simulated.settings import MOST_COILS, TANK_LITRES, FarmSettings, Node
 from nongso.gateway.simulated.waterworks import Waterworks
 
 LONGEST_STEP = 120.0
@@ -155,7 +155,7 @@ class FarmModel:
             "version": _VERSION,
             "at": self.at,
             "water": {name: getattr(self.water, name) for name in _WATER}
-            | {"valves": dict(self.water.valves)},
+            | {"valves": dict(self.water.valves), "of_litres": self.water.capacity_litres},
             "greenhouses": {
                 slug: {name: getattr(house, name) for name in _CLIMATE}
                 | {
@@ -178,7 +178,12 @@ class FarmModel:
                 raise ValueError(f"version {state['version']} is not {_VERSION}")
             at = _number(state, "at", (0.0, _SUM))
             _take(self.water, _WATER, {"energy_wh": 0.0} | state["water"])
-            self.water.tank_litres = min(self.water.tank_litres, self.water.capacity_litres)
+            was_of = _number(
+                {"of_litres": TANK_LITRES} | state["water"], "of_litres", (1e-9, _SUM)
+            )
+            # Started anew at another speed the tank has another size, and is as full as it was.
+            share = min(1.0, self.water.tank_litres / was_of)
+            self.water.tank_litres = share * self.water.capacity_litres
             self.water.valves = {
                 zone: _number(state["water"]["valves"], zone, (0.0, 1.0))
                 for zone in state["water"]["valves"].keys() & self.water.zones_m2

@@ -1,8 +1,9 @@
-"""The simulated fieldbus: relay board, water meter, tank level, energy meter (units 1 to 4).
+"""The simulated fieldbus: relay board, meter, tank level, energy meter, inputs (units 1 to 5).
 
-A real Modbus TCP server. It stands for an Ethernet-to-RS485 converter with four devices on its
-line, so a unit that is not there gets exception 0x0B (gateway target failed to respond), as such
-converters answer. Register maps: ``gateway/devices/*.toml``.
+A real Modbus TCP server. It stands for an Ethernet-to-RS485 converter with these devices on its
+line (the input unit only where the farm has buttons and switches), so a unit that is not there
+gets exception 0x0B (gateway target failed to respond), as such converters answer. Register maps:
+``gateway/devices/*.toml``.
 
 How this works. pymodbus does sockets, frames and the standard messages; what the devices answer
 is ours: ``Line`` takes the place of its data store, so that each device refuses exactly what the
@@ -18,7 +19,7 @@ import asyncio
 import errno
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from pymodbus.constants import ExcCodes
@@ -30,16 +31,23 @@ from pymodbus.simulator.simcore import SimCore
 
 from nongso.gateway.simulated.faults import NONE, Faults
 from nongso.gateway.simulated.relay import LONGEST_PULSE, Relays
+from nongso.gateway.simulated.settings import INPUTS, Switches
 from nongso.gateway.simulated.waterworks import Waterworks
 
-RELAY_UNIT, METER_UNIT, LEVEL_UNIT, MAINS_UNIT = 1, 2, 3, 4
+RELAY_UNIT, METER_UNIT, LEVEL_UNIT, MAINS_UNIT, SWITCHES_UNIT = 1, 2, 3, 4, 5
 _ON, _OFF = 0xFF00, 0x0000
 _ALL_RELAYS = 0x00FF
 _PULSE = 0x0200
 _VERSION_REGISTER, _VERSION = 0x8000, 200  # V2.00
 _LEVEL_UNIT_CM, _LEVEL_DECIMALS, _TANK_HEIGHT_CM = 1, 1, 200.0
 
-_ROLES = {RELAY_UNIT: "relay", METER_UNIT: "meter", LEVEL_UNIT: "tank", MAINS_UNIT: "mains"}
+_ROLES = {
+    RELAY_UNIT: "relay",
+    METER_UNIT: "meter",
+    LEVEL_UNIT: "tank",
+    MAINS_UNIT: "mains",
+    SWITCHES_UNIT: "switches",
+}
 _POWER_FACTOR = 0.85
 LATE_SECONDS = 0.7  # more than any master waits
 _UNIT_BYTE = 6  # behind transaction, protocol and length (Modbus TCP 1.0b, section 3.1.3)
@@ -55,6 +63,9 @@ class Unit:
     """A device on the line that knows no function at all."""
 
     def coils(self, address: int, count: int) -> Answer:
+        return ExcCodes.ILLEGAL_FUNCTION
+
+    def switches(self, address: int, count: int) -> Answer:
         return ExcCodes.ILLEGAL_FUNCTION
 
     def holding(self, address: int, count: int) -> Answer:
@@ -180,6 +191,24 @@ class MainsUnit(Unit):
         return _window(dict(enumerate(words)), address, count)
 
 
+class SwitchesUnit(Unit):
+    """The cabinet's input unit of ``io-waveshare-rtu-8ch.toml``: the red button, which is closed
+    at rest, and the zones' hand-auto switches."""
+
+    def __init__(self, at: Switches, faults: Callable[[], Faults]) -> None:
+        self._at, self._faults = at, faults
+
+    def switches(self, address: int, count: int) -> Answer:
+        if address + count > INPUTS:
+            return ExcCodes.ILLEGAL_ADDRESS
+        faults = self._faults()
+        closed = [False] * INPUTS
+        closed[self._at.stop_input] = not faults.has("red_button")
+        for zone, number in self._at.hands.items():
+            closed[number] = faults.has("hand_switch", zone)
+        return closed[address : address + count]
+
+
 class Line(SimCore):
     """The devices by unit number, in the place where pymodbus keeps its data store."""
 
@@ -221,6 +250,8 @@ class Line(SimCore):
         await self.answer_in_time(device_id)
         if func_code == 1:
             return unit.coils(address, count)
+        if func_code == 2:
+            return unit.switches(address, count)
         if func_code == 3:
             return unit.holding(address, count)
         if func_code == 4:
@@ -271,9 +302,16 @@ def check_port(host: str, port: int) -> None:
 class SimulatedBus:
     """The server. ``start`` inside a running loop; ``port`` is then the real one."""
 
-    def __init__(self, host: str, port: int, relays: Relays, water: Waterworks) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        relays: Relays,
+        water: Waterworks,
+        switches: Switches | None = None,
+    ) -> None:
         self.host, self.port = host, port
-        self._relays, self._water = relays, water
+        self._relays, self._water, self._switches = relays, water, switches
         self._server: ModbusTcpServer | None = None
         self._line: Line | None = None
 
@@ -295,6 +333,8 @@ class SimulatedBus:
                 MAINS_UNIT: MainsUnit(self._water),
             }
         )
+        if self._switches is not None:
+            line.units[SWITCHES_UNIT] = SwitchesUnit(self._switches, lambda: line.faults)
         server = ModbusTcpServer(
             nothing,
             address=(self.host, self.port),

@@ -3,8 +3,10 @@
 Beyond the keys in docs/contracts.md section 5 the file may have ``days`` (length of the history
 laid down at first start, 30), ``relays`` (of the board, 8; at most 32), ``tank``
 (``{"litres": 6000, "stream_l_per_min": 3}``) and
-``bus_node`` (``{"farm", "slug", "eui64"}``: the node that meter and tank speak for). Faults
-that are switched on stand beside the state, in ``faults.json`` (``faults.py``).
+``bus_node`` (``{"farm", "slug", "eui64"}``: the node that meter and tank speak for) and
+``switches`` (``{"stop_input": 0, "hands": {"<zone>": 1}}``: which input of the cabinet's input
+unit is the red button, closed at rest, and which a zone's hand-auto switch; left out: there is no
+such unit). Faults that are switched on stand beside the state, in ``faults.json`` (``faults.py``).
 """
 
 import json
@@ -16,6 +18,8 @@ from nongso.wire.topics import TopicError, check_slug
 
 COILS = 8
 MOST_COILS = 32
+INPUTS = 8
+TANK_LITRES = 6000.0
 
 
 class SettingsError(ValueError):
@@ -63,6 +67,14 @@ class BusNode:
 
 
 @dataclass(frozen=True)
+class Switches:
+    """The cabinet's input unit: the inputs of the red button and of zones' hand-auto switches."""
+
+    stop_input: int
+    hands: dict[str, int]
+
+
+@dataclass(frozen=True)
 class FarmSettings:
     """The whole of ``farm.json``."""
 
@@ -85,6 +97,7 @@ class FarmSettings:
     stream_l_per_min: float
     days: int
     relays: int = COILS
+    switches: Switches | None = None
 
     @property
     def faults(self) -> Path:
@@ -121,6 +134,8 @@ def _check(settings: FarmSettings) -> None:
         if coils.count(coil) > 1:
             raise SettingsError(f"coil {coil} is used twice")
     zones = {zone.id: house.slug for house in settings.houses for zone in house.zones}
+    if settings.switches is not None:
+        _check_switches(settings.switches, zones)
     for node in settings.nodes:
         if zones.get(node.zone) != node.greenhouse:
             raise SettingsError(
@@ -128,11 +143,24 @@ def _check(settings: FarmSettings) -> None:
             )
 
 
+def _check_switches(switches: Switches, zones: dict[str, str]) -> None:
+    inputs = [switches.stop_input, *switches.hands.values()]
+    for number in inputs:
+        if not 0 <= number < INPUTS:
+            raise SettingsError(f"input {number} does not exist: there are 0 to {INPUTS - 1}")
+        if inputs.count(number) > 1:
+            raise SettingsError(f"input {number} is used twice")
+    for zone in switches.hands:
+        if zone not in zones:
+            raise SettingsError(f"switches.hands names no zone: {zone!r}")
+
+
 def from_dict(found: dict[str, Any], folder: Path) -> FarmSettings:
     """Build settings from decoded JSON; relative file names are taken from ``folder``."""
     try:
         tank = found.get("tank", {})
         bus = found.get("bus_node")
+        switches = found.get("switches")
         settings = FarmSettings(
             seed=int(found["seed"]),
             speed=float(found.get("speed", 1)),
@@ -173,7 +201,13 @@ def from_dict(found: dict[str, Any], folder: Path) -> FarmSettings:
             bus_node=None
             if bus is None
             else BusNode(check_slug(bus["farm"]), check_slug(bus["slug"]), str(bus["eui64"])),
-            tank_litres=float(tank.get("litres", 6000.0)),
+            switches=None
+            if switches is None
+            else Switches(
+                int(switches["stop_input"]),
+                {str(zone): int(number) for zone, number in switches["hands"].items()},
+            ),
+            tank_litres=float(tank.get("litres", TANK_LITRES)),
             stream_l_per_min=float(tank.get("stream_l_per_min", 3.0)),
             days=int(found.get("days", 30)),
         )

@@ -73,12 +73,21 @@ class Waterworks:
         return MAINS_VOLTS - DROP_VOLTS * self.pump
 
     def step(self, seconds: float, coils: list[bool]) -> dict[str, float]:
-        """Go on by ``seconds`` with these coils; returns the litres that each zone got."""
+        """Go on by ``seconds`` with these coils; returns the litres that each zone got.
+
+        A hand-auto switch that is turned to hand puts valve, main valve and pump under power
+        whatever their coils are.
+        """
+        by_hand = self.faults.at("hand_switch")
+        if by_hand:
+            coils = [
+                on or coil in (self.pump_coil, self.main_coil) for coil, on in enumerate(coils)
+            ]
         self.pump, pump = _travel(self.pump, coils[self.pump_coil], seconds, PUMP_START_SECONDS)
         self.main, main = _travel(self.main, coils[self.main_coil], seconds, TRAVEL_SECONDS)
         wish: dict[str, float] = {}
         for zone, area in self.zones_m2.items():
-            is_open = coils[self.coils[zone]]
+            is_open = coils[self.coils[zone]] or zone in by_hand
             if self.faults.has("stuck_open", zone):
                 is_open = True
             elif self.faults.has("stuck_closed", zone):

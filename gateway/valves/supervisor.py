@@ -96,7 +96,7 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = boottime) -> B
             )
             if device is not None
         ]
-        + _inputs(at),
+        + _inputs(at, own),
         Plan(layout, at.lease_seconds, alarms, clock()),
         alarms,
         clock,
@@ -124,10 +124,10 @@ def _supply(bus: BusSettings) -> tuple[TankWatch, MainsWatch | None]:
     )
 
 
-def _inputs(bus: BusSettings) -> list[Sensor]:
+def _inputs(bus: BusSettings, own: Path) -> list[Sensor]:
     if bus.switches is None:
         return []
-    device = load_device(bus.switches.device)
+    device = load_device(bus.switches.device, own)
     return [Sensor("switches", bus.switches.unit, device, SWITCH_SECONDS, inputs=device.inputs)]
 
 
@@ -139,7 +139,7 @@ def _switches(settings: GatewaySettings) -> Switches:
         if hands:
             raise SettingsError("zones have a hand_input; bus.switches names no device for it")
         return Switches()
-    inputs = load_device(at.device).inputs
+    inputs = load_device(at.device, settings.devices_folder).inputs
     if inputs is None:
         raise SettingsError(f"bus.switches.device {at.device} has no inputs")
     for number in [*hands.values(), *([] if at.stop_input is None else [at.stop_input])]:

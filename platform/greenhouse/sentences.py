@@ -79,7 +79,6 @@ class _Words:
             "relay": _("bảng điều khiển van"),
             "meter": _("đồng hồ nước"),
             "tank": _("cảm biến mức nước"),
-            "switches": _("bảng nút bấm"),
             "mains": _("đồng hồ điện"),
         }
         return words.get(kind.partition(".")[0], kind)
@@ -461,6 +460,18 @@ def _frozen(w: _Words) -> str:
     )
 
 
+def _silent(w: _Words) -> str:
+    if w.text("device") == "switches":
+        return _(
+            "Trong tủ điều khiển, bảng nút bấm không trả lời: nút dừng khẩn cấp và công tắc tưới "
+            "tay đang không dùng được. Xin xem điện và dây nối."
+        )
+    return _(
+        "Trong tủ điều khiển, %(device)s không trả lời. Xin xem điện và dây nối.",
+        device=w.device(),
+    )
+
+
 ALARMS: dict[str, _Sentence] = {
     "valve_not_closed": lambda w: _(
         "Khẩn cấp: van %(zone)s không đóng được. Đã tắt bơm và khóa van tổng. Xin ra xem ngay.",
@@ -498,10 +509,7 @@ ALARMS: dict[str, _Sentence] = {
         "Xin tìm chỗ vỡ ống, rồi bấm Mở khóa ở từng khu.",
         flow=w.flow("flow"),
     ),
-    "bus_silent": lambda w: _(
-        "Trong tủ điều khiển, %(device)s không trả lời. Xin xem điện và dây nối.",
-        device=w.device(),
-    ),
+    "bus_silent": _silent,
     "node_silent": lambda w: _(
         "Trạm đo %(node)s mất tín hiệu từ %(since)s. Xin xem pin và sóng của trạm.",
         node=w.node(),

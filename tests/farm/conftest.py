@@ -80,6 +80,7 @@ def two_greenhouses() -> dict[str, Any]:
             },
         ],
         "bus_node": {"farm": "tan-binh", "slug": "binh-lu-bus", "eui64": "0200000000000009"},
+        "switches": {"stop_input": 0, "hands": {"tan-binh-1-k1": 1, "tan-binh-1-k2": 2}},
         "pump_coil": 7,
         "main_coil": 6,
     }

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,42 @@ def test_what_a_burst_pipe_and_a_leak_take_is_not_lost_from_the_books(model: Far
     got = sum(bed.irrigated for bed in beds)
     assert got + water.lost_litres == pytest.approx(water.total_litres, abs=1e-6)
     assert water.tank_litres == pytest.approx(tank + water.refilled_litres - water.total_litres)
+
+
+def test_a_switch_that_is_turned_to_hand_waters_whatever_the_coils_are(model: FarmModel) -> None:
+    model.suffer(Faults([Fault("hand_switch", K2)]))
+    assert litres_a_minute(model, [False] * 8) == pytest.approx(80.0, abs=0.1)
+    assert model.bed(K2).irrigated > 0
+    assert model.bed(K1).irrigated == 0
+    model.suffer(faults.NONE)
+    assert litres_a_minute(model, [False] * 8) == pytest.approx(0.0, abs=0.1)
+
+
+def test_button_and_switches_are_read_over_the_bus(
+    farm: Any, wait_for: Callable[..., Any]
+) -> None:
+    file = farm.folder / "faults.json"
+    assert farm.ask(5, "02 0000 0008") == "02 01 01", "at rest the button's contact is closed"
+    assert farm.ask(5, "02 0001 0008") == "82 02", "it has eight inputs"
+    assert farm.ask(5, "01 0000 0008") == "81 01"
+    faults.write(file, [Fault("hand_switch", K2), Fault("red_button")])
+    wait_for(lambda: farm.ask(5, "02 0000 0008") == "02 01 04", "button and switch")
+    faults.write(file, [Fault("dead", "switches")])
+    wait_for(lambda: farm.ask(5, "02 0000 0008") == "82 0b", "the unit to fall silent")
+    faults.write(file, [])
+    wait_for(lambda: farm.ask(5, "02 0000 0008") == "02 01 01", "the unit to answer again")
+
+
+def test_a_farm_without_a_cabinet_has_no_buttons(
+    farm_settings: FarmSettings,
+) -> None:
+    bare = replace(farm_settings, switches=None)
+    for kind, at in (("red_button", ""), ("hand_switch", K1)):
+        with pytest.raises(faults.FaultError, match="no buttons"):
+            faults.check(bare, kind, at)
+        faults.check(farm_settings, kind, at)
+    with pytest.raises(faults.FaultError, match=r"relay, meter, tank, mains$"):
+        faults.check(bare, "dead", "switches")
 
 
 def test_a_frozen_and_a_drifting_probe(model: FarmModel, farm_settings: FarmSettings) -> None:

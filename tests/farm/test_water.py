@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nongso.commands.house import House
+from nongso.commands.ports import Ports
 from nongso.gateway.simulated.greenhouse import SATURATION, UPPER_MM
 from nongso.gateway.simulated.model import ALL_OFF, FarmModel
-from nongso.gateway.simulated.settings import FarmSettings, from_dict
+from nongso.gateway.simulated.settings import FarmSettings, from_dict, read
 from nongso.gateway.simulated.waterworks import TRAVEL_SECONDS
 
 NOON = datetime(2026, 11, 10, 5, tzinfo=UTC).timestamp()
@@ -142,3 +144,29 @@ def test_more_water_than_the_bed_can_hold_drains_away(farm_settings: FarmSetting
     bed = model.bed("tan-binh-1-k1")
     assert bed.drained > 1000.0
     assert bed.moisture_percent <= 100 * SATURATION
+
+
+def test_a_tank_of_another_size_is_as_full_as_it_was() -> None:
+    small, big = small_farm(litres=1000), small_farm(litres=60_000)
+    small.water.tank_litres = 300.0
+    big.restore(small.state())
+    assert big.water.tank_percent == pytest.approx(30.0)
+    from_before = small_farm().state()
+    del from_before["water"]["of_litres"]
+    big.restore(from_before)
+    assert big.water.tank_percent == pytest.approx(85.0), "all tanks held 6,000 litres then"
+
+
+@pytest.mark.parametrize("speed", [1.0, 10.0, 60.0, 3600.0])
+def test_at_every_speed_a_person_waters_an_afternoon_before_the_tank_is_low(
+    tmp_path: Path, speed: float
+) -> None:
+    """Ten waterings of five minutes by the wall clock, ten minutes apart, as in a demo."""
+    with House(tmp_path / "data") as house:
+        file = house.write_farm(Ports(*range(20001, 20006)), speed)
+    model = FarmModel(read(file), NOON)
+    for _ in range(10):
+        before = model.water.tank_percent
+        model.advance(300.0 * speed, coils(0, 6, 7))
+        assert 15.0 < model.water.tank_percent < before, "water was taken, and some is left"
+        model.advance(600.0 * speed)

@@ -329,3 +329,14 @@ def test_input_n_is_bit_n(new_line: NewLine, n: int) -> None:
     assert bus.read_inputs(1, inputs) == tuple(k == n for k in range(4))
     assert line.asked[0][1:-2].hex(" ") == "02 00 00 00 04"
     bus.close()
+
+
+def test_the_eight_inputs_of_a_cabinet_are_asked_as_the_maker_asks(new_line: NewLine) -> None:
+    line = new_line(lambda _n, unit, pdu: [(0.0, unit, bytes([2, 1, 0b10000001]))], "rtu")
+    described = load_device("io-waveshare-rtu-8ch")
+    bus, inputs = line.bus(), described.inputs
+    assert inputs is not None
+    assert bus.read_inputs(1, inputs) == tuple(k in (0, 7) for k in range(8))
+    (frame,) = described.frames
+    assert line.asked[0] == frame.ask
+    bus.close()
