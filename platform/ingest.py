@@ -233,6 +233,8 @@ class _Keeper:
         for zone in self.session.scalars(zones):
             if zone.state_at > at or (done.do == "stop" and zone.state == "locked"):
                 continue
+            if zone.state_at == at and done.do == "mode" and zone.mode == done.mode:
+                continue  # its own row of this second has told more: when it waters next
             zone.values, zone.state_at = {}, at
             if done.do == "stop":
                 zone.state = "idle"

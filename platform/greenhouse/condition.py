@@ -7,7 +7,7 @@ Pure functions. The level is one of four: ``urgent``, ``attention``, ``lost`` (n
 from dataclasses import dataclass
 
 from nongso.platform.greenhouse.now import STALE_SECONDS, HouseNow, Value, ZoneNow
-from nongso.platform.greenhouse.records import BY_HAND, Gateway
+from nongso.platform.greenhouse.records import AUTOMATIC, BY_HAND, Gateway
 from nongso.platform.greenhouse.sentences import (
     URGENT_ALARMS,
     alarm,
@@ -58,12 +58,32 @@ def judge(house: HouseNow) -> Condition:
         for zone in house.zones:
             found += _soil(zone, zone.zone.id in doubted)
         found += _sensors(house)
+    found += _resting(house)
     running = [("good", running_sentence(z, house.at)) for z in house.zones if z.running]
     found.sort(key=lambda pair: LEVELS.index(pair[0]))
     if not found:
         found = [("good", _all_right(house))]
     level = found[0][0]
     return Condition(level, (*found, *running))
+
+
+def _resting(house: HouseNow) -> list[tuple[str, str]]:
+    """Name the zones that somebody's stop keeps from watering by themselves."""
+    return [
+        (
+            "attention",
+            _(
+                "%(zone)s đang tạm nghỉ vì có người đã bấm dừng. "
+                "Muốn tự tưới lại, xin bấm Tưới hoặc Cho tự tưới lại.",
+                zone=z.zone.name,
+            ),
+        )
+        for z in house.zones
+        if z.zone.code == "stopped_by_person"
+        and z.zone.mode in AUTOMATIC
+        and z.zone.state == "idle"
+        and z.running is None
+    ]
 
 
 def doubted_zones(house: HouseNow) -> set[str | None]:

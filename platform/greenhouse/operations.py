@@ -347,4 +347,14 @@ def zone_sentence(zone: ZoneNow, house: HouseNow) -> str:
         return _("Khu này đang tắt, không tưới.")
     if zone.zone.mode == "manual" and zone.zone.code != "by_hand_until":
         return _("Khu này chỉ tưới khi có người bấm.")
-    return sentences.waiting(zone.zone.code, zone.zone.values, house.names, house.at)
+    if zone.zone.code is None:
+        return _("Đang chờ tủ điều khiển báo khu này sẽ tưới thế nào.")
+    return sentences.waiting(zone.zone.code, _by_now(zone.zone, house.at), house.names, house.at)
+
+
+def _by_now(zone: Zone, now: int) -> dict[str, Any]:
+    """The values of a zone's reason, with the time that has passed since the gateway told them."""
+    left = zone.values.get("seconds_left")
+    if not isinstance(left, (int, float)):
+        return zone.values
+    return zone.values | {"seconds_left": max(0, left - max(0, now - zone.state_at))}

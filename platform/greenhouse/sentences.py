@@ -22,6 +22,7 @@ Names = Mapping[str, str]  # zone id -> its name; a node's id -> its slug
 _NAME = re.compile(r"\b[a-z0-9]+(?:-[a-z0-9]+)*-[0-9]+\b")  # a browser breaks it at the hyphen
 
 _Sentence = Callable[["_Words"], str]
+WHOLE_MINUTES_FROM = 600  # seconds; shorter advice is in half minutes
 
 
 class _Words:
@@ -48,6 +49,22 @@ class _Words:
 
     def time(self, name: str) -> str:
         return duration(float(self._values[name]))
+
+    def advised(self, name: str) -> str:
+        """A time that a person is to set: nobody turns a tap for 14 seconds."""
+        seconds = float(self._values[name])
+        step = 60 if seconds >= WHOLE_MINUTES_FROM else 30
+        return duration(max(step, round(seconds / step) * step))
+
+    def wait(self, name: str) -> str:
+        """A time that is still to pass, never said shorter than it is."""
+        seconds = float(self._values[name])
+        step = 60 if seconds > 60 else 10
+        return duration(math.ceil(seconds / step) * step)
+
+    def is_over(self, name: str) -> bool:
+        """Whether a time that was still to pass has passed."""
+        return float(self._values[name]) <= 0
 
     def water(self, name: str) -> str:
         return quantity(float(self._values[name]), "l")
@@ -289,8 +306,10 @@ WAITED: dict[str, _Sentence] = {
     "no_reading": lambda w: _(
         "Chưa tự tưới: không có số đo độ ẩm đất mới. Xin xem trạm đo của khu này."
     ),
-    "soaking": lambda w: _(
-        "Vừa tưới xong, chờ thêm %(left)s cho nước thấm.", left=w.time("seconds_left")
+    "soaking": lambda w: (
+        _("Vừa tưới xong, đang chờ số đo mới.")
+        if w.is_over("seconds_left")
+        else _("Vừa tưới xong, chờ thêm %(left)s cho nước thấm.", left=w.wait("seconds_left"))
     ),
     "mode_manual": lambda w: _("Khu này chỉ tưới khi có người bấm."),
     "by_hand_until": lambda w: _(
@@ -309,7 +328,7 @@ WAITED: dict[str, _Sentence] = {
     "should_water": lambda w: _(
         "Nên tưới %(time)s: cây đã dùng %(used)s nước trong đất. "
         "Khu này chỉ gợi ý, không tự tưới.",
-        time=w.time("seconds"),
+        time=w.advised("seconds"),
         used=w.water("litres"),
     ),
     "no_climate": lambda w: _(

@@ -87,6 +87,7 @@ def page(slug: str) -> str:
         pumped=pumped(records(), telemetry(), house.gateway, now),
         kind_word=kind_word,
         sun_word=sun_word,
+        kwh_digits=kwh_digits,
         now=now,
     )
 
@@ -175,6 +176,13 @@ def sun_word(time_of_day: str) -> str:
     if minutes < 0:
         return _("%(count)s phút trước lúc mặt trời lặn", count=count)
     return _("%(count)s phút sau lúc mặt trời lặn", count=count)
+
+
+def kwh_digits(kwh: float | None) -> int:
+    """How many decimals of a week's energy say something: a small pump takes some watt-hours."""
+    if not kwh:
+        return 0
+    return 3 if kwh < 1 else 2 if kwh < 10 else 1
 
 
 def pumped(session: Session, readings: Telemetry, gateway: str | None, now: int) -> Pumped:

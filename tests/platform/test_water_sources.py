@@ -99,7 +99,7 @@ def test_energy_of_a_cubic_metre_is_of_the_hours_in_which_both_meters_stood(farm
     )
     shown = page(farm)
     assert "4.500 lít" in shown
-    assert "0,4 kWh" in shown
+    assert "0,400 kWh" in shown, "less than one: to the watt-hour"
     assert "0,20 kWh" in shown, "0,4 kWh for the two cubic metres since it stands"
 
 
