@@ -24,6 +24,7 @@ from babel.support import Translations
 from flask import Flask, Response, current_app, redirect, request
 from flask_babel import Babel, Domain, get_locale  # type: ignore[import-untyped]  # has none
 from flask_babel import lazy_gettext as later
+from markupsafe import Markup
 
 from nongso.platform.accounts import rule_of
 
@@ -111,7 +112,8 @@ def install(app: Flask, secure: bool) -> None:
         date=date,
         clock=clock,
         moment=moment,
-        age=age,
+        dated=dated,
+        age=marked_age,
         duration=duration,
     )
 
@@ -222,21 +224,27 @@ def clock(at: float) -> str:
 
 def moment(at: float, now: float) -> str:
     """Write a time for a sentence: 7 giờ 10, hôm qua lúc 7 giờ 10, ngày 21/11/2026 lúc …"""
-    then = local(at)
-    if language() == "vi":
-        hour = f"{then.hour}{NO_BREAK}giờ"
-        if then.minute:
-            hour += f"{NO_BREAK}{then.minute:02d}"
-    else:
-        hour = f"{then:%H:%M}"
-    days = (local(now).date() - then.date()).days
+    hour = _hour(at)
+    days = (local(now).date() - local(at).date()).days
     if days == 0:
         return hour
     if days == 1:
         return _("hôm qua lúc %(hour)s", hour=hour)
     if days == -1:
         return _("ngày mai lúc %(hour)s", hour=hour)
-    return _("ngày %(day)s lúc %(hour)s", day=date(at), hour=hour)
+    return dated(at)
+
+
+def dated(at: float) -> str:
+    """Write a time that is read on another day too, as on paper: ngày 21/11/2026 lúc 7 giờ 10."""
+    return _("ngày %(day)s lúc %(hour)s", day=date(at), hour=_hour(at))
+
+
+def _hour(at: float) -> str:
+    then = local(at)
+    if language() != "vi":
+        return f"{then:%H:%M}"
+    return f"{then.hour}{NO_BREAK}giờ" + (f"{NO_BREAK}{then.minute:02d}" if then.minute else "")
 
 
 def age(seconds: float) -> str:
@@ -249,6 +257,21 @@ def age(seconds: float) -> str:
     if whole < 2 * 86400:
         return _("cách đây %(count)s giờ", count=whole // 3600)
     return _("cách đây %(count)s ngày", count=number(whole // 86400))
+
+
+def marked_age(seconds: float) -> Markup:
+    """Write how long ago, marked so that a page kept on a phone can count on from it."""
+    return Markup('<span data-ago="{}">{}</span>').format(max(0, int(seconds)), age(seconds))
+
+
+def age_words() -> list[str]:
+    """The words of ``age`` for less than a minute, for minutes, hours and days, with ``{n}``."""
+    return [
+        _("vừa xong"),
+        _("cách đây %(count)s phút", count="{n}"),
+        _("cách đây %(count)s giờ", count="{n}"),
+        _("cách đây %(count)s ngày", count="{n}"),
+    ]
 
 
 def duration(seconds: float) -> str:

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, replace
 
 from flask import Blueprint, render_template, request
+from markupsafe import Markup
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -20,7 +21,7 @@ from nongso.platform.greenhouse.pages import asked_greenhouse
 from nongso.platform.greenhouse.programs import program_sentence
 from nongso.platform.greenhouse.records import Greenhouse, Node, Zone
 from nongso.platform.greenhouse.removal import removed, removed_sentence, said
-from nongso.platform.languages import _, age, moment
+from nongso.platform.languages import _, marked_age, moment
 from nongso.platform.local import is_here
 from nongso.platform.store import records
 from nongso.platform.telemetry import Telemetry, telemetry
@@ -92,17 +93,14 @@ def _station(
 
 
 def sentence(one: Station, now: int) -> str:
-    """Say how a station is and what to do."""
+    """Say how a station is and what to do; ages in it are marked."""
     name = one.node.slug
     if one.heard_at is None:
         return _("Trạm đo %(name)s chưa gửi số nào. Xin xem nguồn điện và mã trạm.", name=name)
-    ago = age(now - one.heard_at)
+    ago = marked_age(now - one.heard_at)
     if one.state == "silent":
-        return _(
-            "Trạm đo %(name)s mất tín hiệu, số cuối %(ago)s. Xin xem nguồn điện và sóng.",
-            name=name,
-            ago=ago,
-        )
+        said = _("Trạm đo %(name)s mất tín hiệu, số cuối %(ago)s. Xin xem nguồn điện và sóng.")
+        return Markup(said) % {"name": name, "ago": ago}
     if one.state == "sensor":
         wrong = next(v for v in one.values if not v.is_good)
         return _(
@@ -112,7 +110,8 @@ def sentence(one: Station, now: int) -> str:
         )
     if one.state == "battery":
         return _("Trạm đo %(name)s sắp hết pin. Xin thay hoặc sạc pin.", name=name)
-    return _("Trạm đo %(name)s bình thường, số cuối %(ago)s.", name=name, ago=ago)
+    said = _("Trạm đo %(name)s bình thường, số cuối %(ago)s.")
+    return Markup(said) % {"name": name, "ago": ago}
 
 
 def replaced_sentence(one: Station, now: int) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from nongso.labels.symbol import symbol
 from nongso.platform import audit, entry_codes, migrations, people
-from nongso.platform.languages import _, moment
+from nongso.platform.languages import _, dated
 from nongso.platform.settings import Settings
 
 BLOCKS = {(False, False): " ", (True, False): "▀", (False, True): "▄", (True, True): "█"}
@@ -63,7 +63,7 @@ def make(settings: Settings, user: str, hours: int) -> Slip:
         f"    {_('Mã 6 số trên giấy')}: {digits}",
         "",
         own,
-        _("Dùng được một lần, đến %(at)s.", at=moment(now + hours * 3600, now)),
+        _("Dùng được một lần, đến %(at)s.", at=dated(now + hours * 3600)),
         "",
     ]
     return Slip(person.user, _drawn(f"{settings.url}/enter/{secret}"), "\n".join(lines))

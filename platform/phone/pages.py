@@ -11,13 +11,14 @@ from markupsafe import escape
 from PIL import Image, ImageDraw
 
 from nongso.platform.accounts import public, public_without_cookies
-from nongso.platform.languages import LANGUAGES, _, language
+from nongso.platform.languages import LANGUAGES, _, age_words, language
 
 blueprint = Blueprint("phone", __name__)
 
 # What happens to a press that finds no network, and to a page that is not kept.
 OUTCOMES = ("water", "stop", "mode", "unsure", "maybe", "other", "page", "line", "bind")
 KEPT = ("nongso.css", "diary.css", "live.js", "phone.js", "days.js", "diary.js", "bind.js")
+WORKER_PARTS = ("push-part.js", "phone.js")  # messages of alerts; the phone's own store
 SIZES = (192, 512)
 GREEN, PAPER = (29, 107, 58), (251, 250, 246)
 LEAF = [
@@ -95,10 +96,13 @@ def service_worker() -> Response:
     said = {}
     for code in LANGUAGES:
         with force_locale(code):
-            said[code] = {"frame": _frame("{title}", "{sentence}", "{back}"), "back": _back()} | {
-                what: [str(escape(word)) for word in _words(what)] for what in OUTCOMES
-            }
-    text = render_template("phone/sw.js", files=files, said=said, version=_version())
+            said[code] = {
+                "frame": _frame("{title}", "{sentence}", "{back}"),
+                "back": _back(),
+                "ages": age_words(),
+            } | {what: [str(escape(word)) for word in _words(what)] for what in OUTCOMES}
+    parts = [asset(name) for name in WORKER_PARTS]  # type: ignore[operator]
+    text = render_template("phone/sw.js", files=files, parts=parts, said=said, version=_version())
     answer = Response(text, mimetype="text/javascript")
     answer.headers["Cache-Control"] = "no-cache"  # asked for at each visit, and unchanged mostly
     answer.set_etag(hashlib.sha256(text.encode()).hexdigest()[:16])

@@ -64,15 +64,9 @@
     if (folded) { folded.open = true; }
   }
   if (again && window.indexedDB) {
-    var opening = indexedDB.open("nongso", 1);
-    opening.onupgradeneeded = function () { opening.result.createObjectStore("lines", { keyPath: "id" }); };
-    opening.onsuccess = function () {
-      var asking = opening.result.transaction("lines").objectStore("lines").get(again[1]);
-      asking.onsuccess = function () {
-        opening.result.close();
-        if (asking.result && asking.result.user === document.body.getAttribute("data-user")) { fill(asking.result); }
-      };
-    };
+    withLines("readonly", function (lines) { return lines.get(again[1]); }).then(function (line) {
+      if (line && line.user === document.body.getAttribute("data-user")) { fill(line); }
+    }).catch(function () { /* the form stays empty */ });
   }
 
   var photo = form.elements.photo;

@@ -1,6 +1,22 @@
 // Lets the pages live on the phone: registers the service worker, sends diary lines and bound labels
 // that waited for the network, says how many still wait, keeps the pages of the own greenhouses for later.
-(function () {
+
+// The store of the lines that wait on this phone; the service worker imports this file for it. A
+// promise of the request's answer comes back, once all is on disk.
+self.withLines = function (mode, what) {
+  return new Promise(function (done, failed) {
+    var opening = indexedDB.open("nongso", 1);
+    opening.onupgradeneeded = function () { opening.result.createObjectStore("lines", { keyPath: "id" }); };
+    opening.onerror = failed;
+    opening.onsuccess = function () {
+      var store = opening.result, work = store.transaction("lines", mode), request = what(work.objectStore("lines"));
+      work.oncomplete = function () { store.close(); done(request.result); };
+      work.onerror = work.onabort = function () { store.close(); failed(request.error); };
+    };
+  });
+};
+
+if (self.document) { (function () {
   "use strict";
   var me = document.body.getAttribute("data-user") || "";
   var token = document.querySelector("input[name=form_token]");
@@ -36,22 +52,6 @@
     registration.active.postMessage({ keep: wanted });
   }
 
-  function open() {
-    return new Promise(function (done, failed) {
-      var opening = indexedDB.open("nongso", 1);
-      opening.onupgradeneeded = function () { opening.result.createObjectStore("lines", { keyPath: "id" }); };
-      opening.onerror = failed;
-      opening.onsuccess = function () { done(opening.result); };
-    });
-  }
-  function ask(store, mode, what) {
-    return new Promise(function (done, failed) {
-      var request = what(store.transaction("lines", mode).objectStore("lines"));
-      request.onsuccess = function () { done(request.result); };
-      request.onerror = failed;
-    });
-  }
-
   var DIARY = /\/diary$/;
   var written = DIARY.test(location.pathname) && new URLSearchParams(location.search).get("written");
   function reasons(page) { // what stands in red beside the fields, or above them
@@ -64,37 +64,41 @@
   }
 
   var busy = false, told = 0; // what was sent since the page was opened stays said
+  var SOONEST = 3000, LATEST = 120000, pause = SOONEST, wake = 0; // a network that is back may not carry yet
   function send() {
-    if (busy || !me || !token || !window.indexedDB) { return; }
+    if (!me || !token || !window.indexedDB) { return; }
+    clearTimeout(wake);
+    if (busy) { wake = setTimeout(send, SOONEST); return; }
     busy = true;
-    open().then(function (store) {
-      return ask(store, "readonly", function (lines) { return lines.getAll(); }).then(function (all) {
-        all.sort(function (a, b) { return a.at - b.at; });
-        var sent = 0;
-        return all.reduce(function (before, line) {
-          return before.then(function (going) {
-            if (!going || line.user !== me) { return going; }
-            if (line.id === written) { return ask(store, "readwrite", function (lines) { return lines.delete(line.id); }).then(function () { return true; }); }
-            if (line.reasons) { return true; } // told why; it waits for its writer
-            return post(line).then(function (answer) {
-              line.trouble = answer.ok ? "" : answer.status >= 500 ? line.trouble || "" : "refused";
-              return answer.status === 422 && DIARY.test(line.path) ? answer.text().then(function (page) {
-                line.reasons = reasons(page);
-                return answer;
-              }) : answer;
-            }).then(function (answer) {
-              if (answer.ok) { sent += 1; }
-              return ask(store, "readwrite", function (lines) {
-                return answer.ok ? lines.delete(line.id) : lines.put(line);
-              }).then(function () { return answer.status < 500; });
-            }).catch(function () { return false; }); // no network: the rest waits too
-          });
-        }, Promise.resolve(true)).then(function () {
-          return ask(store, "readonly", function (lines) { return lines.getAll(); });
-        }).then(function (left) { store.close(); say(left, sent); });
+    every().then(function (all) {
+      all.sort(function (a, b) { return a.at - b.at; });
+      var sent = 0, broken = false;
+      return all.reduce(function (before, line) {
+        return before.then(function (going) {
+          if (!going || line.user !== me) { return going; }
+          if (line.id === written) { return forget(line.id).then(function () { return true; }); }
+          if (line.reasons) { return true; } // told why; it waits for its writer
+          return post(line).then(function (answer) {
+            line.trouble = answer.ok ? "" : answer.status >= 500 ? line.trouble || "" : "refused";
+            return answer.status === 422 && DIARY.test(line.path) ? answer.text().then(function (page) {
+              line.reasons = reasons(page);
+              return answer;
+            }) : answer;
+          }).then(function (answer) {
+            if (answer.ok) { sent += 1; }
+            var kept = answer.ok ? forget(line.id) : withLines("readwrite", function (lines) { return lines.put(line); });
+            return kept.then(function () { broken = answer.status >= 500; return !broken; });
+          }).catch(function () { broken = true; return false; }); // no network: the rest waits too
+        });
+      }, Promise.resolve(true)).then(every).then(function (left) {
+        say(left, sent);
+        pause = broken && !sent ? Math.min(pause * 2, LATEST) : SOONEST;
+        if (broken && navigator.onLine !== false) { wake = setTimeout(send, pause); }
       });
     }).catch(function () {}).then(function () { busy = false; });
   }
+  function every() { return withLines("readonly", function (lines) { return lines.getAll(); }); }
+  function forget(id) { return withLines("readwrite", function (lines) { return lines.delete(id); }); }
   function post(line) {
     var form = new FormData();
     line.fields.forEach(function (pair) { form.append(pair[0], pair[1]); });
@@ -145,9 +149,7 @@
   }
   function drop(id, question) {
     if (!window.confirm(question)) { return; }
-    open().then(function (store) {
-      return ask(store, "readwrite", function (lines) { return lines.delete(id); }).then(function () { store.close(); send(); });
-    }).catch(function () {});
+    forget(id).then(send).catch(function () {});
   }
   function show(place, what, count) {
     var part = place.querySelector("[data-" + what + "]");
@@ -155,6 +157,6 @@
     part.querySelector("b").textContent = String(count);
   }
   send();
-  window.addEventListener("online", send);
+  window.addEventListener("online", function () { pause = SOONEST; send(); });
   document.addEventListener("visibilitychange", function () { if (!document.hidden) { send(); } });
-})();
+})(); }

@@ -79,6 +79,7 @@ def page(template: str, form: Form | None = None, **more: Any) -> str | tuple[st
         mass=forms.mass,
         content=sentences.content,
         kind_of_lot=sentences.kind_of_lot,
+        sheet_name=sentences.sheet_name,
         today=today(),
         trial=growing.is_simulated(records(), somebody().cooperative or ""),
         **more,

@@ -6,6 +6,8 @@ The sentences, in the reader's language, are in ``nongso.platform.traceability.s
 
 import datetime
 
+from nongso.labels.layout import Layout
+
 
 class Refused(Exception):
     """Something that is not recorded. ``code`` is stable, for programs."""
@@ -206,14 +208,17 @@ class SerialUnknown(Refused):
 
 
 class LabelNotPrintable(Refused):
-    """The print shop refuses: its reason is the cause."""
+    """The print shop refuses: its reason is the cause.
+
+    ``fits`` is the smallest layout on which the same label comes out, where a larger one helps.
+    """
 
     code = "label_not_printable"
     field = "layout"
 
-    def __init__(self, field: str = "layout") -> None:
+    def __init__(self, field: str = "layout", fits: Layout | None = None) -> None:
         super().__init__("the label cannot be printed on this layout")
-        self.field = field
+        self.field, self.fits = field, fits
 
 
 class BadGtin(Refused):

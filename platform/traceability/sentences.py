@@ -11,6 +11,7 @@ from nongso.labels.errors import (
     StartCellOutside,
     TextDoesNotFit,
 )
+from nongso.labels.layout import SHEET, Layout
 from nongso.platform.forms import mass
 from nongso.platform.languages import _, date, language, number, quantity
 from nongso.platform.traceability import errors, records
@@ -237,6 +238,40 @@ def _too_many_labels(error: errors.TooManyLabels) -> str:
     )
 
 
+def _larger(why: str, fits: Layout | None) -> str:
+    if fits is None:
+        return why + " " + _("Xin chọn tờ có tem lớn hơn.")
+    return why + " " + _("Nhỏ nhất in vừa: %(name)s.", name=sheet_name(fits))
+
+
+def sheet_name(layout: Layout, own: str = "") -> str:
+    """What a layout is called where one is chosen; ``own`` is the cooperative's name for it."""
+    sizes = {
+        "cells": number(layout.cells),
+        "width": number(layout.first.width_mm, 1),
+        "height": number(layout.first.height_mm, 1),
+    }
+    if own:
+        return _("%(name)s: %(cells)s tem, mỗi tem %(width)s × %(height)s mm", name=own, **sizes)
+    if layout.kind != SHEET:
+        if layout.cells > 1:
+            return _("cuộn, %(cells)s tem một hàng, mỗi tem %(width)s × %(height)s mm", **sizes)
+        if layout.scratch:
+            return _("cuộn, tem %(width)s × %(height)s mm có ô mã cào", **sizes)
+        if layout.logo:
+            return _("cuộn, tem %(width)s × %(height)s mm có hình", **sizes)
+        return _("cuộn, tem %(width)s × %(height)s mm", **sizes)
+    if layout.logo and layout.level == "H":
+        return _("A4, %(cells)s tem có hình giữa mã, mỗi tem %(width)s × %(height)s mm", **sizes)
+    if layout.logo:
+        return _("A4, %(cells)s tem có hình, mỗi tem %(width)s × %(height)s mm", **sizes)
+    if layout.scratch:
+        return _("A4, %(cells)s tem có ô mã cào, mỗi tem %(width)s × %(height)s mm", **sizes)
+    if layout.bars:
+        return _("A4, %(cells)s tem có mã vạch, mỗi tem %(width)s × %(height)s mm", **sizes)
+    return _("A4, %(cells)s tem, mỗi tem %(width)s × %(height)s mm", **sizes)
+
+
 def _not_printable(error: errors.LabelNotPrintable) -> str:
     cause: BaseException | None = error.__cause__
     while isinstance(cause, LabelError) and isinstance(cause.__cause__, LabelError):
@@ -247,18 +282,18 @@ def _not_printable(error: errors.LabelNotPrintable) -> str:
                 "Tờ này có ô từ 1 đến %(cells)s. Xin chọn lại ô bắt đầu.", cells=number(cells)
             )
         case TextDoesNotFit():
-            return _("Chưa in được tem: chữ dài quá, không vừa tem. Xin chọn tờ có tem lớn hơn.")
+            return _larger(_("Chưa in được tem: chữ dài quá, không vừa tem."), error.fits)
         case ModuleTooSmall():
-            return _(
-                "Chưa in được tem: địa chỉ in trên tem dài quá nên mã quá nhỏ, khó quét. "
-                "Xin chọn tờ có tem lớn hơn."
+            return _larger(
+                _("Chưa in được tem: địa chỉ in trên tem dài quá nên mã quá nhỏ, khó quét."),
+                error.fits,
             )
         case BadLogo():
             return _("Chưa in được tem: ảnh của sản phẩm không đọc được. Xin thay ảnh khác.")
         case BarsTooNarrow():
-            return _(
-                "Chưa in được tem: mã vạch của mã số GTIN này rộng quá, không vừa tem. "
-                "Xin chọn tờ khác."
+            return _larger(
+                _("Chưa in được tem: mã vạch của mã số GTIN này rộng quá, không vừa tem."),
+                error.fits,
             )
         case LetterMissing(letter=letter):
             return _("Chưa in được tem: không in được ký tự %(letter)s.", letter=letter)

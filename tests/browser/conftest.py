@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not do it
 sys.path.insert(0, str(Path(__file__).parents[1] / "platform"))
@@ -21,6 +21,7 @@ from nongso.platform.settings import Settings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PHONE = {"width": 360, "height": 740}
+expect.set_options(timeout=20_000)  # a phone tries again some seconds after a network is back
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

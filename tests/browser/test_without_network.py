@@ -4,7 +4,7 @@ import re
 import time
 import uuid
 
-from office import Place
+from office import NODE_1, Place
 from phones import Server, log_in, until
 from playwright.sync_api import BrowserContext, Page, Request, expect
 from sqlalchemy import select
@@ -32,6 +32,47 @@ def test_the_last_state_is_shown_with_its_hour_and_says_that_it_is_old(
     farmer.goto("/greenhouses/tan-binh-1")
     expect(farmer.locator("#kept")).to_contain_text("Không có mạng. Trang này được lưu lúc")
     expect(farmer.locator("h1")).to_have_text("Nhà màng Tân Bình 1")
+
+
+KEPT_EARLIER = """async seconds => {
+    const pages = await caches.open("pages");
+    for (const name of await pages.keys()) {
+        const page = await pages.match(name), headers = new Headers(page.headers);
+        headers.set("X-Kept-At", String(Number(headers.get("X-Kept-At")) - seconds * 1000));
+        await pages.put(name, new Response(await page.text(), { headers }));
+    }
+}"""
+
+
+def test_a_kept_page_counts_ages_on_from_when_it_was_kept(
+    farmer: Page, phone: BrowserContext, server: Server
+) -> None:
+    measured = [["soil_moisture", int(time.time()) - 300, 45.0, 0]]
+    server.place.bring(server.place.readings(NODE_1, *measured))
+    for path in ("/greenhouses/tan-binh-1", "/greenhouses", "/greenhouses/tan-binh-1/stations"):
+        farmer.goto(path)
+        expect(farmer.locator("main")).to_contain_text("cách đây 5 phút")
+        farmer.wait_for_load_state("networkidle")
+    farmer.evaluate(KEPT_EARLIER, 3 * 3600)
+    phone.set_offline(True)
+    for path in ("/greenhouses/tan-binh-1", "/greenhouses", "/greenhouses/tan-binh-1/stations"):
+        farmer.goto(path)
+        expect(farmer.locator("#kept")).to_be_visible()
+        expect(farmer.locator("main")).to_contain_text("cách đây 3 giờ")
+        expect(farmer.locator("main")).not_to_contain_text("cách đây 5 phút")
+
+
+def test_a_kept_page_does_not_say_again_what_a_press_had_said(
+    farmer: Page, phone: BrowserContext, server: Server
+) -> None:
+    farmer.goto("/greenhouses/tan-binh-1")
+    farmer.get_by_role("button", name="Dừng tất cả").click()
+    expect(farmer.locator("#said")).to_be_visible()
+    farmer.wait_for_load_state("networkidle")
+    phone.set_offline(True)
+    farmer.goto("/greenhouses/tan-binh-1")
+    expect(farmer.locator("#kept")).to_be_visible()
+    expect(farmer.locator("#said")).to_have_count(0)
 
 
 def test_a_watering_order_without_network_is_refused_and_never_kept(

@@ -76,8 +76,8 @@ def form_token(page: TestResponse) -> str:
 
 
 def read_aloud(page: TestResponse) -> str:
-    """The page's text without what only keeps a station's name on one line."""
-    return re.sub(r'<span class="whole">([a-z0-9-]+)</span>', r"\1", page.text)
+    """The page's text without what only keeps a station's name on one line, or marks an age."""
+    return re.sub(r'<span (?:class="whole"|data-ago="\d+")>([^<]*)</span>', r"\1", page.text)
 
 
 @dataclass

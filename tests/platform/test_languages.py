@@ -9,7 +9,7 @@ from babel.messages.pofile import read_po
 from flask_babel import force_locale
 from hypothesis import given
 from hypothesis import strategies as st
-from office import Place
+from office import Place, form_token
 
 import nongso.platform.languages as words
 from nongso.platform import languages
@@ -145,6 +145,27 @@ def test_the_language_is_switched_by_a_link_and_stays(farm: Place) -> None:
     client.get("/greenhouses?lang=vi")
     assert "Dừng tất cả" in client.get("/greenhouses/tan-binh-1").text
     assert client.get("/greenhouses?lang=xx").status_code == 200
+
+
+def test_the_language_link_leads_to_the_page_one_is_on(farm: Place) -> None:
+    client = farm.client("farmer")
+    book = "/greenhouses/tan-binh-1/diary"
+    page = client.get(book + "/new?kind=watered")
+    assert f'href="{book}/new?kind=watered&amp;lang=en"' in page.text
+    data = {"form_token": form_token(page), "kind": "sprayed", "id": "no-id"}
+    refused = client.post(book, data=data, headers={"Referer": f"http://localhost{book}/new"})
+    assert refused.status_code in (400, 422)
+    assert f'href="{book}?lang=en"' in refused.text, "a page of the same address"
+    place = "/greenhouses/tan-binh-1"
+    page = client.get(place)
+    data = {"form_token": form_token(page), "zone": "tan-binh-1-k1", "minutes": "x", "wish": ""}
+    for came_from, leads_to in ((place, place), ("/no/such/page", "/"), ("", "/")):
+        headers = {"Referer": f"http://localhost{came_from}"} if came_from else {}
+        refused = client.post(place + "/water", data=data, headers=headers)
+        assert refused.status_code == 400
+        assert f'href="{leads_to}?lang=en"' in refused.text, came_from
+    long = client.get(place + "?x=" + "y" * 2000).text
+    assert f'href="{place}?lang=en"' in long
 
 
 def test_every_code_has_a_vietnamese_and_an_english_sentence(place: Place) -> None:

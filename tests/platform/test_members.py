@@ -482,19 +482,19 @@ def test_whoever_takes_an_account_back_ends_its_keys_too(farm: Place, deed: str)
     assert farm.ask("/api/v1/greenhouses").status_code == 200
     key, client = person_of(farm, "farmer").id, farm.client("farmer")
     if deed == "password":
-        assert "khóa cho phần mềm khác" in client.get("/me/password").text
+        assert "cũng phải lấy khóa mới" in client.get("/me/password").text
         send(client, "/me/password", old=PASSWORD, new="407193", again="407193")
     elif deed == "everywhere":
-        assert "khóa cho phần mềm khác" in client.get("/me/devices").text
+        assert "cũng phải lấy khóa mới" in client.get("/me/devices").text
         send(client, "/me/devices/end-all", "/me/devices")
     elif deed == "paper":
         _page, digits = code_for(farm, "farmer")
         new = {"user": "farmer", "digits": digits, "new": "407193", "again": "407193"}
-        assert "khóa cho phần mềm khác" in farm.client().get("/enter").text
+        assert "cũng phải lấy khóa mới" in farm.client().get("/enter").text
         assert send(farm.client(), "/enter", **new).status_code == 303
     elif deed == "role":
         admin = farm.client("admin")
-        assert "khóa cho phần mềm khác" in admin.get(f"/people/{key}").text
+        assert "cũng phải lấy khóa mới" in admin.get(f"/people/{key}").text
         send(admin, f"/people/{key}/role", f"/people/{key}", role="helper")
     elif deed == "clerk":
         send(farm.client("clerk"), f"/people/{key}/devices", f"/people/{key}", device="all")

@@ -362,3 +362,12 @@ def test_where_there_is_no_greenhouse_there_is_nothing_to_stop(farm: Place) -> N
     client = farm.client("farmer-bac-ha")
     assert "Dừng tất cả" not in client.get("/greenhouses").text
     assert "Dừng tất cả" in farm.client("farmer").get("/greenhouses").text
+
+
+def test_a_night_without_light_is_no_negative_light() -> None:
+    frame = Frame(since=0, until=86400, step=600, label="ánh sáng", band=None, floor=0)
+    drawn = draw(frame, [Curve("", [(600 * n, 0.0) for n in range(20)])])
+    assert "-1" not in re.sub(r' d="[^"]*"', "", drawn)
+    assert ">0,0<" in drawn
+    frost = draw(frame, [Curve("", [(600 * n, -2.0) for n in range(20)])])
+    assert ">-2" in frost.replace("−", "-")

@@ -69,6 +69,7 @@ def test_the_paper_lets_its_owner_in_once(settings_file: Path, tmp_path: Path) -
     assert digits is not None
     assert digits.group(1) not in done.stdout + done.stderr
     assert "Tên đăng nhập: farmer" in text
+    assert re.search(r"đến ngày \d\d/\d\d/\d{4} lúc \d+.giờ", text), "paper knows no tomorrow"
     assert f"{URL}/enter" in text
     settings = settings_of.load(settings_file)
     place = Place(settings, create_app(settings))

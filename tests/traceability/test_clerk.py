@@ -114,6 +114,8 @@ def test_the_181st_label_is_refused_with_the_model_sentence(site: Site, farm: Fa
         data={**fields, "names": f"{serials[0].lower()}\n {serials[1]},{serials[2]}"},
     )
     assert answer.status_code == 303
+    assert "Đã ghi: tem hỏng." in site.clerk.get(answer.location).text
+    assert "Đã ghi" not in site.clerk.get(f"/records/lots/{lot}/labels?recorded=x").text
     assert site.send(f"/records/lots/{lot}/labels", count="3").status_code == 303
     assert site.send(f"/records/lots/{lot}/labels", count="1").status_code == 422
     page = site.stranger.get(f"/t/{lot}/{serials[0]}").text

@@ -47,8 +47,8 @@ def sheet_of(site: Site, lot: str, **typed: str) -> tuple[str, bytes]:
 def test_the_logo_stands_on_labels_beside_the_code_and_in_it(site: Site, farm: Farm) -> None:
     lot = farm.packed(40).code
     assert "Chưa có logo" in site.clerk.get("/records/logo").text
-    assert bring(site, LEAF).status_code == 303
-    shown = site.clerk.get("/records/logo").text
+    shown = site.clerk.get(bring(site, LEAF).location).text
+    assert '<p class="note good" role="status">Đã ghi.</p>' in shown
     assert (shown.count("<symbol "), "desk" in shown) == (2, False)
     names = re.findall(r' id="([^"]+)"', shown)
     assert len(names) == len(set(names)), "two drawings on a page share no name"
@@ -142,6 +142,20 @@ def test_rolls_of_label_printers_can_be_chosen_and_begin_at_their_only_cell(
         known = {one.key for one in labelling_layouts.offered(session, None)}
     assert {"roll-50x30", "roll-3x35x22", "roll-70x50-logo"} <= known
     assert not {"receipt-80", "roll-70x50-goods"} & known
+
+
+def test_a_roll_that_is_too_small_names_the_smallest_that_fits(site: Site, farm: Farm) -> None:
+    lot = farm.packed(9).code
+    labels = f"/records/lots/{lot}/labels"
+    refused = site.send(labels, layout="roll-3x35x22", count="3")
+    assert refused.status_code == 422
+    said = refused.text.replace("\u00a0", " ")
+    named = re.search(r"không vừa tem\. Nhỏ nhất in vừa: ([^<]*)\.</p>", said)
+    assert named is not None, said
+    assert named[1].startswith("cuộn, ")
+    choice = re.search(rf'<option value="([^"]+)"[^>]*>{re.escape(named[1])}</option>', said)
+    assert choice is not None, "it is called as it stands in the list"
+    assert site.send(labels, layout=choice[1], count="3").status_code == 303
 
 
 def test_logos_go_and_come_back_with_their_table(farm: Farm) -> None:

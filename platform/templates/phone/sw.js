@@ -2,13 +2,14 @@
 // never kept: it is refused with a sentence. A diary line and labels bound to a lot are kept and sent
 // later by phone.js.
 "use strict";
-importScripts("/static/push-part.js"); // messages of alerts
+importScripts.apply(null, {{ parts|tojson }});
 var VERSION = {{ version|tojson }};
 var FILES = {{ files|tojson }};
 var SHELL = "shell-" + VERSION, PAGES = "pages";
 var PATIENCE = 8000; // a slow network answers within it; longer, and the kept page is shown
 var OURS = /^\/(greenhouses|plots|alerts|records\/rolls\/bind)(\/|$)/;
 var LINE = /^\/(greenhouses|plots)\/[^/]+\/diary$/, BINDING = /^\/records\/rolls\/bind$/;
+var TOLD = /<p [^>]*id="(said|written)"[^>]*>[^]*?<\/p>/g; // what became of a press
 var SAID = {{ said|tojson }}; // in each language a page, and what it says where no answer came
 
 self.addEventListener("install", function (event) {
@@ -49,7 +50,7 @@ function shown(event, address) {
     if (answer.redirected && new URL(answer.url).pathname === "/login") { forget(); return answer; }
     if (answer.type === "opaqueredirect" || !answer.ok) { return answer; }
     var copy = answer.clone();
-    event.waitUntil(keep(plain(address), copy));
+    event.waitUntil(keep(plain(address), copy, address.search));
     return answer;
   });
   asked.catch(function () {}); // heard below or not at all
@@ -78,9 +79,10 @@ function plain(address) { // what a press has just said is not part of the page 
   return address.pathname + (rest ? "?" + rest : "");
 }
 
-function keep(name, answer) {
+function keep(name, answer, asked) {
   return Promise.all([caches.open(PAGES), answer.text()]).then(function (both) {
-    return both[0].put(name, new Response(both[1], { headers: {
+    var text = /[?&](said|written)=/.test(asked || "") ? both[1].replace(TOLD, "") : both[1];
+    return both[0].put(name, new Response(text, { headers: {
       "Content-Type": "text/html; charset=utf-8", "X-Kept-At": String(Date.now()),
       "Content-Security-Policy": answer.headers.get("Content-Security-Policy") || "",
     } }));
@@ -95,7 +97,7 @@ function kept(address) {
   });
 }
 
-function aged(page) { // the page says when it was kept; its own ages are hidden by the mark
+function aged(page) { // the page says when it was kept, and its ages are of now
   var at = new Date(Number(page.headers.get("X-Kept-At")));
   return page.text().then(function (text) {
     var said = /data-kept="([^"]*)"/.exec(text);
@@ -105,8 +107,15 @@ function aged(page) { // the page says when it was kept; its own ages are hidden
       : two(at.getHours()) + ":" + two(at.getMinutes());
     var day = two(at.getDate()) + "/" + two(at.getMonth() + 1) + "/" + at.getFullYear();
     var note = said ? '<p class="note attention" role="status" id="kept">' + said[1].replace("{hour}", hour).replace("{day}", day) + "</p>" : "";
+    var ages = SAID[vietnamese ? "vi" : "en"].ages, since = Math.max(0, Date.now() - at) / 1000;
+    text = text.replace(/<span data-ago="(\d+)">[^<]*/g, function (all, seconds) { return '<span data-ago="' + seconds + '">' + age(Number(seconds) + since, ages); });
     return new Response(text.replace("<html ", "<html data-old ").replace(/<main[^>]*>/, function (tag) { return tag + note; }), { headers: page.headers });
   });
+}
+
+function age(seconds, words) { // as nongso.platform.languages.age
+  var part = seconds < 60 ? 0 : seconds < 3600 ? 1 : seconds < 2 * 86400 ? 2 : 3;
+  return words[part].replace("{n}", String(Math.floor(seconds / [1, 60, 3600, 86400][part])));
 }
 
 function forget() { return caches.delete(PAGES); }
@@ -157,15 +166,5 @@ function hold(path, fields) {
   fields.forEach(function (value, name) {
     if (name !== "form_token" && name !== "user" && !(value instanceof File && !value.size)) { line.fields.push([name, value]); }
   });
-  return new Promise(function (done, failed) {
-    var opening = indexedDB.open("nongso", 1);
-    opening.onupgradeneeded = function () { opening.result.createObjectStore("lines", { keyPath: "id" }); };
-    opening.onerror = failed;
-    opening.onsuccess = function () {
-      var store = opening.result.transaction("lines", "readwrite");
-      store.objectStore("lines").put(line);
-      store.oncomplete = function () { opening.result.close(); done(); };
-      store.onerror = store.onabort = failed;
-    };
-  });
+  return withLines("readwrite", function (lines) { return lines.put(line); });
 }

@@ -253,7 +253,7 @@ def said(error: BadLayout) -> str:
         case "in_code":
             return _(
                 "Hình che mất mã. Hình chỉ được nằm chính giữa mã, rộng nhiều nhất một phần tư "
-                "cạnh mã, và mã phải ở mức chịu xước H."
+                "cạnh mã, và Chịu xước phải là nhiều nhất (H)."
             )
         case "missing":
             return _("Trong tệp thiếu mục %(name)s.", name=named[-1][:30])

@@ -34,7 +34,7 @@ def keep_logo() -> Answer:
     form = Form(request.form)
     if done(form, labelling_logo.keep, _sent(form)) is None:
         return _logo(form)
-    return redirect(url_for("records.logo"), 303)  # type: ignore[return-value]
+    return redirect(url_for("records.logo", recorded=1), 303)  # type: ignore[return-value]
 
 
 @blueprint.post("/logo/remove")

@@ -146,7 +146,8 @@ def tell_labels(code: str, deed: str) -> Answer:
             "names", _("Mỗi lần ghi nhiều nhất %(most)s dòng. Xin ghi nhiều lần.", most=most)
         )
     if done(form, DEEDS[deed], Told(found.code, names)) is not None:
-        return redirect(url_for("records.labels", code=found.code), 303)  # type: ignore[return-value]
+        there = url_for("records.labels", code=found.code, recorded=deed)
+        return redirect(there, 303)  # type: ignore[return-value]
     answer = make_response(_labels(_proposed(found), found, form, deed))
     answer.status_code = 422
     return answer

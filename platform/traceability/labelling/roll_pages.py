@@ -147,7 +147,8 @@ def bind() -> Answer:
     made = done(form, labelling_rolls.bind, wish)
     if made is None:
         return _binding(form)
-    return redirect(url_for("records.labels", code=made.lot), 303)  # type: ignore[return-value]
+    there = url_for("records.labels", code=made.lot, recorded="applied")
+    return redirect(there, 303)  # type: ignore[return-value]
 
 
 def _binding(form: Form) -> Answer:

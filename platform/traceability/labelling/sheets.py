@@ -17,7 +17,15 @@ from sqlalchemy.orm import Session
 from nongso.labels import layout as layouts
 from nongso.labels import logos
 from nongso.labels import sheet as sheets
-from nongso.labels.errors import BadLogo, LabelError, StartCellOutside, UnknownLayout
+from nongso.labels.errors import (
+    BadLogo,
+    BarsTooNarrow,
+    LabelError,
+    ModuleTooSmall,
+    StartCellOutside,
+    TextDoesNotFit,
+    UnknownLayout,
+)
 from nongso.labels.layout import Layout
 from nongso.labels.logos import Logo
 from nongso.labels.operations import Sheet, print_sheet
@@ -68,15 +76,19 @@ def tried(
         texts = with_scratch(texts)
     if mark is not None:
         texts = {**texts, "text": f"{texts['text']}\n{labelling_marks.line(mark)}"}
+
+    def make(on: Layout) -> Logo | None:
+        """Make one label; returns its picture. Raises ``LabelError``."""
+        logo, code = logo_of(on, photo), WIDEST_SCRATCH if scratch else ""
+        sheets.make([label(on, address, numbered(texts, last), gtin, logo, code)], on)
+        return logo
+
     try:
         chosen = labelling_layouts.find(desk.session, desk.cooperative, layout)
         list(chosen.layout.places(1, start_cell))
         if scratch and chosen.layout.scratch is None:
             raise NoScratchPlace(layout)
-        logo = logo_of(chosen.layout, photo)
-        code = WIDEST_SCRATCH if scratch else ""
-        sample = label(chosen.layout, address, numbered(texts, last), gtin, logo, code)
-        sheets.make([sample], chosen.layout)
+        logo = make(chosen.layout)
     except (UnknownLayout, StartCellOutside) as e:
         field = "start_cell" if isinstance(e, StartCellOutside) else "layout"
         raise LabelNotPrintable(field) from e
@@ -84,7 +96,8 @@ def tried(
         own = labelling_logo.of(desk.session, desk.cooperative)
         if isinstance(e, BadLogo) and photo == own:
             raise LogoNotPrintable from e
-        raise LabelNotPrintable from e
+        fits = _smallest(chosen.layout, e, make, scratch)
+        raise LabelNotPrintable(fits=fits) from e
     return {
         "layout": layout,
         "layout_file": chosen.file,
@@ -95,6 +108,33 @@ def tried(
         "logo": None if logo is None else logos.kept(logo, chosen.layout.dpi),
         "mark": None if mark is None else mark.id,
     }
+
+
+def _smallest(
+    refused: Layout, why: LabelError, make: Callable[[Layout], object], scratch: bool
+) -> Layout | None:
+    """The smallest of our layouts on which the label comes out: of rolls before sheets for a roll.
+
+    ``None`` where no larger one helps.
+    """
+    while isinstance(why.__cause__, LabelError):
+        why = why.__cause__
+    if not isinstance(why, (TextDoesNotFit, ModuleTooSmall, BarsTooNarrow)):
+        return None
+    on_roll = refused.kind != layouts.SHEET
+
+    def first_seen(one: Layout) -> tuple[bool, float]:
+        return (one.kind != layouts.SHEET) != on_roll, one.first.width_mm * one.first.height_mm
+
+    for one in sorted(map(layouts.find, layouts.plain()), key=first_seen):
+        if (one.scratch is not None) != scratch:
+            continue
+        try:
+            make(one)
+        except LabelError:
+            continue
+        return one
+    return None
 
 
 def columns(made: Printed) -> dict[str, Any]:
