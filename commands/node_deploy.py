@@ -42,6 +42,7 @@ class Wishes:
     wifi: tuple[str, str] | None = None
     settings_file: Path | None = None
     broker_folder: Path | None = None
+    ca_file: Path | None = None  # the authority of the broker's certificate; else the settings'
     new_keys: bool = False
     wait_seconds: float = FIRST_WORD_SECONDS
 
@@ -224,8 +225,13 @@ def _config(wishes: Wishes, board: Board, say: Callable[[str], None]) -> dict[st
         say("A gateway that runs knows the node within a second.")
         host = wishes.broker_host or config.get("broker", {}).get("host", "")
         config = enrolment.config_of(admitted, config, host)
-        if "ca" in config:
-            board.replace(enrolment.CA_FILE, str(config.pop("ca")).encode())
+    elif wishes.settings_file is not None:
+        at = enrolment.reached(wishes.settings_file)
+        if at.ca is not None:  # the broker speaks TLS since then, or has a new authority
+            config = at.brought_to(config)
+    if wishes.ca_file is not None:
+        ca = enrolment.authority(wishes.ca_file)
+        config |= {"ca": ca, "broker": config["broker"] | {"ca_file": enrolment.CA_FILE}}
     if wishes.broker_host is not None:
         host, _, port = wishes.broker_host.partition(":")
         config["broker"] = {**config["broker"], "host": host}
@@ -253,11 +259,14 @@ def _eui64(number: str) -> str:
 
 
 def _write_config(board: Board, config: dict[str, Any]) -> bool:
-    text = json.dumps(config, sort_keys=True, indent=1).encode()
-    there = _there(board)
-    if there == config:
-        return False
-    board.replace("config.json", text)
+    """Write what is not so yet, the certificate first; returns whether there was anything."""
+    ca = config.pop("ca", None)
+    is_new_ca = ca is not None and board.read(enrolment.CA_FILE) != ca
+    if is_new_ca:
+        board.replace(enrolment.CA_FILE, str(ca).encode())
+    if _there(board) == config:
+        return is_new_ca
+    board.replace("config.json", json.dumps(config, sort_keys=True, indent=1).encode())
     return True
 
 

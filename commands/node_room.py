@@ -43,6 +43,7 @@ def _deploy(args: argparse.Namespace) -> int:
             wifi=_wifi(args),
             settings_file=settings,
             broker_folder=args.broker_folder or (settings and settings.parent / "broker"),
+            ca_file=args.ca_file,
             new_keys=args.new_keys,
             wait_seconds=args.wait,
         )
@@ -202,6 +203,13 @@ def add(rooms: "argparse._SubParsersAction[Parser]", data: Parser) -> None:
     )
     deploy.add_argument("--wifi", metavar="NAME", help="Wi-Fi; its password is asked for")
     deploy.add_argument("--new-keys", action="store_true", help="new password and key, e.g. lost")
+    deploy.add_argument(
+        "--ca-file",
+        type=kinds.path,
+        metavar="FILE",
+        help="certificate (PEM) of the authority by which the board knows the broker (default: "
+        "that of the settings' stations, where these speak TLS)",
+    )
     deploy.add_argument(
         "--firmware", type=kinds.path, metavar="DIR", help="sources (default: those of nongso)"
     )

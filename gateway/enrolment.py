@@ -28,6 +28,28 @@ class EnrolmentError(GatewayError):
 
 
 @dataclass(frozen=True)
+class Reached:
+    """Where stations find the broker and, if it has a certificate, by what they know it."""
+
+    port: int
+    ca: str | None = None  # what has signed the certificate, PEM
+    name: str | None = None  # in the certificate; else its host
+
+    def brought_to(self, config: dict[str, Any]) -> dict[str, Any]:
+        """Return a ``config.json`` that says so. ``ca`` is the certificate's text in it.
+
+        The board keeps that in the file that ``broker.ca_file`` names.
+        """
+        words = {**config.get("broker", {}), "port": self.port}
+        if self.ca is None:
+            return config | {"broker": words}
+        words |= {"ca_file": CA_FILE, "name": self.name}
+        if self.name is None:
+            del words["name"]
+        return config | {"broker": words, "ca": self.ca}
+
+
+@dataclass(frozen=True)
 class Admitted:
     """What a node must know of itself and of the broker."""
 
@@ -36,9 +58,7 @@ class Admitted:
     eui64: str
     password: str
     key: str
-    broker_port: int
-    ca: str | None = None  # what has signed the broker's certificate, PEM
-    broker_name: str | None = None
+    at: Reached
 
 
 @dataclass(frozen=True)
@@ -100,11 +120,9 @@ def _admit(settings_file: Path, broker_folder: Path, place: Place, eui64: str) -
             source["level_node"] = eui64
     known |= {"eui64": eui64, "key": key}
     passwords, acl = _broker_files(broker_folder, settings, place, password)
-    ca = _authority(settings)
+    at = _reached(settings)
     _replace(settings_file, found, broker_folder, passwords, acl)
-    name = settings.stations.name if settings.stations else None
-    port = settings.station_port
-    return Admitted(place.farm, place.slug, eui64, password, key, port, ca, name)
+    return Admitted(place.farm, place.slug, eui64, password, key, at)
 
 
 def remove(settings_file: Path, broker_folder: Path, slug: str) -> None:
@@ -151,35 +169,36 @@ def _replace(
 def config_of(admitted: Admitted, config: dict[str, Any], broker_host: str) -> dict[str, Any]:
     """Return a ``config.json`` for this node: what was there, with its name, password and key.
 
-    Where the broker has a certificate, ``ca`` is the text of what has signed it: the board keeps
-    it in the file that ``broker.ca_file`` names.
+    Where the broker has a certificate, ``ca`` is the text of what has signed it (``Reached``).
     """
-    broker_words: dict[str, Any] = {
-        "host": broker_host,
-        "port": admitted.broker_port,
-        "user": admitted.slug,
-        "password": admitted.password,
-    }
     made = config | {
         "farm": admitted.farm,
         "node": admitted.slug,
         "eui64": admitted.eui64,
         "key": admitted.key,
-        "broker": broker_words,
+        "broker": {
+            "host": broker_host,
+            "user": admitted.slug,
+            "password": admitted.password,
+        },
     }
-    if admitted.ca is not None:
-        broker_words["ca_file"] = CA_FILE
-        made["ca"] = admitted.ca
-        if admitted.broker_name is not None:
-            broker_words["name"] = admitted.broker_name
-    return made
+    return admitted.at.brought_to(made)
 
 
-def _authority(settings: GatewaySettings) -> str | None:
-    """The certificate that stations are to trust; nothing is let in without it."""
-    if settings.stations is None or settings.stations.ca_file is None:
-        return None
-    file = settings.folder / settings.stations.ca_file
+def reached(settings_file: Path) -> Reached:
+    """Where stations find the broker of these settings. Raises ``GatewayError``."""
+    return _reached(load(settings_file))
+
+
+def _reached(settings: GatewaySettings) -> Reached:
+    """Nothing is let in without the certificate that it is to trust."""
+    at = settings.stations
+    ca = None if at is None or at.ca_file is None else authority(settings.folder / at.ca_file)
+    return Reached(settings.station_port, ca, None if at is None else at.name)
+
+
+def authority(file: Path) -> str:
+    """Read the certificate of an authority. Raises ``EnrolmentError``."""
     try:
         text = file.read_text("ascii")
     except (OSError, UnicodeDecodeError) as error:

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from tests.firmware.conftest import EUI64, FARM, NODE, Broker, Gateway, on_boards, until
+from tests.firmware.tls_broker import Guarded, make_certificates
 from tests.firmware.vboard import VirtualBoard
 
 from nongso.commands import node_board, node_calibration, node_deploy
 from nongso.commands.errors import CommandError
-from nongso.gateway.enrolment import Place
+from nongso.gateway import run
+from nongso.gateway.enrolment import EnrolmentError, Place
 from nongso.gateway.simulated import boards
 from nongso.gateway.simulated.chips import ChipBus
 
@@ -166,3 +168,64 @@ def test_a_board_says_who_it_is(cable: Cable, gateway: Gateway) -> None:
     cable.deploy()
     with node_board.stopped(cable.board.port) as board:
         assert f"{NODE} of {FARM} ({EUI64}), version" in node_board.describe(board)
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def guarded(tmp_path: Path, certificates: Path) -> Iterator[Guarded]:
+    (tmp_path / "guarded").mkdir()
+    made = Guarded(tmp_path / "guarded", certificates, "good")
+    made.start()
+    yield made
+    made.kill()
+
+
+@pytest.fixture
+def behind_tls(guarded: Guarded) -> Iterator[Gateway]:
+    made = Gateway(guarded.port)
+    yield made
+    made.close()
+
+
+def settings_of(folder: Path, guarded: Guarded, certificates: Path) -> Path:
+    """Settings of a gateway whose stations speak TLS, and know the board already."""
+    file = folder / "gateway.json"
+    run.init(file, gateway="binh-lu", name="Tủ", platform_url="http://127.0.0.1:1", farm=FARM)
+    good = {"certificate": "good.pem", "certificate_key": "good.key", "ca_file": "farm.pem"}
+    stations = {key: str(certificates / name) for key, name in good.items()}
+    stations |= {"host": "127.0.0.1", "broker_port": guarded.secure_port, "name": "localhost"}
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"stations": stations}))
+    return file
+
+
+def test_a_station_is_brought_the_authority_that_its_broker_has_got_meanwhile(
+    cable: Cable, behind_tls: Gateway, guarded: Guarded, certificates: Path, tmp_path: Path
+) -> None:
+    file = settings_of(tmp_path, guarded, certificates)
+    done = cable.deploy(settings_file=file, broker_folder=tmp_path)
+    assert done.was_heard, cable.board.words()[-3000:]
+    assert behind_tls.heard
+    with node_board.stopped(cable.board.port) as board:
+        assert board.read("broker-ca.pem") == (certificates / "farm.pem").read_text()
+        kept = json.loads(board.read("config.json") or "")
+        board.restart()
+    assert "ca" not in kept
+    words = {"port": guarded.secure_port, "ca_file": "broker-ca.pem", "name": "localhost"}
+    assert kept["broker"] == cable.config["broker"] | words
+    again = cable.deploy(settings_file=file, broker_folder=tmp_path)
+    assert (again.copied, again.config_changed, again.was_heard) == (0, False, True)
+
+
+def test_an_authority_named_by_hand_is_brought_and_a_key_in_its_place_is_not(
+    cable: Cable, behind_tls: Gateway, guarded: Guarded, certificates: Path
+) -> None:
+    at = f"localhost:{guarded.secure_port}"
+    with pytest.raises(EnrolmentError, match="and no key"):
+        cable.deploy(ca_file=certificates / "farm.key", broker_host=at)
+    done = cable.deploy(ca_file=certificates / "farm.pem", broker_host=at)
+    assert done.was_heard, cable.board.words()[-3000:]
+    assert behind_tls.heard
