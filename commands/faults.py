@@ -8,7 +8,11 @@ import time
 from pathlib import Path
 
 from nongso.commands.errors import CommandError
+from nongso.commands.house import SAMPLE_SECONDS
+from nongso.gateway.doubts import WETTED_SHARE
+from nongso.gateway.irrigation import trust
 from nongso.gateway.simulated import faults
+from nongso.gateway.simulated.model import DRIFT_PERCENT_PER_HOUR
 from nongso.gateway.simulated.settings import FarmSettings, SettingsError, read
 
 
@@ -30,6 +34,8 @@ def switch_on(data: Path, kind: str | None, at: str | None, seconds: float | Non
     others = [f for f in _there(farm) if (f.kind, f.at) != (kind, at or "")]
     _write(farm, [*others, faults.Fault(kind, at or "", until)])
     _say(farm)
+    if kind in ("frozen_probe", "drifting_probe"):
+        print(_when_it_is_told(farm, kind, at or ""))
 
 
 def repair(data: Path, kind: str | None, at: str | None) -> None:
@@ -40,6 +46,28 @@ def repair(data: Path, kind: str | None, at: str | None) -> None:
     left = [f for f in _there(farm) if kind not in (None, f.kind) or at not in (None, f.at)]
     _write(farm, left)
     _say(farm)
+
+
+def _when_it_is_told(farm: FarmSettings, kind: str, station: str) -> str:
+    """Say when the page tells of a probe that lies: by the farm's time, which may hurry."""
+    if SAMPLE_SECONDS * farm.speed > trust.GAP_SECONDS:
+        return f"At speed {farm.speed:g} no probe is judged: too much comes between two readings."
+    node = next(node for node in farm.nodes if node.slug == station)
+    area = next(z.area_m2 for z in farm.house(node.greenhouse).zones if z.id == node.zone)
+    if kind == "frozen_probe":
+        litres = trust.ENOUGH_MM * area * WETTED_SHARE
+        minutes = trust.SETTLE_SECONDS / 60.0 / farm.speed
+        return (
+            f"The page tells of it {minutes:.3g} min after {litres:.0f} l have run into"
+            f" {node.zone}. Less water proves nothing; nor does any in the hour of the farm"
+            f" ({60.0 / farm.speed:.3g} min) after soil was watered, as its mean still moves."
+        )
+    minutes = trust.RISE_PERCENT / DRIFT_PERCENT_PER_HOUR * 60.0 / farm.speed
+    soaked = trust.SOAKED_SECONDS / 60.0 / farm.speed
+    return (
+        f"The page tells of it after about {minutes:.3g} min without water in {node.zone};"
+        f" nothing is judged for {soaked:.3g} min after water."
+    )
 
 
 def _farm(data: Path) -> FarmSettings:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from nongso.commands.__main__ import main
+from nongso.commands.house import House
+from nongso.commands.ports import Ports
 from nongso.gateway.simulated import faults
 from nongso.gateway.simulated.faults import Fault, FaultFile, Faults
 from nongso.gateway.simulated.model import FarmModel
@@ -247,3 +249,25 @@ def test_faults_from_the_command_line(
     ):
         assert main(["demo", *wrong, *there]) == 1
     assert main(["demo", "fault", "leak", "--data", str(tmp_path / "nowhere")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("speed", "fault", "says"),
+    [
+        (1, "frozen_probe", "30 min after 480 l have run into tan-binh-1-k1."),
+        (10, "frozen_probe", "3 min after 480 l have run into tan-binh-1-k1."),
+        (60, "drifting_probe", "after about 2.5 min without water in tan-binh-1-k1; nothing"),
+        (3600, "frozen_probe", "At speed 3600 no probe is judged"),
+    ],
+)
+def test_the_command_says_when_the_page_tells_of_a_probe_that_lies(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    speed: float,
+    fault: str,
+    says: str,
+) -> None:
+    with House(tmp_path / "data") as house:
+        house.write_farm(Ports(*range(20001, 20006)), speed)
+    assert main(["demo", "fault", fault, "tb-01", "--data", str(tmp_path / "data")]) == 0
+    assert says in capsys.readouterr().out

@@ -54,6 +54,25 @@ def test_a_probe_that_does_not_feel_the_water_is_found_half_an_hour_later() -> N
     assert at == (2.5, "probe_frozen")
 
 
+@pytest.mark.parametrize("speed", [1, 10, 60, 600])
+@pytest.mark.parametrize("l_per_min", [80.0, 8.0])
+def test_also_on_a_farm_that_hurries_it_is_found_half_an_hour_of_the_farm_later(
+    speed: float, l_per_min: float
+) -> None:
+    """A reading each ten seconds of the wall clock, and the water as fast as the farm."""
+    bed_m2, sample = 96.0, 10.0 * speed
+    enough = trust.ENOUGH_MM * bed_m2
+    trace = trust.begun("soil_moisture", 0.0, 42.0, Around(0.0, bed_m2), None)
+    at = 0.0
+    while trace.doubt is None:
+        at += sample
+        litres = min(at / 60.0 * l_per_min, enough)
+        trace = trust.seen(trace, at, 42.0, Around(litres, bed_m2, litres < enough))
+        assert at <= enough / l_per_min * 60.0 + trust.SETTLE_SECONDS + 2.0 * sample
+    assert trace.doubt.code == "probe_frozen"
+    assert trace.doubt.values["litres"] == enough
+
+
 def test_a_little_water_proves_nothing() -> None:
     assert doubted(flutters(45.0), 24, litres_at=lambda at: 230.0 if at >= 2 else 0.0) is None
 
