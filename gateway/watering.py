@@ -319,6 +319,7 @@ class Watering:
             locked = self._supervised.unlock(zone_id)
             if locked is not None:
                 return "refused", locked
+            self._supervised.hear(self._records)  # the alarms that are over, before the answer
         run = self._run_in(zone_id)
         is_unwanted = run is not None and (mode == "off" or run["cause"] in zones.AUTOMATIC)
         if is_unwanted:

@@ -388,6 +388,22 @@ def test_switching_off_closes_a_run(farm: Farm) -> None:
     assert not farm.rig.is_open("k1")
 
 
+def test_when_the_phone_hears_that_a_zone_is_unlocked_its_alarm_is_over_too(farm: Farm) -> None:
+    farm.rig.board.has_water = False
+    farm.order(do="water", zone="k1", seconds=60)
+    farm.turn(25)
+    assert [a["code"] for a in farm.rows("alarm")] == ["no_flow"]
+    assert farm.order(do="mode", zone="k1", mode="manual")["code"] == "unlocked"
+    _, rows = farm.store.rows(True, 10_000, 1 << 24)
+    told = [json.loads(row.body) for row in rows]
+    over = [n for n, row in enumerate(told) if row.get("alarm", {}).get("cleared_at")]
+    answered = [
+        n for n, row in enumerate(told) if row.get("command", {}).get("code") == "unlocked"
+    ]
+    assert over
+    assert over[0] < answered[0]
+
+
 def test_a_stuck_valve_locks_its_zone_until_a_person_has_looked(farm: Farm) -> None:
     farm.order(do="water", zone="k1", seconds=5, id="wish")
     farm.turn(2)
