@@ -58,9 +58,9 @@ def _when_it_is_told(farm: FarmSettings, kind: str, station: str) -> str:
         litres = trust.ENOUGH_MM * area * WETTED_SHARE
         minutes = trust.SETTLE_SECONDS / 60.0 / farm.speed
         return (
-            f"The page tells of it {minutes:.3g} min after {litres:.0f} l have run into"
-            f" {node.zone}. Less water proves nothing; nor does any in the hour of the farm"
-            f" ({60.0 / farm.speed:.3g} min) after soil was watered, as its mean still moves."
+            f"The page tells of it about {minutes:.3g} min after runs that brought {litres:.0f} l"
+            f" into {node.zone} have ended. Less water proves nothing; nor does any in the hour of"
+            f" the farm ({60.0 / farm.speed:.3g} min) after it was watered: its mean moves."
         )
     minutes = trust.RISE_PERCENT / DRIFT_PERCENT_PER_HOUR * 60.0 / farm.speed
     soaked = trust.SOAKED_SECONDS / 60.0 / farm.speed

@@ -113,7 +113,7 @@ def running_sentence(zone: ZoneNow, now: int) -> str:
     ends = moment(run.started_at + run.ordered_seconds, now)
     name = within(zone.zone.name)
     if run.cause == BY_HAND:
-        return by_hand_sentence(name, ends)
+        return _by_switch(name) if run.is_by_switch else by_hand_sentence(name, ends)
     if zone.litres >= 1:
         return _(
             "Đang tưới %(zone)s, đã chảy %(water)s. Nước sẽ tự tắt lúc %(ends)s.",
@@ -122,6 +122,16 @@ def running_sentence(zone: ZoneNow, now: int) -> str:
             ends=ends,
         )
     return _("Đang tưới %(zone)s. Nước sẽ tự tắt lúc %(ends)s.", zone=name, ends=ends)
+
+
+def _by_switch(name: str) -> str:
+    """Say that a zone's hand-auto switch is at hand; only the switch ends that."""
+    return _(
+        "Đang tưới %(zone)s bằng tay: công tắc ở tủ điều khiển đang để tay. "
+        "Nước chảy không bị coi là rò và được tính cho khu này. "
+        "Tưới xong thì gạt công tắc về tự động.",
+        zone=name,
+    )
 
 
 def by_hand_sentence(name: str, ends: str) -> str:

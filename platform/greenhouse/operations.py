@@ -321,6 +321,11 @@ def stop_sentence(command: Command, state: str) -> tuple[str, str]:
         return "urgent", _(
             "Chưa dừng được: tủ điều khiển không điều khiển được van. Xin ra đóng van bằng tay."
         )
+    if can_read() and _flows_by_hand(command):
+        return "attention", _(
+            "Đã dừng. Các van do máy mở đã đóng. Chỗ đang tưới bằng tay thì nước vẫn chảy; "
+            "xin ra khóa vòi, hoặc gạt công tắc ở tủ điều khiển về tự động."
+        )
     resting = select(Zone.id).where(
         Zone.gateway == command.gateway, Zone.gone.is_(False), Zone.mode.in_(AUTOMATIC)
     )
@@ -332,6 +337,22 @@ def stop_sentence(command: Command, state: str) -> tuple[str, str]:
         "Đã dừng. Các van đã đóng, nước không chảy nữa. Khu tự tưới đang tạm nghỉ; "
         "muốn tưới tiếp, xin bấm Cho tự tưới lại ở khu đó."
     )
+
+
+def _flows_by_hand(stop: Command) -> bool:
+    """Whether a person waters where this stop cannot reach.
+
+    A stop of everything takes no hose out of a hand; a switch at the cabinet is ended by none.
+    """
+    hands = select(Run.id).where(
+        Run.gateway == stop.gateway,
+        Run.cause == BY_HAND,
+        Run.ended_at.is_(None),
+        Run.started_at + Run.ordered_seconds >= stop.created_at,
+    )
+    if stop.zone is not None:
+        hands = hands.where(Run.zone == stop.zone, Run.by.is_(None))
+    return records().scalar(hands.limit(1)) is not None
 
 
 def zone_sentence(zone: ZoneNow, house: HouseNow) -> str:

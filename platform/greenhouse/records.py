@@ -152,6 +152,12 @@ class Run(Base):
     seconds: Mapped[float]
     litres: Mapped[float | None]  # unknown where no meter has counted
 
+    @property
+    def is_by_switch(self) -> bool:
+        """Whether a hand-auto switch at the cabinet is what waters: nobody has said so, and no
+        phone can end it."""
+        return self.cause == BY_HAND and self.by is None
+
     def is_end_unknown(self, now: int) -> bool:
         """Say whether it is surely over, while nobody has told how it ended."""
         if self.ended_at is not None:

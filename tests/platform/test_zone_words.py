@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from office import Place
 from test_pages import fresh, home, text_of
+from test_watering import gateway, said
+from test_watering import press as pressed
 from test_ways import press
 
 from nongso.platform.greenhouse import sentences
@@ -23,8 +25,26 @@ def tell(farm: Place, zone: str, at: int, **state: Any) -> None:
     assert answer.json["refused"] == []
 
 
-def page(farm: Place, said: str = "") -> str:
-    return text_of(farm.client("farmer").get(PAGE + said).text)
+def begin(farm: Place, number: str, cause: str, by: str | None) -> None:
+    run = {
+        "id": number,
+        "zone": K1,
+        "cause": cause,
+        "by": by,
+        "state": "running",
+        "code": cause,
+        "values": {},
+        "ordered_seconds": 300,
+        "started_at": int(time.time()),
+        "ended_at": None,
+        "seconds": 0,
+        "litres": 0.0,
+    }
+    farm.bring(farm.row("run", run=run))
+
+
+def page(farm: Place, query: str = "") -> str:
+    return text_of(farm.client("farmer").get(PAGE + query).text)
 
 
 def test_the_next_hour_stands_there_as_soon_as_a_schedule_is_saved(farm: Place) -> None:
@@ -81,25 +101,11 @@ def test_after_a_press_its_sentence_stands_above_the_zones_once(farm: Place) -> 
     wish = re.search(r'name="wish" value="([^"]+)"', form)
     assert token is not None
     assert wish is not None
-    pressed = {"form_token": token[1], "wish": wish[1], "zone": K1, "minutes": "5"}
-    client.post(PAGE + "/water", data=pressed)
+    form_ = {"form_token": token[1], "wish": wish[1], "zone": K1, "minutes": "5"}
+    client.post(PAGE + "/water", data=form_)
     (command,) = farm.poll()
-    number, now = json.loads(command["body"])["id"], int(time.time())
-    run = {
-        "id": number,
-        "zone": K1,
-        "cause": "wished",
-        "by": "Lan",
-        "state": "running",
-        "code": "wished",
-        "values": {},
-        "ordered_seconds": 300,
-        "started_at": now,
-        "ended_at": None,
-        "seconds": 0,
-        "litres": 0.0,
-    }
-    farm.bring(farm.row("run", run=run))
+    number = json.loads(command["body"])["id"]
+    begin(farm, number, "wished", "Lan")
     farm.outcome(number, "running", "wished")
     above, _, zones = page(farm, f"?said={number}").partition("Khu tưới ")
     assert above.count("Đang tưới khu 1.") == 1
@@ -123,3 +129,21 @@ def test_advice_is_in_minutes_and_halves(farm: Place, seconds: int, said: str) -
         told = {"seconds": seconds, "litres": 903.7, "allowed_litres": 486.4}
         words = sentences.waiting("should_water", told, {})
     assert words.replace("\xa0", " ").startswith(f"Nên tưới {said}: cây đã dùng")
+
+
+@pytest.mark.parametrize("by", [None, "Lan"])
+def test_a_stop_says_that_water_still_runs_where_somebody_waters_by_hand(
+    farm: Place, monkeypatch: pytest.MonkeyPatch, by: str | None
+) -> None:
+    begin(farm, "h-1", "hand", by)
+    shown = page(farm)
+    assert ("công tắc ở tủ điều khiển đang để tay" in shown) == (by is None)
+    assert ("Dừng tưới khu 1" in shown.partition("Khu 1")[2]) == (by is not None)
+    with gateway(farm, monkeypatch, "done", "stopped"):
+        stopped = said(pressed(farm, "stop"))
+    assert stopped.startswith(
+        "Đã dừng. Các van do máy mở đã đóng. Chỗ đang tưới bằng tay thì nước"
+    )
+    with gateway(farm, monkeypatch, "done", "stopped"):
+        stopped = said(pressed(farm, "stop", zone=K1))
+    assert ("nước vẫn chảy" in stopped) == (by is None), "its phone ends a hose, not a switch"
