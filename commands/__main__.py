@@ -38,6 +38,12 @@ def _demo(args: argparse.Namespace) -> int:
 
         print(democode.show(args.data, args.part))
         return 0
+    if args.do == "board":
+        from nongso.commands import demoboard
+
+        if args.part is not None:
+            args.parser.error("board is a new one; name nothing")
+        return demoboard.run(args.data)
     if args.do == "status" and args.part is not None:
         args.parser.error("status shows all parts; name none")
     if args.do != "status" and args.part is None:
@@ -270,10 +276,11 @@ def parser() -> Parser:
     )
     demo.add_argument(
         "do",
-        choices=["status", "stop", "start", "fault", "repair", "code"],
+        choices=["status", "stop", "start", "fault", "repair", "code", "board"],
         help="status: list the parts; stop: end one and hold it; start: release it; "
         "fault: break something on the simulated farm (alone: list what); repair: mend it, or "
-        "all; code: print the six digits that the clerk or the admin is asked for",
+        "all; code: print the six digits that the clerk or the admin is asked for; board: a new "
+        "simulated board, to try how a station is let in",
     )
     demo.add_argument(
         "part",

@@ -281,6 +281,7 @@ class House:
                 for node, (*_, dry, wet) in zip(self.nodes(), NODES, strict=True)
             ],
             "bus_node": self.bus_node(),
+            "stations": str(self.path("gateway", "gateway.json")),
             "pump_coil": PUMP_COIL,
             "main_coil": MAIN_COIL,
             # So many times the litres flow in a minute of the wall clock, by which people water:

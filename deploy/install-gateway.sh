@@ -131,6 +131,9 @@ if [ -f "$settings" ]; then
     say "  sudo -u nongso nongso gateway key --settings $settings"
     say "Greenhouses, zones and stations are written into $settings (docs/contracts.md, section 2);"
     say "then: sudo systemctl restart nongso-valves nongso-gateway"
+    say "Before stations can come in from the phone or by Wi-Fi, open the broker to the farm's network:"
+    say "  sudo -u nongso nongso gateway stations --settings $settings --host 192.168.1.10   (this machine's address there)"
+    say "then: sudo systemctl restart nongso-broker nongso-gateway"
     say "What is wrong, if anything: sudo -u nongso nongso doctor --gateway $settings"
 else
     say "done, without settings. Either run this again with --gateway, --name and --platform, or"

@@ -16,6 +16,7 @@ from pathlib import Path
 from nongso.gateway.simulated.chips import ChipBus
 from nongso.gateway.simulated.faults import FaultFile, Faults, switched
 from nongso.gateway.simulated.model import FarmModel
+from nongso.gateway.simulated.newcomers import Newcomers
 from nongso.gateway.simulated.relay import EdgeLog, Relays
 from nongso.gateway.simulated.relay_board import BusError, SimulatedBus, check_port
 from nongso.gateway.simulated.settings import FarmSettings, SettingsError, read
@@ -58,7 +59,7 @@ async def _serve(settings: FarmSettings, model: FarmModel, state: StateFile) -> 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    nodes = {node.slug: node for node in settings.nodes}
+    nodes = Newcomers(settings)
     edges = EdgeLog(settings.edges)
     relays = Relays(edges.write, count=settings.relays)
     bus = SimulatedBus(

@@ -6,7 +6,8 @@ laid down at first start, 30), ``relays`` (of the board, 8; at most 32), ``tank`
 ``bus_node`` (``{"farm", "slug", "eui64"}``: the node that meter and tank speak for) and
 ``switches`` (``{"stop_input": 0, "hands": {"<zone>": 1}}``: which input of the cabinet's input
 unit is the red button, closed at rest, and which a zone's hand-auto switch; left out: there is no
-such unit). Faults that are switched on stand beside the state, in ``faults.json`` (``faults.py``).
+such unit) and ``stations`` (the gateway's settings: stations let in since stand there). Faults
+that are switched on stand beside the state, in ``faults.json`` (``faults.py``).
 """
 
 import json
@@ -98,6 +99,7 @@ class FarmSettings:
     days: int
     relays: int = COILS
     switches: Switches | None = None
+    stations: Path | None = None
 
     @property
     def faults(self) -> Path:
@@ -210,6 +212,7 @@ def from_dict(found: dict[str, Any], folder: Path) -> FarmSettings:
             tank_litres=float(tank.get("litres", TANK_LITRES)),
             stream_l_per_min=float(tank.get("stream_l_per_min", 3.0)),
             days=int(found.get("days", 30)),
+            stations=folder / found["stations"] if "stations" in found else None,
         )
     except KeyError as error:
         raise SettingsError(f"the key {error.args[0]!r} is missing") from None

@@ -249,6 +249,33 @@ def test_a_damaged_state_is_kept_aside(tmp_path: Path, new_farm: Callable[..., A
     assert json.loads((tmp_path / "state.json").read_text())["model"]["version"] == 1
 
 
+def test_a_station_that_was_let_in_since_finds_its_chips(
+    tmp_path: Path, new_farm: Callable[..., Any]
+) -> None:
+    stations = tmp_path / "gateway.json"
+    farm = new_farm(stations=str(stations))
+    assert "ready" in farm.start()
+    chips = farm.settings["chips"]
+    with (
+        socket.create_connection((chips["host"], chips["port"]), timeout=5) as board,
+        board.makefile("rw", newline="\n") as lines,
+    ):
+
+        def ask(line: str) -> str:
+            lines.write(line + "\n")
+            lines.flush()
+            return lines.readline().strip()
+
+        assert ask("tb-09 a 34").startswith("error"), "nobody was let in yet"
+        one = {"slug": "tb-09", "eui64": "0211aafffe000001", "greenhouse": "tan-binh-1"}
+        stations.write_text(json.dumps({"nodes": [one | {"zone": None}]}))
+        counts = int(ask("tb-09 a 34").removeprefix("ok "), 16)
+        assert 40.0 < 100 * (2900 - counts) / (2900 - 1200) < 52.0
+        assert ask("tb-09 w 44 fd") == "ok"
+        stations.write_text("{")
+        assert ask("tb-09 a 34").startswith(("ok", "error"))
+
+
 def test_the_chips_of_a_node_show_what_the_model_says(farm: Any) -> None:
     chips = farm.settings["chips"]
     with (
