@@ -9,8 +9,9 @@ as differences of neighbours or as distances from its lowest number, whichever d
 as few bytes as the largest one needs, with the first bytes of all numbers before the second ones.
 The checksum covers the block's place too, so that a block under another series is noticed.
 
-What is written once is read often, and by plain Python: runs become ranges, and values are taken
-out of tables of doubles that stay from block to block (``_table``).
+What is written once is read often, and by plain Python: times stay ranges until somebody reads
+them (``Times``), and values are taken out of tables of doubles that stay from block to block
+(``_table``).
 
 Nothing leaves ``seal`` that ``unseal`` did not give back bit for bit. docs/sealed-days.md has
 the format byte by byte. Not handled here: SQLite, days, and which readings belong together.
@@ -21,11 +22,11 @@ import struct
 import sys
 import zlib
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import accumulate, groupby, pairwise, repeat
-from operator import itemgetter
-from typing import Any, TypeVar
+from itertools import accumulate, chain, groupby, pairwise, repeat
+from operator import eq, itemgetter
+from typing import Any, TypeVar, overload
 
 from nongso.platform.telemetry.interface import Columns
 from nongso.wire import marks
@@ -45,6 +46,13 @@ _UNSIGNED = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _RUNS, _DIFFERENCES, _DISTANCES = 0, 16, 32  # a form: one of these plus bytes a number
 _RUN_READINGS = 16  # runs are worth it where they are so long on the average
 _LEVEL = 9
+_MOST_AT_ONCE = 92  # bytes below 16: 92 + 15 * (1 + 2 + … + 92) is below 65521
+_SMALL = bytes(step & 255 for step in range(-8, 8))
+_RAISED_BY_8 = bytes((byte + 8) & 255 for byte in range(256))
+_RAISED_BY_128 = bytes(byte ^ 128 for byte in range(256))
+_LOW_DIGIT = bytes(byte & 15 for byte in range(256))
+_HIGH_DIGIT = bytes(byte >> 4 for byte in range(256))
+_FEW = 16  # missing values that are put in one by one
 _FIRST = 16  # readings that rule out most numbers of decimals
 _TABLE = 1024
 _MOST_TABLES = 4
@@ -52,6 +60,119 @@ _MOST_TABLES = 4
 
 class BlockDamaged(ValueError):
     """The block is not what was sealed here; nothing of it can be trusted."""
+
+
+class Times(Sequence[int]):
+    """Rising times in stretches, which are ranges where a sensor was steady.
+
+    To be read one after another, which takes no room; each by its number takes longer.
+    """
+
+    __slots__ = ("_count", "stretches")
+
+    def __init__(self, stretches: Iterable[Sequence[int]]) -> None:
+        self.stretches = [one for one in stretches if one]
+        self._count = sum(map(len, self.stretches))
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[int]:
+        return chain.from_iterable(self.stretches)
+
+    def __reversed__(self) -> Iterator[int]:
+        return chain.from_iterable(map(reversed, reversed(self.stretches)))
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[int]: ...
+    def __getitem__(self, index: int | slice) -> int | Sequence[int]:
+        if isinstance(index, slice):
+            return list(self)[index]
+        left = range(self._count)[index]
+        for stretch in self.stretches:
+            if left < len(stretch):
+                return stretch[left]
+            left -= len(stretch)
+        raise AssertionError("the stretches have another length than all of them")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return len(self) == len(other) and all(map(eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Times({self.stretches!r})"
+
+
+class Differences(Sequence[int]):
+    """Whole numbers kept as the first one and the steps to each next one.
+
+    What is asked of them most are sums, which need none of the numbers (``sums``).
+    """
+
+    __slots__ = ("_count", "_first", "_planes")
+
+    def __init__(self, first: int, planes: Sequence[bytes]) -> None:
+        """``planes`` are the lowest bytes of all steps, the next ones, and so on."""
+        self._first = first
+        self._planes = planes
+        self._count = len(planes[0]) + 1
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[int]:
+        steps = _woven(_SIGNED[len(self._planes)], self._planes)
+        return accumulate(steps, initial=self._first)
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[int]: ...
+    def __getitem__(self, index: int | slice) -> int | Sequence[int]:
+        return list(self)[index]
+
+    def sums(self, ends: Iterable[int]) -> list[int]:
+        """Return the sum of the numbers before each end and behind the end before it.
+
+        Adler-32 (RFC 1950, section 8.2) of n bytes x is, in its halves, 1 + x[0] + x[1] + … and
+        n + n * x[0] + (n - 1) * x[1] + …, modulo 65521: of steps, how far the n numbers come and
+        what they sum up to. Steps are raised so that none is below zero and taken apart into
+        digits below 16, of which ``_MOST_AT_ONCE`` bring neither half to 65521.
+        """
+        raised, digits = self._digits()
+        found = []
+        number = total = self._first
+        done = 0
+        for end in ends:
+            while done < end - 1:
+                many = min(_MOST_AT_ONCE, end - 1 - done)
+                total += many * number - raised * (many * (many + 1) // 2)
+                number -= raised * many
+                for weight, those in digits:
+                    both = zlib.adler32(those[done : done + many])
+                    total += weight * ((both >> 16) - many)
+                    number += weight * ((both & 0xFFFF) - 1)
+                done += many
+            found.append(total)
+            total = 0
+        return found
+
+    def _digits(self) -> tuple[int, list[tuple[int, bytes]]]:
+        """Return by how much the steps are raised, and their digits, each with its weight."""
+        *lower, highest = self._planes
+        if not lower and not highest.translate(None, _SMALL):  # one digit is enough
+            return 8, [(1, highest.translate(_RAISED_BY_8))]
+        weight, digits = 1, []
+        for plane in (*lower, highest.translate(_RAISED_BY_128)):
+            digits.append((weight, plane.translate(_LOW_DIGIT)))
+            digits.append((weight << 4, plane.translate(_HIGH_DIGIT)))
+            weight <<= 8
+        return weight >> 1, digits
 
 
 def seal(place: int, found: Columns) -> bytes:
@@ -139,32 +260,46 @@ def _bits(found: Columns) -> tuple[bytes, bytes, bytes, list[bool]]:
 
 
 def _opened_scaled(raw: memoryview, count: int) -> tuple[Columns, int]:
-    at, end = _read_column(raw, 0, count)
+    at, end = _read_times(raw, 0, count)
     mark, end = _read_column(raw, end, count)
     decimals, here, _, _ = _VALUES.unpack_from(raw, end)
     end += _VALUES.size
     if decimals == _DOUBLES:
         return Columns(at, _from_planes("d", raw, end, here)[0], mark), 1
+    form, first, _ = _COLUMN.unpack_from(raw, end)
+    if form - form % 16 == _DIFFERENCES and form % 16 in _SIGNED:
+        planes, _ = _read_planes(raw, end + _COLUMN.size, here - 1, form % 16)
+        return Columns(at, Differences(first, planes), mark), 10**decimals
     return Columns(at, _read_column(raw, end, here)[0], mark), 10**decimals
 
 
 def _opened(raw: memoryview, count: int) -> Columns:
-    at, end = _read_column(raw, 0, count)
+    at, end = _read_times(raw, 0, count)
     mark, end = _read_column(raw, end, count)
     decimals, here, lowest, highest = _VALUES.unpack_from(raw, end)
     end += _VALUES.size
     is_there: Sequence[int] = ()
     if here < count:
         is_there, end = _read_column(raw, end, count)
-    values: Sequence[float | None]
+    values: Sequence[float]
     if decimals == _DOUBLES:
         values, _ = _from_planes("d", raw, end, here)
     else:
         values = _read_values(raw, end, here, decimals, lowest, highest)
-    if here < count:
+    return Columns(at, _with_gaps(values, is_there) if here < count else values, mark)
+
+
+def _with_gaps(values: Sequence[float], is_there: Sequence[int]) -> list[float | None]:
+    """Return the values with ``None`` where there is none."""
+    if len(is_there) - len(values) > _FEW:
         each = iter(values)
-        values = [next(each) if there else None for there in is_there]
-    return Columns(at, values, mark)
+        return [next(each) if there else None for there in is_there]
+    found: list[float | None] = list(values)
+    place = -1
+    for _ in range(len(is_there) - len(values)):
+        place = is_there.index(0, place + 1)
+        found.insert(place, None)
+    return found
 
 
 def _decimal(values: Sequence[float]) -> bytes | None:
@@ -263,22 +398,40 @@ def _read_column(
     return distances, end
 
 
+def _read_times(raw: memoryview, begin: int, count: int) -> tuple[Times, int]:
+    form, first, runs = _COLUMN.unpack_from(raw, begin)
+    if form == _RUNS:
+        found, end = _runs(raw, begin + _COLUMN.size, count, first, runs)
+        return Times(found), end
+    one_by_one, end = _read_column(raw, begin, count)
+    return Times([one_by_one]), end
+
+
 def _from_runs(
     raw: memoryview, begin: int, count: int, first: int, runs: int
 ) -> tuple[Sequence[int], int]:
-    both = struct.Struct(f"<{runs}q{runs}I")
-    told = both.unpack_from(raw, begin)
+    found, end = _runs(raw, begin, count, first, runs)
+    return list(chain.from_iterable(found)) if len(found) > 1 else list(found[0]), end
+
+
+def _runs(
+    raw: memoryview, begin: int, count: int, first: int, runs: int
+) -> tuple[list[Sequence[int]], int]:
+    told = struct.unpack_from(f"<{runs}q{runs}I", raw, begin)
+    end = begin + 12 * runs
     steps, lengths = told[:runs], told[runs:]
     if sum(lengths) != max(count - 1, 0):
         raise BlockDamaged("a column has another length")
-    found = [first] * min(count, 1)
+    if not runs:
+        return [[first] * min(count, 1)], end
+    found: list[Sequence[int]] = []
+    last, more = first, 1  # the first number belongs to the first run
     for step, length in zip(steps, lengths, strict=True):
-        last = found.pop()
-        if step:
-            found.extend(range(last, last + step * (length + 1), step))
-        else:
-            found += [last] * (length + 1)
-    return found, begin + both.size
+        start, many = last + step * (1 - more), length + more
+        last += step * length
+        found.append(range(start, last + step, step) if step else [start] * many)
+        more = 0
+    return found, end
 
 
 def _planes(numbers: "array[Any]") -> bytes:
@@ -289,19 +442,27 @@ def _planes(numbers: "array[Any]") -> bytes:
 
 
 def _from_planes(code: str, raw: memoryview, begin: int, count: int) -> "tuple[array[Any], int]":
-    found = array(code)
-    width = found.itemsize
+    planes, end = _read_planes(raw, begin, count, array(code).itemsize)
+    return _woven(code, planes), end
+
+
+def _read_planes(raw: memoryview, begin: int, count: int, width: int) -> tuple[list[bytes], int]:
     end = begin + count * width
-    if end > len(raw):
+    if count < 0 or end > len(raw):
         raise BlockDamaged("a column is cut off")
-    if width == 1:
-        found.frombytes(raw[begin:end])
-        return found, end
-    woven = bytearray(count * width)
-    for n in range(width):
-        woven[n::width] = raw[begin + n * count : begin + (n + 1) * count]
+    return [bytes(raw[begin + n * count : begin + (n + 1) * count]) for n in range(width)], end
+
+
+def _woven(code: str, planes: Sequence[bytes]) -> "array[Any]":
+    found = array(code)
+    if len(planes) == 1:
+        found.frombytes(planes[0])
+        return found
+    woven = bytearray(len(planes) * len(planes[0]))
+    for n, plane in enumerate(planes):
+        woven[n :: len(planes)] = plane
     found.frombytes(woven)
-    return _little(found), end
+    return _little(found)
 
 
 def _little(numbers: "array[Any]") -> "array[Any]":

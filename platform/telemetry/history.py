@@ -15,7 +15,7 @@ from operator import itemgetter
 from typing import Any
 
 from nongso.platform.telemetry import blocks, rollups, sealed
-from nongso.platform.telemetry.blocks import BlockDamaged
+from nongso.platform.telemetry.blocks import BlockDamaged, Times
 from nongso.platform.telemetry.interface import (
     DAY,
     HOUR,
@@ -111,22 +111,26 @@ class History(ABC):
         return _by_column(rows[:limit])
 
     def _columns(self, number: int, since: int, until: int, limit: int) -> Columns:
-        at: list[int] = []
+        stretches: list[Sequence[int]] = []
         value: list[float | None] = []
         mark: list[int] = []
         for found in self._sealed(number, since, until):
-            at.extend(found.at)
+            stretches += found.at.stretches if isinstance(found.at, Times) else [found.at]
             value.extend(found.value)
             mark.extend(found.mark)
-            if len(at) >= limit:
+            if len(value) >= limit:
                 break
         rows = self._ask(_ROWS, (number, since, until, limit))
+        at: Sequence[int] = Times(stretches)
         if at and rows and rows[0][0] < at[-1]:  # some came late
             rows = sorted(chain(zip(at, value, mark, strict=True), rows), key=_AT)
-            at, value, mark = [], [], []
-        at.extend([row[0] for row in rows])
+            stretches, value, mark = [], [], []
+        stretches.append([row[0] for row in rows])
         value.extend([row[1] for row in rows])
         mark.extend([row[2] for row in rows])
+        at = Times(stretches)
+        if len(value) <= limit:
+            return Columns(at, value, mark)
         return Columns(at[:limit], value[:limit], mark[:limit])
 
     def points(

@@ -21,6 +21,7 @@ from operator import itemgetter
 from typing import cast
 
 from nongso.platform.telemetry import blocks, rollups
+from nongso.platform.telemetry.blocks import Differences, Times
 from nongso.platform.telemetry.interface import DAY, Columns, local_day
 from nongso.platform.telemetry.rollups import Part
 from nongso.wire import marks
@@ -135,6 +136,7 @@ def cut(found: Columns, since: int, until: int) -> Columns:
     at = found.at
     if since <= at[0] and at[-1] < until:
         return found
+    at = list(at)
     begin, end = bisect_left(at, since), bisect_left(at, until)
     return Columns(at[begin:end], found.value[begin:end], found.mark[begin:end])
 
@@ -148,24 +150,61 @@ def parts(
     Without ``extremes`` no lowest and highest is looked for, which takes longer than the sum.
     """
     at, value, mark = found
-    begin, count = 0, len(at)
+    begin = 0
+    steps = _steps(at, since, step)
+    origins = rollups.origin_bit(mark[0]) if mark else 0
+    if is_plain and not extremes and isinstance(value, Differences):
+        sums = value.sums([end for _, end in steps])
+        for (first, end), total in zip(steps, sums, strict=True):
+            yield PART((first, None, total / scale, None, end - begin, 0, origins))
+            begin = end
+        return
     low = high = None
-    origins = rollups.origin_bit(mark[0]) if count else 0
-    while begin < count:
-        first = at[begin] - (at[begin] - since) % step
-        end = bisect_left(at, first + step, begin)
-        good = cast(Sequence[float], value[begin:end])
+    each = list(value)
+    for first, end in steps:
+        good = cast(list[float], each[begin:end])
         if not is_plain:
-            both = zip(good, mark[begin:end], strict=True)
-            good = [one for one, its in both if one is not None and marks.is_good(its)]
+            its_marks = mark[begin:end]
+            kinds = set(its_marks)
+            if None in good or not all(map(marks.is_good, kinds)):
+                both = zip(good, its_marks, strict=True)
+                good = [one for one, its in both if one is not None and marks.is_good(its)]
             origins = 0
-            for its in set(mark[begin:end]):
+            for its in kinds:
                 origins |= rollups.origin_bit(its)
         if extremes:
             low, high = (min(good) / scale, max(good) / scale) if good else (None, None)
         many = len(good)
         yield PART((first, low, sum(good) / scale, high, many, end - begin - many, origins))
         begin = end
+
+
+def _steps(at: Sequence[int], since: int, step: int) -> list[tuple[int, int]]:
+    """Return where each step with readings begins, and how many readings lie before its end.
+
+    In an even stretch that is reckoned, elsewhere it is looked for.
+    """
+    found: list[tuple[int, int]] = []
+    passed = 0
+    for stretch in at.stretches if isinstance(at, Times) else [at]:
+        here, many = 0, len(stretch)
+        while here < many:
+            first = stretch[here] - (stretch[here] - since) % step
+            if found and found[-1][0] == first:
+                found.pop()
+            if isinstance(stretch, range) and stretch.step <= step:
+                start, even = stretch.start, stretch.step
+                last = stretch[-1] - (stretch[-1] - since) % step
+                found += [
+                    (begin, passed - (start - begin - step) // even)
+                    for begin in range(first, last, step)
+                ]
+                first, here = last, many
+            else:
+                here = bisect_left(stretch, first + step, here)
+            found.append((first, passed + here))
+        passed += many
+    return found
 
 
 PART = partial(tuple.__new__, Part)  # half the time of Part(...)

@@ -1,5 +1,6 @@
 """Days that are over are sealed: small, checked, and in every answer as if they were rows."""
 
+import itertools
 import random
 import sqlite3
 import struct
@@ -106,6 +107,96 @@ def test_a_steady_sensor_comes_out_bit_for_bit_and_small(
     block = blocks.seal(1, columns(rows))
     assert bits(blocks.unseal(1, block)) == bits(columns(rows))
     assert len(block) < 100 + count
+
+
+@st.composite
+def steps_of(draw: st.DrawFn) -> tuple[int, list[int]]:
+    """Draw how many bytes a step takes, and steps."""
+    width = draw(st.sampled_from([1, 1, 2, 4]))
+    most = min(draw(st.sampled_from([8, 128, 1 << 31])), 1 << (8 * width - 1))
+    wild = st.integers(-most, most - 1) | st.sampled_from([-most, most - 1])
+    return width, draw(st.lists(wild, max_size=300))
+
+
+@given(st.integers(-(10**12), 10**12), steps_of(), st.data())
+def test_a_sum_without_its_numbers_is_that_of_the_numbers(
+    first: int, found: tuple[int, list[int]], data: st.DataObject
+) -> None:
+    width, steps = found
+    raw = b"".join(step.to_bytes(width, "little", signed=True) for step in steps)
+    numbers = blocks.Differences(first, [raw[n::width] for n in range(width)])
+    each = list(itertools.accumulate(steps, initial=first))
+    assert (list(numbers), len(numbers), numbers[-1]) == (each, len(each), each[-1])
+    ends = sorted(data.draw(st.sets(st.integers(1, len(each)), max_size=9)))
+    wanted = [sum(each[begin:end]) for begin, end in itertools.pairwise([0, *ends])]
+    assert numbers.sums(ends) == wanted
+
+
+def test_the_steepest_day_is_summed_up_as_its_numbers_are() -> None:
+    for step in (-128, -9, -8, 7, 8, 127):
+        numbers = blocks.Differences(0, [step.to_bytes(1, "little", signed=True) * 1439])
+        assert numbers.sums([1440]) == [sum(range(0, 1440 * step, step))]
+
+
+runs = st.lists(st.tuples(st.integers(1, 90), st.integers(1, 60)), max_size=4)
+
+
+def times_of(those: list[tuple[int, int]]) -> list[int]:
+    """Return times with so many even steps, one run after another."""
+    return list(
+        itertools.accumulate((step for step, many in those for _ in range(many)), initial=T0)
+    )
+
+
+@given(runs, st.data())
+def test_times_in_stretches_read_like_a_list_of_them(
+    those: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    times = times_of(those)
+    sealed_ones = blocks.unseal(1, blocks.seal(1, columns([(at, 1.0, 0) for at in times]))).at
+    ends = sorted(data.draw(st.sets(st.integers(1, len(times)))) | {len(times)})
+    pieces = [times[begin:end] for begin, end in itertools.pairwise([0, *ends])]
+    for found in (sealed_ones, blocks.Times([range(T0, T0), *pieces])):
+        assert list(found) == times
+        assert found == times
+        assert found != times[1:]
+        assert list(reversed(found)) == times[::-1]
+        assert [found[n] for n in range(-len(times), len(times))] == times * 2
+        cut = data.draw(st.slices(len(times)))
+        assert list(found[cut]) == times[cut]
+        with pytest.raises(IndexError):
+            found[len(times)]
+
+
+@given(runs, st.lists(st.sampled_from([20.0, 20.01, 21.5, None]), min_size=1), st.integers(1, 400))
+def test_a_step_has_its_readings_and_no_others(
+    those: list[tuple[int, int]], values: list[float | None], step: int
+) -> None:
+    given_ones = columns(
+        [
+            (at, value, SIM if value is not None else SIM | marks.FAILED)
+            for at, value in zip(times_of(those), itertools.cycle(values), strict=False)
+        ]
+    )
+    block = blocks.seal(1, given_ones)
+    found, scale = blocks.scaled(1, block)
+    wanted: dict[int, list[float | None]] = {}
+    for at, value in zip(given_ones.at, given_ones.value, strict=True):
+        wanted.setdefault(at - (at - T0) % step, []).append(value)
+    for extremes in (True, False):
+        parts = list(
+            sealed.parts(
+                *(found, scale, T0, step), is_plain=blocks.is_plain(block), extremes=extremes
+            )
+        )
+        assert [(part.at, part.good, part.suspect) for part in parts] == [
+            (at, len(these) - these.count(None), these.count(None)) for at, these in wanted.items()
+        ]
+        for part, these in zip(parts, wanted.values(), strict=True):
+            good = [value for value in these if value is not None]
+            assert part.total == pytest.approx(sum(good), abs=1e-9)
+            if extremes and good:
+                assert (part.low, part.high) == (min(good), max(good))
 
 
 @hypothesis_settings(max_examples=200)
