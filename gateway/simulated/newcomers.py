@@ -37,7 +37,8 @@ class Newcomers:
             mark = None if about is None else (about.st_mtime_ns, about.st_ino)
             if file is not None and mark != self._seen[0]:
                 found = json.loads(file.read_text("utf-8"))["nodes"]
-                self._seen = (mark, {str(one["slug"]): self._node(one) for one in found})
+                come = {str(one["slug"]): self._node(one) for one in found}
+                self._seen = (mark, self._seen[1] | come)  # who was taken out still stands there
         except (OSError, ValueError, KeyError, TypeError):
             return {}  # being written anew, or not there: nobody has come
         return self._seen[1]

@@ -98,7 +98,8 @@ def service_worker() -> Response:
         with force_locale(code):
             said[code] = {
                 "frame": _frame("{title}", "{sentence}", "{back}"),
-                "back": _back(),
+                "back": _button(_("Về nhật ký này")),
+                "again": _button(_("Mở lại trang vừa bấm")),
                 "ages": age_words(),
             } | {what: [str(escape(word)) for word in _words(what)] for what in OUTCOMES}
     parts = [asset(name) for name in WORKER_PARTS]  # type: ignore[operator]
@@ -140,9 +141,8 @@ def _frame(title: str, sentence: str, back: str = "") -> str:
     return render_template("phone/offline.html", title=title, sentence=sentence, back=back)
 
 
-def _back() -> str:
-    words = _("Về nhật ký này")
-    return f'<a class="button" href="{{diary}}">{escape(words)}</a> '
+def _button(words: str) -> str:
+    return f'<a class="button" href="{{page}}">{escape(words)}</a> '
 
 
 def _words(what: str) -> tuple[str, str]:

@@ -99,6 +99,19 @@ def test_an_order_whose_answer_never_came_is_not_called_refused(
     server.close()  # the phone still believes that it has a network
     farmer.get_by_role("button", name="Tưới 10 phút").first.click()
     expect(farmer.locator("main")).to_contain_text("chưa biết lệnh đã đến chưa")
+    farmer.get_by_role("link", name="Mở lại trang vừa bấm").click()
+    expect(farmer.locator("h1")).to_have_text("Nhà màng Tân Bình 1")
+    expect(farmer.locator("#kept")).to_be_visible()
+
+
+def test_a_press_about_a_station_that_was_cut_off_speaks_of_no_water(
+    farmer: Page, server: Server
+) -> None:
+    farmer.goto("/greenhouses/tan-binh-1/stations/tb-01/remove")
+    server.close()
+    farmer.get_by_role("button", name="Gỡ trạm này").click()
+    expect(farmer.locator("main")).to_contain_text("chưa biết đã gửi được chưa")
+    expect(farmer.locator("main")).not_to_contain_text("nước")
 
 
 def test_a_form_whose_answer_never_came_is_not_called_unsent(farmer: Page, server: Server) -> None:

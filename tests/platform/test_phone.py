@@ -27,7 +27,7 @@ def test_the_service_worker_carries_what_it_says_so_that_nothing_more_is_fetched
     said = json.loads(found.group(1))
     assert set(said) == set(LANGUAGES)
     for code, words in said.items():
-        assert set(words) == {"frame", "back", "ages", *OUTCOMES}
+        assert set(words) == {"frame", "back", "again", "ages", *OUTCOMES}
         assert [word.count("{n}") for word in words["ages"]] == [0, 1, 1, 1]
         assert f'<html lang="{code}">' in words["frame"]
         assert words["frame"].count("{title}") == 2

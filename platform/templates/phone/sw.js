@@ -10,6 +10,7 @@ var PATIENCE = 8000; // a slow network answers within it; longer, and the kept p
 var OURS = /^\/(greenhouses|plots|alerts|records\/rolls\/bind)(\/|$)/;
 var LINE = /^\/(greenhouses|plots)\/[^/]+\/diary$/, BINDING = /^\/records\/rolls\/bind$/;
 var TOLD = /<p [^>]*id="(said|written)"[^>]*>[^]*?<\/p>/g; // what became of a press
+var WATER = /^\/greenhouses\/([^/]+\/)?(water|hand|stop|mode|way)$/; // what moves water, or lets it
 var SAID = {{ said|tojson }}; // in each language a page, and what it says where no answer came
 
 self.addEventListener("install", function (event) {
@@ -124,10 +125,11 @@ function later(milliseconds) {
   return new Promise(function (done) { setTimeout(function () { done(null); }, milliseconds); });
 }
 
-function outcome(what, diary) { // a line that waits has a way back to its diary
+function outcome(what, diary, from) { // a line that waits has a way back to its diary, a press to its page
   return language().then(function (code) {
     var words = SAID[code][what];
-    var text = SAID[code].frame.split("{title}").join(words[0]).replace("{sentence}", words[1]).replace("{back}", diary ? SAID[code].back.replace("{diary}", diary) : "");
+    var text = SAID[code].frame.split("{title}").join(words[0]).replace("{sentence}", words[1])
+      .replace("{back}", diary ? SAID[code].back.replace("{page}", diary) : from ? SAID[code].again.replace("{page}", from) : "");
     return new Response(text, { status: 503, headers: { "Content-Type": "text/html; charset=utf-8" } });
   });
 }
@@ -142,6 +144,7 @@ function language() { // that of the page kept last
 
 function sent(request, address) {
   var surely = navigator.onLine === false; // then nothing has left the phone
+  var from = request.referrer.indexOf(location.origin + "/") === 0 ? encodeURI(new URL(request.referrer).pathname) : "";
   var copy = request.clone();
   return fetch(request).catch(function () {
     if (LINE.test(address.pathname) || BINDING.test(address.pathname)) {
@@ -149,13 +152,13 @@ function sent(request, address) {
         return hold(address.pathname, fields);
       }).then(function () { return LINE.test(address.pathname) ? outcome("line", address.pathname) : outcome("bind"); }, function () { return outcome("other"); });
     }
-    var order = /^\/greenhouses\//.test(address.pathname) && !/\/diary\//.test(address.pathname);
-    if (!surely) { return outcome(order ? "unsure" : "maybe"); }
+    var order = WATER.test(address.pathname);
+    if (!surely) { return outcome(order ? "unsure" : "maybe", "", from); }
     if (order) {
       var last = address.pathname.split("/").pop();
-      return outcome(last === "water" || last === "stop" || last === "mode" ? last : "other");
+      return outcome(last === "water" || last === "stop" || last === "mode" ? last : "other", "", from);
     }
-    return outcome("other");
+    return outcome("other", "", from);
   });
 }
 
