@@ -531,6 +531,25 @@ def test_two_cooperatives_capture_the_same_event_without_seeing_each_other(site:
     assert [one["action"] for one in found(site)] == ["ADD"]
 
 
+def test_an_officer_reads_what_we_recorded_not_what_others_captured_under_its_name(
+    site: Site,
+) -> None:
+    site.farm.packed()
+    with site.farm.records.transaction() as session:
+        person = people.add_person(
+            session, "clerk@khac", "clerk", "clerk", "khac", "mot hai ba bon"
+        )
+        auth = {"Authorization": "Bearer " + people.new_api_token(session, person, "test")}
+        packing = session.scalars(select(Event).where(Event.type == "lot.packed")).one().body
+    false = {"@context": CONTEXT, **packing, "eventTime": "2026-11-01T00:00:00Z"}
+    false = {name: value for name, value in false.items() if not name.startswith("nongso:")}
+    sent = site.stranger.post("/epcis/capture", json=a_document(false), headers=auth)
+    assert site.stranger.get(sent.headers["Location"], headers=auth).json["success"]
+    name = quote(packing["eventID"], safe="")
+    read = site.api(f"/epcis/events/{name}", role="officer").json
+    assert read["eventTime"] == packing["eventTime"]
+
+
 def test_only_a_clerk_with_the_scope_captures(site: Site) -> None:
     event = a_document(an_event())
     for role in ("farmer", "officer"):

@@ -113,8 +113,9 @@ def named(session: Session, event_id: str, scope: Scope) -> list[Found]:
     """Return the event of this name, and behind it the declarations that it was wrong.
 
     What holds stands last: the event, unless its own sender has declared it wrong; then the
-    newest such declaration. An event with another name is found by its hash too: who was told
-    the event works it out.
+    newest such declaration. What we recorded goes before what another cooperative captured under
+    its name. An event with another name is found by its hash too: who was told the event works
+    it out.
     """
     wanted = select(Indexed.number).where(_called((event_id,)))
     if scope is not None:
@@ -122,9 +123,10 @@ def named(session: Session, event_id: str, scope: Scope) -> list[Found]:
     found = fetch(session, session.scalars(wanted).all())
     senders = {one.head.sender for one in found if one.head.error_ms is None}
 
-    def weight(one: Found) -> tuple[bool, bool, int, int]:
+    def weight(one: Found) -> tuple[bool, bool, bool, int, int]:
         head = one.head
-        return head.stands, head.sender in senders, head.error_ms or 0, head.number
+        ours, by_sender = not head.is_foreign, head.sender in senders
+        return ours, head.stands, by_sender, head.error_ms or 0, head.number
 
     return sorted(found, key=weight)
 
