@@ -133,10 +133,10 @@ def _show_key(args: argparse.Namespace) -> int:
 
 # What ``nongso trace check`` cannot say anything about.
 _NOT_UNDER_THE_LOG = """\
-Not under the log, so nothing is said of them: certificates, producers, products, places, plots,
-people and their rights, commands and runs of water, logos, layouts and marks that are kept for
-new labels, files (sheets that were printed, pictures), how often scratch codes were checked,
-jobs of EPCIS captures (epcis_job) and its named queries."""
+Not under the log, so nothing is said of them: places, plots, holders, people and their rights,
+commands and runs of water, logos and layouts that are kept for new labels, files (sheets that
+were printed, pictures), how often scratch codes were checked, jobs of EPCIS captures (epcis_job)
+and its named queries."""
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -146,6 +146,7 @@ def _check(args: argparse.Namespace) -> int:
     from nongso.platform.traceability.labelling import vouching as labels_vouching
     from nongso.platform.traceability.proof import checking, keeping
     from nongso.platform.traceability.proof.custody import Custody, CustodyError
+    from nongso.platform.traceability.registry import vouching as registry_vouching
 
     loaded = settings.load(args.settings)
     try:
@@ -160,6 +161,7 @@ def _check(args: argparse.Namespace) -> int:
             accounts += recounting.is_of_an_account(str(one))
         size = keeping.size_of(session)
         sheets, contexts = labels_vouching.without(session), epcis_held.without(session)
+        rows = registry_vouching.without(session)
     if found:
         print(f"{found} things do not belong together in a log of {size} entries.")
         if accounts:
@@ -168,11 +170,12 @@ def _check(args: argparse.Namespace) -> int:
         return 1
     print(f"All {size} entries match their events, their hashes and every signed checkpoint;")
     print("the tables of lots, labels (with what is printed on them), subjects and EPCIS (texts")
-    print("and contexts as sent, and the index) are what the events make of them.")
-    if sheets or contexts:
+    print("and contexts as sent, and the index) are what the events make of them; certificates,")
+    print("producers, products and rights to marks are as they were recorded last.")
+    if sheets or contexts or rows:
         print("Not vouched for, because the log had no digest of it yet: what is printed on the")
-        print(f"labels of {sheets} issues and rolls (but for the address), and the contexts of")
-        print(f"{contexts} captured events.")
+        print(f"labels of {sheets} issues and rolls (but for the address), the contexts of")
+        print(f"{contexts} captured events, and {rows} rows of the registry until they are saved.")
     print(_NOT_UNDER_THE_LOG)
     return 0
 

@@ -32,6 +32,7 @@ from nongso.platform.traceability.making.regrouping import FEE, TakeOver
 from nongso.platform.traceability.recall import demo as recall_demo
 from nongso.platform.traceability.records import UNIT, Lot, Producer, Product
 from nongso.platform.traceability.registry import demo as registry_demo
+from nongso.platform.traceability.registry import vouching
 from nongso.platform.traceability.seasons import growing
 
 GREENHOUSE = "tan-binh-1"
@@ -121,6 +122,7 @@ class _Demo:
         with self._records.transaction() as session:
             if session.get(type(record), record.id) is None:
                 session.add(record)
+                vouching.note(session, record, "demo", self._now)
         return record.id
 
     def _producer(self, code: str, kind: str, name: str, village: str) -> str:

@@ -15,6 +15,7 @@ from nongso.platform.traceability.labelling.errors import MarkNamed, NotEntitled
 from nongso.platform.traceability.labelling.records import CollectiveMark, MarkRight
 from nongso.platform.traceability.making.operations import Desk
 from nongso.platform.traceability.records import Producer
+from nongso.platform.traceability.registry import vouching
 
 
 def marks(session: Session, cooperative: str | None) -> list[CollectiveMark]:
@@ -40,6 +41,7 @@ def write_down(desk: Desk, id_: str, name: str, number: str, owner: str) -> Coll
         desk.session.add(found)
     found.name, found.number, found.owner = name, number, owner
     found.at, found.actor = desk.now, desk.actor
+    vouching.note(desk.session, found, desk.actor, desk.now)
     return found
 
 
@@ -75,6 +77,7 @@ def entitle(
         if one.producer_id == producer and meets and (not made.until or one.since <= made.until):
             raise RightTwice(maker.name)
     desk.session.add(made)
+    vouching.note(desk.session, made, desk.actor, desk.now)
     return made
 
 
@@ -86,6 +89,7 @@ def end(desk: Desk, id_: str, right: str, until: datetime.date) -> MarkRight:
     own_mark(desk.session, desk.cooperative, found.mark)
     found.until = max(until.isoformat(), found.since)
     found.ended_at, found.ended_by = desk.now, desk.actor
+    vouching.note(desk.session, found, desk.actor, desk.now)
     return found
 
 

@@ -40,6 +40,7 @@ from nongso.platform.traceability.proof.records import (
     LogEntry,
     LogErasure,
 )
+from nongso.platform.traceability.registry import vouching as registry_vouching
 
 MOST_TOLD = 50  # of one table; the rest is counted
 # What follows from an event that was changed itself is not set as that event says now.
@@ -77,6 +78,7 @@ def _all(session: Session, last: Checkpoint | None) -> Iterator[Amiss]:
         ("event_subject", lambda: subjects.differences(session)),
         ("label_code", lambda: labels_held.differences(session)),
         ("epcis_event", lambda: epcis_held.differences(session)),
+        ("certificate", lambda: registry_vouching.differences(session)),
     ]
     yield from _other_kinds(session)
     for table, part in parts:

@@ -23,7 +23,7 @@ from nongso.platform.traceability.epcis.records import CAPTURED
 from nongso.platform.traceability.identifiers import lot_of
 from nongso.platform.traceability.labelling import rolls, scratch
 from nongso.platform.traceability.moving import book as moving_book
-from nongso.platform.traceability.registry import places
+from nongso.platform.traceability.registry import places, vouching
 from nongso.platform.traceability.resolver import names
 from nongso.platform.traceability.seasons import field_events
 
@@ -100,6 +100,8 @@ def _said(event: Event, there: set[str], known: _Known) -> set[str] | None:
         return set()
     if event.type == names.SAME_AS:
         return {f"product:{body['product']}", f"gtin:{body['gtin']}"}
+    if event.type == vouching.NOTED:
+        return {f"{body['nongso:what']}:{body['nongso:key']}"}
     if event.type == restored.RESTORED:
         return {f"cooperative:{event.cooperative}"}
     return {"commune"} if event.type == _STATED else None

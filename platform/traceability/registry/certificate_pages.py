@@ -1,5 +1,6 @@
 """The clerk's pages for certificates and test reports: list, form, file, what runs out."""
 
+import time
 import uuid
 from collections.abc import Set
 from contextlib import closing
@@ -26,7 +27,7 @@ from nongso.platform.traceability.desk import (
 )
 from nongso.platform.traceability.records import PACKS, Lot
 from nongso.platform.traceability.registry import certificate_files as certificates_files
-from nongso.platform.traceability.registry import certificates
+from nongso.platform.traceability.registry import certificates, vouching
 from nongso.platform.traceability.registry.certificate_files import BadPaper, Paper
 from nongso.platform.traceability.registry.fields import certificate_fields
 from nongso.platform.traceability.registry.forms import read_certificate
@@ -162,6 +163,7 @@ def _keep(id_: str, values: dict[str, Any], chosen: set[str], paper: Paper | Non
         if paper is not None:
             kept.file, kept.file_type = paper.name, paper.type
         kept.let_be_for(chosen)
+        vouching.note(session, kept, somebody().id, int(time.time()))
 
 
 @blueprint.post("/certificates/<key>/remove")
@@ -170,7 +172,9 @@ def remove_certificate(key: str) -> Answer:
     """Take a paper out of the registry; its file is kept, because an old label may speak of it."""
     _own(key)
     with transaction() as session:
-        session.delete(session.get_one(Certificate, key))
+        kept = session.get_one(Certificate, key)
+        vouching.note_gone(session, kept, somebody().id, int(time.time()))
+        session.delete(kept)
     return redirect(url_for("records.certificate_list"), 303)  # type: ignore[return-value]
 
 

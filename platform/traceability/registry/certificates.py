@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from nongso.platform.traceability.records import Lot, Product
+from nongso.platform.traceability.registry import vouching
 from nongso.platform.traceability.registry.records import (
     FOOD_SAFETY,
     LOT,
@@ -62,22 +63,25 @@ def claims(session: Session, product: Product, day: datetime.date) -> list[Certi
         *of_subject(session, PRODUCT, product.id),
         *of_subject(session, PRODUCER, product.producer_id),
     ]
-    return _standing(found, day)
+    return _standing(session, found, day)
 
 
 def claims_of_lot(session: Session, lot: Lot, day: datetime.date) -> list[Certificate]:
     """What may be claimed of a packed lot on that day: its own test reports come first."""
-    own = _standing(of_subject(session, LOT, lot.code), day)
+    own = _standing(session, of_subject(session, LOT, lot.code), day)
     return own + (claims(session, lot.product, day) if lot.product is not None else [])
 
 
-def _standing(found: Sequence[Certificate], day: datetime.date) -> list[Certificate]:
+def _standing(
+    session: Session, found: Sequence[Certificate], day: datetime.date
+) -> list[Certificate]:
+    """Those that may be spoken of that day. One that was changed past the program may not."""
     wanted = {
         one.id: one
         for one in found
         if one.kind in CLAIMED and one.is_in_force(day) and one.passed is not False
     }
-    return list(wanted.values())
+    return vouching.as_noted(session, list(wanted.values()))
 
 
 def expiring(

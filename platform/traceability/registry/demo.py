@@ -7,6 +7,7 @@ made up. Laying down twice changes nothing.
 import datetime
 import math
 import struct
+import time
 import uuid
 import zlib
 
@@ -18,6 +19,7 @@ from nongso.platform.settings import Settings
 from nongso.platform.store import Records
 from nongso.platform.traceability.records import Producer, Product
 from nongso.platform.traceability.registry import certificate_files as certificates_files
+from nongso.platform.traceability.registry import vouching
 from nongso.platform.traceability.registry.plots import Plot, read_area
 from nongso.platform.traceability.registry.records import (
     FOOD_SAFETY,
@@ -37,6 +39,7 @@ def lay_down(records: Records, settings: Settings, cooperative: str, today: date
     picture = drawn()
     photo = photos.keep(settings.folder / "photos", picture)
     paper = certificates_files.keep(settings.folder / "certificates", picture)
+    now = int(time.time())
     with records.transaction() as session:
         _plots(session, cooperative, today)
         product = session.scalar(
@@ -46,25 +49,26 @@ def lay_down(records: Records, settings: Settings, cooperative: str, today: date
             return
         product.photo = product.photo or photo
         product.ingredients = product.ingredients or "Bột dong riềng"
+        vouching.note(session, product, "demo", now)
         key = _fixed(cooperative, "certificate")
         if session.get(Certificate, key) is None:
-            session.add(
-                Certificate(
-                    id=key,
-                    cooperative=cooperative,
-                    kind=FOOD_SAFETY,
-                    number=NUMBER,
-                    issuer=ISSUER,
-                    since=(today - datetime.timedelta(days=300)).isoformat(),
-                    until=(today + datetime.timedelta(days=45)).isoformat(),
-                    stars=None,
-                    passed=None,
-                    note="",
-                    file=paper.name,
-                    file_type=paper.type,
-                    subjects=[CertificateSubject(what=PRODUCT, key=product.id)],
-                )
+            made = Certificate(
+                id=key,
+                cooperative=cooperative,
+                kind=FOOD_SAFETY,
+                number=NUMBER,
+                issuer=ISSUER,
+                since=(today - datetime.timedelta(days=300)).isoformat(),
+                until=(today + datetime.timedelta(days=45)).isoformat(),
+                stars=None,
+                passed=None,
+                note="",
+                file=paper.name,
+                file_type=paper.type,
+                subjects=[CertificateSubject(what=PRODUCT, key=product.id)],
             )
+            session.add(made)
+            vouching.note(session, made, "demo", now)
 
 
 def _plots(session: Session, cooperative: str, today: datetime.date) -> None:

@@ -19,6 +19,7 @@ from nongso.platform.traceability.desk import producers as all_producers
 from nongso.platform.traceability.records import PRODUCER_KINDS, Producer
 from nongso.platform.traceability.registry import history as registry_history
 from nongso.platform.traceability.registry import units as administrative_units
+from nongso.platform.traceability.registry import vouching
 from nongso.platform.traceability.registry.fields import producer_fields
 from nongso.platform.traceability.registry.forms import read_changed_on, read_producer
 
@@ -102,6 +103,7 @@ def _keep(key: str, values: dict[str, Any], changed_on: datetime.date | None) ->
             registry_history.remember(session, kept, changed_on, asker.id, int(time.time()))
         for name, value in values.items():
             setattr(kept, name, value)
+        vouching.note(session, kept, asker.id, int(time.time()))
 
 
 def _own_producer(key: str) -> Producer:

@@ -26,7 +26,7 @@ from nongso.platform.traceability.desk import producers as all_producers
 from nongso.platform.traceability.legal import asked as legal
 from nongso.platform.traceability.legal import facts as legal_facts
 from nongso.platform.traceability.records import Product, product_kinds
-from nongso.platform.traceability.registry import certificates
+from nongso.platform.traceability.registry import certificates, vouching
 from nongso.platform.traceability.registry.fields import product_fields
 from nongso.platform.traceability.registry.forms import read_product
 from nongso.platform.traceability.registry.photos import photo_folder, read_photo
@@ -103,7 +103,7 @@ def _keep(key: str, values: dict[str, Any]) -> None:
             abort(404)
         for name, value in values.items():
             setattr(kept, name, value)
-        session.flush()
+        vouching.note(session, kept, somebody().id, int(time.time()))
         note_gtin(session, kept, somebody().id, int(time.time()), settings().label_url)
 
 

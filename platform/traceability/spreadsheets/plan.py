@@ -19,9 +19,10 @@ from sqlalchemy.orm import Session
 from nongso.platform.forms import Form
 from nongso.platform.languages import _, number
 from nongso.platform.traceability.moving.records import Holder
-from nongso.platform.traceability.records import Lot, Producer
+from nongso.platform.traceability.records import Lot, Producer, Product
 from nongso.platform.traceability.registry import forms as registry_forms
 from nongso.platform.traceability.registry import history as registry_history
+from nongso.platform.traceability.registry import vouching
 from nongso.platform.traceability.registry.records import Certificate
 from nongso.platform.traceability.shopper.shelf import folded
 from nongso.platform.traceability.spreadsheets.sheets import (
@@ -403,3 +404,5 @@ def carry_out(
         if isinstance(kept, Certificate) and change.subjects is not None:
             kept.let_be_for(change.subjects)
         session.flush()
+        if isinstance(kept, Certificate | Producer | Product):
+            vouching.note(session, kept, actor, now)
