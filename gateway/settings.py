@@ -254,7 +254,9 @@ class Schedule:
 class Zone:
     """A khu tưới: one coil of the relay board.
 
-    ``flow_l_per_min`` is what its wet test measured; left out, it is learnt from its runs.
+    A new zone leaves ``mode`` out: it is off until its wet test on the page is passed. Any other
+    mode in the file arms the zone without one, as on farms that are older than such tests.
+    ``flow_l_per_min`` is what flows into it; left out, its wet test or its runs tell.
     ``source`` is the id of the source that its water is from. ``windows`` are limits beyond the
     day's: in any so many hours at most so many seconds.
     """
@@ -263,9 +265,9 @@ class Zone:
     name: str
     coil: int
     area_m2: float
-    mode: str
     max_run_seconds: int
     max_day_seconds: int
+    mode: str = "off"
     band: Band | None = None
     schedule: Schedule | None = None
     balance: Balance | None = None

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Protocol
 
+from nongso.gateway.irrigation import wettest
 from nongso.gateway.irrigation import zone as zones
 from nongso.gateway.irrigation.facts import Reason
 from nongso.gateway.valves.client import SupervisorGone, SupervisorRefused
@@ -37,7 +38,14 @@ METER_BACK_SECONDS = 5.0  # so long a new supervisor may need to read the meter
 class ValvesLike(Protocol):
     """The supervisor's client."""
 
-    def open(self, zone: str, seconds: float, id: str, flow: float | None) -> Body: ...  # noqa: A002
+    def open(
+        self,
+        zone: str,
+        seconds: float,
+        id: str,  # noqa: A002
+        flow: float | None,
+        test: bool = False,
+    ) -> Body: ...
 
     def hand(self, zone: str, seconds: float, id: str) -> Body: ...  # noqa: A002
 
@@ -80,6 +88,11 @@ class Supervised:
         return bool(self._answer.get("emergency"))
 
     @property
+    def total_litres(self) -> float | None:
+        """The meter's counter, ``None`` while it does not speak."""
+        return self._answer.get("total")
+
+    @property
     def has_auto_off(self) -> bool:
         """Whether the relay board closes by itself."""
         return bool(self._answer.get("auto_off", True))
@@ -92,6 +105,8 @@ class Supervised:
         try:
             if run["cause"] == BY_HAND:
                 answer = self._valves.hand(zone, seconds, run_id)
+            elif run["cause"] == wettest.CAUSE:
+                answer = self._valves.open(zone, seconds, run_id, None, test=True)
             else:
                 answer = self._valves.open(zone, seconds, run_id, usual_l_per_min)
         except (SupervisorGone, SupervisorRefused) as error:
@@ -176,11 +191,9 @@ class Supervised:
         book = records.book
         for ended in ends:
             if ended["id"] in book.runs:
-                if ended["code"] == "done" and ended.get("flow") is not None:
-                    book.flowed(book.runs[ended["id"]]["zone"], ended["flow"])
                 records.run_ended(
                     *(ended["id"], ended["code"], ended["seconds"], ended["litres"]),
-                    ended["values"],
+                    *(ended["values"], ended.get("flow"), ended.get("pump_after")),
                 )
             self._heard.append(ended["id"])
         if ends:

@@ -21,6 +21,7 @@ from nongso.gateway.irrigation.facts import (
     Limits,
     Ran,
     Source,
+    WetTest,
     Zone,
 )
 from nongso.gateway.irrigation.schedule import read_schedule
@@ -124,9 +125,16 @@ class WaterBook:
             area_m2=settings.area_m2,
         )
         found = self._load(f"water.zone.{settings.id}", None)
+        is_set = settings.mode != "off"
         if found is None:
-            return zone
+            return replace(zone, is_armed=is_set)
         is_edited = found.pop("from_file", None) != _from_file(settings)
+        for name in ("passed", "tested"):
+            found[name] = WetTest(**found[name]) if found.get(name) else None
+        if "is_armed" not in found:  # of a version that knew no wet tests
+            found["is_armed"] = is_set or found["mode"] != "off" or bool(self._past(settings.id))
+        elif is_edited and is_set and found["tested"] is None:
+            found["is_armed"] = True
         found["band"] = Band(**found["band"]) if found["band"] else None
         kept = found.get("schedule")
         found["schedule"] = read_schedule(kept) if kept else None
@@ -136,6 +144,8 @@ class WaterBook:
             found |= {"mode": settings.mode, "band": band, "schedule": schedule}
             found |= {"balance": settings.balance, "bed": None}
             found |= {"is_wetting": False, "slots_until": None, "returns_to": None}
+        if not found["is_armed"]:
+            found |= {"mode": "off", "returns_to": None}
         return replace(zone, **found)
 
     # --- runs ------------------------------------------------------------------------------
@@ -206,8 +216,8 @@ class WaterBook:
 
     def flow_expected(self, zone: str) -> float:
         """The most that flows into a zone in l/min, as told and as measured; 0 if unknown."""
-        told = self._settings[zone].flow_l_per_min
-        return max(told or 0.0, self.usual_flow(zone) or 0.0)
+        told, known = self._settings[zone].flow_l_per_min, self._flows[zone]
+        return max(told or 0.0, median(known) if len(known) >= FEWEST_FLOWS else 0.0)
 
     def drawn_litres(self, source: Source, now: float) -> tuple[float, float]:
         """What was and will be taken of a source by the runs that were begun: day, season."""
@@ -266,10 +276,21 @@ class WaterBook:
             self._flows[zone] = [*self._flows[zone], l_per_min][-MOST_FLOWS:]
             self._save(f"water.flow.{zone}", self._flows[zone])
 
+    def flow_found(self, zone: str, l_per_min: float) -> None:
+        """So much flowed in a wet test: usual from the next run on, whatever was before."""
+        self._flows[zone] = [l_per_min] * FEWEST_FLOWS
+        self._save(f"water.flow.{zone}", self._flows[zone])
+
     def usual_flow(self, zone: str) -> float | None:
-        """What usually flows in a zone, in l/min; ``None`` before its third measured run."""
-        known = self._flows[zone]
-        return median(known) if len(known) >= FEWEST_FLOWS else None
+        """What usually flows in a zone, in l/min, as measured: in its wet test and since, or in
+        its runs from the third on. ``None`` where the settings say it, which the supervisor has
+        read too, and no wet test knows better."""
+        known, passed = self._flows[zone], self.zones[zone].passed
+        is_tested = passed is not None and passed.flow_l_per_min is not None
+        told = self._settings[zone].flow_l_per_min
+        if len(known) < FEWEST_FLOWS or (told is not None and not is_tested):
+            return None
+        return median(known)
 
     def ran(self, zone: str, now: Moment) -> tuple[Ran, ...]:
         """The zone's past runs, by age."""

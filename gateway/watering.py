@@ -20,6 +20,7 @@ from typing import Any
 
 from nongso.gateway.doubts import Doubts, LatestLike
 from nongso.gateway.irrigation import balance
+from nongso.gateway.irrigation import wettest
 from nongso.gateway.irrigation import zone as zones
 from nongso.gateway.irrigation.facts import Band, Drawn, Known, Reason, Source, Zone
 from nongso.gateway.irrigation.gate import Wish, refusal
@@ -37,6 +38,7 @@ from nongso.gateway.turns import NOT_YET, Turns, is_too_old
 from nongso.gateway.valves.clock import boot_id, boottime
 from nongso.gateway.waterbook import Body, Held, Moment, WaterBook
 from nongso.gateway.waterrecords import WaterRecords
+from nongso.gateway.wettests import WetTests
 from nongso.wire.payload import Reading
 
 LAST_SECONDS = 1.0  # for the ends of runs, when the gateway is asked to end
@@ -66,6 +68,7 @@ class Watering:
         self._turns = Turns(self._book, settings.bus.zones_at_once)
         self._remembering = Remembering(self._store, store.report()["store"], self._moment)
         self._records = WaterRecords(self._book, self._store, self._moment)
+        self._tests = WetTests(self._book, steady, settings.bus.meter is not None)
         self._doubts = Doubts(settings, latest, self._book, self._records, clock, self.teaching)
         self._farm_clock = settings.farm_clock
         self._heed_taking_up(store)
@@ -138,6 +141,7 @@ class Watering:
             if self._is_ending:
                 return
             self._supervised.hear(self._records)
+            self._tests.tick(self._clock(), self._supervised.total_litres)
             self._doubts.tick()
             self._look_and_tell()
 
@@ -192,7 +196,8 @@ class Watering:
         if do == "stop":
             return self._stop(zone_id, command, given)
         number = number_of(command)
-        brings_water = do == "water" or (do == "mode" and command["mode"] in zones.AUTOMATIC)
+        brings_water = do in ("water", "wet_test")
+        brings_water |= do == "mode" and command["mode"] in zones.AUTOMATIC
         if brings_water and self._stops.came_after(zone_id, number, given):
             return "refused", Reason("stopped_meanwhile")
         if do == "mode":
@@ -200,29 +205,30 @@ class Watering:
             if command["mode"] == "off":
                 self._stops.note(zone_id, number, given)
             return done
-        if do in ("water", "hand"):
+        by = command.get("by")
+        if do in ("water", "hand", "wet_test"):
             seconds = _seconds(command)
             if seconds is None:
                 raise ValueError(f"{do} needs seconds")
             if do == "hand":
-                return self._by_hand(command_id, zone_id, seconds, command.get("by"))
-            return self._water(command_id, zone_id, seconds, command.get("by"), age_of(command))
-        raise ValueError(f"do is {do!r}; it can be water, hand, stop or mode")
+                return self._by_hand(command_id, zone_id, seconds, by)
+            if not self._supervised.is_there:
+                self._supervised.hear(self._records)  # it may have come back this second
+            begin = self._water if do == "water" else self._test
+            return begin(command_id, zone_id, seconds, by, age_of(command))
+        if do == "wet_test_seen":
+            return self._seen(zone_id, command["test"], by)
+        raise ValueError(f"do is {do!r}; it can be water, hand, stop, mode or wet_test")
 
     def _water(
         self, command_id: str, zone_id: str, seconds: int, by: str | None, age: float | None
     ) -> tuple[str, Reason]:
-        if not self._supervised.is_there:
-            self._supervised.hear(self._records)  # it may have come back this second
         if self._turns.wish_of(zone_id) is not None:
             return "refused", Reason("already_waiting")
         zone = self._book.zones[zone_id]
         refused = refusal(Wish(seconds), zone, self._known(zone_id, command_id))
-        may_open = refused is None or refused.code == "waits_for_pump"
-        if may_open and not self._store.has_on_disk(command_id):
-            refused = Reason("cannot_record")
-        elif may_open and not self._remembering.reaches(age):
-            refused = Reason("interrupted")
+        if refused is None or refused.code == "waits_for_pump":
+            refused = self._forgotten(command_id, age) or refused
         if refused is None:
             refused = self._open(command_id, zone_id, seconds, "wished", Reason("wished"), by)
         if refused is not None and refused.code == "waits_for_pump":
@@ -233,6 +239,42 @@ class Watering:
             return "refused", refused
         self._book.keep_zone(zones.wished(zone))
         return ("running", Reason("wished")) if refused is None else ("queued", refused)
+
+    def _forgotten(self, command_id: str, age: float | None) -> Reason | None:
+        """Why nothing may open for a wish that the disk could not keep from coming again."""
+        if not self._store.has_on_disk(command_id):
+            return Reason("cannot_record")
+        return None if self._remembering.reaches(age) else Reason("interrupted")
+
+    def _test(
+        self, command_id: str, zone_id: str, seconds: int, by: str | None, age: float | None
+    ) -> tuple[str, Reason]:
+        """Begin a wet test: a short run that finds out what flows."""
+        if not wettest.SHORTEST_SECONDS <= seconds <= wettest.LONGEST_SECONDS:
+            most = {"seconds": seconds, "max_seconds": wettest.LONGEST_SECONDS}
+            return "refused", Reason("seconds_out_of_range", most)
+        zone, reason = self._book.zones[zone_id], Reason(wettest.CAUSE)
+        refused = (
+            self._tests.in_the_way(zone_id)
+            or refusal(Wish(seconds, is_test=True), zone, self._known(zone_id, command_id))
+            or self._forgotten(command_id, age)
+        )
+        if refused is not None:
+            return "refused", refused
+        self._tests.begin(zone, command_id, by, self._clock())
+        refused = self._open(command_id, zone_id, seconds, wettest.CAUSE, reason, by)
+        if refused is not None:
+            self._tests.did_not_begin(zone, refused.code)
+            self._supervised.hear(self._records)  # it may have locked the zone
+            return "refused", refused
+        return "running", reason
+
+    def _seen(self, zone_id: str, test: Body, by: str | None) -> tuple[str, Reason]:
+        """A person says what a wet test has shown."""
+        if self._supervised.has_emergency:
+            return "refused", Reason("emergency_stop")
+        zone = self._book.zones[zone_id]
+        return self._tests.answer(zone, test["run"], test["saw"], by, self._clock())
 
     def _serve_the_waiting(self) -> None:
         """Open for the wishes whose turn it is; say of others why they wait no more."""
@@ -305,6 +347,8 @@ class Watering:
 
     def _set_mode(self, zone_id: str, command: Body) -> tuple[str, Reason]:
         before, mode = self._book.zones[zone_id], command["mode"]
+        if mode in zones.MODES and mode != "off" and not before.is_armed:
+            return "refused", Reason("zone_not_tested")
         band, schedule = command.get("band"), command.get("schedule")
         plants = command.get("balance")
         after = zones.set_mode(
@@ -401,7 +445,7 @@ class Watering:
             has_bus=self._supervised.has_bus,
             has_auto_off=self._supervised.has_auto_off,
             drawn=self._drawn(zone_id),
-            ahead=self._turns.ahead(zone_id, wish_id),
+            ahead=self._tests.ahead() or self._turns.ahead(zone_id, wish_id),
             slots=proposed(zone.schedule, now) if zone.schedule else (),
         )
 
@@ -484,6 +528,7 @@ class Watering:
             "balance": asdict(zone.balance) if zone.balance else None,
             "state": zones.state(zone, run is not None, self._turns.waits(zone.id)),
             "code": reason.code,
+            "wet_test": self._tests.told(zone),
         }
         self._records.zone(row, reason.values, balance.told(zone, self._farm_clock.speed))
 

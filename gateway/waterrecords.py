@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from nongso.gateway.irrigation import wettest
 from nongso.gateway.irrigation.facts import Reason
 from nongso.gateway.waterbook import Body, Moment, WaterBook
 
@@ -78,11 +79,14 @@ class WaterRecords:
         seconds: float,
         litres: float | None,
         told: Body | None = None,
+        flow: float | None = None,
+        pump_after: float | None = None,
     ) -> None:
         """The run is over; the command that wished for it is done.
 
         ``litres`` is ``None`` where no meter has counted: unknown, which is not nothing. ``told``
-        is what else belongs to the code.
+        is what else belongs to the code; ``flow`` is what flowed steadily, in l/min, and
+        ``pump_after`` how many seconds after the valve the pump came.
         """
         run = self.book.runs[run_id]
         values = {"seconds": seconds, "litres": litres} if code == "done" else told or {}
@@ -98,6 +102,11 @@ class WaterRecords:
         self._outbox.record("run", ended)
         if run_id in self.book.outcomes:
             self.outcome(run_id, "done", Reason(code, values))
+        zone = self.book.zones.get(run["zone"])
+        if run["cause"] == wettest.CAUSE and zone is not None and wettest.is_of(zone, run_id):
+            self.book.keep_zone(wettest.ended(zone, code, seconds, litres, flow, pump_after))
+        elif code == "done" and flow is not None:
+            self.book.flowed(run["zone"], flow)
         # A hose is no account of the valve's: only its litres count, not its hours.
         of_valve = 0.0 if run["cause"] == "hand" else seconds
         self.book.finish(run_id, self._moment(), of_valve, litres, code in _BAD_ENDS)

@@ -50,6 +50,7 @@ ZONE = Zone(
     schedule=Schedule(tuple(Slot(EVERY_DAY, at, 600) for at in ("05:30", "16:00"))),
     balance=PLANTS,
     area_m2=AREA_M2,
+    is_armed=True,
 )
 PERSON = {"manual": (2, 1200), "advice": (1, 0)}  # every so many days at 16:00, so many seconds
 NAMES = {

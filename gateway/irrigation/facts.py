@@ -121,8 +121,37 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class WetTest:
+    """A wet test of a zone as far as it has come; the states stand in ``wettest.py``.
+
+    Litres and flows are ``None`` where no meter has told them. ``by`` has pressed, ``seen_by`` has
+    said what came of it (``saw``); times are Unix times.
+    """
+
+    id: str  # of the command that began it, and of its run
+    by: str | None
+    at: int
+    state: str
+    code: str | None = None  # why it failed or was broken off
+    seconds: float = 0.0  # that the valve was open
+    litres: float | None = None
+    water_after_seconds: float | None = None  # from the open valve to the first water counted
+    pump_after_seconds: float | None = None  # from the open valve to the pump
+    flow_l_per_min: float | None = None  # while it was steady
+    closed_l_per_min: float | None = None  # with everything closed again
+    saw: str | None = None
+    seen_by: str | None = None
+    seen_at: int | None = None
+
+
+@dataclass(frozen=True)
 class Zone:
-    """A khu tưới as it is remembered between two looks."""
+    """A khu tưới as it is remembered between two looks.
+
+    ``is_armed``: a person has seen in a wet test that its water comes where it should, or its
+    settings had a mode before there were such tests; without it a zone is ``off``. ``passed`` is
+    the last test that went well, ``tested`` the last of all.
+    """
 
     id: str
     limits: Limits
@@ -140,6 +169,9 @@ class Zone:
     is_wetting: bool = False  # the band has begun to water and has not reached ``high``
     is_stopped: bool = False  # a person pressed stop; automatic watering waits for a person
     is_locked: bool = False  # its valve did not close; a person must look
+    is_armed: bool = False
+    passed: WetTest | None = None
+    tested: WetTest | None = None
 
 
 @dataclass(frozen=True)

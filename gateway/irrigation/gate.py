@@ -24,6 +24,7 @@ class Wish:
 
     seconds: float
     is_automatic: bool = False
+    is_test: bool = False  # the zone's wet test: what arms a zone does not ask whether it is
 
 
 def _seconds(wish: Wish, zone: Zone, known: Known) -> Reason | None:
@@ -34,7 +35,9 @@ def _seconds(wish: Wish, zone: Zone, known: Known) -> Reason | None:
 
 
 def _off(wish: Wish, zone: Zone, known: Known) -> Reason | None:
-    return Reason("zone_off") if zone.mode == "off" else None
+    if zone.mode != "off" or wish.is_test:
+        return None
+    return Reason("zone_off" if zone.is_armed else "zone_not_tested")
 
 
 def _stopped(wish: Wish, zone: Zone, known: Known) -> Reason | None:

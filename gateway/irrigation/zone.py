@@ -45,7 +45,9 @@ def look(zone: Zone, known: Known) -> Decision:
         return Decision(zone, Reason("by_hand_until", {"at": until}))
     if _is_reckoned(zone):
         return plants.decide_by_balance(zone, known)
-    return Decision(zone, Reason("mode_manual" if zone.mode == "manual" else "zone_off"))
+    if zone.mode == "manual":
+        return Decision(zone, Reason("mode_manual"))
+    return Decision(zone, Reason("zone_off" if zone.is_armed else "zone_not_tested"))
 
 
 def _is_reckoned(zone: Zone) -> bool:

@@ -87,7 +87,8 @@ class Desk:
             detail = "seconds must be a number; there is no open without seconds"
             return _refused(run_id, "not_understood", {"detail": detail})
         try:
-            run = self.plan.open(zone, seconds, run_id, self.clock(), _flow(asked.get("flow")))
+            usual, is_test = _flow(asked.get("flow")), asked.get("test") is True
+            run = self.plan.open(zone, seconds, run_id, self.clock(), usual, is_test)
         except Refused as refused:
             return _refused(run_id, refused.code, refused.values)
         self.work.settle()
@@ -147,7 +148,12 @@ class Desk:
             "runs": [_run(r, now) | {"left": round(r.left(now), 1)} for r in going_on],
             "ended": [
                 _run(r, now)
-                | {"code": r.code, "values": r.values, "flow": _rounded(r.flow_l_per_min)}
+                | {
+                    "code": r.code,
+                    "values": r.values,
+                    "flow": _rounded(r.flow_l_per_min),
+                    "pump_after": _rounded(r.pump_after_seconds),
+                }
                 for r in self.plan.ended.values()
             ],
             "emergency": self.plan.is_emergency,

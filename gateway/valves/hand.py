@@ -24,6 +24,7 @@ class Hand:
     values: dict[str, Any] = field(default_factory=dict)  # what belongs to the code
     by_switch: bool = False  # the hand-auto switch at the cabinet, not a word from a phone
     flow_l_per_min: float | None = None  # never learnt from: nobody knows what was open
+    pump_after_seconds: float | None = None  # no pump belongs to it
 
     def end(self, now: float) -> float:
         """When it is to be over."""

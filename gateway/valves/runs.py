@@ -45,6 +45,7 @@ class Run:
     litres: float | None = None  # unknown until a meter has counted
     metered_at: float | None = None
     opened_at: float | None = None  # when its coil was first read back as on
+    pump_at: float | None = None  # when the pump was first switched on, or on again, for it
     usual_l_per_min: float | None = None  # what ought to flow, if anybody knows
     flow_l_per_min: float | None = (
         None  # what flowed, once it was steady and nothing else was open
@@ -65,6 +66,12 @@ class Run:
     def left(self, now: float) -> float:
         """Seconds to go; 0 once it is closing."""
         return max(0.0, self.end(now) - now) if self.state in (OPENING, OPEN) else 0.0
+
+    @property
+    def pump_after_seconds(self) -> float | None:
+        """Seconds from the open valve to the pump; ``None`` if it did not come so far."""
+        known = self.opened_at is not None and self.pump_at is not None
+        return self.pump_at - self.opened_at if known else None  # type: ignore[operator]
 
     def ran(self, now: float) -> float:
         """Seconds that water could flow so far."""

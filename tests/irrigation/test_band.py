@@ -158,8 +158,13 @@ def test_a_person_waters_and_the_stop_is_over() -> None:
 
 @pytest.mark.parametrize(("mode", "code"), [("manual", "mode_manual"), ("off", "zone_off")])
 def test_other_modes_never_start_anything(mode: str, code: str) -> None:
-    decision = zones.look(replace(ZONE, mode=mode), seen(1.0))
+    decision = zones.look(replace(ZONE, mode=mode, is_armed=True), seen(1.0))
     assert (decision.reason.code, decision.run_seconds) == (code, None)
+
+
+def test_a_zone_that_was_never_tested_says_so() -> None:
+    decision = zones.look(replace(ZONE, mode="off"), seen(1.0))
+    assert (decision.reason.code, decision.run_seconds) == ("zone_not_tested", None)
 
 
 class Bed(RuleBasedStateMachine):

@@ -56,7 +56,8 @@ def test_nothing_in_the_way() -> None:
             {"seconds": 1801, "max_seconds": 1800},
         ),
         (Wish(0), ZONE, GOOD, "seconds_out_of_range", {"seconds": 0, "max_seconds": 1800}),
-        (Wish(600), replace(ZONE, mode="off"), GOOD, "zone_off", {}),
+        (Wish(600), replace(ZONE, mode="off", is_armed=True), GOOD, "zone_off", {}),
+        (Wish(600), replace(ZONE, mode="off"), GOOD, "zone_not_tested", {}),
         (Wish(600), ZONE, replace(GOOD, has_supervisor=False), "supervisor_gone", {}),
         (Wish(600), ZONE, replace(GOOD, has_bus=False), "bus_silent", {}),
         (Wish(600), ZONE, replace(GOOD, has_auto_off=False), "board_without_auto_off", {}),
@@ -107,6 +108,7 @@ def test_the_order_is_fixed() -> None:
     seen = []
     cures: list[Any] = [
         lambda z, k, w: (z, k, replace(w, seconds=600)),
+        lambda z, k, w: (replace(z, is_armed=True), k, w),
         lambda z, k, w: (replace(z, mode="band"), k, w),
         lambda z, k, w: (replace(z, is_stopped=False), k, w),
         lambda z, k, w: (z, replace(k, has_supervisor=True), w),
@@ -132,6 +134,7 @@ def test_the_order_is_fixed() -> None:
     assert refusal(wish, zone, known) is None
     assert seen == [
         "seconds_out_of_range",
+        "zone_not_tested",
         "zone_off",
         "stopped_by_person",
         "supervisor_gone",
@@ -149,7 +152,7 @@ def test_the_order_is_fixed() -> None:
         "source_day_quota",
         "waits_for_pump",
     ]
-    assert len(CHECKS) == len(seen)
+    assert len(CHECKS) == len(seen) - 1  # to be off has two reasons
 
 
 def test_a_person_may_water_with_an_unknown_tank_and_the_band_may_not() -> None:

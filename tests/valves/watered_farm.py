@@ -42,8 +42,9 @@ class DeskValves:
         seconds: float,
         id: str,  # noqa: A002
         flow: float | None = None,
+        test: bool = False,
     ) -> dict[str, Any]:
-        return self._ask(do="open", zone=zone, seconds=seconds, id=id, flow=flow)
+        return self._ask(do="open", zone=zone, seconds=seconds, id=id, flow=flow, test=test)
 
     def hand(self, zone: str, seconds: float, id: str) -> dict[str, Any]:  # noqa: A002
         return self._ask(do="hand", zone=zone, seconds=seconds, id=id)

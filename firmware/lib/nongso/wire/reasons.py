@@ -8,6 +8,7 @@ English sentence a code. A code once published keeps its meaning.
 REFUSED = {
     "zone_unknown": (),
     "zone_off": (),
+    "zone_not_tested": (),
     "expired": ("late_seconds",),
     "forged": (),
     "seconds_out_of_range": ("seconds", "max_seconds"),
@@ -41,6 +42,9 @@ REFUSED = {
     "interrupted": (),
     "stopped_meanwhile": (),
     "cannot_record": (),
+    "test_goes_on": ("zone",),
+    "test_needs_quiet": ("zone",),
+    "test_is_over": (),
     "not_understood": ("detail",),
     "still_open": ("zone",),
 }
@@ -68,6 +72,7 @@ WAITED = {
 STARTED = {
     "wished": (),
     "by_hand": (),
+    "wet_test": (),
     "soil_dry": ("moisture", "low"),
     "soil_filling": ("moisture", "high"),
     "least_of_day": (),
@@ -100,6 +105,17 @@ ENDED = {
 CHANGED = {
     "mode_set": ("mode",),
     "unlocked": ("zone", "mode"),
+    "test_passed": (),
+    "test_failed": (),
+}
+
+# What a wet test came to, where it was not its run's end that said it.
+WET_TESTS = {
+    "saw_right": (),
+    "saw_nothing": (),
+    "saw_elsewhere": (),
+    "still_flows": (),
+    "not_answered": (),
 }
 
 # What became of letting a station in or out, and of teaching its probes.

@@ -1,0 +1,151 @@
+"""The wet test ("thử nước") that arms a zone: its states, and what each step makes of the zone.
+
+Somebody stands at the valve, the zone opens for a minute, the meter is watched until everything
+is quiet again, and the person says what was to be seen there. Only both together arm a zone.
+
+=========== ============================ ====================================================
+state       means                        leaves it by
+=========== ============================ ====================================================
+open        water should run             its end: closing; no water, a relay that does not
+                                         switch: failed; a stop or a loss: broken_off
+closing     closed; pipes empty          the meter, watched: asked; it still counts: failed
+            themselves, then are watched
+asked       measured; the person has     an answer: passed or failed; half an hour without:
+            not answered                 broken_off
+passed      the zone is armed
+failed      the zone is off, armed no    another test
+            more
+broken_off  nobody knows; the zone is    another test
+            as it was before
+=========== ============================ ====================================================
+
+Where there is no meter the person's answer alone decides. A meter that counts in big steps may
+count nothing in a minute: that is no proof of no water, the supervisor knows how long it must take.
+"""
+
+from dataclasses import replace
+
+from nongso.gateway.irrigation.facts import WetTest, Zone
+
+CAUSE = "wet_test"  # of its run
+SHORTEST_SECONDS, LONGEST_SECONDS = 10, 120
+SETTLE_SECONDS = 10.0  # after the end pipes may still empty themselves
+WATCH_SECONDS = 10.0  # then nothing may flow for so long
+STILL_FLOWS_L_PER_MIN = 1.0  # a dripping joint stays below; as for the supervisor's leak
+ANSWER_SECONDS = 1800
+OPEN, CLOSING, ASKED = "open", "closing", "asked"
+PASSED, FAILED, BROKEN_OFF = "passed", "failed", "broken_off"
+GOES_ON = (OPEN, CLOSING)
+SAW = ("right", "nothing", "elsewhere")
+PROVES = frozenset({"no_flow", "valve_not_opened", "valve_not_closed", "pump_not_started"})
+"""How a run can end that says something about the zone and not about the moment."""
+
+
+def is_of(zone: Zone, run_id: str) -> bool:
+    """Whether this run is that of the zone's last test."""
+    return zone.tested is not None and zone.tested.id == run_id
+
+
+def begun(zone: Zone, test_id: str, by: str | None, now: int) -> Zone:
+    """The zone with a test that begins now."""
+    return replace(zone, tested=WetTest(test_id, by, now, OPEN))
+
+
+def first_water(zone: Zone, seconds: float) -> Zone:
+    """The meter has begun to count, so long after the valve was opened."""
+    test = _in(zone, OPEN)
+    if test is None or test.water_after_seconds is not None:
+        return zone
+    return replace(zone, tested=replace(test, water_after_seconds=seconds))
+
+
+def ended(
+    zone: Zone,
+    code: str,
+    seconds: float,
+    litres: float | None,
+    flow_l_per_min: float | None = None,
+    pump_after_seconds: float | None = None,
+) -> Zone:
+    """The test's run is over, or did not begin; ``code`` says how, as a run's end or a refusal."""
+    test = _in(zone, OPEN)
+    if test is None:
+        return zone
+    test = replace(
+        test,
+        seconds=seconds,
+        litres=litres,
+        flow_l_per_min=flow_l_per_min,
+        pump_after_seconds=pump_after_seconds,
+    )
+    if code == "done":
+        return replace(zone, tested=replace(test, state=CLOSING))
+    return _failed(zone, test, code) if code in PROVES else _broken_off(zone, test, code)
+
+
+def watched(zone: Zone, closed_l_per_min: float | None) -> Zone:
+    """So much flowed with everything closed; ``None``: no meter could tell."""
+    test = _in(zone, CLOSING)
+    if test is None:
+        return zone
+    test = replace(test, closed_l_per_min=closed_l_per_min)
+    if closed_l_per_min is not None and closed_l_per_min >= STILL_FLOWS_L_PER_MIN:
+        return _failed(zone, test, "still_flows")
+    return replace(zone, tested=replace(test, state=ASKED))
+
+
+def answered(zone: Zone, saw: str, by: str | None, now: int) -> Zone:
+    """A person has said what was to be seen at the zone: ``right``, ``nothing``, ``elsewhere``.
+
+    A zone that was off waters by hand from here on; one that was armed goes on in its own way.
+    """
+    test = _in(zone, ASKED)
+    if test is None or saw not in SAW:
+        raise ValueError("no test of this zone waits for such an answer")
+    test = replace(test, saw=saw, seen_by=by, seen_at=now)
+    if saw != "right":
+        return _failed(zone, test, f"saw_{saw}")
+    test = replace(test, state=PASSED, code="saw_right")
+    mode = "manual" if zone.mode == "off" else zone.mode
+    return replace(zone, is_armed=True, mode=mode, passed=test, tested=test)
+
+
+def interrupted(zone: Zone) -> Zone:
+    """The gateway began anew, and nobody has watched the meter meanwhile."""
+    test = zone.tested
+    if test is None or test.state not in GOES_ON:
+        return zone
+    return _broken_off(zone, test, "restarted")
+
+
+def lapsed(zone: Zone, now: float) -> Zone:
+    """The zone without a question that nobody has answered for so long."""
+    test = _in(zone, ASKED)
+    if test is None or 0 <= now - test.at < ANSWER_SECONDS:
+        return zone
+    return _broken_off(zone, test, "not_answered")
+
+
+def goes_on(zone: Zone) -> bool:
+    """Whether nothing else may flow now, for the sake of this zone's test."""
+    return zone.tested is not None and zone.tested.state in GOES_ON
+
+
+def _in(zone: Zone, state: str) -> WetTest | None:
+    return zone.tested if zone.tested is not None and zone.tested.state == state else None
+
+
+def _failed(zone: Zone, test: WetTest, code: str) -> Zone:
+    return replace(
+        zone,
+        tested=replace(test, state=FAILED, code=code),
+        is_armed=False,
+        mode="off",
+        returns_to=None,
+        is_wetting=False,
+        slots_until=None,
+    )
+
+
+def _broken_off(zone: Zone, test: WetTest, code: str) -> Zone:
+    return replace(zone, tested=replace(test, state=BROKEN_OFF, code=code))
