@@ -19,8 +19,7 @@ from dataclasses import asdict
 from typing import Any
 
 from nongso.gateway.doubts import Doubts, LatestLike
-from nongso.gateway.irrigation import balance
-from nongso.gateway.irrigation import wettest
+from nongso.gateway.irrigation import balance, wettest
 from nongso.gateway.irrigation import zone as zones
 from nongso.gateway.irrigation.facts import Band, Drawn, Known, Reason, Source, Zone
 from nongso.gateway.irrigation.gate import Wish, refusal
@@ -124,7 +123,9 @@ class Watering:
                 return self._records.outcome(command_id, "queued", self._waiting(command_id))
             is_stop = command.get("do") == "stop"  # to do it twice harms nobody
             if not is_stop and self._store.seen_command(command_id):
-                return self._records.outcome(command_id, "refused", Reason("interrupted"))
+                done = self._tests.answered_by(command_id)
+                state, reason = done or ("refused", Reason("interrupted"))
+                return self._records.outcome(command_id, state, reason)
             try:
                 state, reason = self._carry_out(command_id, command, given)
             except (KeyError, TypeError, ValueError) as error:
@@ -217,7 +218,7 @@ class Watering:
             begin = self._water if do == "water" else self._test
             return begin(command_id, zone_id, seconds, by, age_of(command))
         if do == "wet_test_seen":
-            return self._seen(zone_id, command["test"], by)
+            return self._seen(command_id, zone_id, command["test"], by)
         raise ValueError(f"do is {do!r}; it can be water, hand, stop, mode or wet_test")
 
     def _water(
@@ -269,12 +270,14 @@ class Watering:
             return "refused", refused
         return "running", reason
 
-    def _seen(self, zone_id: str, test: Body, by: str | None) -> tuple[str, Reason]:
+    def _seen(
+        self, command_id: str, zone_id: str, test: Body, by: str | None
+    ) -> tuple[str, Reason]:
         """A person says what a wet test has shown."""
         if self._supervised.has_emergency:
             return "refused", Reason("emergency_stop")
         zone = self._book.zones[zone_id]
-        return self._tests.answer(zone, test["run"], test["saw"], by, self._clock())
+        return self._tests.answer(zone, command_id, test, by, self._clock())
 
     def _serve_the_waiting(self) -> None:
         """Open for the wishes whose turn it is; say of others why they wait no more."""

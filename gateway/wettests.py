@@ -7,7 +7,6 @@ are quiet again, no other zone starts: the meter is the whole farm's.
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from nongso.gateway.irrigation import wettest
 from nongso.gateway.irrigation.facts import Reason, Zone
@@ -69,19 +68,26 @@ class WetTests:
                 self._book.keep_zone(wettest.lapsed(zone, now))
 
     def answer(
-        self, zone: Zone, test: Any, saw: Any, by: str | None, now: float
+        self, zone: Zone, answer_id: str, test: Body, by: str | None, now: float
     ) -> tuple[str, Reason]:
-        """Take a person's answer about one test; the first one counts."""
-        tested = zone.tested
-        if tested is None or tested.id != test or tested.state != wettest.ASKED:
+        """Take a person's answer about one test (``run``, ``saw``); the first one counts."""
+        run, saw, tested = test["run"], str(test["saw"]), zone.tested
+        if tested is None or tested.id != run or tested.state != wettest.ASKED:
             return "refused", Reason("test_is_over")
-        after = wettest.answered(zone, str(saw), by, int(now))
+        after = wettest.answered(zone, saw, answer_id, by, int(now))
         if after.is_armed and zone.is_locked:
             return "refused", Reason("zone_locked")
         if after.is_armed and tested.flow_l_per_min is not None:
             self._book.flow_found(zone.id, tested.flow_l_per_min)
         self._book.keep_zone(after)
-        return "done", Reason("test_passed" if after.is_armed else "test_failed")
+        return _outcome(after)
+
+    def answered_by(self, command_id: str) -> tuple[str, Reason] | None:
+        """What became of an answer that was kept, but whose outcome was not told any more."""
+        for zone in self._book.zones.values():
+            if zone.tested is not None and zone.tested.seen_id == command_id:
+                return _outcome(zone)
+        return None
 
     def told(self, zone: Zone) -> Body:
         """A zone's tests in a form that can be told."""
@@ -111,6 +117,10 @@ class WetTests:
         litres = (total or 0.0) - (watch.settled_total or 0.0)
         flow = round(litres / seconds * 60.0, 1) if known and litres >= 0 else None
         self._book.keep_zone(wettest.watched(zone, flow))
+
+
+def _outcome(zone: Zone) -> tuple[str, Reason]:
+    return "done", Reason("test_passed" if zone.is_armed else "test_failed")
 
 
 def _id_of(zone: Zone) -> str:

@@ -42,6 +42,7 @@ ROOMS = (
     ("nongso.platform.wellknown", "blueprint"),
     ("nongso.platform.greenhouse.pages", "blueprint"),
     ("nongso.platform.greenhouse.ways", "blueprint"),
+    ("nongso.platform.greenhouse.wet_test", "blueprint"),
     ("nongso.platform.greenhouse.stations", "blueprint"),
     ("nongso.platform.greenhouse.new_stations", "blueprint"),
     ("nongso.platform.greenhouse.calibration", "blueprint"),

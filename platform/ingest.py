@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 
 from nongso.platform import rows
 from nongso.platform.batches import Batch
-from nongso.platform.greenhouse.commands import take_outcome
+from nongso.platform.greenhouse.commands import take_outcome, with_names
 from nongso.platform.greenhouse.records import (
     AUTOMATIC,
     END_UNKNOWN,
@@ -312,6 +312,7 @@ class _Keeper:
         if found.balance is not None:
             zone.balance = msgspec.to_builtins(found.balance)
         zone.bed = msgspec.to_builtins(found.bed)
+        zone.wet_test = with_names(self.session, msgspec.to_builtins(found.wet_test))
 
     def _take_source(self, _number: int, row: rows.SourceRow) -> None:
         found = row.source

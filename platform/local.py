@@ -30,6 +30,7 @@ ROOMS = frozenset(
         "uplink",
         "water_sources",
         "ways",
+        "wet_test",
         "wellknown",
     )
 )

@@ -271,7 +271,38 @@ class RefusedRow(msgspec.Struct):
     refused: RefusedMessage
 
 
+class WetTest(msgspec.Struct):
+    """A zone's wet test as far as its gateway has come with it."""
+
+    id: Id
+    state: Code
+    at: Time
+    by: Text | None = None
+    code: Code | None = None
+    seconds: Number = 0
+    litres: Number | None = None
+    water_after_seconds: Number | None = None
+    pump_after_seconds: Number | None = None
+    flow_l_per_min: Number | None = None
+    closed_l_per_min: Number | None = None
+    saw: Code | None = None
+    seen_id: Id | None = None
+    seen_by: Text | None = None
+    seen_at: Time | None = None
+
+
+class WetTests(msgspec.Struct):
+    """Whether a zone is armed, by which test, and the last test of all."""
+
+    is_armed: bool
+    has_meter: bool = True
+    passed: WetTest | None = None
+    last: WetTest | None = None
+
+
 class ZoneState(msgspec.Struct):
+    """``wet_test`` is ``None`` where an older gateway knows no such tests."""
+
     id: Id
     state: Code
     at: Time
@@ -280,6 +311,7 @@ class ZoneState(msgspec.Struct):
     schedule: Schedule | None = None
     balance: Balance | None = None
     bed: Bed | None = None
+    wet_test: WetTests | None = None
     code: Code | None = None
     values: Values = {}
 

@@ -125,7 +125,7 @@ class WetTest:
     """A wet test of a zone as far as it has come; the states stand in ``wettest.py``.
 
     Litres and flows are ``None`` where no meter has told them. ``by`` has pressed, ``seen_by`` has
-    said what came of it (``saw``); times are Unix times.
+    said what came of it (``saw``) by the command ``seen_id``; times are Unix times.
     """
 
     id: str  # of the command that began it, and of its run
@@ -140,6 +140,7 @@ class WetTest:
     flow_l_per_min: float | None = None  # while it was steady
     closed_l_per_min: float | None = None  # with everything closed again
     saw: str | None = None
+    seen_id: str | None = None
     seen_by: str | None = None
     seen_at: int | None = None
 

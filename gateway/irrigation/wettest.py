@@ -20,7 +20,8 @@ broken_off  nobody knows; the zone is    another test
 =========== ============================ ====================================================
 
 Where there is no meter the person's answer alone decides. A meter that counts in big steps may
-count nothing in a minute: that is no proof of no water, the supervisor knows how long it must take.
+count nothing in a minute: that is no proof of no water; the supervisor
+knows how long it must take.
 """
 
 from dataclasses import replace
@@ -94,7 +95,7 @@ def watched(zone: Zone, closed_l_per_min: float | None) -> Zone:
     return replace(zone, tested=replace(test, state=ASKED))
 
 
-def answered(zone: Zone, saw: str, by: str | None, now: int) -> Zone:
+def answered(zone: Zone, saw: str, answer_id: str, by: str | None, now: int) -> Zone:
     """A person has said what was to be seen at the zone: ``right``, ``nothing``, ``elsewhere``.
 
     A zone that was off waters by hand from here on; one that was armed goes on in its own way.
@@ -102,7 +103,7 @@ def answered(zone: Zone, saw: str, by: str | None, now: int) -> Zone:
     test = _in(zone, ASKED)
     if test is None or saw not in SAW:
         raise ValueError("no test of this zone waits for such an answer")
-    test = replace(test, saw=saw, seen_by=by, seen_at=now)
+    test = replace(test, saw=saw, seen_id=answer_id, seen_by=by, seen_at=now)
     if saw != "right":
         return _failed(zone, test, f"saw_{saw}")
     test = replace(test, state=PASSED, code="saw_right")

@@ -22,7 +22,14 @@ from sqlalchemy.orm import Session
 from nongso.platform import audit
 from nongso.platform.accounts import Identity
 from nongso.platform.greenhouse.bell import Bell
-from nongso.platform.greenhouse.records import AUTOMATIC, Command, Gateway, Greenhouse, Zone
+from nongso.platform.greenhouse.records import (
+    AUTOMATIC,
+    WET_TEST,
+    Command,
+    Gateway,
+    Greenhouse,
+    Zone,
+)
 
 DEFAULT_EXPIRY_SECONDS = 300
 LONGEST_EXPIRY_SECONDS = 3600
@@ -30,6 +37,7 @@ ANSWER_SECONDS = 5.0  # how long a phone waits for the gateway's word
 SHORTEST_RUN_SECONDS = 1
 OFFER_AGAIN_SECONDS = 3.0  # an unanswered command is not handed out twice in a row
 
+WHAT = ("do", "zone", "seconds", "mode", "station", "test")  # what one id stands for
 MODES = ("off", "manual", "band", "schedule", "balance", "advice")
 OPEN_STATES = ("sent", "queued", "running")
 FINAL_STATES = ("done", "refused", "expired")
@@ -49,7 +57,8 @@ class WishError(Exception):
 class Wish:
     """What a person asks for. ``zone`` is ``None`` for stopping everything of a gateway.
 
-    ``station`` says what is to be done to which station, where it is about one.
+    ``station`` says what is to be done to which station, where it is about one; ``test`` what
+    somebody has seen of which wet test.
     """
 
     do: str
@@ -60,6 +69,7 @@ class Wish:
     schedule: dict[str, Any] | None = None
     balance: dict[str, Any] | None = None
     station: dict[str, Any] | None = None
+    test: dict[str, Any] | None = None
 
 
 def bell() -> Bell:
@@ -81,8 +91,8 @@ def record(
     """Write the wish down, once. Raises ``WishError('id_used')`` for another wish's id."""
     there = session.get(Command, id)
     if there is not None:
-        same = (there.gateway, there.do, there.zone, there.seconds, there.mode, there.station)
-        if same != (gateway.slug, wish.do, wish.zone, wish.seconds, wish.mode, wish.station):
+        same = (there.gateway, *(getattr(there, name) for name in WHAT))
+        if same != (gateway.slug, *(getattr(wish, name) for name in WHAT)):
             raise WishError("id_used")
         return there
     command = Command(
@@ -98,6 +108,7 @@ def record(
         schedule=wish.schedule,
         balance=wish.balance,
         station=wish.station,
+        test=wish.test,
         by=asker.name,
         person_id=asker.id,
         created_at=now,
@@ -117,6 +128,7 @@ def record(
         via=asker.via,
         **({"seconds": wish.seconds} if wish.seconds is not None else {}),
         **({"mode": wish.mode} if wish.mode is not None else {}),
+        **({"saw": wish.test["saw"]} if wish.test is not None else {}),
     )
     return command
 
@@ -156,7 +168,9 @@ def check_there(greenhouse: Greenhouse, gateway: Gateway, now: int) -> None:
 
 def drop_unanswered(session: Session, gateway: str, zone: str | None, now: int) -> None:
     """Take back, because somebody stops, the earlier wishes that could still bring water."""
-    brings_water = (Command.do == "water") | ((Command.do == "mode") & Command.mode.in_(AUTOMATIC))
+    brings_water = Command.do.in_(("water", WET_TEST)) | (
+        (Command.do == "mode") & Command.mode.in_(AUTOMATIC)
+    )
     wished = Command.zone.is_not(None) if zone is None else Command.zone == zone
     session.execute(
         update(Command)
@@ -209,6 +223,25 @@ def take_outcome(
     return True
 
 
+def with_names(session: Session, wet_test: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what a gateway tells of a zone's wet tests, with the names as they stand here now.
+
+    A gateway tells the same again and again; who has left is named no more. What was wished on
+    another platform keeps the names that the gateway tells.
+    """
+    if wet_test is None:
+        return None
+    found = dict(wet_test)
+    for which in ("passed", "last"):
+        if not found.get(which):
+            continue
+        test = found[which] = dict(found[which])
+        for id_name, name in (("id", "by"), ("seen_id", "seen_by")):
+            wish = session.get(Command, test.get(id_name) or "")
+            test[name] = test.get(name) if wish is None else wish.by
+    return found
+
+
 def waiting_for(session: Session, gateway: str, now: int) -> list[Command]:
     """Return what a gateway has not answered yet and may still do, in the order of the wishes."""
     return list(
@@ -237,7 +270,7 @@ def signed(command: Command, key: str, poll: str, now: int, held_seconds: float)
         "do": command.do,
         "by": command.by,
     }
-    for name in ("zone", "seconds", "mode", "band", "schedule", "balance", "station"):
+    for name in ("zone", "seconds", "mode", "band", "schedule", "balance", "station", "test"):
         if getattr(command, name) is not None:
             body[name] = getattr(command, name)
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))

@@ -22,6 +22,8 @@ from nongso.platform.greenhouse.records import (
     AUTOMATIC,
     BY_HAND,
     END_UNKNOWN,
+    WET_TEST,
+    WET_TEST_SEEN,
     Command,
     Gateway,
     Greenhouse,
@@ -46,9 +48,9 @@ def give(zone: Zone, house: Greenhouse, wish: Wish, id: str, expires: int) -> Co
     with transaction() as session:
         written = unwritten().write_down(session, now)  # an earlier stop is numbered before this
         gateway = session.get_one(Gateway, zone.gateway)
-        if session.get(Command, id) is None and wish.do == "water":
+        if session.get(Command, id) is None and wish.do in ("water", WET_TEST):
             commands.check_water(zone, house, gateway, wish.seconds or 0, now)
-        if wish.do == BY_HAND:
+        if wish.do in (BY_HAND, WET_TEST_SEEN):
             commands.check_there(house, gateway, now)
         commands.record(
             session,
@@ -179,7 +181,8 @@ def history(zone: Zone, since: int, now: int) -> list[dict[str, Any]]:
     ran = {run["id"] for run in made}
     wishes = records().scalars(
         select(Command)
-        .where(Command.zone == zone.id, Command.do == "water", Command.created_at >= since)
+        .where(Command.zone == zone.id, Command.do.in_(("water", WET_TEST)))
+        .where(Command.created_at >= since)
         .order_by(Command.number.desc())
         .limit(1000)
     )
@@ -263,7 +266,7 @@ def answer_sentence(command: Command, house: HouseNow | None, now: int) -> tuple
         return stop_sentence(command, state)
     if state == "expired":
         return "attention", expired_sentence()
-    if state == "sent" and command.do == "water":
+    if state == "sent" and command.do in ("water", WET_TEST):
         return "attention", _(
             "Đã gửi lệnh, tủ điều khiển chưa trả lời. Từ giờ đến %(at)s nước vẫn có thể tự chảy, "
             "sau đó lệnh hết hạn. Không cần tưới nữa thì bấm Dừng tất cả.",
@@ -364,6 +367,8 @@ def zone_sentence(zone: ZoneNow, house: HouseNow) -> str:
         return waits or _("Khu này sẽ tưới khi đến lượt.")
     if zone.zone.state == "locked":
         return sentences.refusal(zone.zone.code or "zone_locked", zone.zone.values, house.names)
+    if not zone.zone.is_armed:
+        return ""  # said with its button, by the page
     if zone.zone.mode == "off":
         return _("Khu này đang tắt, không tưới.")
     if zone.zone.mode == "manual" and zone.zone.code != "by_hand_until":

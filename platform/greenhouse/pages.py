@@ -27,7 +27,7 @@ from werkzeug.wrappers import Response
 
 from nongso.platform import pins, typed_numbers
 from nongso.platform.accounts import Link, allow, owns, scoped, somebody, who
-from nongso.platform.greenhouse import commands, operations, sentences
+from nongso.platform.greenhouse import commands, operations, sentences, wet_test_sentences
 from nongso.platform.greenhouse.commands import Wish, WishError
 from nongso.platform.greenhouse.condition import (
     LEVELS,
@@ -261,6 +261,7 @@ def _made_page(greenhouse: Greenhouse, trouble: Trouble | None = None, wish_id: 
         minutes=MINUTES,
         hand_minutes=HAND_MINUTES,
         modes=commands.MODES,
+        wet_tests={z.zone.id: wet_test_sentences.zone_sentence(z.zone, now) for z in found.zones},
         zone_sentences={z.zone.id: operations.zone_sentence(z, found) for z in found.zones},
     )
 

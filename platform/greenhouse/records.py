@@ -17,6 +17,8 @@ AWAY_SECONDS = 90  # a gateway asks every 20 s, which is noted down every 40 s
 UNHEARD_SECONDS = 60  # a run is over so long after its ordered end, heard or not
 AUTOMATIC = ("band", "schedule", "balance")  # ways of watering that need nobody
 BY_HAND = "hand"  # a wish, and the cause of its run: a person waters, nothing is opened
+WET_TEST = "wet_test"  # a wish, and the cause of its run: somebody stands at the valve and looks
+WET_TEST_SEEN = "wet_test_seen"  # a wish: what came of it
 END_UNKNOWN = "end_unknown"  # the code of a run whose end no gateway has told
 
 
@@ -72,6 +74,8 @@ class Zone(Base):
     schedule: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     balance: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     bed: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # the soil as the gateway reckons it
+    # is_armed, has_meter, passed, last (``nongso.platform.rows.WetTests``)
+    wet_test: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     max_run_seconds: Mapped[int]
     max_day_seconds: Mapped[int]
     state: Mapped[str] = mapped_column(default="idle")
@@ -79,6 +83,11 @@ class Zone(Base):
     values: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     state_at: Mapped[int] = mapped_column(default=0)
     gone: Mapped[bool] = mapped_column(default=False)
+
+    @property
+    def is_armed(self) -> bool:
+        """Whether it may water at all; older gateways ask for no wet test."""
+        return self.wet_test is None or bool(self.wet_test["is_armed"])
 
 
 class WaterSource(Base):
@@ -189,6 +198,9 @@ class Command(Base):
     schedule: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     balance: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     station: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # which, for what is done to one
+    test: Mapped[dict[str, Any] | None] = mapped_column(
+        JSON
+    )  # what a wet test has shown: run, saw
     by: Mapped[str]
     person_id: Mapped[str]
     created_at: Mapped[int]

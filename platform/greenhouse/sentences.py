@@ -14,7 +14,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from nongso.platform.greenhouse.records import END_UNKNOWN
+from nongso.platform.greenhouse.records import END_UNKNOWN, WET_TEST
 from nongso.platform.languages import NO_BREAK, _, duration, later, moment, number, quantity
 
 Names = Mapping[str, str]  # zone id -> its name; a node's id -> its slug
@@ -145,6 +145,9 @@ REFUSED: dict[str, _Sentence] = {
         "Chưa tưới: tủ điều khiển không có khu tưới này. Xin báo nhân viên hợp tác xã."
     ),
     "zone_off": lambda w: _("Chưa tưới: khu này đang tắt. Chọn cách tưới khác rồi bấm tưới lại."),
+    "zone_not_tested": lambda w: _(
+        "Chưa tưới: khu này chưa thử nước. Xin ra cạnh van, mở trang nhà màng rồi bấm Thử nước."
+    ),
     "expired": lambda w: _(
         "Lệnh tưới đến chậm %(late)s nên không chạy nữa. Nếu vẫn cần tưới, xin bấm lại.",
         late=w.time("late_seconds"),
@@ -279,6 +282,17 @@ REFUSED: dict[str, _Sentence] = {
         "Chưa tưới: bộ nhớ của tủ điều khiển bị đầy hoặc hỏng, không ghi được lệnh. "
         "Xin báo người phụ trách máy. Cần tưới ngay thì mở van bằng tay."
     ),
+    "test_goes_on": lambda w: _(
+        "Đang thử nước %(zone)s. Xin chờ thử xong rồi bấm lại.", zone=w.zone()
+    ),
+    "test_needs_quiet": lambda w: _(
+        "Chưa thử được: đang có nước chảy ở %(zone)s, đồng hồ sẽ đếm lẫn. "
+        "Xin chờ khu đó tưới xong rồi bấm lại.",
+        zone=w.zone(),
+    ),
+    "test_is_over": lambda w: _(
+        "Lần thử này đã xong, hoặc có người trả lời trước rồi. Xin xem kết quả trên trang này."
+    ),
     "not_understood": lambda w: _(
         "Chưa tưới: tủ điều khiển không hiểu lệnh này. Xin báo người phụ trách máy."
     ),
@@ -360,6 +374,7 @@ WAITED: dict[str, _Sentence] = {
 STARTED: dict[str, _Sentence] = {
     "wished": lambda w: _("Tưới theo yêu cầu."),
     "by_hand": lambda w: _("Có người tưới bằng tay."),
+    "wet_test": lambda w: _("Mở van một lúc để thử nước."),
     "soil_dry": lambda w: _(
         "Tự tưới vì đất khô: còn %(moisture)s, cần ít nhất %(low)s.",
         moisture=w.below("moisture", "low"),
@@ -456,6 +471,8 @@ CHANGED: dict[str, _Sentence] = {
         zone=w.zone(),
         mode=mode_word(w.text("mode")),
     ),
+    "test_passed": lambda w: _("Thử nước xong: khu này tưới được."),
+    "test_failed": lambda w: _("Thử nước không được: khu này đang tắt."),
 }
 
 # --- alarms ----------------------------------------------------------------------------------
@@ -661,6 +678,8 @@ def start(
     """Say why a run was started."""
     if cause == "wished" and by:
         return _("Tưới theo yêu cầu của %(name)s.", name=by)
+    if cause == WET_TEST and by:
+        return _("Thử nước, người thử: %(name)s.", name=by)
     general = {
         "band": _("Tự tưới theo độ ẩm đất."),
         "schedule": _("Tưới theo giờ hẹn."),

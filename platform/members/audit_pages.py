@@ -4,6 +4,7 @@ import csv
 import datetime
 import io
 from collections.abc import Sequence
+from typing import Any
 
 from flask import Response, request
 from sqlalchemy import select
@@ -29,7 +30,10 @@ GROUPS = {
         later("Đăng nhập"),
         ("log_in", "log_in_failed", "log_in_held", "second_failed", "log_out", "log_in_ended"),
     ),
-    "water": (later("Tưới nước"), ("water", "hand", "stop", "mode", "pin_failed")),
+    "water": (
+        later("Tưới nước"),
+        ("water", "hand", "stop", "mode", "wet_test", "wet_test_seen", "pin_failed"),
+    ),
     "people": (
         later("Người dùng"),
         (
@@ -205,6 +209,8 @@ def sentence(deed: Deed, names: dict[str, str]) -> str:
         "hand": _("Báo tưới %(zone)s bằng tay trong %(time)s.", zone=about, time=seconds),
         "stop": _("Bấm dừng tưới %(zone)s.", zone=about),
         "mode": _("Đổi cách tưới của %(zone)s.", zone=about),
+        "wet_test": _("Mở van %(zone)s để thử nước.", zone=about),
+        "wet_test_seen": _("Thử nước %(zone)s: %(saw)s.", zone=about, saw=_saw(details)),
         "calibrate": _("Chỉnh đầu đo của trạm %(node)s.", node=about),
         "remove": _("Gỡ trạm đo %(node)s.", node=about),
         "enrol": _("Lấy mã nhận trạm đo cho %(node)s.", node=about),
@@ -218,3 +224,13 @@ def sentence(deed: Deed, names: dict[str, str]) -> str:
         "deleted": _("Xóa thông tin của %(name)s.", name=about),
     }
     return said.get(deed.what, deed.what)
+
+
+def _saw(details: dict[str, Any]) -> str:
+    """What somebody has seen in a wet test."""
+    words = {
+        "right": _("nước chảy đúng khu này"),
+        "nothing": _("không thấy nước"),
+        "elsewhere": _("nước chảy ở khu khác"),
+    }
+    return words.get(str(details.get("saw")), "?")

@@ -22,7 +22,8 @@ from nongso.platform.alerts.records import Notice, Way
 from nongso.platform.consent import Consent
 from nongso.platform.entry_codes import EntryCode
 from nongso.platform.events import Event
-from nongso.platform.greenhouse.records import Command, Run
+from nongso.platform.greenhouse.commands import with_names
+from nongso.platform.greenhouse.records import Command, Run, Zone
 from nongso.platform.languages import _
 from nongso.platform.members.desk import OWN, asker, blueprint, device_word, note, page
 from nongso.platform.members.own import own_secret_trouble
@@ -221,6 +222,8 @@ def forget(session: Session, person: Person, now: int) -> None:
     own_wishes = select(Command.id).where(Command.person_id == person.id)
     session.execute(update(Run).where(Run.id.in_(own_wishes)).values(by=NOBODY))
     session.execute(update(Command).where(Command.person_id == person.id).values(by=NOBODY))
+    for zone in session.scalars(select(Zone)):
+        zone.wet_test = with_names(session, zone.wet_test)
     people.end_log_ins(session, person.id)
     for kind in (Notice, Way, ApiToken, KnownDevice, KnownAddress, RecoveryCode, EntryCode):
         session.execute(delete(kind).where(kind.person_id == person.id))

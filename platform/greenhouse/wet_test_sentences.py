@@ -1,0 +1,129 @@
+"""What is said of a zone's wet test, by what its gateway has told of it (``rows.WetTests``)."""
+
+from typing import Any
+
+from nongso.platform.greenhouse.records import Zone
+from nongso.platform.languages import _, duration, moment, quantity
+
+Test = dict[str, Any]
+
+
+def zone_sentence(zone: Zone, now: int) -> str:
+    """Say on its greenhouse's page who has tested a zone, or why it does not water yet."""
+    return armed_sentence(zone, now) if zone.is_armed else untested_sentence(zone, now)
+
+
+def armed_sentence(zone: Zone, now: int) -> str:
+    """Say who has tested a zone that waters, and when; empty where nobody has."""
+    passed = (zone.wet_test or {}).get("passed")
+    if not zone.is_armed or passed is None:
+        return ""
+    by, seen_by = passed["by"] or "?", passed["seen_by"] or "?"
+    at = moment(passed["seen_at"] or passed["at"], now)
+    if by == seen_by:
+        return _("Đã thử nước lúc %(at)s, người thử: %(by)s.", at=at, by=by)
+    return _(
+        "Đã thử nước lúc %(at)s. Người mở van: %(by)s. Người nhìn thấy nước: %(seen_by)s.",
+        at=at,
+        by=by,
+        seen_by=seen_by,
+    )
+
+
+def usual_sentence(test: Test) -> str:
+    """Say what is kept of the flow that a test has measured."""
+    if test["flow_l_per_min"] is None:
+        return ""
+    return _(
+        "Tủ điều khiển nhớ lượng nước của khu này là %(flow)s. Sau này nước chảy mạnh hơn hay "
+        "yếu hơn hẳn thì tủ tự tắt và báo.",
+        flow=quantity(test["flow_l_per_min"], "l/min"),
+    )
+
+
+def untested_sentence(zone: Zone, now: int) -> str:
+    """Say why a zone that is not armed does not water."""
+    last = (zone.wet_test or {}).get("last")
+    if last is not None and last["state"] in ("open", "closing", "asked"):
+        return _("Đang thử nước khu này. Người thử: %(name)s.", name=last["by"] or "?")
+    if last is not None and last["state"] == "failed":
+        return why_sentence(zone, now)
+    return _("Khu này chưa thử nước nên chưa tưới được. Xin ra cạnh van rồi bấm Thử nước.")
+
+
+def why_sentence(zone: Zone, now: int) -> str:
+    """Say what is wrong after a test that failed, or that one was broken off."""
+    test = (zone.wet_test or {})["last"]
+    if test["state"] == "broken_off":
+        return _broken_off(test)
+    said = _failed(test)
+    at = moment(test["seen_at"] or test["at"], now)
+    name = test["seen_by"] or test["by"] or "?"
+    return _("Thử nước lúc %(at)s không được. Người thử: %(name)s.", at=at, name=name) + " " + said
+
+
+def _failed(test: Test) -> str:
+    if test["code"] == "still_flows":
+        return _(
+            "Van đã đóng mà nước vẫn chảy %(flow)s. Xin tìm chỗ rò và xem các van đã đóng kín "
+            "chưa, rồi thử lại.",
+            flow=quantity(test["closed_l_per_min"] or 0.0, "l/min"),
+        )
+    known = {
+        "saw_nothing": _(
+            "Không thấy nước ở khu này. Xin xem van tay đầu ống, ống nối và bộ lọc, rồi thử lại."
+        ),
+        "saw_elsewhere": _(
+            "Nước chảy ở khu khác: dây van trong tủ hoặc ống có thể bị nối nhầm. "
+            "Xin nối lại cho đúng, rồi thử lại cả hai khu."
+        ),
+        "no_flow": _(
+            "Van đã mở nhưng không có nước. Xin xem bể nước, máy bơm, van tổng và van tay, "
+            "bấm Mở khóa rồi thử lại."
+        ),
+        "valve_not_opened": _(
+            "Rơ-le của van không bật. Xin xem điện và dây nối của van, bấm Mở khóa rồi thử lại."
+        ),
+        "valve_not_closed": _(
+            "Van không đóng lại được nên đã tắt bơm và khóa van tổng. Xin ra xem van ngay."
+        ),
+        "pump_not_started": _(
+            "Máy bơm hoặc van tổng không bật. Xin xem điện và dây nối, bấm Mở khóa rồi thử lại."
+        ),
+    }
+    return known.get(test["code"], _("Xin xem van và đường ống, rồi thử lại."))
+
+
+def _broken_off(test: Test) -> str:
+    if test["code"] == "stopped":
+        return _("Lần thử trước có người bấm dừng nên chưa biết khu này thế nào. Xin thử lại.")
+    if test["code"] == "not_answered":
+        return _("Lần thử trước không ai trả lời đã nhìn thấy gì. Xin thử lại.")
+    return _("Lần thử trước bị ngắt giữa chừng nên chưa biết khu này thế nào. Xin thử lại.")
+
+
+def measured(test: Test, has_meter: bool) -> list[str]:
+    """Say what the gateway has measured in a test that waits for its answer."""
+    said = [_("Van đã bật và đã tắt đúng lệnh.")]
+    if test["pump_after_seconds"] is not None:
+        after = duration(max(1, round(test["pump_after_seconds"])))
+        said.append(_("Máy bơm chạy sau khi van mở %(time)s.", time=after))
+    if not has_meter:
+        none = _("Tủ này không có đồng hồ nước nên không đo được gì: chỉ dựa vào mắt nhìn.")
+        return [*said, none]
+    if not test["litres"]:
+        said.append(_("Đồng hồ nước chưa đếm được gì trong lần thử này: chỉ dựa vào mắt nhìn."))
+    else:
+        if test["water_after_seconds"] is not None:
+            after = duration(max(1, round(test["water_after_seconds"])))
+            said.append(_("Đồng hồ thấy nước chảy sau khoảng %(time)s.", time=after))
+        water = quantity(test["litres"], "l", 0 if test["litres"] >= 10 else 1)
+        said.append(_("Đã chảy %(water)s.", water=water))
+        if test["flow_l_per_min"] is not None:
+            flow = quantity(test["flow_l_per_min"], "l/min")
+            said.append(_("Nước chảy đều %(flow)s.", flow=flow))
+    if test["closed_l_per_min"] is None:
+        said.append(_("Không đo được nước đã ngừng chưa. Xin nhìn xem còn chảy không."))
+    else:
+        said.append(_("Đóng van xong, nước ngừng chảy."))
+    return said
