@@ -51,6 +51,8 @@ DEEDS = (
     "hand",
     "stop",
     "mode",
+    "wet_test",
+    "wet_test_seen",
     "enrol",
     "calibrate",
     "remove",

@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass
 
 from flask.testing import FlaskClient
-from office import NODE_1, NODE_2, PASSWORD, Place, form_token
+from office import NODE_1, NODE_2, PASSWORD, Place, form_token, wet_test
 from PIL import Image
 from sqlalchemy import text
 from werkzeug.routing import Rule
@@ -97,6 +97,7 @@ class Filled:
         bed["day"] = (now + 7 * 3600) // 86400
         zone = {"id": f"{HOUSE}-k1", "state": "idle", "at": now - 3600, "mode": "advice"}
         zone |= {"balance": plants | {"flow_l_per_min": 80.0}, "bed": bed, "code": "should_water"}
+        zone["wet_test"] = wet_test("asked", is_armed=True)
         values = {"seconds": 540, "litres": 720.0, "allowed_litres": 700.0}
         answer = self.place.bring(self.place.row("zone", zone=zone | {"values": values})).json
         assert answer is not None
@@ -353,6 +354,7 @@ class Filled:
             Seen(f"/greenhouses/{HOUSE}", "helping"),
             Seen(f"/greenhouses/{HOUSE}?days=30", "farmer"),
             Seen(f"/greenhouses/{HOUSE}/way?zone={HOUSE}-k1", "farmer"),
+            Seen(f"/greenhouses/{HOUSE}/wet-test?zone={HOUSE}-k1", "farmer"),
             Seen("/nowhere", "farmer"),
             Seen("/people", "farmer"),
             *(

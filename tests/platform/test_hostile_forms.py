@@ -198,6 +198,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     migrations.upgrade(found)
     place = open_place(found)
     place.configure()
+    place.tell_test(state="asked", is_armed=True)
     now = int(time.time())
     place.bring(place.readings(NODE_1, ["soil_moisture", now - 60, 31.0, 16]))
     with place.records.transaction() as session:
@@ -256,6 +257,12 @@ BY_HAND = {
         "farmer",
         f"/plots/{NOBODYS}/diary/{NOBODYS}/correct",
         ("id", "kind", "amount", "unit", "note", "day", "why"),
+    ),
+    "wet_test.begin": ("farmer", "/greenhouses/tan-binh-1/wet-test", ("zone", "wish")),
+    "wet_test.seen": (
+        "farmer",
+        "/greenhouses/tan-binh-1/wet-test/seen",
+        ("zone", "wish", "test", "saw"),
     ),
     "members.begin_by_code": ("helper", "/help/code", ("code",)),
     "members.begin_by_pin": ("helper", "/help/pin", ("user", "secret", "hours", "deed")),

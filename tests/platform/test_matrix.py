@@ -156,6 +156,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     migrations.upgrade(settings)
     place = open_place(settings)
     place.configure()
+    place.tell_test(state="asked", is_armed=True)
     demo.lay_down(settings, int(time.time()))
     Signer(place.records, Custody(settings.folder), "example.com/log").sign_now(int(time.time()))
     with place.records.transaction() as session:
@@ -330,6 +331,13 @@ def body_of(endpoint: str) -> dict[str, str]:
         "greenhouse.mode": {**zone, "mode": "manual"},
         "greenhouse.hand": {**zone, "minutes": "60"},
         "ways.way": {"zone": zone["zone"]},
+        "wet_test.page": {"zone": zone["zone"]},
+        "wet_test.begin": {**zone},
+        "wet_test.seen": {
+            **zone,
+            "test": "f0000000-0000-4000-8000-000000000001",
+            "saw": "nothing",
+        },
         "ways.change": {**zone, "mode": "manual"},
         "members.set_active": {"active": "yes"},
         "members.change_role": {"role": "farmer"},
