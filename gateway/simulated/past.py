@@ -106,10 +106,11 @@ class _Morning:
         settings = self.model.settings
         if self.model.water.tank_percent < _TANK_PERCENT:
             return
+        probed = {node.zone for node in settings.nodes}  # elsewhere nobody knew how dry it was
         for house in settings.houses:
             for zone in house.zones:
                 moisture = self.model.bed(zone.id).moisture_percent
-                if moisture < DRY_PERCENT:
+                if zone.id in probed and moisture < DRY_PERCENT:
                     self.waiting.append((zone, moisture))
         self.left = RUN_SECONDS if self.waiting else 0.0
 
