@@ -56,7 +56,9 @@ def removed_sentence(one: Removed) -> str:
     """Say when a station was taken out, and by whom."""
     name, day = one.node.slug, date(one.node.removed_at or 0)
     if one.by:
-        return _("Trạm %(node)s: đã gỡ ngày %(day)s (%(by)s).", node=name, day=day, by=one.by)
+        return _(
+            "Trạm %(node)s: đã gỡ ngày %(day)s. Người gỡ: %(by)s.", node=name, day=day, by=one.by
+        )
     return _("Trạm %(node)s: đã gỡ ngày %(day)s.", node=name, day=day)
 
 

@@ -85,7 +85,7 @@ def test_a_station_that_was_taken_out_is_history_with_its_day_and_its_name(
     page = read_aloud(taken_out(farm, client))
     assert "Đã gỡ trạm tb-02. Trạm này không gửi được nữa; số đo cũ vẫn còn." in page
     day = time.strftime("%d/%m/%Y", time.gmtime(time.time() + 7 * 3600))
-    assert f"Trạm tb-02: đã gỡ ngày {day} (Farmer)." in page
+    assert f"Trạm tb-02: đã gỡ ngày {day}. Người gỡ: Farmer." in page
     assert 'id="tb-02"' not in page
     house = client.get(HOUSE).text
     assert "12%" not in house.partition("<figure")[0], "nothing of now"
