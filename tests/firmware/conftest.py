@@ -43,12 +43,14 @@ TRUTH = {
 }
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 15.0) -> Any:
+def until(
+    condition: Callable[[], Any], what: str, seconds: float = 15.0, pause: float = 0.01
+) -> Any:
     """Wait until ``condition()`` is true; fail with ``what`` after some seconds."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, f"waited {seconds} s in vain for {what}"
-        time.sleep(0.01)
+        time.sleep(pause)
     return found
 
 

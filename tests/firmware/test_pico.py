@@ -61,7 +61,7 @@ class Shed:
     def until(self, condition: Any, what: str) -> Any:
         """Wait for something that the board is to bring about."""
         try:
-            return until(condition, what, PATIENCE_SECONDS)
+            return until(condition, what, PATIENCE_SECONDS, pause=0.3)
         except AssertionError as error:
             raise AssertionError(
                 f"{error}\n{self.pico.how()}\n{self.pico.words()[-2000:]}"
@@ -82,9 +82,13 @@ class Shed:
         return node_deploy.run(wishes, self.said.append)
 
     def next_sample(self) -> dict[str, Any]:
-        """The series of the next sample but one: values, or words where there is no value."""
+        """The next sample that begins after this moment, as ``last_sample``."""
         count = len(self.gateway.heard) + 2
         self.until(lambda: len(self.gateway.heard) >= count, "two samples")
+        return self.last_sample()
+
+    def last_sample(self) -> dict[str, Any]:
+        """The series of the last sample: values, or words where there is no value."""
         pack = json.loads(self.gateway.heard[-1][2])
         return {one["n"]: one.get("v", one.get("vs")) for one in pack if "n" in one}
 
@@ -133,3 +137,62 @@ def test_what_the_chips_show_arrives_as_it_is(shed: Shed) -> None:
     assert abs(found["light"] - 52000) <= 10
     assert abs(found["soil_moisture"] - 0.5) <= 0.003
     assert abs(found["battery"] - 3.70) <= 0.01
+
+
+def test_a_litre_of_pulses_is_a_litre(shed: Shed) -> None:
+    before = shed.last_sample()["water_total"]
+    shed.pico.do("pulses", count=450, every_ms=2)
+    shed.until(lambda: shed.last_sample()["water_total"] >= before + 1, "a litre")
+    assert shed.next_sample()["water_total"] == before + 1
+
+
+def test_a_sensor_that_is_pulled_out_gives_a_word_and_comes_back(shed: Shed) -> None:
+    shed.pico.do("unplug", address=0x44, absent=True)
+    found = shed.next_sample()
+    assert found["air_temperature"] == found["air_humidity"] == "absent"
+    assert abs(found["light"] - 52000) <= 10
+    shed.pico.do("unplug", address=0x44, absent=False)
+    assert abs(shed.next_sample()["air_temperature"] - 31.4) <= 0.01
+
+
+def test_a_plug_pulled_in_the_middle_of_a_write_loses_nothing_and_doubles_nothing(
+    shed: Shed,
+) -> None:
+    def outage(operations: int) -> list[tuple[int, int]]:
+        """Write for so many operations of the flash, half of the last one done."""
+        shed.pico.do("cut", operations=operations)
+        shed.until(lambda: not shed.pico.how()["is_on"], "the cut")
+        return shed.pico.ring(shed.folder)
+
+    shed.broker.kill()
+    heard = {(boot, seq) for boot, seq, _ in shed.gateway.heard}
+    kept = outage(20)
+    boot, last = kept[-1]
+    assert kept == [(boot, seq) for seq in range(kept[0][1], last + 1)]
+    assert {(boot, seq) for seq in range(1, last + 1)} <= heard | set(kept)
+    shed.switch_on()
+    found = outage(9)
+    assert found[: len(kept)] == kept
+    assert len({boot for boot, _ in found}) == 2
+    kept = found
+
+    shed.broker.start()
+    shed.switch_on()
+    missing = set(kept) - heard
+    shed.until(
+        lambda: missing <= {(boot, seq) for boot, seq, _ in list(shed.gateway.heard)},
+        "what was kept",
+    )
+    shed.next_sample()
+    arrived = [(boot, seq) for boot, seq, _ in shed.gateway.heard]
+    assert [sample for sample in missing if arrived.count(sample) != 1] == []
+    shed.until(lambda: len(shed.pico.ring(shed.folder)) <= 1, "an empty ring")
+
+
+def test_a_board_whose_program_was_stopped_is_started_anew_by_its_watchdog(shed: Shed) -> None:
+    starts = shed.pico.how()["starts"]
+    with node_board.stopped(shed.pico.port):
+        pass
+    boots = {boot for boot, _, _ in shed.gateway.heard}
+    shed.until(lambda: shed.pico.how()["starts"] == [*starts, "watchdog"], "the watchdog")
+    shed.until(lambda: {boot for boot, _, _ in list(shed.gateway.heard)} > boots, "the node")
