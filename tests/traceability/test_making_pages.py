@@ -260,3 +260,22 @@ def test_three_batches_are_told_but_judge_nobody_yet(site: Site, farm: Farm) -> 
     assert "theo 8 mẻ gần đây" in shown
     odd = site.send(f"/records/batch/{step}", output="4")
     assert odd.status_code == 422, "now an odd batch is asked for its reason"
+
+
+def test_a_clerk_does_not_correct_what_another_has_corrected_meanwhile(
+    site: Site, farm: Farm
+) -> None:
+    roots = weigh_in(site, "100")
+    address = f"/records/lots/{roots}/do/correct"
+    mine = {**site.fields(address), "output": "110", "why": "cân lại"}
+    theirs = {**site.fields(address), "output": "105", "why": "ghi nhầm số"}
+    assert site.clerk.post(address, data=theirs).status_code == 303
+    refused = site.clerk.post(address, data=mine)
+    assert refused.status_code == 422
+    assert "trong lúc trang này mở, lô đã được sửa rồi" in said(refused.text)
+    assert farm.lot(roots).made_grams == 105_000
+    assert site.clerk.post(address, data=theirs).status_code == 303, "the same form again is one"
+    shown = re.search(r'name="of" value="([^"]*)"', refused.text)
+    assert shown is not None
+    assert site.clerk.post(address, data={**mine, "of": shown[1]}).status_code == 303
+    assert farm.lot(roots).made_grams == 110_000

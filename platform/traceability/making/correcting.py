@@ -75,7 +75,8 @@ _SILENT = (
 class Correction:
     """How it was: grams (packs of a packed lot), the day, the moisture, and what went in.
 
-    An empty ``takes`` leaves what went in as it is recorded.
+    An empty ``takes`` leaves what went in as it is recorded. ``of`` is the event that whoever
+    corrects was shown; empty where nobody says.
     """
 
     lot: str
@@ -84,6 +85,7 @@ class Correction:
     why: str
     moisture_permille: int | None = None
     takes: tuple[Take, ...] = ()
+    of: str = ""
 
 
 def made_by(session: Session, code: str) -> list[Event]:
@@ -113,6 +115,8 @@ def correct(desk: Desk, id_: str, wish: Correction) -> Lot:
     if lot.kind == PLANTING:
         raise WrongKind(lot.code, lot.kind)
     wrong = made_by(desk.session, lot.code)[-1]
+    if wish.of not in ("", wrong.id):
+        raise Contradicted(lot.code, "changed")
     takes = wish.takes or takes_of(wrong)
     _check_day(desk, lot, wrong, wish.day)
     _check_amount(desk, lot, wrong, wish, takes)

@@ -207,7 +207,8 @@ class Contradicted(NotMade):
     ``why`` is ``used`` (more was taken), ``labelled``, ``gone``, ``boxed`` (in cartons),
     ``drier`` (``lot``, made of it, would hold more dry matter than went in), ``later`` or
     ``earlier`` (a step stands on that day), ``same`` (nothing would change), ``measured`` (the
-    sensors' record was sealed for that day), ``printed`` (labels say a best-before day that would
+    sensors' record was sealed for that day), ``changed`` (somebody else corrected it while the
+    page was open), ``printed`` (labels say a best-before day that would
     not fit), ``regrouped`` (its parts stand for themselves) or
     ``left`` (some of it went away).
     """
@@ -253,6 +254,10 @@ class Contradicted(NotMade):
                 day=day,
             ),
             "same": _("Chưa sửa: các số vẫn như cũ."),
+            "changed": _(
+                "Chưa sửa: trong lúc trang này mở, lô đã được sửa rồi. Xin xem số mới ở trang của "
+                "lô. Nếu vẫn cần sửa, xin bấm lại lần nữa."
+            ),
             "measured": _(
                 "Chưa sửa ngày: số đo nhà màng đã được tính đến ngày này. "
                 "Xin hủy bản ghi rồi ghi lại."

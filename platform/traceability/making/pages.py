@@ -40,6 +40,8 @@ from nongso.platform.traceability.shopper import telling_making
 
 Answer = str | tuple[str, int] | Response
 
+_SHOWN = "of"  # hidden in the form: the event that it shows; nobody corrects what was not seen
+
 
 @dataclass(frozen=True)
 class Ask:
@@ -136,7 +138,8 @@ def _correction_proposed(lot: Lot) -> dict[str, str]:
     proposed["output"] = str(lot.packs) if lot.kind == PACKS else kg_typed(lot.made_grams or 0)
     if lot.moisture_permille is not None:
         proposed["moisture"] = percent_typed(lot.moisture_permille)
-    return {**proposed, "day": day_of(lot).isoformat()}
+    of = correcting.made_by(records(), lot.code)[-1].id
+    return {**proposed, "day": day_of(lot).isoformat(), _SHOWN: of}
 
 
 def _read_correction(form: Form, lot: Lot) -> Correction:
@@ -146,7 +149,7 @@ def _read_correction(form: Form, lot: Lot) -> Correction:
     takes = tuple(Take(take.lot, form.grams(f"take-{take.lot}") or 0) for take in _went_in(lot))
     day, why = form.day("day", today()), form.text("why", 200)
     wet = moisture_typed(form) if _asks_moisture(lot) else lot.moisture_permille
-    return Correction(lot.code, amount, day, why, wet, takes)
+    return Correction(lot.code, amount, day, why, wet, takes, form[_SHOWN])
 
 
 def _asks_moisture(lot: Lot) -> bool:
@@ -286,7 +289,11 @@ def do_with_lot(code: str, deed: str) -> Answer:
     lot = own_lot(code)
     found, form = _deed(deed, lot), Form(request.form)
     made = done(form, found.does, found.read(form, lot))
-    return _shown(lot, found, form) if made is None else _to(made.code)
+    if made is not None:
+        return _to(made.code)
+    now = found.proposed(lot)
+    form.values |= {name: now[name] for name in (_SHOWN,) if name in now}
+    return _shown(lot, found, form)
 
 
 def _to(code: str) -> Answer:
