@@ -26,6 +26,8 @@
       .then(function () { busy = false; });
   }
   function put(fresh) {
+    var kept = document.getElementById("kept"); // the network is back: these numbers are of now
+    if (kept) { kept.remove(); document.documentElement.removeAttribute("data-old"); }
     each("[data-live]", function (old) {
       var now = fresh.querySelector('[data-live="' + old.getAttribute("data-live") + '"]');
       if (!now || now.innerHTML === old.innerHTML) { return; }
@@ -38,6 +40,7 @@
   }
   setInterval(refresh, every);
   document.addEventListener("visibilitychange", refresh);
+  window.addEventListener("online", refresh);
   document.addEventListener("submit", function (event) {
     var form = event.target, word = form.querySelector("[data-not-sent]");
     if (word && navigator.onLine === false) {

@@ -62,6 +62,20 @@ def test_a_kept_page_counts_ages_on_from_when_it_was_kept(
         expect(farmer.locator("main")).not_to_contain_text("cách đây 5 phút")
 
 
+def test_a_kept_page_says_no_more_that_it_is_old_once_its_numbers_are_new(
+    farmer: Page, phone: BrowserContext, server: Server
+) -> None:
+    phone.set_offline(True)
+    farmer.goto("/greenhouses/tan-binh-1")
+    expect(farmer.locator("#kept")).to_be_visible()
+    measured = ["soil_moisture", int(time.time()), 61.0, 0]
+    server.place.bring(server.place.readings(NODE_1, measured))
+    phone.set_offline(False)
+    expect(farmer.locator("main")).to_contain_text("61%")
+    expect(farmer.locator("#kept")).to_have_count(0)
+    assert farmer.locator("html").get_attribute("data-old") is None
+
+
 def test_a_kept_page_does_not_say_again_what_a_press_had_said(
     farmer: Page, phone: BrowserContext, server: Server
 ) -> None:
