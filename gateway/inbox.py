@@ -80,6 +80,7 @@ class Inbox:
         self._complaints = Complaints(log)
         self._told: dict[str, tuple[float, int]] = {}
         self._budget = Budget()
+        self._too_many: Counter[tuple[str, str]] = Counter()  # in a burst, by topic and node
         self._committed: deque[_Burst] = deque()
         self._outstanding = 0
         self._full_since: float | None = None
@@ -375,6 +376,10 @@ class Inbox:
                     refusals += self._refuse(kept, letter.ack_topic is not None)
                 if letter.ack_topic is not None:
                     letters.append(letter)
+        for (topic, slug), many in self._too_many.items():
+            why = f"node {slug} sends more than is taken"
+            self._count(Refusal(topic, "too_many", why, b""), many)
+        self._too_many.clear()
         for message in messages:
             self.heard_at[message.eui64] = clock
         burst = _Burst(self._session, [one.mid for one in arrived if one.mid], letters)
@@ -439,11 +444,7 @@ class Inbox:
             speaker.eui64, clock
         ):
             self._floods.is_wild(one.topic, clock)
-            self._count(
-                Refusal(
-                    one.topic, "too_many", f"node {speaker.slug} sends more than is taken", b""
-                )
-            )
+            self._too_many[one.topic, speaker.slug] += 1
             return []
         if node is not None:
             self._update(node, one)
@@ -462,9 +463,9 @@ class Inbox:
             return []
         return letters
 
-    def _count(self, refusal: Refusal) -> str:
+    def _count(self, refusal: Refusal, many: int = 1) -> str:
         """Count a refusal, complain, and show it; returns its cause."""
-        self.refused[refusal.code] += 1
+        self.refused[refusal.code] += many
         cause = f"{refusal.code} {refusal.topic[:100]}"
         self._complaints.say(
             cause,
@@ -475,7 +476,7 @@ class Inbox:
             "topic": refusal.topic[:100],
             "code": refusal.code,
             "detail": refusal.detail[:300],
-            "count": shown["count"] + 1,
+            "count": shown["count"] + many,
             "at": int(time.time()),
         }
         if len(self.refused_lately) > MOST_LATELY:
