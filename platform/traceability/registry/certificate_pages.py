@@ -65,16 +65,16 @@ def folder() -> Path:
 @allow(*READERS)
 def certificate_list() -> Answer:
     """All papers, those that run out first."""
-    found = records().scalars(
-        scoped(select(Certificate), Certificate.cooperative).order_by(
-            Certificate.until.is_(None), Certificate.until, Certificate.number
-        )
+    wanted = scoped(select(Certificate), Certificate.cooperative).order_by(
+        Certificate.until.is_(None), Certificate.until, Certificate.number
     )
+    found = records().scalars(wanted).all()
     own = somebody().cooperative
     late = certificates.expiring(records(), own, today()) if own else []
     return page(
         "certificate_list.html",
-        certificates=list(found),
+        certificates=found,
+        as_noted={one.id for one in vouching.as_noted(records(), found)},
         late={one.certificate.id: one.days_left for one in late},
         kind_of_certificate=kind_of_certificate,
         names={choice.value: choice.words for choice in _choices()},

@@ -99,10 +99,13 @@ def test_a_paper_that_was_changed_past_the_program_is_no_claim_until_it_is_saved
         session.expire_all()
         assert certificates.claims(session, product, day) == []
         paper = session.scalars(select(Certificate.id)).one()
+    told = "Giấy này đã bị sửa ngoài phần mềm"
+    assert told in site.clerk.get("/records/certificates").text
     assert site.send(f"/records/certificates/{paper}", until="2028-01-09").status_code == 303
     with site.farm.records.session() as session:
         assert len(certificates.claims(session, session.get_one(Product, key), TODAY)) == 1
         assert found(session) == []
+    assert told not in site.clerk.get("/records/certificates").text
 
 
 def test_a_paper_that_was_taken_out_does_not_come_back(site: Site) -> None:
