@@ -18,7 +18,7 @@ from nongso.platform.accounts import allow, owns
 from nongso.platform.greenhouse import commands
 from nongso.platform.greenhouse.commands import Wish, WishError
 from nongso.platform.greenhouse.new_stations import INSTALLERS, ask, asked_station
-from nongso.platform.greenhouse.now import Value, values_of
+from nongso.platform.greenhouse.now import Value, values_at_place
 from nongso.platform.greenhouse.pages import pressed_id
 from nongso.platform.greenhouse.records import Command, Greenhouse, Node
 from nongso.platform.languages import _, moment
@@ -82,7 +82,7 @@ def page(slug: str, node: str) -> str:
 
 def _page(house: Greenhouse, node: Node, trouble: str = "") -> str:
     now, readings = int(time.time()), telemetry()
-    values = values_of(readings, readings.series(node=node.eui64), [node])
+    values = values_at_place(readings, node)
     said = records().get(Command, request.args.get("said", "")) if not trouble else None
     if said is not None and (said.do != CALIBRATE or not owns(said.cooperative)):
         said = None

@@ -32,7 +32,7 @@ from nongso.wire.topics import TopicError, check_slug
 blueprint = Blueprint("new_stations", __name__)
 
 INSTALLERS = ("farmer", "clerk", "admin")
-ENROL = "enrol"
+ENROL, REMOVE = "enrol", "remove"
 ASK_SECONDS = 60  # that the gateway has to open its door
 SETUP_PAGE = "http://192.168.4.1/"  # of a board, in its own Wi-Fi
 _BOARD = re.compile(r"[0-9a-f]{16}")
@@ -289,7 +289,9 @@ def standing(command: Command, readings: Telemetry, now: int) -> Claim:
             *("open", "good", sentence, node, is_new_board),
             *(code, address, setup, picture(setup)),
         )
-    found = values_of(readings, readings.series(node=str(values.get("board"))), [])
+    series = readings.series(node=str(values.get("board")))
+    since = command.created_at if _was_station(command) else 0
+    found = [value for value in values_of(readings, series, []) if value.at >= since]
     if found:
         at = moment(min(value.at for value in found), now)
         works = [value for value in found if value.is_good]
@@ -310,6 +312,21 @@ def standing(command: Command, readings: Telemetry, now: int) -> Claim:
             node=node,
         )
     return told("waiting", "attention", sentence)
+
+
+def _was_station(command: Command) -> bool:
+    """Say whether a board was one before: only what it measures since then is a word of it.
+
+    Else its clock need not agree with ours.
+    """
+    earlier = select(Command).where(
+        Command.gateway == command.gateway,
+        Command.do.in_((ENROL, REMOVE)),
+        Command.state == "done",
+        Command.number < command.number,
+    )
+    board = command.values.get("board")
+    return any(one.values.get("board") == board for one in records().scalars(earlier))
 
 
 def _sensors(values: list[Value]) -> tuple[str, ...]:

@@ -185,6 +185,14 @@ def values_of(telemetry: Telemetry, series: dict[int, Series], nodes: list[Node]
     return found
 
 
+def values_at_place(telemetry: Telemetry, node: Node) -> list[Value]:
+    """Return a station's newest values where it stands now, not those of a place before."""
+    place = (node.greenhouse or "", node.zone or "")
+    series = telemetry.series(node=node.eui64)
+    here = {n: one for n, one in series.items() if (one.greenhouse, one.zone) == place}
+    return values_of(telemetry, here, [node])
+
+
 def _shared_values(telemetry: Telemetry, gateway: Gateway, nodes: list[Node]) -> tuple[Value, ...]:
     return tuple(
         value

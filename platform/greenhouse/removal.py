@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 from nongso.platform.accounts import allow, owns
 from nongso.platform.greenhouse import commands
 from nongso.platform.greenhouse.commands import Wish, WishError
-from nongso.platform.greenhouse.new_stations import INSTALLERS, ask, asked_station
+from nongso.platform.greenhouse.new_stations import INSTALLERS, REMOVE, ask, asked_station
 from nongso.platform.greenhouse.pages import pressed_id
 from nongso.platform.greenhouse.records import AUTOMATIC, Command, Greenhouse, Node, Zone
 from nongso.platform.languages import _, date
@@ -23,7 +23,6 @@ from nongso.platform.store import records
 
 blueprint = Blueprint("removal", __name__)
 
-REMOVE = "remove"
 ASK_SECONDS = 60
 
 

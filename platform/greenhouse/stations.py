@@ -16,7 +16,7 @@ from nongso.platform.accounts import allow, somebody
 from nongso.platform.greenhouse import commands, sentences
 from nongso.platform.greenhouse.calibration import Probe, probes, taught, taught_sentence
 from nongso.platform.greenhouse.new_stations import INSTALLERS
-from nongso.platform.greenhouse.now import STALE_SECONDS, Value, values_of
+from nongso.platform.greenhouse.now import STALE_SECONDS, Value, values_at_place
 from nongso.platform.greenhouse.pages import asked_greenhouse
 from nongso.platform.greenhouse.programs import program_sentence
 from nongso.platform.greenhouse.records import Greenhouse, Node, Zone
@@ -76,7 +76,7 @@ def stations(session: Session, readings: Telemetry, house: Greenhouse, now: int)
 def _station(
     readings: Telemetry, node: Node, zone: str, now: int, replaced_at: int | None
 ) -> Station:
-    values = tuple(values_of(readings, readings.series(node=node.eui64), [node]))
+    values = tuple(values_at_place(readings, node))
     heard = max((value.at for value in values), default=None)
     batteries = [v.value for v in values if v.name == "battery" and v.value is not None]
     if heard is None:

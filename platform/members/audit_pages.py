@@ -212,7 +212,7 @@ def sentence(deed: Deed, names: dict[str, str]) -> str:
         "wet_test": _("Mở van %(zone)s để thử nước.", zone=about),
         "wet_test_seen": _("Thử nước %(zone)s: %(saw)s.", zone=about, saw=_saw(details)),
         "calibrate": _("Chỉnh đầu đo của trạm %(node)s.", node=about),
-        "remove": _("Gỡ trạm đo %(node)s.", node=about),
+        "remove": _("Bấm gỡ trạm đo %(node)s.", node=about),
         "enrol": _("Lấy mã nhận trạm đo cho %(node)s.", node=about),
         "scratch_sheet": _(
             "Tải tờ tem có mã cào của lô %(lot)s, tem số %(first)s đến %(last)s.",

@@ -94,7 +94,7 @@ def test_a_station_that_was_taken_out_is_history_with_its_day_and_its_name(
     assert told is not None
     assert [point[1] for point in told["points"]] == [12.0]
     audit = farm.client("clerk").get("/audit").text
-    assert "Gỡ trạm đo tb-02." in audit
+    assert "Bấm gỡ trạm đo tb-02." in audit
     sticker = read_aloud(client.get(f"/tram/{NODE_2}"))
     assert "Trạm này trước là tb-02 của Nhà màng Tân Bình 1, đã gỡ ngày" in sticker
 
@@ -132,6 +132,7 @@ def test_a_station_that_comes_back_is_one_again(farm: Place, client: FlaskClient
 
 
 def test_a_board_that_was_taken_out_may_come_in_again(farm: Place, client: FlaskClient) -> None:
+    farm.bring(farm.readings(NODE_2, ["soil_moisture", int(time.time()) - 60, 12.0, 0]))
     taken_out(farm, client)
     page = client.get(f"{STATIONS}/new?board={NODE_2}")
     wish = re.search(r'name="wish" value="([\w-]+)"', page.text)
@@ -141,6 +142,22 @@ def test_a_board_that_was_taken_out_may_come_in_again(farm: Place, client: Flask
     assert client.post(f"{STATIONS}/new", data=data).status_code == 303
     (order,) = [json.loads(one["body"]) for one in farm.poll()]
     assert order["station"]["node"] == "tb-03", "its old name is its history's"
+    farm.outcome(
+        order["id"], "done", "station_admitted", node="tb-03", board=NODE_2, broker_told=True
+    )
+    found = configuration()
+    found["nodes"][1] |= {"slug": "tb-03", "zone": "tan-binh-1-k1"}
+    farm.bring(farm.row("configuration", configuration=found))
+    claim = f"{STATIONS}/claims/{order['id']}"
+    assert "Đang chờ số đo đầu tiên" in client.get(claim).text, (
+        "what it measured before is no word"
+    )
+    page = read_aloud(client.get(STATIONS))
+    assert "Trạm đo tb-03 chưa gửi số nào." in page
+    assert "12%" not in page, "that was at its old place"
+    farm.bring(farm.readings(NODE_2, ["soil_moisture", int(time.time()) + 1, 33.0, 0]))
+    assert "Đã nhận được số đo" in client.get(claim).text
+    assert "33%" in client.get(STATIONS).text
 
 
 def test_a_gateway_that_is_away_takes_nothing_out_and_the_page_says_so(
