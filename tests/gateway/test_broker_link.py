@@ -149,6 +149,12 @@ def reads_until(link: BrokerLink, condition: Callable[[], Any], what: str) -> li
     return arrived
 
 
+def reads_until_some(link: BrokerLink) -> list[Arrived]:
+    arrived: list[Arrived] = []
+    until(lambda: link.read(arrived) or arrived, "a message is read")
+    return arrived
+
+
 def connected(link: BrokerLink, exchange: Exchange) -> socket.socket:
     """Let a link in."""
     found: list[socket.socket] = []
@@ -206,6 +212,31 @@ def test_a_broker_that_takes_nothing_is_not_read_either(exchange: Exchange) -> N
     assert link.is_clogged()
     assert link.wants_to_write()
     link.hang_up()
+
+
+def test_a_connection_that_carries_nothing_but_messages_is_kept_alive(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr("paho.mqtt.client.time_func", lambda: clock[0])
+    link = link_to(exchange)
+    line = connected(link, exchange)
+    for mid in range(1, 10):
+        line.sendall(publish(UP.encode(), b"sound", mid))
+        reads_until_some(link)
+        clock[0] += 31.0
+        link.loop_misc()
+        link.write()
+        assert line.recv(4096) == b"\xc0\x00"  # PINGREQ
+        line.sendall(b"\xd0\x00" + publish(UP.encode(), b"more", 100 + mid))
+        assert reads_until_some(link) == [Arrived(100 + mid, UP, b"more", 4, False)]
+    assert link.is_connected()
+    clock[0] += 31.0
+    for _ in range(2):  # asked, and not answered in time
+        link.loop_misc()
+        link.write()
+        clock[0] += 31.0
+    assert not link.is_connected()
 
 
 def test_nonsense_from_the_broker_ends_the_connection_and_what_came_before_is_kept(
