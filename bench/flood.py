@@ -88,7 +88,10 @@ class Honest:
         while not self._all_sent.is_set() or None in self.took.values():
             for key, _ in ears.select(0.2):
                 now, n = time.monotonic(), key.data
-                rest[n] += self._wires[n].recv(65536)
+                heard = self._wires[n].recv(65536)
+                if not heard:
+                    return  # the broker is gone
+                rest[n] += heard
                 while len(rest[n]) > 1 and len(rest[n]) >= 2 + rest[n][1]:
                     kind, body = rest[n][0], rest[n][2 : 2 + rest[n][1]]
                     rest[n] = rest[n][2 + rest[n][1] :]
