@@ -32,7 +32,7 @@ quick: setup ## the tests that take seconds
 test-postgresql: setup ## tests of platform and traceability with the records in PostgreSQL
 	RECORDS=postgresql $(bin)/python -m pytest -n auto --dist loadfile tests/platform tests/traceability
 
-boards: setup ## whole boards: updates broken off and damaged, deploying by cable, watchdog (minutes)
+boards: setup ## whole boards: updates broken off and damaged, deploying by cable, watchdog, the official image for the Pico W (many minutes)
 	BOARDS=1 $(bin)/python -m pytest tests/firmware
 
 faults-ci: setup ## kills, partitions, power cuts, failing disks: minutes, the same seeds each time

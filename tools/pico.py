@@ -9,6 +9,7 @@ itself; a second time it only looks.
 
 import hashlib
 import shlex
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -36,6 +37,7 @@ def fetch() -> None:
     wanted = _LOCK.read_text("utf-8")
     if stamp.is_file() and stamp.read_text("utf-8") == wanted:
         return
+    shutil.rmtree(PACKAGES, ignore_errors=True)
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=FOLDER) as name:
         fetched = Path(name)
