@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from nongso.platform.greenhouse.now import STALE_SECONDS
+from nongso.platform.greenhouse.now import STALE_SECONDS, stands_there
 from nongso.platform.greenhouse.records import (
     AWAY_SECONDS,
     Alarm,
@@ -124,6 +124,14 @@ def look(session: Session, telemetry: Telemetry, now: int) -> list[Finding]:
     return _Look(session, telemetry, now).findings()
 
 
+def _is_there(node: Sequence[Any] | None, series: Series) -> bool:
+    """Say whether a station still measures this: it was neither taken out nor moved."""
+    if node is None:
+        return True
+    gateway, greenhouse, zone, removed_at = node
+    return removed_at is None and stands_there(gateway, greenhouse, zone, series)
+
+
 def _places(newest: Iterable[Newest]) -> set[tuple[str, str]]:
     """Greenhouses and zones, each with the metrics measured there."""
     found = set()
@@ -192,11 +200,16 @@ class _Look:
                 .order_by(Alarm.raised_at, Alarm.id)
             )
         ]
-        removed = set(session.scalars(select(Node.eui64).where(Node.removed_at.is_not(None))))
+        nodes = {
+            row[0]: row[1:]
+            for row in session.execute(
+                select(Node.eui64, Node.gateway, Node.greenhouse, Node.zone, Node.removed_at)
+            )
+        }
         every = newest(telemetry)
-        self.newest = [one for one in every if one.series.node not in removed]
-        # Where the only stations were taken out nothing is amiss any more.
-        self.unmeasured = _places(every) - _places(self.newest) if removed else set()
+        self.newest = [one for one in every if _is_there(nodes.get(one.series.node), one.series)]
+        # Where the only stations were taken out, or moved, nothing is amiss any more.
+        self.unmeasured = _places(every) - _places(self.newest)
         self.house_of = {house.slug: house for house in self.houses}
 
     def findings(self) -> list[Finding]:

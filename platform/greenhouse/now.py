@@ -4,7 +4,7 @@ Reads records and telemetry and decides nothing; ``condition`` judges what is ga
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import func, or_, select
@@ -120,7 +120,7 @@ def gather(
         )
     )
     nodes = list(session.scalars(select(Node).order_by(Node.slug, Node.eui64)))
-    out = {node.eui64 for node in nodes if node.is_out}
+    known = {node.eui64: node for node in nodes}
     alarms = list(
         session.scalars(
             select(Alarm)
@@ -136,7 +136,7 @@ def gather(
         if gateway is not None and gateway.slug not in shared:
             shared[gateway.slug] = _shared_values(telemetry, gateway, nodes)
         series = telemetry.series(greenhouse=house.slug)
-        own_series = {n: one for n, one in series.items() if one.node not in out}
+        own_series = {n: one for n, one in series.items() if _tells_of_now(known, one)}
         values = tuple(values_of(telemetry, own_series, nodes))
         found.append(
             HouseNow(
@@ -187,10 +187,26 @@ def values_of(telemetry: Telemetry, series: dict[int, Series], nodes: list[Node]
 
 def values_at_place(telemetry: Telemetry, node: Node) -> list[Value]:
     """Return a station's newest values where it stands now, not those of a place before."""
-    place = (node.greenhouse or "", node.zone or "")
     series = telemetry.series(node=node.eui64)
-    here = {n: one for n, one in series.items() if (one.greenhouse, one.zone) == place}
+    at = (node.gateway, node.greenhouse, node.zone)
+    here = {n: one for n, one in series.items() if stands_there(*at, one)}
     return values_of(telemetry, here, [node])
+
+
+def stands_there(
+    gateway: str | None, greenhouse: str | None, zone: str | None, series: Series
+) -> bool:
+    """Say whether a station that a gateway knows still measures where this was measured."""
+    place = (greenhouse or "", zone or "")
+    return gateway is None or (series.greenhouse, series.zone) == place
+
+
+def _tells_of_now(known: Mapping[str, Node], series: Series) -> bool:
+    """Say whether the newest of a series says something of now; past readings have no station."""
+    node = known.get(series.node)
+    if node is None:
+        return True
+    return not node.is_out and stands_there(node.gateway, node.greenhouse, node.zone, series)
 
 
 def _shared_values(telemetry: Telemetry, gateway: Gateway, nodes: list[Node]) -> tuple[Value, ...]:

@@ -121,6 +121,28 @@ def test_its_alerts_end_with_it(farm: Place, client: FlaskClient) -> None:
     assert not known() & {hot, dry}, "what nobody measures any more cannot stand for ever"
 
 
+def test_what_a_station_measured_before_it_moved_says_nothing_of_its_old_place(
+    farm: Place, client: FlaskClient
+) -> None:
+    now = int(time.time())
+    farm.bring(
+        farm.readings(NODE_2, ["air_temperature", now, 45.0, 0], ["soil_moisture", now, 12.0, 0])
+    )
+    found = configuration()
+    second = found["greenhouses"][0] | {"slug": "tan-binh-2", "name": "Nhà 2", "zones": []}
+    found["greenhouses"].append(second)
+    found["nodes"][1] |= {"greenhouse": "tan-binh-2", "zone": None}
+    farm.bring(farm.row("configuration", configuration=found))
+    old = client.get(HOUSE).text
+    assert "45,0" not in old.partition("<figure")[0]
+    assert "45,0" in old, "its curve stays"
+    with farm.records.session() as session:
+        causes = {one.cause for one in look(session, farm.telemetry, now)}
+    assert "heat@greenhouse:tan-binh-1" not in causes
+    farm.bring(farm.readings(NODE_2, ["air_temperature", now + 1, 21.0, 0]))
+    assert "21,0" in client.get("/greenhouses/tan-binh-2").text.partition("<figure")[0]
+
+
 def test_a_station_that_comes_back_is_one_again(farm: Place, client: FlaskClient) -> None:
     taken_out(farm, client)
     farm.configure()

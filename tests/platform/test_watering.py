@@ -236,7 +236,7 @@ def test_a_stop_of_everything_takes_the_hose_out_of_nobodys_hand(
     client = farm.client("farmer")
     with gateway(farm, monkeypatch, "done", "stopped"):
         farm.ask("/api/v1/stop", {})
-        assert "nước chảy không bị coi là rò" in client.get("/greenhouses/tan-binh-1").text
+        assert "không bị coi là rò" in client.get("/greenhouses/tan-binh-1").text
         farm.ask("/api/v1/stop", {"zone": "tan-binh-1-k1"})
     page = client.get("/greenhouses/tan-binh-1").text
     assert "nước chảy không bị coi là rò" not in page
