@@ -40,7 +40,7 @@
   }
   setInterval(refresh, every);
   document.addEventListener("visibilitychange", refresh);
-  window.addEventListener("online", refresh);
+  window.addEventListener("online", function () { refresh(); setTimeout(refresh, 3000); }); // it may not carry yet
   document.addEventListener("submit", function (event) {
     var form = event.target, word = form.querySelector("[data-not-sent]");
     if (word && navigator.onLine === false) {

@@ -53,6 +53,7 @@ def taken_out(farm: Place, client: FlaskClient, broker_told: bool = True) -> Tes
     )
     asking = client.get(answer.location)
     assert "Đang hỏi tủ điều khiển" in asking.text
+    assert "Xem lại" in asking.text, "without script too"
     farm.bring(farm.row("configuration", configuration=without(NODE_2)))
     values = {"node": "tb-02", "board": NODE_2, "broker_told": broker_told}
     farm.outcome(order["id"], "done", "station_removed", **values)
