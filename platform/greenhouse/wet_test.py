@@ -109,7 +109,7 @@ def _page(greenhouse: Greenhouse, zone: Zone, trouble: str = "") -> str:
         why=why_sentence(zone, now) if state in ("failed", "broken_off") else "",
         usual=usual_sentence,
         measured=measured(last, bool(wet["has_meter"])) if last and state == "asked" else [],
-        begun=_begun(last, now) if last and state == "open" else "",
+        begun=_begun(zone, last, now) if last and state == "open" else "",
         seconds=duration(min(SECONDS, zone.max_run_seconds)),
         may_stop=somebody().may(*STOPPERS, scope="stop"),
         wish_id=commands.new_id(),
@@ -139,6 +139,6 @@ def _zone_name(zone_id: object) -> str:
     return f"{found[0].name} ({found[1].name})"
 
 
-def _begun(test: Test, now: int) -> str:
-    ends = moment(test["at"] + SECONDS, now)
+def _begun(zone: Zone, test: Test, now: int) -> str:
+    ends = moment(test["at"] + min(SECONDS, zone.max_run_seconds), now)
     return _("Van đang mở. Nước sẽ tự tắt lúc %(ends)s.", ends=ends)

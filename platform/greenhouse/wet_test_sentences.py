@@ -37,7 +37,7 @@ def usual_sentence(test: Test) -> str:
     return _(
         "Tủ điều khiển nhớ lượng nước của khu này là %(flow)s. Sau này nước chảy mạnh hơn hay "
         "yếu hơn hẳn thì tủ tự tắt và báo.",
-        flow=quantity(test["flow_l_per_min"], "l/min"),
+        flow=_flow(test["flow_l_per_min"]),
     )
 
 
@@ -67,7 +67,7 @@ def _failed(test: Test) -> str:
         return _(
             "Van đã đóng mà nước vẫn chảy %(flow)s. Xin tìm chỗ rò và xem các van đã đóng kín "
             "chưa, rồi thử lại.",
-            flow=quantity(test["closed_l_per_min"] or 0.0, "l/min"),
+            flow=_flow(test["closed_l_per_min"] or 0.0),
         )
     known = {
         "saw_nothing": _(
@@ -117,13 +117,22 @@ def measured(test: Test, has_meter: bool) -> list[str]:
         if test["water_after_seconds"] is not None:
             after = duration(max(1, round(test["water_after_seconds"])))
             said.append(_("Đồng hồ thấy nước chảy sau khoảng %(time)s.", time=after))
-        water = quantity(test["litres"], "l", 0 if test["litres"] >= 10 else 1)
+        water = quantity(test["litres"], "l", _decimals(test["litres"]))
         said.append(_("Đã chảy %(water)s.", water=water))
         if test["flow_l_per_min"] is not None:
-            flow = quantity(test["flow_l_per_min"], "l/min")
+            flow = _flow(test["flow_l_per_min"])
             said.append(_("Nước chảy đều %(flow)s.", flow=flow))
     if test["closed_l_per_min"] is None:
         said.append(_("Không đo được nước đã ngừng chưa. Xin nhìn xem còn chảy không."))
     else:
         said.append(_("Đóng van xong, nước ngừng chảy."))
     return said
+
+
+def _flow(l_per_min: float) -> str:
+    return quantity(l_per_min, "l/min", _decimals(l_per_min))
+
+
+def _decimals(value: float) -> int:
+    """A small zone's few litres are told to a tenth."""
+    return 0 if value >= 10 else 1
