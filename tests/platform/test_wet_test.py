@@ -124,7 +124,7 @@ def test_an_armed_zone_says_who_has_opened_and_who_has_seen(farm: Place) -> None
     [
         ("saw_nothing", "Không thấy nước ở khu này."),
         ("saw_elsewhere", "dây van trong tủ hoặc ống có thể bị nối nhầm"),
-        ("still_flows", "Van đã đóng mà nước vẫn chảy 3 lít mỗi phút."),
+        ("still_flows", "Van đã đóng mà nước vẫn chảy 3,0 lít mỗi phút."),
         ("no_flow", "Xin xem bể nước, máy bơm, van tổng và van tay"),
         ("valve_not_opened", "Rơ-le của van không bật."),
         ("valve_not_closed", "Van không đóng lại được"),
