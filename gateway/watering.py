@@ -143,6 +143,8 @@ class Watering:
                 return
             self._supervised.hear(self._records)
             self._tests.tick(self._clock(), self._supervised.total_litres)
+            for zone_id in self._tests.left_open():
+                self._supervised.stop(zone_id)
             self._doubts.tick()
             self._look_and_tell()
 
@@ -218,7 +220,7 @@ class Watering:
             begin = self._water if do == "water" else self._test
             return begin(command_id, zone_id, seconds, by, age_of(command))
         if do == "wet_test_seen":
-            return self._seen(command_id, zone_id, command["test"], by)
+            return self._seen(command_id, zone_id, command, given)
         raise ValueError(f"do is {do!r}; it can be water, hand, stop, mode or wet_test")
 
     def _water(
@@ -271,13 +273,33 @@ class Watering:
         return "running", reason
 
     def _seen(
-        self, command_id: str, zone_id: str, test: Body, by: str | None
+        self, command_id: str, zone_id: str, command: Body, given: Given
     ) -> tuple[str, Reason]:
-        """A person says what a wet test has shown."""
-        if self._supervised.has_emergency:
-            return "refused", Reason("emergency_stop")
+        """A person says what a wet test has shown.
+
+        That it was right arms the zone, and so is refused like a start. That it was wrong is
+        always heard, and closes the zone, whoever has opened it meanwhile.
+        """
+        test, number = command["test"], number_of(command)
+        if test["saw"] == "right":
+            self._supervised.hear(self._records)  # what is locked, and the red button
+            if not self._supervised.is_there:
+                return "refused", Reason("supervisor_gone")
+            if self._supervised.has_emergency:
+                return "refused", Reason("emergency_stop")
+            if self._stops.came_after(zone_id, number, given):
+                return "refused", Reason("stopped_meanwhile")
         zone = self._book.zones[zone_id]
-        return self._tests.answer(zone, command_id, test, by, self._clock())
+        done = self._tests.answer(zone, command_id, test, command.get("by"), self._clock())
+        if done[0] != "done" or self._book.zones[zone_id].is_armed:
+            return done
+        is_closed = self._supervised.stop(zone_id)
+        self._stops.note(zone_id, number, given)
+        self._give_up_waiting(zone_id)
+        self._supervised.hear(self._records)
+        if not is_closed and self._run_in(zone_id) is not None:
+            return "refused", Reason("supervisor_gone")
+        return done
 
     def _serve_the_waiting(self) -> None:
         """Open for the wishes whose turn it is; say of others why they wait no more."""

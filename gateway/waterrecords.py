@@ -71,6 +71,9 @@ class WaterRecords:
     def run_begun(self, run: Body) -> None:
         """Water runs."""
         self._outbox.record("run", run)
+        if run["cause"] == "hand":
+            for zone in list(self.book.zones.values()):
+                self.book.keep_zone(wettest.disturbed(zone))
 
     def run_ended(
         self,

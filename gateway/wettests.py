@@ -60,7 +60,9 @@ class WetTests:
             state = zone.tested.state if zone.tested is not None else ""
             if state != wettest.CLOSING:
                 self._watched.pop(zone.id, None)
-            if state == wettest.OPEN:
+            if state == wettest.OPEN and zone.tested.id not in self._book.runs:
+                self._book.keep_zone(wettest.interrupted(zone))  # nothing will tell its end
+            elif state == wettest.OPEN:
                 self._look_for_water(zone)
             elif state == wettest.CLOSING:
                 self._watch(zone, total)
@@ -72,7 +74,7 @@ class WetTests:
     ) -> tuple[str, Reason]:
         """Take a person's answer about one test (``run``, ``saw``); the first one counts."""
         run, saw, tested = test["run"], str(test["saw"]), zone.tested
-        if tested is None or tested.id != run or tested.state != wettest.ASKED:
+        if tested is None or tested.id != run or not wettest.may_be_answered(zone, saw):
             return "refused", Reason("test_is_over")
         after = wettest.answered(zone, saw, answer_id, by, int(now))
         if after.is_armed and zone.is_locked:
@@ -81,6 +83,15 @@ class WetTests:
             self._book.flow_found(zone.id, tested.flow_l_per_min)
         self._book.keep_zone(after)
         return _outcome(after)
+
+    def left_open(self) -> list[str]:
+        """The zones whose valve is open for a test that is over: broken off, or answered."""
+        of_tests = [r for r in self._book.runs.values() if r["cause"] == wettest.CAUSE]
+        return [r["zone"] for r in of_tests if not self._is_open(r)]
+
+    def _is_open(self, run: Body) -> bool:
+        tested = self._book.zones[run["zone"]].tested
+        return tested is not None and tested.id == run["id"] and tested.state == wettest.OPEN
 
     def answered_by(self, command_id: str) -> tuple[str, Reason] | None:
         """What became of an answer that was kept, but whose outcome was not told any more."""

@@ -19,6 +19,9 @@ broken_off  nobody knows; the zone is    another test
             as it was before
 =========== ============================ ====================================================
 
+That the water is wrong may be said as soon as it is seen, also by who has stopped it first: the
+test has failed. A hose that is turned on meanwhile breaks the test off, for its water counts too.
+
 Where there is no meter the person's answer alone decides. A meter that counts in big steps may
 count nothing in a minute: that is no proof of no water; the supervisor
 knows how long it must take.
@@ -38,6 +41,8 @@ OPEN, CLOSING, ASKED = "open", "closing", "asked"
 PASSED, FAILED, BROKEN_OFF = "passed", "failed", "broken_off"
 GOES_ON = (OPEN, CLOSING)
 SAW = ("right", "nothing", "elsewhere")
+HALTED = ("stopped", "emergency_stop")  # whoever did that may have seen why
+BY_HAND = "by_hand"
 PROVES = frozenset({"no_flow", "valve_not_opened", "valve_not_closed", "pump_not_started"})
 """How a run can end that says something about the zone and not about the moment."""
 
@@ -95,13 +100,21 @@ def watched(zone: Zone, closed_l_per_min: float | None) -> Zone:
     return replace(zone, tested=replace(test, state=ASKED))
 
 
+def may_be_answered(zone: Zone, saw: str) -> bool:
+    """Whether a person can say this now. What is wrong is heard earlier, and after a stop too."""
+    test = zone.tested
+    if test is None or test.state == ASKED or saw == "right":
+        return test is not None and test.state == ASKED
+    return test.state in GOES_ON or (test.state == BROKEN_OFF and test.code in HALTED)
+
+
 def answered(zone: Zone, saw: str, answer_id: str, by: str | None, now: int) -> Zone:
     """A person has said what was to be seen at the zone: ``right``, ``nothing``, ``elsewhere``.
 
     A zone that was off waters by hand from here on; one that was armed goes on in its own way.
     """
-    test = _in(zone, ASKED)
-    if test is None or saw not in SAW:
+    test = zone.tested
+    if test is None or saw not in SAW or not may_be_answered(zone, saw):
         raise ValueError("no test of this zone waits for such an answer")
     test = replace(test, saw=saw, seen_id=answer_id, seen_by=by, seen_at=now)
     if saw != "right":
@@ -117,6 +130,12 @@ def interrupted(zone: Zone) -> Zone:
     if test is None or test.state not in GOES_ON:
         return zone
     return _broken_off(zone, test, "restarted")
+
+
+def disturbed(zone: Zone) -> Zone:
+    """Somebody waters by hand: what the meter counts is not the valve's alone."""
+    test = zone.tested
+    return zone if test is None or not goes_on(zone) else _broken_off(zone, test, BY_HAND)
 
 
 def lapsed(zone: Zone, now: float) -> Zone:

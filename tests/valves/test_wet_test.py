@@ -449,3 +449,158 @@ def test_the_pump_comes_after_the_valve(new_zone: Farm) -> None:
     new_zone.turn(5)
     edges = [(coil, on) for _, coil, on in new_zone.rig.board.edges if on]
     assert edges.index((0, True)) < edges.index((PUMP, True))
+
+
+@pytest.mark.parametrize("saw", ["nothing", "elsewhere"])
+def test_who_says_that_the_water_is_wrong_closes_the_zone_whoever_opened_it(
+    farm: Farm, saw: str
+) -> None:
+    """Somebody else has pressed water while the question stood; and an older wish waits."""
+    farm.turn(2)
+    begin(farm)
+    farm.turn(61 + QUIET_SECONDS)
+    assert farm.order(do="water", zone="k1", seconds=300, id="meanwhile")["state"] == "running"
+    farm.turn(5)
+    assert farm.rig.board.on[0]
+    assert see(farm, saw)["code"] == "test_failed"
+    assert not farm.rig.board.on[0]
+    farm.turn(3)
+    (run,) = [r for r in farm.rows("run") if r["id"] == "meanwhile" and r["ended_at"]]
+    assert run["code"] == "stopped"
+    assert farm.openings() == 2
+
+
+def test_a_wish_that_waits_for_a_zone_with_wrong_water_is_given_up(
+    new_farm: Callable[..., Farm],
+) -> None:
+    farm = new_farm(bus={"zones_at_once": 1})
+    farm.turn(2)
+    begin(farm)
+    farm.turn(61 + QUIET_SECONDS)
+    farm.order(do="water", zone="k2", seconds=60)
+    assert farm.order(do="water", zone="k1", seconds=60, id="waits")["state"] == "queued"
+    see(farm, "elsewhere")
+    outcome = [row for row in farm.rows("command") if row["id"] == "waits"][-1]
+    assert (outcome["state"], outcome["code"]) == ("refused", "stopped_meanwhile")
+
+
+def test_wrong_water_that_nobody_can_close_is_said(farm: Farm) -> None:
+    farm.turn(2)
+    begin(farm)
+    farm.turn(61 + QUIET_SECONDS)
+    farm.order(do="water", zone="k1", seconds=300)
+    farm.valves.is_gone = True
+    answer = see(farm, "elsewhere")
+    assert (answer["state"], answer["code"]) == ("refused", "supervisor_gone")
+    farm.turn(1)
+    assert told(farm)["wet_test"]["is_armed"] is False
+
+
+@pytest.mark.parametrize("saw", ["nothing", "elsewhere"])
+@pytest.mark.parametrize("seconds", [20, 65])
+def test_wrong_water_is_said_as_soon_as_it_is_seen(farm: Farm, seconds: int, saw: str) -> None:
+    farm.turn(2)
+    farm.order(do="mode", zone="k1", mode="band")
+    begin(farm)
+    farm.turn(seconds)
+    assert see(farm, "right")["code"] == "test_is_over"
+    assert see(farm, saw)["code"] == "test_failed"
+    assert not farm.rig.board.on[0]
+    farm.turn(QUIET_SECONDS + 5)
+    assert (last(farm)["state"], last(farm)["code"]) == ("failed", f"saw_{saw}")
+    assert (told(farm)["mode"], told(farm)["wet_test"]["is_armed"]) == ("off", False)
+
+
+def press_stop(farm: Farm) -> None:
+    farm.order(do="stop", zone="k1")
+
+
+def press_red(farm: Farm) -> None:
+    farm.rig.plan.emergency(True, farm.rig.clock())
+
+
+@pytest.mark.parametrize("press", [press_stop, press_red])
+@pytest.mark.parametrize("seconds", [20, 65, 61 + QUIET_SECONDS])
+def test_who_stops_wrong_water_first_can_still_say_that_it_was_wrong(
+    farm: Farm, seconds: int, press: Callable[[Farm], None]
+) -> None:
+    farm.turn(2)
+    farm.order(do="mode", zone="k1", mode="band")
+    begin(farm, id="test")
+    farm.turn(seconds)
+    press(farm)
+    farm.turn(2)
+    assert see(farm, "elsewhere", run="test")["code"] == "test_failed"
+    assert (told(farm)["mode"], told(farm)["wet_test"]["is_armed"]) == ("off", False)
+    farm.rig.plan.emergency(False, farm.rig.clock())
+    farm.moisture = 10.0
+    openings = farm.openings()
+    farm.turn(700)
+    assert farm.openings() == openings
+
+
+def test_an_old_answer_says_nothing_about_a_later_test(farm: Farm) -> None:
+    farm.turn(2)
+    begin(farm, id="first")
+    farm.turn(5)
+    press_stop(farm)
+    farm.turn(5)
+    go_through(farm)
+    assert see(farm, "elsewhere", run="first")["code"] == "test_is_over"
+    assert told(farm)["wet_test"]["is_armed"] is True
+
+
+@pytest.mark.parametrize("zone", ["k1", "k2"])
+@pytest.mark.parametrize("seconds", [20, 65])
+def test_a_hose_breaks_the_test_off_for_its_water_is_not_the_valves(
+    new_zone: Farm, seconds: int, zone: str
+) -> None:
+    farm = new_zone
+    begin(farm, id="test")
+    farm.turn(seconds)
+    farm.rig.plan.hand_switch(zone, True, farm.rig.clock())
+    farm.turn(3)
+    assert (last(farm)["state"], last(farm)["code"]) == ("broken_off", "by_hand")
+    assert not farm.rig.board.on[0]
+    farm.rig.plan.hand_switch(zone, False, farm.rig.clock())
+    farm.turn(60 + QUIET_SECONDS)
+    assert see(farm, "right", run="test")["code"] == "test_is_over"
+    assert told(farm)["wet_test"]["is_armed"] is False
+
+
+def test_nothing_is_armed_while_nobody_knows_the_valve(new_zone: Farm) -> None:
+    farm = new_zone
+    begin(farm)
+    farm.turn(65)
+    farm.valves.is_gone = True
+    farm.turn(QUIET_SECONDS)
+    assert last(farm)["state"] == "asked"
+    assert see(farm, "right")["code"] == "supervisor_gone"
+    farm.valves.is_gone = False
+    assert see(farm, "right")["code"] == "test_passed"
+
+
+def test_the_red_button_is_heard_before_the_first_answer_after_a_restart(new_zone: Farm) -> None:
+    farm = new_zone
+    begin(farm)
+    farm.turn(61 + QUIET_SECONDS)
+    run = last(farm)["id"]
+    farm.dies()
+    press_red(farm)
+    farm.start()
+    assert see(farm, "right", run=run)["code"] == "emergency_stop"
+
+
+@pytest.mark.parametrize("halt", [{"do": "mode", "mode": "off"}, {"do": "stop"}])
+def test_an_answer_from_before_a_zone_was_switched_off_arms_nothing(
+    new_zone: Farm, halt: dict[str, str]
+) -> None:
+    farm = new_zone
+    begin(farm)
+    farm.turn(61 + QUIET_SECONDS)
+    test = {"run": last(farm)["id"], "saw": "right"}
+    farm.order(zone="k1", number=50, **halt)
+    late = farm.order(do="wet_test_seen", zone="k1", test=test, number=49)
+    assert late["code"] == "stopped_meanwhile"
+    assert told(farm)["wet_test"]["is_armed"] is False
+    assert farm.order(do="wet_test_seen", zone="k1", test=test, number=51)["state"] == "done"
