@@ -74,8 +74,9 @@ class Doubts:
         before, self._watched = self._watched, _watched(settings)
         kept = {(one.eui64, one.metric) for one in self._watched}
         for one in before:
-            if (one.eui64, one.metric) not in kept:
+            if one not in self._watched:  # gone, or in other soil now
                 self._traces.pop((one.eui64, one.metric), None)
+            if (one.eui64, one.metric) not in kept:
                 self._tell(one, None)
 
     def of(self, eui64: str, metric: str) -> Reason | None:

@@ -22,6 +22,7 @@ from nongso.gateway.homeassistant import Output
 from nongso.gateway.inbox import Inbox
 from nongso.gateway.newstations import NewStations
 from nongso.gateway.ownprocess import OwnProcess
+from nongso.gateway.places import Places
 from nongso.gateway.removing import Removing
 from nongso.gateway.sensornodes import SensorLines, SensorNodes
 from nongso.gateway.settings import GatewaySettings, Node, first_settings, load
@@ -51,6 +52,7 @@ class Gateway:
             most_bytes=settings.store_megabytes << 20,
             destinations=[platform.id for platform in settings.destinations],
         )
+        self._places = Places(settings, self.store.latest, self.store)
         self.valves = Valves(settings.valves_socket)
         self.watering = Watering(settings, self.valves, self.store.latest, self.store)
         self.updates = Updates(settings, self.store, self._say)
@@ -136,7 +138,8 @@ class Gateway:
     def _renew(self, settings: GatewaySettings) -> None:
         """Let every part know the stations of now."""
         self.settings = self._status.settings = settings
-        self.uplink.renew(settings)  # first: what the others record may name the new ones
+        self._places.renew(settings)  # before anybody decides by what they measured elsewhere
+        self.uplink.renew(settings)  # then: what the others record may name the new ones
         for part in (self.inbox, self.updates, self._silence, self.watering):
             part.renew(settings)
         if self._output is not None:
