@@ -59,11 +59,12 @@ class Done:
 
 def run(wishes: Wishes, say: Callable[[str], None] = print) -> Done:
     """Deploy to one board. Raises ``CommandError`` or an error of the gateway's room."""
+    reach = _reach(wishes)  # a wrong word must be found before the old password ends
     say("Compiling…")
     version = compiled(wishes.firmware)
     with stopped(wishes.port) as board:
         say(f"The board on {wishes.port} listens: {board.ask('sys.implementation[2]')}.")
-        config = _config(wishes, board, say)
+        config = _config(wishes, reach, board, say)
         slot, copied, is_new = _program(board, version, say)
         copied += _starters(board, wishes.firmware)
         changed = _write_config(board, config)
@@ -193,7 +194,33 @@ def _activate(board: Board, slot: str) -> None:
 # --- the configuration -----------------------------------------------------------
 
 
-def _config(wishes: Wishes, board: Board, say: Callable[[str], None]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Reach:
+    """How the board is to find the broker, as far as the user has said it."""
+
+    ca: str | None
+    host: str | None
+    port: int | None
+
+
+def _reach(wishes: Wishes) -> _Reach:
+    """Read what the user has named. Raises ``CommandError`` and ``EnrolmentError``."""
+    ca = enrolment.authority(wishes.ca_file) if wishes.ca_file is not None else None
+    if wishes.broker_host is None:
+        return _Reach(ca, None, None)
+    host, colon, port = wishes.broker_host.partition(":")
+    is_port = port.isascii() and port.isdecimal() and len(port) < 6 and 0 < int(port) < 65536
+    if not host or (colon and not is_port):
+        raise CommandError(
+            f"--broker-host {wishes.broker_host} is no address: write a host, or host:port with a "
+            "port from 1 to 65535, as in 192.168.1.10:1883."
+        )
+    return _Reach(ca, host, int(port) if colon else None)
+
+
+def _config(
+    wishes: Wishes, reach: _Reach, board: Board, say: Callable[[str], None]
+) -> dict[str, Any]:
     """What ``config.json`` is to say: what it said, with what was asked for."""
     config = dict(wishes.config)
     there = _there(board)
@@ -223,20 +250,18 @@ def _config(wishes: Wishes, board: Board, say: Callable[[str], None]) -> dict[st
             else "Restart the broker, so that it reads its passwords anew."
         )
         say("A gateway that runs knows the node within a second.")
-        host = wishes.broker_host or config.get("broker", {}).get("host", "")
+        host = reach.host or config.get("broker", {}).get("host", "")
         config = enrolment.config_of(admitted, config, host)
     elif wishes.settings_file is not None:
         at = enrolment.reached(wishes.settings_file)
         if at.ca is not None:  # the broker speaks TLS since then, or has a new authority
             config = at.brought_to(config)
-    if wishes.ca_file is not None:
-        ca = enrolment.authority(wishes.ca_file)
-        config |= {"ca": ca, "broker": config["broker"] | {"ca_file": enrolment.CA_FILE}}
-    if wishes.broker_host is not None:
-        host, _, port = wishes.broker_host.partition(":")
-        config["broker"] = {**config["broker"], "host": host}
-        if port:
-            config["broker"]["port"] = int(port)
+    if reach.ca is not None:
+        config |= {"ca": reach.ca, "broker": config["broker"] | {"ca_file": enrolment.CA_FILE}}
+    if reach.host is not None:
+        config["broker"] = {**config["broker"], "host": reach.host}
+    if reach.port is not None:
+        config["broker"]["port"] = reach.port
     return config
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import signal
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from nongso.gateway.wholefiles import alone, settings_written, written
 
 _SALT_BYTES = 12
 CA_FILE = "broker-ca.pem"  # on the board
+_CA_BYTES = 16 * 1024  # a chain of some authorities; a board keeps it in its memory too
 
 
 class EnrolmentError(GatewayError):
@@ -198,13 +200,29 @@ def _reached(settings: GatewaySettings) -> Reached:
 
 
 def authority(file: Path) -> str:
-    """Read the certificate of an authority. Raises ``EnrolmentError``."""
+    """Read the certificate of an authority: one that a TLS client accepts, of at most 16 kB.
+
+    Raises ``EnrolmentError``.
+    """
     try:
-        text = file.read_text("ascii")
+        with file.open("rb") as opened:
+            found = opened.read(_CA_BYTES + 1)
+        text = found.decode("ascii")
     except (OSError, UnicodeDecodeError) as error:
         raise EnrolmentError(f"{file} cannot be read as a certificate (PEM): {error}") from None
     if "BEGIN CERTIFICATE" not in text or "PRIVATE KEY" in text:
         raise EnrolmentError(f"{file} must hold the authority's certificate (PEM), and no key")
+    if len(found) > _CA_BYTES:
+        raise EnrolmentError(
+            f"{file} is larger than {_CA_BYTES // 1024} kB, which is too much for a board. Name "
+            "the file that holds the one authority that has signed the broker's certificate."
+        )
+    try:
+        ssl.create_default_context(cadata=text)
+    except (ssl.SSLError, ValueError) as error:
+        raise EnrolmentError(
+            f"{file} is no whole certificate (PEM): {error}. Copy the authority's file again."
+        ) from None
     return text
 
 

@@ -39,13 +39,14 @@ class Places:
         self._of = _places(settings)
         for eui64, place in self._of.items():
             text = store.state(_key(eui64))
-            before = json.loads(text) if text is not None else {"place": place, "since": None}
+            if text is None:
+                self._keep(eui64, place, None)
+                continue
+            before = json.loads(text)
             if before["place"] != place:  # moved while the gateway did not run
                 self._moved(eui64, place)
             elif before["since"] is not None:
                 latest.begin_anew(eui64, before["since"])
-            elif text is None:
-                self._keep(eui64, place, None)
 
     def renew(self, settings: GatewaySettings) -> None:
         """Take up what has changed; to be told before anybody who decides by readings."""

@@ -113,7 +113,8 @@ def test_a_clock_that_was_ahead_shuts_no_station_out() -> None:
 
 
 def test_the_gateway_forgets_when_it_takes_up_its_changed_settings(tmp_path: Path) -> None:
-    gateway = Gateway(settings_in(tmp_path))
+    gateway = Gateway(replace(settings_in(tmp_path), status_port=0))
+    gateway.start()
     try:
         reading = Reading("soil_moisture", int(time.time()) - 60, DRY, 0)
         gateway.store.latest.take(PROBE, [reading])
@@ -122,4 +123,4 @@ def test_the_gateway_forgets_when_it_takes_up_its_changed_settings(tmp_path: Pat
         gateway.store.latest.take(PROBE, [reading])
         assert gateway.store.latest.get(PROBE, "soil_moisture") is None
     finally:
-        gateway.store.close(2.0)
+        gateway.stop()
