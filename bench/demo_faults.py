@@ -3,8 +3,9 @@
 For each: the sentence that appears on the farmer's page and after how many seconds, whether the
 relay board's own log says that the water has stopped, and whether the zone stays locked, with the
 fault repaired, until a person presses "Mở khóa". A device that only measures locks nothing: its
-sentence is to come, and to go again after the repair. A probe that lies locks nothing either: its
-zone, watered by the moisture band, is to say that it is not believed. Asked over HTTP as a
+sentence is to come, and to go again after the repair. Nor does a silent panel of buttons lock, but
+the water stops: nobody knows whether the red button is in. A probe that lies locks nothing either:
+its zone, watered by the moisture band, is to say that it is not believed. Asked over HTTP as a
 farmer's phone asks.
 
     .venv/bin/nongso up --data /tmp/demo --speed 60 &
@@ -76,8 +77,11 @@ CASES = (
             ("meter", "đồng hồ nước", 45),
             ("tank", "cảm biến mức nước", 45),
             ("mains", "đồng hồ điện", 45),
-            ("switches", "bảng nút bấm", 45),
         )
+    ),
+    *(
+        Case((kind, "switches"), "bảng nút bấm không trả lời", 15, locks=False)
+        for kind in ("dead", "late", "wrong", "garbled")
     ),
     Case(("red_button",), "ấn nút dừng khẩn cấp", 10, locks=False),
     Case(("hand_switch", ZONE), "Đang tưới khu 1 bằng tay", 10, "idle", locks=False),

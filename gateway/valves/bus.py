@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 SENSOR_ALARM_SECONDS = 30.0
 STALE_SECONDS = 15.0
+BUTTON_REST_SECONDS = 1.5  # with its turn of half a second: asked at least every two
 
 
 @dataclass
@@ -43,6 +44,7 @@ class Sensor:
     values: dict[str, float] = field(default_factory=dict)
     at: float | None = None
     asked_at: float | None = None
+    questioned_at: float | None = None  # asked on the bus, not only found resting
     silent_since: float | None = None
     error: str | None = None
 
@@ -129,12 +131,17 @@ class BusWork:
     def ask_a_sensor(self, pause_seconds: float) -> Sensor | None:
         """Ask the sensor that has waited longest, if the relay leaves time for it.
 
+        The red button's unit is asked whenever the relay needs nothing at once.
+
         Returns the sensor when it answered just now.
         """
         now = self.clock()
         waiting = [
             s for s in self.sensors if s.asked_at is None or now - s.asked_at >= s.every_seconds
         ]
+        button = next((s for s in waiting if self._is_button_due(s, now)), None)
+        if button is not None:
+            return self._ask(button)
         if not waiting or pause_seconds < self.bus.timeout_seconds:
             return None
         sensor = min(waiting, key=lambda s: -1.0 if s.asked_at is None else s.asked_at)
@@ -184,9 +191,11 @@ class BusWork:
         return None if sensor is None else self._ask(sensor)
 
     def _ask(self, sensor: Sensor) -> Sensor | None:
-        sensor.asked_at = self.clock()
-        if self._is_overdue(sensor, sensor.asked_at):
+        now = sensor.asked_at = self.clock()
+        if self._is_overdue(sensor, now):
             self.bus.wake(sensor.unit)  # its alarm waits for no rest: it is asked once more
+        if self._is_button_due(sensor, now):
+            self.bus.wake(sensor.unit)  # a person who presses it cannot wait for a rest
         try:
             if sensor.inputs is not None:
                 sensor.switches = self.bus.read_inputs(sensor.unit, sensor.inputs)
@@ -195,10 +204,12 @@ class BusWork:
         except UnitResting:
             return None
         except BusError as error:
+            sensor.questioned_at = now
             self._silent(sensor, str(error))
             return None
         if sensor.silent_since is not None:
             log.info("The %s answers again.", sensor.role)
+        sensor.questioned_at = now
         sensor.at, sensor.silent_since, sensor.error = self.clock(), None, None
         self.alarms.clear("bus_silent", sensor.role)
         return sensor
@@ -218,4 +229,13 @@ class BusWork:
             sensor.silent_since is not None
             and now - sensor.silent_since >= SENSOR_ALARM_SECONDS
             and not self.alarms.stands("bus_silent", sensor.role)
+            and not self._has_button(sensor)  # the plan tells of it, and earlier
         )
+
+    def _has_button(self, sensor: Sensor) -> bool:
+        return sensor.inputs is not None and self.plan.layout.switches.stop is not None
+
+    def _is_button_due(self, sensor: Sensor, now: float) -> bool:
+        """Whether the red button was not looked at for so long that no rest counts."""
+        at = sensor.questioned_at
+        return self._has_button(sensor) and (at is None or now - at >= BUTTON_REST_SECONDS)

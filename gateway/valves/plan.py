@@ -32,6 +32,7 @@ RELAY_ALARM_SECONDS = 5.0
 LAST_METER_SECONDS = 1.0
 METER_GAP_SECONDS = 3.0  # counted so long before a run began: other water than the run's
 METER_SILENT_SECONDS = 15.0  # a run that ends so long after the meter's last word: litres unknown
+BUTTON_SILENT_SECONDS = 10.0  # nobody knows so long whether the red button is in: it counts so
 DAY_SECONDS = 86400.0
 LOOKED_AFTER = (
     "no_flow",
@@ -41,6 +42,7 @@ LOOKED_AFTER = (
     "pump_not_started",
 )  # alarms that are over when a person has looked
 UNOPENED_LOOKS = 2  # read back as off, or refused, so often in a row although pulsed
+BUTTON_SILENT = Lack("stop_button_silent", {})
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,10 @@ class Plan:
             layout.coils, layout.pump, layout.main, self.renew_seconds, now, layout.siren
         )
         self.siren = Siren()
-        self.lacks: dict[str, Lack] = {}  # of water or power: why nothing may run
+        self.lacks: dict[str, Lack] = {}  # of water, power or button: why nothing may run
         self.is_emergency = False  # somebody has pressed the red button and not pulled it out
+        self._button_at = now  # when its unit answered last; before that, when this began
+        self._is_button_known = False
         self.runs: list[Run] = []
         self.hands: dict[str, Hand] = {}  # zone: who waters it by hand now
         self.ended: dict[str, Run | Hand] = {}
@@ -148,6 +152,8 @@ class Plan:
             raise Refused("another_valve_stuck", zone=self.layout.zone_of(stuck))
         if not self.has_bus():
             raise Refused("bus_silent")
+        if self._is_button_silent(now):
+            raise Refused(BUTTON_SILENT.code)
         for lack in self.lacks.values():
             raise Refused(lack.code, **lack.values)
         if zone in self.hands or any(r.zone == zone and r.state != CLOSED for r in self.runs):
@@ -200,9 +206,24 @@ class Plan:
         elif not is_pressed:
             self.alarms.clear("emergency_stop")
         self.is_emergency = is_pressed
+        self._button_at, self._is_button_known = now, True
+        self.supply("button", None, now)
+
+    def watch_button(self, now: float) -> None:
+        """Close everything when the red button's unit has been silent for long."""
+        silent_seconds = now - self._button_at
+        if self.layout.switches.stop is not None and silent_seconds >= BUTTON_SILENT_SECONDS:
+            self.supply("button", BUTTON_SILENT, now)
+
+    def _is_button_silent(self, now: float) -> bool:
+        """Whether it may be in and nobody knows: silent for long, or since the start."""
+        silent_seconds = now - self._button_at
+        return self.layout.switches.stop is not None and (
+            not self._is_button_known or silent_seconds >= BUTTON_SILENT_SECONDS
+        )
 
     def supply(self, role: str, lack: Lack | None, now: float) -> None:
-        """How tank or mains (``role``) are now; while they lack, everything is closed."""
+        """How tank, mains or button (``role``) are now; while they lack, everything is closed."""
         before = self.lacks.pop(role, None)
         if before is not None and (lack is None or lack.code != before.code):
             self.alarms.clear(before.code)

@@ -217,6 +217,8 @@ class Supervisor:
     def _listen_to_a_sensor(self, pause_seconds: float) -> bool:
         """Ask one that is due and do what its answer calls for. Returns whether it answered."""
         sensor = self.work.ask_a_sensor(pause_seconds)
+        if sensor is None or sensor.inputs is None:
+            self.plan.watch_button(self.clock())
         if self.mains is not None:
             volts, silent_seconds = self.work.phases()
             now = self.clock()

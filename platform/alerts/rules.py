@@ -125,6 +125,7 @@ _COMMON = (
     _state("mains_uneven"),
     _state("mains_gone"),
     _state("emergency_stop"),
+    _state("stop_button_silent"),
     _state("water_test_due", repeat=(7 * DAY,), escalate_seconds=None),
     _state("probe_frozen", repeat=(DAY,), escalate_seconds=None),
     _state("probe_drifting", repeat=(DAY,), escalate_seconds=None),

@@ -338,6 +338,7 @@ def rule_word(code: str) -> str:
         "mains_uneven": _("Điện ba pha lệch nhau"),
         "mains_gone": _("Mất điện ở máy bơm"),
         "emergency_stop": _("Nút dừng khẩn cấp đang ấn"),
+        "stop_button_silent": _("Nút dừng khẩn cấp không trả lời"),
         "low_flow": _("Nước chảy yếu"),
         "high_flow": _("Nước chảy quá mạnh"),
         "bus_silent": _("Thiết bị trong tủ không trả lời"),

@@ -161,6 +161,9 @@ REFUSED: dict[str, _Sentence] = {
         "Chưa tưới: nút dừng khẩn cấp ở tủ điều khiển đang được ấn. "
         "Xin xem có việc gì, rồi kéo nút ra."
     ),
+    "stop_button_silent": lambda w: _(
+        "Chưa tưới: nút dừng khẩn cấp ở tủ điều khiển không trả lời. Xin xem điện và dây nối."
+    ),
     "zone_busy": lambda w: _(
         "Chưa tưới thêm: khu này đang tưới rồi. Chờ tưới xong, nếu vẫn cần thì bấm lại."
     ),
@@ -431,6 +434,9 @@ ENDED: dict[str, _Sentence] = {
         "Xin xem có vỡ ống không, van nào chưa đóng kín không."
     ),
     "emergency_stop": lambda w: _("Đã dừng vì có người ấn nút dừng khẩn cấp ở tủ điều khiển."),
+    "stop_button_silent": lambda w: _(
+        "Nước đã tự tắt vì nút dừng khẩn cấp ở tủ điều khiển không trả lời."
+    ),
     "restarted": lambda w: _("Nước đã tắt vì tủ điều khiển khởi động lại."),
     "valve_not_opened": lambda w: _(
         "Van không mở được nên đã dừng. Khu này đang khóa. Xin xem điện và dây nối của van."
@@ -499,8 +505,8 @@ def _frozen(w: _Words) -> str:
 def _silent(w: _Words) -> str:
     if w.text("device") == "switches":
         return _(
-            "Trong tủ điều khiển, bảng nút bấm không trả lời: nút dừng khẩn cấp và công tắc tưới "
-            "tay đang không dùng được. Xin xem điện và dây nối."
+            "Trong tủ điều khiển, bảng nút bấm không trả lời: công tắc tưới tay đang không dùng "
+            "được. Xin xem điện và dây nối."
         )
     return _(
         "Trong tủ điều khiển, %(device)s không trả lời. Xin xem điện và dây nối.",
@@ -539,6 +545,11 @@ ALARMS: dict[str, _Sentence] = {
     "emergency_stop": lambda w: _(
         "Có người ấn nút dừng khẩn cấp ở tủ điều khiển. Mọi van đã đóng, không khu nào tưới được "
         "cho đến khi kéo nút ra."
+    ),
+    "stop_button_silent": lambda w: _(
+        "Trong tủ điều khiển, bảng nút bấm không trả lời nên không rõ nút dừng khẩn cấp có đang "
+        "ấn không. Mọi van đã đóng, không khu nào tưới được cho đến khi bảng trả lời. "
+        "Xin xem điện và dây nối."
     ),
     "leak": lambda w: _(
         "Khẩn cấp: nước vẫn chảy khi các van đã đóng, %(flow)s. Các khu đã khóa. "

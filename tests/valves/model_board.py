@@ -7,7 +7,7 @@ Faults are switches: bus cut, coil welded, board restarted, valve without flow.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from nongso.gateway.fieldbus import BusUnreachable, NoAnswer, UnitRefused
+from nongso.gateway.fieldbus import BusUnreachable, NoAnswer, UnitRefused, UnitResting
 from nongso.gateway.registers import Coils, Device, Inputs, Pulse
 from nongso.gateway.valves.alarms import Alarms
 from nongso.gateway.valves.bus import BusWork, Relay, Sensor
@@ -91,6 +91,8 @@ class Cable:
     def __init__(self, board: Board) -> None:
         self.board = board
         self.meter_is_dead = False
+        self.switches_are_dead = False
+        self.switches_rest_until = 0.0
 
     def _ask(self) -> None:
         self.board.asked += 1
@@ -139,12 +141,21 @@ class Cable:
         return {"water_total": self.board.litres, "water_flow": 0.0}
 
     def read_inputs(self, unit: int, inputs: Inputs, urgent: bool = False) -> tuple[bool, ...]:
+        rest_seconds = self.switches_rest_until - self.board.clock.now
+        if rest_seconds > 0:
+            raise UnitResting(unit, rest_seconds)
         self._ask()
+        if self.switches_are_dead:
+            self.board.turn(0.3)
+            self.switches_rest_until = self.board.clock.now + 30.0
+            raise NoAnswer(unit, "no answer")
         return tuple(self.board.inputs)
 
-    def wake_all(self) -> None: ...
+    def wake_all(self) -> None:
+        self.switches_rest_until = 0.0
 
-    def wake(self, unit: int) -> None: ...
+    def wake(self, unit: int) -> None:
+        self.switches_rest_until = 0.0
 
     def close(self) -> None: ...
 

@@ -48,6 +48,83 @@ def test_the_red_button_closes_everything_until_it_is_pulled_out(rig: Rig) -> No
     assert rig.ask(do="open", zone="k2", seconds=100, id="c")["state"] == "running"
 
 
+def alarms(rig: Rig) -> list[str]:
+    standing = rig.ask(do="renew")["alarms"]
+    return [a["code"] for a in standing]  # type: ignore[attr-defined]
+
+
+def test_a_red_button_that_nobody_can_read_counts_as_pressed(rig: Rig) -> None:
+    rig.ask(do="open", zone="k2", seconds=300, id="a")
+    keep(rig, 5)
+    rig.cable.switches_are_dead = True
+    died_at = rig.clock()
+    keep(rig, 7)
+    assert rig.clock() - died_at < 9.5
+    assert rig.is_open("k2"), "a unit that misses some questions stops nothing"
+    rig.board.inputs[STOP] = False  # pressed, which nobody hears
+    keep(rig, 3)
+    assert rig.clock() - died_at < 12.5
+    assert not any(rig.board.on)
+    assert [r["code"] for r in rig.ask(do="renew")["ended"]] == ["stop_button_silent"]  # type: ignore[union-attr]
+    assert alarms(rig) == ["stop_button_silent"]
+    keep(rig, 60)
+    assert rig.ask(do="open", zone="k2", seconds=100, id="b")["code"] == "stop_button_silent"
+    assert alarms(rig) == ["stop_button_silent"], "one cause is one alarm"
+    rig.cable.switches_are_dead = False
+    keep(rig, 3)
+    assert rig.ask(do="open", zone="k2", seconds=100, id="c")["code"] == "emergency_stop"
+    rig.board.inputs[STOP] = True
+    keep(rig, 1)
+    assert rig.ask(do="renew")["locked"] == []
+    assert rig.ask(do="open", zone="k2", seconds=100, id="d")["state"] == "running"
+
+
+def test_the_red_button_is_obeyed_two_seconds_after_its_unit_is_repaired(rig: Rig) -> None:
+    rig.cable.switches_are_dead = True
+    keep(rig, 5)
+    rig.ask(do="open", zone="k2", seconds=300, id="a")
+    keep(rig, 2)
+    assert rig.is_open("k2")
+    rig.cable.switches_are_dead = False
+    rig.board.inputs[STOP] = False
+    pressed_at = rig.clock()
+    keep(rig, 3)
+    assert max(at for at, _, on in rig.board.edges if not on) - pressed_at <= 2.5
+    assert not any(rig.board.on)
+
+
+def test_nothing_opens_before_the_red_button_was_read_once(rig: Rig) -> None:
+    rig.cable.switches_are_dead = True
+    rig.start()
+    rig.loop()
+    assert rig.ask(do="open", zone="k2", seconds=100, id="a")["code"] == "stop_button_silent"
+    assert alarms(rig) == [], "it may still be starting"
+    rig.cable.switches_are_dead = False
+    keep(rig, 3)
+    assert rig.ask(do="open", zone="k2", seconds=100, id="b")["state"] == "running"
+
+
+def test_a_bus_that_was_away_raises_no_alarm_of_the_red_button(rig: Rig) -> None:
+    rig.board.is_cut = True
+    keep(rig, 30)
+    assert alarms(rig) == ["bus_silent"]
+    rig.board.is_cut = False
+    keep(rig, 3)
+    rig.ask(do="renew", heard=[a["id"] for a in rig.ask(do="renew")["alarms"]])  # type: ignore[attr-defined]
+    assert alarms(rig) == []
+    assert rig.ask(do="open", zone="k2", seconds=100, id="a")["state"] == "running"
+
+
+def test_hand_switches_without_a_red_button_stop_nothing_when_they_are_silent() -> None:
+    rig = Rig(switches=Switches(hands={"k1": HAND_K1}))
+    rig.loop()
+    rig.ask(do="open", zone="k2", seconds=300, id="a")
+    rig.cable.switches_are_dead = True
+    keep(rig, 60)
+    assert rig.is_open("k2")
+    assert alarms(rig) == ["bus_silent"]
+
+
 def test_nothing_waters_by_itself_after_the_button_until_a_person_wishes(farm: Farm) -> None:
     farm.order(do="mode", zone="k1", mode="band")
     farm.rig.plan.emergency(True, farm.rig.clock())

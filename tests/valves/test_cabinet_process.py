@@ -1,6 +1,7 @@
 """Button and hand-auto switches of a cabinet, through real processes on a real Modbus line."""
 
 import json
+import time
 
 from farm_house import K1, K2, PUMP, House, wait_for
 
@@ -8,17 +9,18 @@ from nongso.gateway.simulated import faults
 from nongso.gateway.simulated.faults import Fault
 from nongso.gateway.valves.client import Valves
 
+DEADLINE = 3.0  # two seconds of the unit's rest, and one of a busy machine
 STOP, HANDS = 0, {K1: 1, K2: 2}
 
 
-def with_cabinet(house: House) -> Valves:
+def with_cabinet(house: House, has_button: bool = True) -> Valves:
     """Farm and supervisor with an input unit on the valves' line."""
     farm = json.loads(house.farm_file.read_text())
     farm["switches"] = {"stop_input": STOP, "hands": HANDS}
     house.farm_file.write_text(json.dumps(farm))
     settings = json.loads(house.gateway_file.read_text())
-    unit = {"unit": 5, "device": "io-waveshare-rtu-8ch", "stop_input": STOP}
-    settings["bus"]["switches"] = unit
+    unit = {"unit": 5, "device": "io-waveshare-rtu-8ch"}
+    settings["bus"]["switches"] = unit | ({"stop_input": STOP} if has_button else {})
     for zone in settings["greenhouses"][0]["zones"]:
         zone["hand_input"] = HANDS[zone["id"]]
     house.gateway_file.write_text(json.dumps(settings))
@@ -60,10 +62,36 @@ def test_water_of_a_switch_at_the_cabinet_is_the_zones_and_no_leak(house: House)
     assert valves.renew()["alarms"] == []
 
 
-def test_an_input_unit_that_falls_silent_is_told_with_its_name(house: House) -> None:
-    valves = with_cabinet(house)
+def test_an_input_unit_without_a_red_button_is_told_with_its_name(house: House) -> None:
+    valves = with_cabinet(house, has_button=False)
     do(house, Fault("dead", "switches"))
     wait_for(lambda: "switches" in valves.read()["errors"], "the loss to be noticed")
     assert valves.open(K1, 60, "a")["state"] == "running", "valves do not depend on it"
     do(house)
     wait_for(lambda: "switches" not in valves.read()["errors"], "the unit to answer again")
+
+
+def hold(valves: Valves, seconds: float) -> None:
+    """Keep the lease for so long."""
+    until = time.monotonic() + seconds
+    wait_for(lambda: valves.renew() and time.monotonic() >= until, "time to pass", seconds + 5)
+
+
+def test_a_dead_unit_of_the_red_button_closes_and_its_button_is_obeyed_once_back(
+    house: House,
+) -> None:
+    valves = with_cabinet(house)
+    assert valves.open(K1, 300, "a")["state"] == "running"
+    do(house, Fault("dead", "switches"))
+    died_at = time.monotonic()
+    wait_for(lambda: valves.renew()["ended"], "the water to be shut off", 20)
+    assert house.closed_at() - died_at <= 10 + DEADLINE
+    assert valves.renew()["ended"][0]["code"] == "stop_button_silent"
+    assert valves.open(K1, 60, "b")["code"] == "stop_button_silent"
+    hold(valves, 15)  # its rest would be long by now
+    do(house)
+    wait_for(lambda: valves.open(K1, 60, "c")["state"] == "running", "the unit", DEADLINE)
+    do(house, Fault("red_button"))
+    pressed_at = time.monotonic()
+    assert house.closed_at() - pressed_at <= DEADLINE
+    assert valves.renew()["emergency"]

@@ -14,6 +14,7 @@ REFUSED = {
     "seconds_out_of_range": ("seconds", "max_seconds"),
     "zone_locked": (),
     "emergency_stop": (),
+    "stop_button_silent": (),
     "zone_busy": (),
     "tank_low": ("tank_percent", "needed_percent"),
     "tank_unknown": (),
@@ -91,6 +92,7 @@ ENDED = {
     "low_flow": (),
     "high_flow": (),
     "emergency_stop": (),
+    "stop_button_silent": (),
     "restarted": (),
     "valve_not_opened": (),
     "valve_not_closed": (),
@@ -166,6 +168,7 @@ ALARMS = {
     "mains_uneven": ("apart_percent", "most_apart_percent"),
     "mains_gone": (),
     "emergency_stop": (),
+    "stop_button_silent": (),
     "supervisor_gone": (),
     "rows_refused": ("count", "code"),
 }
