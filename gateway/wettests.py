@@ -60,7 +60,7 @@ class WetTests:
             state = zone.tested.state if zone.tested is not None else ""
             if state != wettest.CLOSING:
                 self._watched.pop(zone.id, None)
-            if state == wettest.OPEN and zone.tested.id not in self._book.runs:
+            if state == wettest.OPEN and _id_of(zone) not in self._book.runs:
                 self._book.keep_zone(wettest.interrupted(zone))  # nothing will tell its end
             elif state == wettest.OPEN:
                 self._look_for_water(zone)

@@ -37,6 +37,7 @@ blueprint = Blueprint("wet_test", __name__)
 
 SECONDS = 60  # long enough for a steady flow, too short to flood a bed
 SAW = ("right", "nothing", "elsewhere")
+HALTED = ("stopped", "emergency_stop")  # whoever did that may have seen why
 Test = dict[str, Any]
 
 
@@ -107,6 +108,7 @@ def _page(greenhouse: Greenhouse, zone: Zone, trouble: str = "") -> str:
         said=trouble or _said(zone, names, now),
         armed=armed_sentence(zone, now),
         why=why_sentence(zone, now) if state in ("failed", "broken_off") else "",
+        was_halted=state == "broken_off" and last is not None and last["code"] in HALTED,
         usual=usual_sentence,
         measured=measured(last, bool(wet["has_meter"])) if last and state == "asked" else [],
         begun=_begun(zone, last, now) if last and state == "open" else "",

@@ -95,6 +95,10 @@ def _failed(test: Test) -> str:
 
 
 def _broken_off(test: Test) -> str:
+    if test["code"] == "by_hand":
+        return _("Trong lúc thử có người tưới tay nên đo không đúng. Xin khóa vòi rồi thử lại.")
+    if test["code"] == "rewired":
+        return _("Van của khu này đã nối sang chỗ khác trong tủ. Xin thử nước lại.")
     if test["code"] == "stopped":
         return _("Lần thử trước có người bấm dừng nên chưa biết khu này thế nào. Xin thử lại.")
     if test["code"] == "not_answered":

@@ -157,6 +157,36 @@ def test_while_the_valve_is_open_both_phones_see_it_and_can_stop_it(farm: Place)
     assert "Đang thử nước khu này. Người thử: Farmer." in farm.client("farmer").get(HOUSE).text
 
 
+@pytest.mark.parametrize(
+    "test",
+    [
+        {"state": "open"},
+        {"state": "closing"},
+        {"state": "broken_off", "code": "stopped"},
+        {"state": "broken_off", "code": "emergency_stop"},
+    ],
+)
+def test_who_sees_wrong_water_says_so_at_once_and_after_a_stop_too(
+    farm: Place, test: dict[str, str]
+) -> None:
+    farm.tell_test(is_armed=True, **test)
+    shown = page(farm)
+    assert "Thấy nước sai thì bấm ngay" in shown
+    assert 'value="nothing"' in shown
+    assert 'value="elsewhere"' in shown
+    assert 'value="right"' not in shown
+    assert see(farm, "elsewhere").status_code == 303
+    assert told(farm)["test"] == {"run": TEST, "saw": "elsewhere"}
+
+
+def test_what_spoilt_a_test_is_said(farm: Place) -> None:
+    farm.tell_test(state="broken_off", code="by_hand")
+    assert "có người tưới tay" in page(farm)
+    farm.tell_test(state="broken_off", code="rewired")
+    assert "đã nối sang chỗ khác trong tủ" in page(farm)
+    assert "Thấy nước sai" not in page(farm)
+
+
 def test_why_a_press_came_to_nothing_is_said_on_the_page(new_zone: Place) -> None:
     answer = press(new_zone)
     new_zone.outcome(told(new_zone)["id"], "refused", "test_needs_quiet", zone="tan-binh-1-k2")
