@@ -173,6 +173,8 @@ class Gateway:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        # paho closes its inner sockets when it goes; in a ring of references they may go first.
+        self._client.on_message = self._client.on_subscribe = None
 
 
 class NodeProcess:
