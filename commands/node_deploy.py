@@ -212,7 +212,7 @@ def _reach(wishes: Wishes) -> _Reach:
     is_port = port.isascii() and port.isdecimal() and len(port) < 6 and 0 < int(port) < 65536
     if not host or (colon and not is_port):
         raise CommandError(
-            f"--broker-host {wishes.broker_host} is no address: write a host, or host:port with a "
+            f"--broker {wishes.broker_host} is no address: write a host, or host:port with a "
             "port from 1 to 65535, as in 192.168.1.10:1883."
         )
     return _Reach(ca, host, int(port) if colon else None)

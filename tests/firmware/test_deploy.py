@@ -13,6 +13,7 @@ from tests.firmware.vboard import VirtualBoard
 
 from nongso.commands import node_board, node_calibration, node_deploy
 from nongso.commands.errors import CommandError
+from nongso.gateway import broker as broker_files
 from nongso.gateway import run
 from nongso.gateway.enrolment import EnrolmentError, Place
 from nongso.gateway.simulated import boards
@@ -229,3 +230,27 @@ def test_an_authority_named_by_hand_is_brought_and_a_key_in_its_place_is_not(
     done = cable.deploy(ca_file=certificates / "farm.pem", broker_host=at)
     assert done.was_heard, cable.board.words()[-3000:]
     assert behind_tls.heard
+
+
+def test_a_wrong_word_leaves_a_station_that_works_its_key_and_password(
+    cable: Cable, guarded: Guarded, certificates: Path, tmp_path: Path
+) -> None:
+    file = settings_of(tmp_path, guarded, certificates)
+    house = {"slug": "nha-1", "name": "Nhà 1", "farm": FARM, "area_m2": 500, "zones": []}
+    node = {"farm": FARM, "slug": NODE, "eui64": EUI64, "greenhouse": "nha-1"}
+    found = json.loads(file.read_text()) | {"greenhouses": [house], "nodes": [node]}
+    file.write_text(json.dumps(found))
+    folder = tmp_path / "broker"
+    users = {"gateway": "-" * 20, NODE: "+" * 20}
+    broker_files.write_config(folder, 1883, users, [{"farm": FARM, "slug": NODE}])
+    before = file.read_text(), (folder / "passwords").read_text()
+    for wrong, why in (
+        ({"ca_file": tmp_path / "missing.pem"}, "missing.pem cannot be read"),
+        ({"broker_host": "h:abc"}, "--broker h:abc is no address"),
+        ({"broker_host": "h:"}, "is no address"),
+        ({"broker_host": "h:65536"}, "is no address"),
+        ({"broker_host": ":1883"}, "is no address"),
+    ):
+        with pytest.raises((CommandError, EnrolmentError), match=why):
+            cable.deploy(new_keys=True, settings_file=file, broker_folder=folder, **wrong)
+        assert (file.read_text(), (folder / "passwords").read_text()) == before, wrong

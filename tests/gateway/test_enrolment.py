@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from control_box import FARM, PASSWORDS, settings_file
+from tests.authority import Authority
 
 from nongso.gateway import broker, destinations, enrolment
 from nongso.gateway.enrolment import EnrolmentError, Place
@@ -159,3 +160,22 @@ def test_a_broker_that_is_not_there_cannot_be_told(files: tuple[Path, Path]) -> 
     assert not enrolment.tell_broker(folder)
     (folder / "mosquitto.pid").write_text("1\n")  # of another program meanwhile
     assert not enrolment.tell_broker(folder)
+
+
+def test_only_a_whole_certificate_is_brought_to_a_board(tmp_path: Path) -> None:
+    Authority(tmp_path)
+    good = (tmp_path / "farm.pem").read_text()
+    assert enrolment.authority(tmp_path / "farm.pem") == good
+    begin, end = "-----BEGIN CERTIFICATE-----\n", "-----END CERTIFICATE-----\n"
+    for text, why in (
+        (begin + "QUFBQQ==\n" + end, "no whole certificate"),
+        (begin + "?" * 64 + "\n" + end, "no whole certificate"),
+        (good[: len(good) // 2], "no whole certificate"),
+        (good + "#" * 5_000_000, "larger than 16 kB"),
+        ("", "must hold the authority's certificate"),
+    ):
+        (tmp_path / "wrong.pem").write_text(text)
+        with pytest.raises(EnrolmentError, match=why):
+            enrolment.authority(tmp_path / "wrong.pem")
+    with pytest.raises(EnrolmentError, match="cannot be read"):
+        enrolment.authority(tmp_path / "missing.pem")
