@@ -16,7 +16,7 @@ from nongso.platform.accounts import allow, owns
 from nongso.platform.greenhouse import commands
 from nongso.platform.greenhouse.commands import Wish, WishError
 from nongso.platform.greenhouse.new_stations import INSTALLERS, REMOVE, ask, asked_station
-from nongso.platform.greenhouse.pages import pressed_id
+from nongso.platform.greenhouse.pages import asked_greenhouse, pressed_id
 from nongso.platform.greenhouse.records import AUTOMATIC, Command, Greenhouse, Node, Zone
 from nongso.platform.languages import _, date
 from nongso.platform.store import records
@@ -93,6 +93,9 @@ def _blind_zone(session: Session, node: Node) -> str:
 @allow(*INSTALLERS, scope="records")
 def remove(slug: str, node: str) -> Response | tuple[str, int]:
     """Ask the gateway to take the station out."""
+    sent_before = _sent_before(slug, node)
+    if sent_before is not None:
+        return _told(slug, sent_before)
     house, found = asked_station(slug, node)
     wish_id = pressed_id(f"{REMOVE}:{found.slug}:{found.eui64}")
     station = {"node": found.slug, "greenhouse": slug, "board": found.eui64}
@@ -100,6 +103,27 @@ def remove(slug: str, node: str) -> Response | tuple[str, int]:
         ask(house, Wish(REMOVE, station=station), wish_id, ASK_SECONDS)
     except WishError as error:
         return _page(house, found, refusal(error.code, {"node": found.slug})), 409
+    return _told(slug, wish_id)
+
+
+def _sent_before(slug: str, name: str) -> str | None:
+    """The wish that this very form has made already: its answer was lost on the way.
+
+    The station may be history by then, and another board may have its name.
+    """
+    house = asked_greenhouse(slug)
+    session = records()
+    for board in session.scalars(
+        select(Node.eui64).where(Node.slug == name, Node.farm == house.farm)
+    ):
+        wish_id = pressed_id(f"{REMOVE}:{name}:{board}")
+        known = session.get(Command, wish_id)
+        if known is not None and owns(known.cooperative):
+            return wish_id
+    return None
+
+
+def _told(slug: str, wish_id: str) -> Response:
     return redirect(url_for("stations.page", slug=slug, said=wish_id) + "#said", 303)
 
 

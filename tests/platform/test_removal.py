@@ -3,6 +3,7 @@
 import json
 import re
 import time
+import uuid
 from typing import Any
 
 import pytest
@@ -98,6 +99,30 @@ def test_a_station_that_was_taken_out_is_history_with_its_day_and_its_name(
     assert "Bấm gỡ trạm đo tb-02." in audit
     sticker = read_aloud(client.get(f"/tram/{NODE_2}"))
     assert "Trạm này trước là tb-02 của Nhà màng Tân Bình 1, đã gỡ ngày" in sticker
+
+
+def test_a_press_whose_answer_was_lost_may_be_sent_again(farm: Place, client: FlaskClient) -> None:
+    farm.poll()
+    page = client.get(REMOVE)
+    wish = re.search(r'name="wish" value="([\w-]+)"', page.text)
+    assert wish is not None
+    form = {"form_token": form_token(page), "wish": wish[1]}
+    first = client.post(REMOVE, data=form)
+    (order,) = [json.loads(one["body"]) for one in farm.poll()]
+    assert client.post(REMOVE, data=form).location == first.location, "not answered yet"
+    farm.bring(farm.row("configuration", configuration=without(NODE_2)))
+    values = {"node": "tb-02", "board": NODE_2, "broker_told": True}
+    farm.outcome(order["id"], "done", "station_removed", **values)
+    again = client.post(REMOVE, data=form)
+    assert (again.status_code, again.location) == (303, first.location)
+    assert "Đã gỡ trạm tb-02." in read_aloud(client.get(again.location))
+    assert farm.poll() == [], "it is not asked for twice"
+    another = {**form, "wish": str(uuid.uuid4())}
+    assert client.post(REMOVE, data=another).status_code == 404, "another press finds no station"
+    assert client.post(STATIONS + "/tb-09/remove", data=form).status_code == 404
+    stranger = farm.client("farmer-bac-ha")
+    mine = form | {"form_token": form_token(stranger.get("/me"))}
+    assert stranger.post(REMOVE, data=mine).status_code in (403, 404), "nobody else is told"
 
 
 def test_its_alerts_end_with_it(farm: Place, client: FlaskClient) -> None:
