@@ -127,20 +127,24 @@ def _admit(settings_file: Path, broker_folder: Path, place: Place, eui64: str) -
     return Admitted(place.farm, place.slug, eui64, password, key, at)
 
 
-def remove(settings_file: Path, broker_folder: Path, slug: str) -> None:
+def remove(settings_file: Path, broker_folder: Path, farm: str, slug: str) -> None:
     """Take a node out: no key, no password, no rights. Raises ``GatewayError``.
 
-    The broker knows it no more from the moment at which it has read its files anew.
+    The broker knows it no more from the moment at which it has read its files anew. Where a person
+    has given a station of another farm the same name, the broker's user stays if it is that one's.
     """
     try:
         with alone(settings_file.parent):
-            load(settings_file)
+            settings = load(settings_file)
             found: dict[str, Any] = json.loads(settings_file.read_text("utf-8"))
-            found["nodes"] = [node for node in found["nodes"] if node["slug"] != slug]
+            found["nodes"] = [n for n in found["nodes"] if (n["farm"], n["slug"]) != (farm, slug)]
             passwords, acl = _read_broker_files(broker_folder)
-            kept = [one for one in passwords.splitlines() if not one.startswith(f"{slug}:")]
-            text = "".join(f"{one}\n" for one in kept)
-            _replace(settings_file, found, broker_folder, text, broker.without_node(acl, slug))
+            others = [n.farm for n in settings.nodes if n.slug == slug and n.farm != farm]
+            if not any(broker.is_node(acl, other, slug) for other in others):
+                kept = [one for one in passwords.splitlines() if not one.startswith(f"{slug}:")]
+                passwords = "".join(f"{one}\n" for one in kept)
+                acl = broker.without_node(acl, slug)
+            _replace(settings_file, found, broker_folder, passwords, acl)
     except OSError as error:
         raise EnrolmentError(
             f"{slug} was not taken out: {error}. Make room or mend the folder's rights, and "

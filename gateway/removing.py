@@ -51,15 +51,16 @@ class Removing:
         """Return state, code and values. ``board``: who asked saw this one under the name."""
         settings = self._settings()
         values: dict[str, Any] = {"node": slug}
-        node = next((n for n in settings.nodes if n.slug == slug and n.sensor is None), None)
-        if node is None or node.eui64 != board:
+        stations = [node for node in settings.nodes if node.sensor is None]
+        node = next((n for n in stations if (n.slug, n.eui64) == (slug, board)), None)
+        if node is None:
             return "refused", "station_unknown", values
         source = next((s for s in settings.sources if s.level_node == node.eui64), None)
         if source is not None:
             return "refused", "station_measures_source", values | {"source": source.name}
         folder = settings.broker_folder
         try:
-            enrolment.remove(self._file, folder, slug)
+            enrolment.remove(self._file, folder, node.farm, slug)
         except GatewayError as error:
             log.error("station %s cannot be taken out: %s", slug, error)
             return "refused", "station_not_removed", values

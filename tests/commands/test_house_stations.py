@@ -23,7 +23,9 @@ def started(house: House) -> list[str]:
 def test_a_station_that_was_taken_out_stays_out_at_the_next_start(tmp_path: Path) -> None:
     with House(tmp_path) as house:
         every = started(house)
-        enrolment.remove(house.path("gateway", "gateway.json"), house.path("broker"), every[0])
+        enrolment.remove(
+            house.path("gateway", "gateway.json"), house.path("broker"), "tan-binh", every[0]
+        )
         assert started(house) == every[1:]
         words = [house.path("broker", name).read_text() for name in ("acl", "passwords")]
         assert not any(every[0] in text for text in words)

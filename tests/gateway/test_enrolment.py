@@ -179,3 +179,24 @@ def test_only_a_whole_certificate_is_brought_to_a_board(tmp_path: Path) -> None:
             enrolment.authority(tmp_path / "wrong.pem")
     with pytest.raises(EnrolmentError, match="cannot be read"):
         enrolment.authority(tmp_path / "missing.pem")
+
+
+@pytest.mark.parametrize("users_farm", [FARM, "ban-bo"])
+def test_a_station_of_another_farm_with_the_same_name_stays(
+    files: tuple[Path, Path], users_farm: str
+) -> None:
+    file, folder = files
+    found = json.loads(file.read_text())
+    found["farms"].append({"slug": "ban-bo", "name": "Bản Bo"})
+    house = {"slug": "ban-bo-1", "name": "Nhà 1", "farm": "ban-bo", "area_m2": 500, "zones": []}
+    found["greenhouses"].append(house)
+    theirs = {"farm": "ban-bo", "slug": "tb-01", "eui64": NUMBER, "greenhouse": "ban-bo-1"}
+    found["nodes"].append(theirs)
+    file.write_text(json.dumps(found))
+    users = {"gateway": "-" * 20, "tb-01": "+" * 20}
+    broker.write_config(folder, 1883, users, [{"farm": users_farm, "slug": "tb-01"}])
+    enrolment.remove(file, folder, FARM, "tb-01")
+    assert [n.farm for n in load(file).nodes if n.slug == "tb-01"] == ["ban-bo"]
+    is_theirs = users_farm == "ban-bo"
+    assert ("tb-01:" in (folder / "passwords").read_text()) == is_theirs
+    assert ("user tb-01\n" in (folder / "acl").read_text()) == is_theirs
