@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import Any, Protocol
 
+from nongso.gateway.irrigation import wettest
 from nongso.gateway.irrigation.facts import (
     DAY_SECONDS,
     Balance,
@@ -81,6 +82,7 @@ class WaterBook:
     def __init__(self, settings: GatewaySettings, store: StateStore) -> None:
         self._store = store
         self._settings = settings.zones()
+        self._relay = settings.bus.relay.device
         self.sources = {source.id: source for source in settings.sources}
         self._accounts = {source: self._account(source) for source in self.sources}
         self._taken: dict[str, tuple[int, float, float]] = {}  # asked each second: day, its sums
@@ -104,7 +106,12 @@ class WaterBook:
         found = asdict(zone)
         del found["limits"], found["id"], found["area_m2"]
         found["from_file"] = _from_file(self._settings[zone.id])
+        found["wired"] = self._wired(self._settings[zone.id])
         self._save(f"water.zone.{zone.id}", found)
+
+    def _wired(self, settings: ZoneSettings) -> Body:
+        """Where the zone's valve is: what a wet test has shown holds for that alone."""
+        return {"coil": settings.coil, "device": self._relay}
 
     def _zone(self, settings: ZoneSettings) -> Zone:
         """A zone as remembered; where the settings file was edited since, the file wins."""
@@ -129,12 +136,19 @@ class WaterBook:
         if found is None:
             return replace(zone, is_armed=is_set)
         is_edited = found.pop("from_file", None) != _from_file(settings)
+        wired = self._wired(settings)
+        is_rewired = (
+            found.pop("wired", wired) != wired
+        )  # of a version that kept none: nobody knows
         for name in ("passed", "tested"):
             found[name] = WetTest(**found[name]) if found.get(name) else None
         if "is_armed" not in found:  # of a version that knew no wet tests
             found["is_armed"] = is_set or found["mode"] != "off" or bool(self._past(settings.id))
         elif is_edited and is_set and found["tested"] is None:
             found["is_armed"] = True
+        if is_rewired:
+            found |= {"is_armed": False, "passed": None, "is_wetting": False, "slots_until": None}
+            found["tested"] = found["tested"] and wettest.rewired(found["tested"])
         found["band"] = Band(**found["band"]) if found["band"] else None
         kept = found.get("schedule")
         found["schedule"] = read_schedule(kept) if kept else None

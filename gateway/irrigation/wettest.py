@@ -138,6 +138,11 @@ def disturbed(zone: Zone) -> Zone:
     return zone if test is None or not goes_on(zone) else _broken_off(zone, test, BY_HAND)
 
 
+def rewired(test: WetTest) -> WetTest:
+    """The zone's valve is on another coil now: what this test has shown was of the old one."""
+    return test if test.state == FAILED else replace(test, state=BROKEN_OFF, code="rewired")
+
+
 def lapsed(zone: Zone, now: float) -> Zone:
     """The zone without a question that nobody has answered for so long."""
     test = _in(zone, ASKED)

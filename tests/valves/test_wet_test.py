@@ -604,3 +604,46 @@ def test_an_answer_from_before_a_zone_was_switched_off_arms_nothing(
     assert late["code"] == "stopped_meanwhile"
     assert told(farm)["wet_test"]["is_armed"] is False
     assert farm.order(do="wet_test_seen", zone="k1", test=test, number=51)["state"] == "done"
+
+
+def rewired(farm: Farm, **changed: Any) -> None:
+    """The settings name another coil from the next start on."""
+    farm.dies()
+    farm.settings = settings_in(farm.folder, **({"mode": "off"} | changed))
+    farm.start()
+    farm.turn(2)
+
+
+def test_a_zone_on_another_coil_is_to_be_tested_anew(new_zone: Farm) -> None:
+    farm = new_zone
+    go_through(farm)
+    farm.order(do="mode", zone="k1", mode="band")
+    rewired(farm, coil=3)
+    assert (told(farm)["mode"], told(farm)["code"]) == ("off", "zone_not_tested")
+    assert told(farm)["wet_test"]["is_armed"] is False
+    assert (last(farm)["state"], last(farm)["code"]) == ("broken_off", "rewired")
+    assert farm.order(do="water", zone="k1", seconds=20)["code"] == "zone_not_tested"
+    rewired(farm, coil=3)
+    assert told(farm)["wet_test"]["is_armed"] is False
+    assert go_through(farm)["code"] == "test_passed"
+    rewired(farm, coil=3)
+    assert told(farm)["wet_test"]["is_armed"] is True
+
+
+def test_what_was_asked_on_another_coil_is_answered_no_more(new_zone: Farm) -> None:
+    farm = new_zone
+    begin(farm, id="test")
+    farm.turn(61 + QUIET_SECONDS)
+    rewired(farm, coil=3)
+    assert see(farm, "right", run="test")["code"] == "test_is_over"
+    assert told(farm)["wet_test"]["is_armed"] is False
+
+
+def test_a_zone_of_before_that_kept_no_coil_stays_armed(new_zone: Farm) -> None:
+    farm = new_zone
+    go_through(farm)
+    kept = json.loads(farm.store.state("water.zone.k1") or "{}")
+    del kept["wired"]
+    farm.store.set_state("water.zone.k1", json.dumps(kept))
+    rewired(farm, coil=3)
+    assert told(farm)["wet_test"]["is_armed"] is True

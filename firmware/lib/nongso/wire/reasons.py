@@ -118,6 +118,7 @@ WET_TESTS = {
     "saw_elsewhere": (),
     "still_flows": (),
     "not_answered": (),
+    "rewired": (),
 }
 
 # What became of letting a station in or out, and of teaching its probes.
