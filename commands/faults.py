@@ -42,7 +42,10 @@ def repair(data: Path, kind: str | None, at: str | None) -> None:
     """End one fault, all of a kind, or all. Raises ``CommandError``."""
     farm = _farm(data)
     if kind is not None and kind not in faults.KINDS:
-        raise CommandError(f"no fault called {kind!r:.40}; there are: {', '.join(faults.KINDS)}")
+        raise CommandError(
+            f"no fault called {kind!r:.40}; there are: {', '.join(faults.KINDS)}."
+            " 'nongso demo repair' alone mends everything"
+        )
     left = [f for f in _there(farm) if kind not in (None, f.kind) or at not in (None, f.at)]
     _write(farm, left)
     _say(farm)

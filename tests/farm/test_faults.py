@@ -248,6 +248,9 @@ def test_faults_from_the_command_line(
         ["repair", "x"],
     ):
         assert main(["demo", *wrong, *there]) == 1
+    capsys.readouterr()
+    assert main(["demo", "repair", "all", *there]) == 1
+    assert "'nongso demo repair' alone mends everything" in capsys.readouterr().err
     assert main(["demo", "fault", "leak", "--data", str(tmp_path / "nowhere")]) == 1
 
 
