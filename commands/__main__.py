@@ -279,8 +279,8 @@ def parser() -> Parser:
         choices=["status", "stop", "start", "fault", "repair", "code", "board"],
         help="status: list the parts; stop: end one and hold it; start: release it; "
         "fault: break something on the simulated farm (alone: list what); repair: mend it "
-        "(alone: mend everything); code: print the six digits that the clerk or the admin is asked for; board: a new "
-        "simulated board, to try how a station is let in",
+        "(alone: mend everything); code: print the six digits that the clerk or the admin is "
+        "asked for; board: a new simulated board, to try how a station is let in",
     )
     demo.add_argument(
         "part",
