@@ -118,6 +118,19 @@ def test_an_order_whose_answer_never_came_is_not_called_refused(
     expect(farmer.locator("#kept")).to_be_visible()
 
 
+def test_a_wet_test_that_was_cut_off_names_the_tap_and_leads_back_to_its_zone(
+    farmer: Page, server: Server
+) -> None:
+    server.place.tell_test()
+    farmer.goto("/greenhouses/tan-binh-1/wet-test?zone=tan-binh-1-k1")
+    server.close()
+    farmer.get_by_role("button", name="Mở van").click()
+    expect(farmer.locator("main")).to_contain_text("xin ra khóa van")
+    farmer.get_by_role("link", name="Mở lại trang vừa bấm").click()
+    expect(farmer.locator("h1")).to_contain_text("Thử nước")
+    expect(farmer.locator("#kept")).to_be_visible()
+
+
 def test_a_press_about_a_station_that_was_cut_off_speaks_of_no_water(
     farmer: Page, server: Server
 ) -> None:

@@ -10,7 +10,7 @@ var PATIENCE = 8000; // a slow network answers within it; longer, and the kept p
 var OURS = /^\/(greenhouses|plots|alerts|records\/rolls\/bind)(\/|$)/;
 var LINE = /^\/(greenhouses|plots)\/[^/]+\/diary$/, BINDING = /^\/records\/rolls\/bind$/;
 var TOLD = /<p [^>]*id="(said|written)"[^>]*>[^]*?<\/p>/g; // what became of a press
-var WATER = /^\/greenhouses\/([^/]+\/)?(water|hand|stop|mode|way)$/; // what moves water, or lets it
+var WATER = /^\/greenhouses\/([^/]+\/)?(water|hand|stop|mode|way|wet-test|wet-test\/seen)$/; // what moves water, or lets it
 var SAID = {{ said|tojson }}; // in each language a page, and what it says where no answer came
 
 self.addEventListener("install", function (event) {
@@ -144,7 +144,7 @@ function language() { // that of the page kept last
 
 function sent(request, address) {
   var surely = navigator.onLine === false; // then nothing has left the phone
-  var from = request.referrer.indexOf(location.origin + "/") === 0 ? encodeURI(new URL(request.referrer).pathname) : "";
+  var from = request.referrer.indexOf(location.origin + "/") === 0 ? plain(new URL(request.referrer)).replace(/&/g, "&amp;") : "";
   var copy = request.clone();
   return fetch(request).catch(function () {
     if (LINE.test(address.pathname) || BINDING.test(address.pathname)) {
