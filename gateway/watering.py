@@ -343,7 +343,8 @@ class Watering:
     def _waiting(self, wish_id: str) -> Reason:
         """Why a wish waits."""
         zone = self._book.waiting[wish_id]["zone"]
-        return Reason("waits_for_pump", {"zone": self._turns.ahead(zone, wish_id) or zone})
+        ahead = self._tests.ahead() or self._turns.ahead(zone, wish_id)
+        return Reason("waits_for_pump", {"zone": ahead or zone})
 
     def _by_hand(
         self, command_id: str, zone_id: str, seconds: int, by: str | None

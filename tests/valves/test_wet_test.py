@@ -647,3 +647,14 @@ def test_a_zone_of_before_that_kept_no_coil_stays_armed(new_zone: Farm) -> None:
     farm.store.set_state("water.zone.k1", json.dumps(kept))
     rewired(farm, coil=3)
     assert told(farm)["wet_test"]["is_armed"] is True
+
+
+def test_a_wish_that_waits_for_a_test_names_the_zone_that_is_tested(farm: Farm) -> None:
+    farm.turn(2)
+    begin(farm)
+    farm.turn(65)
+    assert last(farm)["state"] == "closing"
+    farm.order(do="water", zone="k2", seconds=30)
+    farm.turn(1)
+    assert told(farm, "k2")["code"] == "waits_for_pump"
+    assert told(farm, "k2")["values"] == {"zone": "k1"}
