@@ -88,6 +88,12 @@ def sentence(alert: Alert, now: int) -> str:
     return sentences.standing(alert.code, alert.values, now)
 
 
+def what_it_was(alert: Alert, now: int) -> str:
+    """Say again what was wrong, of an alert that is over."""
+    values = {name: value for name, value in alert.values.items() if name != "eases"}
+    return sentences.standing(alert.code, values, now)
+
+
 def name_of(session: Session, person: object, helper: object = None) -> str:
     """Return the name behind an id; who has left has none any more. Empty for nobody's."""
     found = session.get(Person, person) if isinstance(person, str) else None

@@ -67,7 +67,9 @@ def prepare(app: Flask) -> None:
     app.extensions["nongso.ways"] = Ways(settings.folder, found, contact, trouble)
     app.jinja_env.globals.update(
         alert_sentence=operations.sentence,
+        alert_was=operations.what_it_was,
         alert_level_word=sentences.level_word,
+        alert_over_word=sentences.over_word,
         alert_css=CSS_LEVEL.__getitem__,
         alerts_line=_line,
         alert_heard_by=_heard_by,

@@ -128,6 +128,40 @@ def test_past_alerts_are_listed_page_by_page(frosty: Place) -> None:
     assert (len(some["alerts"]), len(rest["alerts"]), rest["next"]) == (60, 10, None)
 
 
+def test_what_a_person_unlocked_is_not_called_mended_and_what_it_was_stays_to_be_read(
+    frosty: Place,
+) -> None:
+    frost, now = the_alert(frosty), int(time.time())
+    with frosty.records.transaction() as session:
+        for n, (code, more) in enumerate((("high_flow", {}), ("leak", {}), ("cold", {"gone": 1}))):
+            said = {"zone": "tan-binh-1-k1", "flow": 180.0, "usual": 80.0}
+            names = {"tan-binh-1-k1": "Khu 1"}
+            session.add(
+                Alert(
+                    id=f"00000000-0000-4000-8000-{n:012d}",
+                    cause="x",
+                    code=code,
+                    level="alarm",
+                    cooperative="binh-lu",
+                    values={**frost.values, "said": said, "names": names, **more},
+                    raised_at=now - 900,
+                    cleared_at=now - 60,
+                )
+            )
+    client = frosty.client("farmer")
+    burst, leak, gone = (client.get(f"/alerts/00000000-0000-4000-8000-00000000000{n}").text
+                         for n in range(3))  # fmt: skip
+    assert "Đã mở khóa lúc" in burst
+    assert "Xin để ý lần tưới đầu." in burst
+    assert "vì nước chảy quá mạnh" in burst
+    assert "Đã ổn" not in burst + gone
+    assert "Đã ổn: nước ngừng chảy" in leak
+    assert "nước vẫn chảy khi các van đã đóng" in leak
+    page = client.get("/alerts").text
+    assert page.count("vì nước chảy quá mạnh") == 1
+    assert page.count("Nhà màng Tân Bình 1</b>") == 3
+
+
 def test_hostile_names_stay_text(frosty: Place) -> None:
     name = "<script>alert(1)</script>\"'"
     frosty.configure(name)
