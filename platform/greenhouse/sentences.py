@@ -472,10 +472,14 @@ ENDED: dict[str, _Sentence] = {
 
 CHANGED: dict[str, _Sentence] = {
     "mode_set": lambda w: _("Đã đổi cách tưới thành: %(mode)s.", mode=mode_word(w.text("mode"))),
-    "unlocked": lambda w: _(
-        "Đã mở khóa %(zone)s. Cách tưới: %(mode)s. Xin để ý lần tưới đầu.",
-        zone=w.zone(),
-        mode=mode_word(w.text("mode")),
+    "unlocked": lambda w: (
+        _("Đã mở khóa %(zone)s. Khu này đang tắt, chưa tưới được.", zone=w.zone())
+        if w.text("mode") == "off"
+        else _(
+            "Đã mở khóa %(zone)s. Cách tưới: %(mode)s. Xin để ý lần tưới đầu.",
+            zone=w.zone(),
+            mode=mode_word(w.text("mode")),
+        )
     ),
     "test_passed": lambda w: _("Thử nước xong: khu này tưới được."),
     "test_failed": lambda w: _("Thử nước không được: khu này đang tắt."),

@@ -266,6 +266,32 @@ def test_a_locked_zone_stays_locked_by_a_stop(farm: Place) -> None:
         assert session.get_one(Zone, K2).state == "locked"
 
 
+@pytest.mark.parametrize("was_tested", [True, False])
+def test_a_zone_that_gets_locked_brings_its_unlocking_to_the_page_that_stands_open(
+    farm: Place, was_tested: bool
+) -> None:
+    if not was_tested:
+        farm.tell_test()
+    farm.bring(zone_row(farm, K1, "locked", int(time.time()) + 1, code="zone_locked"))
+    found = farm.client("farmer").get(PAGE).text
+    live = {
+        zone: re.search(rf'<div data-live="unlock-{zone}">(.*?)</div>', found, re.DOTALL)
+        for zone in (K1, K2)
+    }
+    assert "Mở khóa</button>" in live[K1][1]
+    assert "<button" not in live[K2][1]
+    assert found.count("Mở khóa</button>") == 1
+    assert "Mở khóa</button>" not in farm.client("officer").get(PAGE).text
+
+
+def test_unlocking_a_zone_that_is_off_speaks_of_no_watering(
+    farm: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with gateway(farm, monkeypatch, "done", "unlocked", zone=K1, mode="off"):
+        found = said(press(farm, "mode", zone=K1, mode="off"))
+    assert found == "Đã mở khóa khu 1. Khu này đang tắt, chưa tưới được."
+
+
 # --- small things -------------------------------------------------------------------------------
 
 
