@@ -161,6 +161,10 @@ class Coils:
         if pulse.coil != self._siren:
             self.last_on_at = now
 
+    def should_be_on(self, coil: int, now: float) -> bool:
+        """Whether it was pulsed, not switched off since, and the board's own time still runs."""
+        return coil in self._pulsed_at and now < self.sure_until[coil]
+
     def look_now(self, now: float) -> None:
         """The next look is due at once."""
         self._look_at = now

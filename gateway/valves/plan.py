@@ -576,7 +576,7 @@ class Plan:
 
     def _judge_shared(self, coil: int, now: float) -> None:
         """Compare pump or main valve with what it was just read as."""
-        if self.coils.seen[coil] or now >= self.coils.sure_until[coil]:
+        if self.coils.seen[coil] or not self.coils.should_be_on(coil, now):
             self._off_looks[coil] = 0
         elif any(r.state == OPEN for r in self.runs):
             self._not_started(coil, now)

@@ -67,7 +67,7 @@ def test_a_new_board_of_a_demo_is_let_in_by_its_page(tmp_path: Path) -> None:
         assert "secret-word" not in told
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def test_without_a_demo_it_says_what_to_do(tmp_path: Path) -> None:

@@ -167,3 +167,19 @@ def test_a_pump_that_does_not_switch_on_closes_the_valve_again(
     assert rig.ask(do="renew")["locked"] == ["k1"]
     assert rig.ask(do="unlock", zone="k1") == {"unlocked": True}
     assert standing(rig) == []
+
+
+@pytest.mark.parametrize("seconds", [0.25, 1, 2])
+def test_a_run_soon_after_another_was_closed_is_no_pump_that_does_not_start(
+    rig: Rig, seconds: float
+) -> None:
+    opened(rig)
+    keep(rig, 3)
+    rig.ask(do="stop")
+    keep(rig, seconds)
+    assert not any(rig.board.on)
+    assert opened(rig, "k2", id="b")["state"] == "running"
+    keep(rig, 10)
+    assert rig.board.on[PUMP]
+    assert rig.board.on[MAIN]
+    assert standing(rig) == []
