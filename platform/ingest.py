@@ -233,7 +233,8 @@ class _Keeper:
         for zone in self.session.scalars(zones):
             if zone.state_at > at or (done.do == "stop" and zone.state == "locked"):
                 continue
-            if zone.state_at == at and done.do == "mode" and zone.mode == done.mode:
+            has_told = zone.mode == done.mode and zone.code != "stopped_by_person"
+            if zone.state_at == at and done.do == "mode" and has_told:
                 continue  # its own row of this second has told more: when it waters next
             zone.values, zone.state_at = {}, at
             if done.do == "stop":
