@@ -58,8 +58,7 @@ class Calibrating:
             found = command.get("station")
             found = found if isinstance(found, dict) else {}
             slug, series, point = (str(found.get(w)) for w in ("node", "series", "point"))
-            nodes = self._settings().nodes
-            node = next((n for n in nodes if n.slug == slug and n.sensor is None), None)
+            node = next((n for n in self._settings().boards if n.slug == slug), None)
             if node is None:
                 return self._outcomes.tell(
                     command_id, "refused", "station_unknown", {"node": slug}

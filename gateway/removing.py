@@ -51,8 +51,7 @@ class Removing:
         """Return state, code and values. ``board``: who asked saw this one under the name."""
         settings = self._settings()
         values: dict[str, Any] = {"node": slug}
-        stations = [node for node in settings.nodes if node.sensor is None]
-        node = next((n for n in stations if (n.slug, n.eui64) == (slug, board)), None)
+        node = next((n for n in settings.boards if (n.slug, n.eui64) == (slug, board)), None)
         if node is None:
             return "refused", "station_unknown", values
         source = next((s for s in settings.sources if s.level_node == node.eui64), None)

@@ -358,6 +358,11 @@ class GatewaySettings:
     folder: Path = Path()
 
     @property
+    def boards(self) -> tuple[Node, ...]:
+        """The nodes that are stations of their own; the others are sensors on a bus."""
+        return tuple(node for node in self.nodes if node.sensor is None)
+
+    @property
     def store_file(self) -> Path:
         """The one SQLite file."""
         return self.folder / "store.sqlite"

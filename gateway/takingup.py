@@ -61,7 +61,7 @@ def with_stations_of(settings: GatewaySettings, found: GatewaySettings) -> Gatew
     houses = (*settings.greenhouses, *new)
     zones = {zone.id for house in houses for zone in house.zones}
     slugs = {house.slug for house in houses}
-    fit = [node for node in found.nodes if node.sensor is None and _fits(node, slugs, zones)]
+    fit = [node for node in found.boards if _fits(node, slugs, zones)]
     farms = {farm.slug: farm for farm in (*settings.farms, *found.farms)}
     nodes = tuple(
         node

@@ -61,7 +61,7 @@ class Updates:
         self._settings, self._store, self._say = settings, store, say
         self._steady, self._clock = steady, clock
         self._folder = settings.updates_folder
-        self._nodes = {node.slug: node for node in settings.nodes if node.sensor is None}
+        self._nodes = {node.slug: node for node in settings.boards}
         self._lock = threading.Lock()
         self._read_at = -1
         self._wanted: dict[str, Wish] = {}
@@ -73,7 +73,7 @@ class Updates:
         """Know new stations, and new keys of those that were there."""
         with self._lock:
             self._settings = settings
-            self._nodes = {node.slug: node for node in settings.nodes if node.sensor is None}
+            self._nodes = {node.slug: node for node in settings.boards}
 
     # --- from the nodes --------------------------------------------------------
 

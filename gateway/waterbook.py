@@ -137,9 +137,7 @@ class WaterBook:
             return replace(zone, is_armed=is_set)
         is_edited = found.pop("from_file", None) != _from_file(settings)
         wired = self._wired(settings)
-        is_rewired = (
-            found.pop("wired", wired) != wired
-        )  # of a version that kept none: nobody knows
+        is_rewired = found.pop("wired", wired) != wired  # where none was kept nobody knows
         for name in ("passed", "tested"):
             found[name] = WetTest(**found[name]) if found.get(name) else None
         if "is_armed" not in found:  # of a version that knew no wet tests
@@ -230,8 +228,8 @@ class WaterBook:
 
     def flow_expected(self, zone: str) -> float:
         """The most that flows into a zone in l/min, as told and as measured; 0 if unknown."""
-        told, known = self._settings[zone].flow_l_per_min, self._flows[zone]
-        return max(told or 0.0, median(known) if len(known) >= FEWEST_FLOWS else 0.0)
+        told = self._settings[zone].flow_l_per_min
+        return max(told or 0.0, self._measured_flow(zone) or 0.0)
 
     def drawn_litres(self, source: Source, now: float) -> tuple[float, float]:
         """What was and will be taken of a source by the runs that were begun: day, season."""
@@ -299,12 +297,14 @@ class WaterBook:
         """What usually flows in a zone, in l/min, as measured: in its wet test and since, or in
         its runs from the third on. ``None`` where the settings say it, which the supervisor has
         read too, and no wet test knows better."""
-        known, passed = self._flows[zone], self.zones[zone].passed
+        passed = self.zones[zone].passed
         is_tested = passed is not None and passed.flow_l_per_min is not None
         told = self._settings[zone].flow_l_per_min
-        if len(known) < FEWEST_FLOWS or (told is not None and not is_tested):
-            return None
-        return median(known)
+        return None if told is not None and not is_tested else self._measured_flow(zone)
+
+    def _measured_flow(self, zone: str) -> float | None:
+        known = self._flows[zone]
+        return median(known) if len(known) >= FEWEST_FLOWS else None
 
     def ran(self, zone: str, now: Moment) -> tuple[Ran, ...]:
         """The zone's past runs, by age."""

@@ -30,6 +30,7 @@ knows how long it must take.
 from dataclasses import replace
 
 from nongso.gateway.irrigation.facts import WetTest, Zone
+from nongso.wire.reasons import HALTED, SAW
 
 CAUSE = "wet_test"  # of its run
 SHORTEST_SECONDS, LONGEST_SECONDS = 10, 120
@@ -40,8 +41,6 @@ ANSWER_SECONDS = 1800
 OPEN, CLOSING, ASKED = "open", "closing", "asked"
 PASSED, FAILED, BROKEN_OFF = "passed", "failed", "broken_off"
 GOES_ON = (OPEN, CLOSING)
-SAW = ("right", "nothing", "elsewhere")
-HALTED = ("stopped", "emergency_stop")  # whoever did that may have seen why
 BY_HAND = "by_hand"
 PROVES = frozenset({"no_flow", "valve_not_opened", "valve_not_closed", "pump_not_started"})
 """How a run can end that says something about the zone and not about the moment."""

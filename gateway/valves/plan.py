@@ -24,6 +24,7 @@ from nongso.gateway.valves.hand import LONGEST_SECONDS, Hand
 from nongso.gateway.valves.runs import CLOSED, CLOSING, ENDED, OPEN, OPENING, Refused, Run
 from nongso.gateway.valves.siren import Siren
 from nongso.gateway.valves.supply import Lack
+from nongso.wire.reasons import LOOKED_AFTER
 
 SHORTEST_RUN_SECONDS = 1.0
 PUMP_LEAD_SECONDS = 0.4
@@ -34,13 +35,6 @@ METER_GAP_SECONDS = 3.0  # counted so long before a run began: other water than 
 METER_SILENT_SECONDS = 15.0  # a run that ends so long after the meter's last word: litres unknown
 BUTTON_SILENT_SECONDS = 10.0  # nobody knows so long whether the red button is in: it counts so
 DAY_SECONDS = 86400.0
-LOOKED_AFTER = (
-    "no_flow",
-    "low_flow",
-    "high_flow",
-    "valve_not_opened",
-    "pump_not_started",
-)  # alarms that are over when a person has looked
 UNOPENED_LOOKS = 2  # read back as off, or refused, so often in a row although pulsed
 BUTTON_SILENT = Lack("stop_button_silent", {})
 

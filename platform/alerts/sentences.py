@@ -9,6 +9,7 @@ from typing import Any
 
 from nongso.platform.greenhouse import sentences as water
 from nongso.platform.languages import _, moment, number, quantity
+from nongso.wire.reasons import LOOKED_AFTER
 
 Values = Mapping[str, Any]
 _Sentence = Callable[[Values, int], str]
@@ -270,15 +271,11 @@ def standing(code: str, values: Values, now: int) -> str:
         return _("Có việc cần xem (mã %(code)s). Xin mở trang nhà màng.", code=code)
 
 
-# What is over when a person has unlocked: whether it is mended, the next water will show.
-_LOOKED_AFTER = frozenset({"no_flow", "low_flow", "high_flow", "pump_not_started"})
-
-
 def over_word(code: str, values: Values) -> str:
     """Return the word of an alert that is over, to stand beside the colour."""
     if values.get("gone"):
         return _("Thôi báo")
-    return _("Đã mở khóa") if code in _LOOKED_AFTER else _("Đã ổn")
+    return _("Đã mở khóa") if code in LOOKED_AFTER else _("Đã ổn")
 
 
 def over(code: str, values: Values, raised_at: int, cleared_at: int, now: int) -> str:
@@ -289,7 +286,7 @@ def over(code: str, values: Values, raised_at: int, cleared_at: int, now: int) -
             "nên không rõ đã ổn hay chưa.",
             raised=moment(raised_at, now),
         )
-    if code in _LOOKED_AFTER:
+    if code in LOOKED_AFTER:  # whether it is mended, the next water will show
         return _(
             "Đã mở khóa lúc %(at)s sau việc báo lúc %(raised)s. Xin để ý lần tưới đầu.",
             raised=moment(raised_at, now),

@@ -14,10 +14,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from nongso.platform.accounts import allow, owns
+from nongso.platform.accounts import allow
 from nongso.platform.greenhouse import commands
 from nongso.platform.greenhouse.commands import Wish, WishError
-from nongso.platform.greenhouse.new_stations import INSTALLERS, ask, asked_station
+from nongso.platform.greenhouse.new_stations import INSTALLERS, ask, asked_station, own_wish
 from nongso.platform.greenhouse.now import Value, values_at_place
 from nongso.platform.greenhouse.pages import pressed_id
 from nongso.platform.greenhouse.records import Command, Greenhouse, Node
@@ -83,9 +83,7 @@ def page(slug: str, node: str) -> str:
 def _page(house: Greenhouse, node: Node, trouble: str = "") -> str:
     now, readings = int(time.time()), telemetry()
     values = values_at_place(readings, node)
-    said = records().get(Command, request.args.get("said", "")) if not trouble else None
-    if said is not None and (said.do != CALIBRATE or not owns(said.cooperative)):
-        said = None
+    said = own_wish(request.args.get("said", ""), CALIBRATE) if not trouble else None
     return render_template(
         "greenhouse/calibration.html",
         house=house,

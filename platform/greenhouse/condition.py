@@ -7,7 +7,7 @@ Pure functions. The level is one of four: ``urgent``, ``attention``, ``lost`` (n
 from dataclasses import dataclass
 
 from nongso.platform.greenhouse.now import STALE_SECONDS, HouseNow, Value, ZoneNow
-from nongso.platform.greenhouse.records import AUTOMATIC, BY_HAND, Gateway
+from nongso.platform.greenhouse.records import BY_HAND, Gateway
 from nongso.platform.greenhouse.sentences import (
     URGENT_ALARMS,
     alarm,
@@ -79,10 +79,7 @@ def _resting(house: HouseNow) -> list[tuple[str, str]]:
             ),
         )
         for z in house.zones
-        if z.zone.code == "stopped_by_person"
-        and z.zone.mode in AUTOMATIC
-        and z.zone.state == "idle"
-        and z.running is None
+        if z.zone.is_resting and z.running is None
     ]
 
 

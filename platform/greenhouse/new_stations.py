@@ -239,15 +239,19 @@ def ask(house: Greenhouse, wish: Wish, wish_id: str, seconds: int) -> Command:
     return commands.wait_for_answer(records(), [wish_id], commands.ANSWER_SECONDS)[0]
 
 
+def own_wish(number: str, do: str) -> Command | None:
+    """A wish of this kind, if there is one of this number and the asker may see it."""
+    found = records().get(Command, number)
+    return found if found and found.do == do and owns(found.cooperative) else None
+
+
 @blueprint.get("/greenhouses/<slug>/stations/claims/<uuid:number>")
 @allow(*INSTALLERS, scope="records")
 def claim(slug: str, number: object) -> str:
     """Show the code, or what became of it."""
     house = asked_greenhouse(slug)
-    command = records().get(Command, str(number))
-    if command is None or command.do != ENROL or not owns(command.cooperative):
-        abort(404)
-    if (command.station or {}).get("greenhouse") != house.slug:
+    command = own_wish(str(number), ENROL)
+    if command is None or (command.station or {}).get("greenhouse") != house.slug:
         abort(404)
     now = int(time.time())
     return render_template(

@@ -89,6 +89,12 @@ class Zone(Base):
         """Whether it may water at all; older gateways ask for no wet test."""
         return self.wet_test is None or bool(self.wet_test["is_armed"])
 
+    @property
+    def is_resting(self) -> bool:
+        """Whether somebody's stop keeps it from watering by itself."""
+        is_kept = self.code == "stopped_by_person" and self.state == "idle"
+        return is_kept and self.mode in AUTOMATIC
+
 
 class WaterSource(Base):
     """A nguồn nước as its gateway last ``told`` it (``nongso.platform.rows.SourceState``)."""
@@ -198,9 +204,7 @@ class Command(Base):
     schedule: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     balance: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     station: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # which, for what is done to one
-    test: Mapped[dict[str, Any] | None] = mapped_column(
-        JSON
-    )  # what a wet test has shown: run, saw
+    test: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # of a wet test: run, saw
     by: Mapped[str]
     person_id: Mapped[str]
     created_at: Mapped[int]

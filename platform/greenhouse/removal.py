@@ -12,10 +12,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from nongso.platform.accounts import allow, owns
+from nongso.platform.accounts import allow
 from nongso.platform.greenhouse import commands
 from nongso.platform.greenhouse.commands import Wish, WishError
-from nongso.platform.greenhouse.new_stations import INSTALLERS, REMOVE, ask, asked_station
+from nongso.platform.greenhouse.new_stations import (
+    INSTALLERS,
+    REMOVE,
+    ask,
+    asked_station,
+    own_wish,
+)
 from nongso.platform.greenhouse.pages import asked_greenhouse, pressed_id
 from nongso.platform.greenhouse.records import AUTOMATIC, Command, Greenhouse, Node, Zone
 from nongso.platform.languages import _, date
@@ -117,8 +123,7 @@ def _sent_before(slug: str, name: str) -> str | None:
         select(Node.eui64).where(Node.slug == name, Node.farm == house.farm)
     ):
         wish_id = pressed_id(f"{REMOVE}:{name}:{board}")
-        known = session.get(Command, wish_id)
-        if known is not None and owns(known.cooperative):
+        if own_wish(wish_id, REMOVE) is not None:
             return wish_id
     return None
 
@@ -129,8 +134,8 @@ def _told(slug: str, wish_id: str) -> Response:
 
 def said(number: str, now: int) -> tuple[str, str] | None:
     """Return level and sentence of what became of a wish to take a station out."""
-    command = records().get(Command, number)
-    if command is None or command.do != REMOVE or not owns(command.cooperative):
+    command = own_wish(number, REMOVE)
+    if command is None:
         return None
     values = {"node": (command.station or {}).get("node")} | command.values
     state = commands.expire(command, now)

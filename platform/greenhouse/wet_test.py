@@ -32,12 +32,11 @@ from nongso.platform.greenhouse.wet_test_sentences import (
 )
 from nongso.platform.languages import _, duration, moment
 from nongso.platform.store import records
+from nongso.wire.reasons import HALTED, SAW
 
 blueprint = Blueprint("wet_test", __name__)
 
 SECONDS = 60  # long enough for a steady flow, too short to flood a bed
-SAW = ("right", "nothing", "elsewhere")
-HALTED = ("stopped", "emergency_stop")  # whoever did that may have seen why
 Test = dict[str, Any]
 
 

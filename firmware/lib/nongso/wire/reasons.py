@@ -121,6 +121,9 @@ WET_TESTS = {
     "rewired": (),
 }
 
+SAW = ("right", "nothing", "elsewhere")  # what a person says of a wet test
+HALTED = ("stopped", "emergency_stop")  # who ended a test so may have seen why, and say it
+
 # What became of letting a station in or out, and of teaching its probes.
 STATIONS = {
     "claim_open": ("claim", "address", "node", "seconds", "until"),
@@ -173,3 +176,6 @@ ALARMS = {
     "supervisor_gone": (),
     "rows_refused": ("count", "code"),
 }
+
+# Alarms that are over when a person has looked and unlocked the zone, mended or not.
+LOOKED_AFTER = ("no_flow", "low_flow", "high_flow", "valve_not_opened", "pump_not_started")
