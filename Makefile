@@ -17,7 +17,8 @@ demo: ## set everything up and run the whole system (DATA=folder PORT=8080 SPEED
 
 # The whole suite draws the same examples on each run: what was green stays green until something
 # changes. The quick one draws new ones each time.
-pytest := $(bin)/python -m pytest --hypothesis-profile=ci
+# A worker that dies ends the run as failed: xdist's replacement of one may wait for ever.
+pytest := $(bin)/python -m pytest --hypothesis-profile=ci --max-worker-restart=0
 # Deadlines of valves and nodes are held on a machine that does little else: these tests mostly wait
 # for processes of their own, so two files run at a time, and nothing beside them.
 alone := tests/valves tests/firmware tests/walks/test_whole_way.py tests/walks/test_killed_on_the_way.py tests/walks/test_damaged_house.py tests/walks/test_life_of_a_house.py tests/walks/test_alerts.py

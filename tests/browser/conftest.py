@@ -1,19 +1,24 @@
 """Debian's Chromium as an old phone, before a real server with a farm in it."""
 
 import contextlib
+import gc
+import os
 import shutil
+import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from greenlet import greenlet
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not do it
 sys.path.insert(0, str(Path(__file__).parents[1] / "platform"))
 
 from office import open_place
-from phones import Server, log_in, until
+from phones import Server, log_in, until, worker_at_work
 
 from nongso.platform import migrations, people
 from nongso.platform.greenhouse import commands
@@ -21,11 +26,43 @@ from nongso.platform.settings import Settings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PHONE = {"width": 360, "height": 740}
+LONGEST_SECONDS = 420
 expect.set_options(timeout=20_000)  # a phone tries again some seconds after a network is back
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--shots", help="folder for pictures of every page")
+
+
+@pytest.fixture(autouse=True)
+def patience() -> Iterator[None]:
+    """End the browser of a test that waits for ever: some calls of Playwright have no limit.
+
+    The calls then fail, so the test does, and says where it stood. A worker that is killed instead
+    would take its other tests with it.
+    """
+
+    def impatient(*_: object) -> None:
+        for one in gc.get_objects():
+            if isinstance(one, greenlet) and one.gr_frame is not None:
+                traceback.print_stack(one.gr_frame)
+        for pid in below(os.getpid()):
+            with contextlib.suppress(OSError):  # it may have ended by itself
+                if "chrom" in Path(f"/proc/{pid}/comm").read_text():
+                    os.kill(pid, signal.SIGKILL)
+
+    before = signal.signal(signal.SIGALRM, impatient)
+    signal.alarm(LONGEST_SECONDS)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def below(pid: int) -> Iterator[int]:
+    """The processes that a process started, and those which they started, the last ones first."""
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        yield from below(int(child))
+        yield int(child)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +128,7 @@ def farmer(phone: BrowserContext) -> Page:
     """A farmer's phone, logged in, with its service worker at work and its pages kept."""
     page = phone.new_page()
     log_in(page)
-    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    worker_at_work(page)
     until(page, "localStorage.getItem('kept-farmer')")
     page.reload()
     return page

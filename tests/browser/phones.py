@@ -38,6 +38,18 @@ def log_in(page: Page, user: str = "farmer") -> None:
     page.wait_for_url("**/greenhouses")
 
 
+def worker_at_work(page: Page) -> None:
+    """Wait for the page's service worker; if its files did not all come, visit again."""
+    for _ in range(3):
+        try:
+            until(page, "navigator.serviceWorker.getRegistration().then(one => !!one?.active)")
+        except AssertionError:
+            page.reload()
+        else:
+            return
+    raise AssertionError("the service worker was not installed in three visits")
+
+
 def until(page: Page, expression: str) -> None:
     """Wait for something in the page to be true; the pages' own rules forbid ``eval`` there."""
     for _ in range(300):

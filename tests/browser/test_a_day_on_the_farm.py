@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import zxingcpp
+from phones import worker_at_work
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from road import Cut, Road
@@ -133,7 +134,7 @@ def house(page: Page, slug: str = HOUSE) -> Page:
 def ready_without_network(page: Page) -> None:
     """Open the home page until its service worker is at work."""
     page.goto("/greenhouses")
-    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    worker_at_work(page)
     page.reload()
 
 

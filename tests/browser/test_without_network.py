@@ -5,7 +5,7 @@ import time
 import uuid
 
 from office import NODE_1, Place
-from phones import Server, log_in, until
+from phones import Server, log_in, until, worker_at_work
 from playwright.sync_api import BrowserContext, Page, Request, expect
 from sqlalchemy import select
 
@@ -383,7 +383,7 @@ def test_labels_bound_without_network_are_bound_once_when_it_comes_back(
     log_in_as_clerk(phone, server)
     page = phone.new_page()
     page.goto("/records/rolls")
-    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    worker_at_work(page)
     page.goto("/records/rolls/bind")
     phone.set_offline(True)
     for first, last in ((0, 2), (3, 4)):
