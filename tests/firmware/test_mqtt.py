@@ -1,6 +1,7 @@
 """The node's MQTT client against a broker that misbehaves in every way that brokers do."""
 
 import asyncio
+import contextlib
 import struct
 from collections.abc import Awaitable, Callable
 
@@ -55,8 +56,10 @@ class Lab:
         self.heard: list[tuple[bytes, bytes]] = []
         self.confirmed: list[int] = []
         self.failures: list[BaseException] = []
+        self._serving: list[asyncio.Task[None] | None] = []
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._serving.append(asyncio.current_task())
         try:
             await self._scripts.pop(0)(Peer(reader, writer))
         except asyncio.IncompleteReadError:
@@ -65,6 +68,8 @@ class Lab:
             self.failures.append(e)
         finally:
             writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     def run(self, story: Callable[[Client], Awaitable[None]]) -> None:
         async def act() -> None:
@@ -87,6 +92,12 @@ class Lab:
             finally:
                 client.close()
                 server.close()
+                # Each end of a connection is closed here, not when the collector finds it.
+                ends = [task for task in self._serving if task is not None]
+                await asyncio.wait(ends, timeout=1) if ends else None
+                for task in ends:
+                    task.cancel()
+                await asyncio.gather(*ends, return_exceptions=True)
                 await server.wait_closed()
 
         asyncio.run(act())

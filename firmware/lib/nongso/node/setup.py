@@ -126,8 +126,17 @@ async def _post(host: str, port: int, body: str) -> str:
                 break
             answer += piece
     finally:
-        writer.close()
+        await _hung_up(writer)
     return answer.decode().partition("\r\n\r\n")[2].strip()
+
+
+async def _hung_up(writer: asyncio.StreamWriter) -> None:
+    """Close a connection now: MicroPython frees its socket here only, and a board has few."""
+    writer.close()
+    try:
+        await writer.wait_closed()
+    except OSError:
+        pass  # the other end went first
 
 
 # --- the page ----------------------------------------------------------------
@@ -150,7 +159,7 @@ async def _serve(net: "SetUpNetwork", wished: "dict[str, Any]") -> None:
         except (OSError, ValueError, EOFError, asyncio.TimeoutError):
             pass  # the phone went away
         finally:
-            writer.close()
+            await _hung_up(writer)
 
     host, port = await net.open(wished.get("own_password"))
     server = await asyncio.start_server(answer, host, port)
