@@ -173,8 +173,8 @@ class Gateway:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
-        # paho closes its inner sockets when it goes. In a ring of references, as a test's own words
-        # for ``acknowledges_message`` may be, they go first and complain.
+        # paho closes its inner sockets when it goes. In a ring of references, which a test's words
+        # for ``acknowledges_message`` may make, they go first and complain.
         self._client.on_message = self._client.on_subscribe = None
         del self._client
 
