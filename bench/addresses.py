@@ -28,6 +28,7 @@ from nongso.platform.traceability.records import LabelCode
 from nongso.platform.traceability.resolver.asked_address import sent_link
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "traceability"))
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "platform"))
 from cooperative import Farm, open_farm
 
 BASE = "http://127.0.0.1:8080"

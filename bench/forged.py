@@ -42,6 +42,7 @@ from nongso.platform.traceability.labelling import issuing as labelling
 from nongso.platform.traceability.records import LabelCode
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "tests/traceability")]
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "platform"))
 from addresses import ask
 from cooperative import open_farm
 from platform_site import Site, open_site

@@ -29,6 +29,7 @@ import servers
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "tests" / "traceability"))
+sys.path.append(str(ROOT / "tests" / "platform"))
 
 CONNECTIONS = 32
 LOT, PACK = "a lot's page", "the page of one pack"

@@ -24,6 +24,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "traceability"))
+sys.path.append(str(ROOT / "tests" / "platform"))
 
 from cooperative import NOW, Farm, open_farm  # noqa: E402
 from sqlalchemy import select  # noqa: E402

@@ -1,6 +1,62 @@
-"""No test depends on how busy the machine is: Hypothesis sets no clock on an example anywhere."""
+"""What holds for all tests: no clock on an example, and platforms that are quickly made.
 
+No test depends on how busy the machine is: Hypothesis sets no clock on an example anywhere.
+
+More than a thousand tests make a platform of their own. What would come out the same each time
+is made once: templates are compiled, addresses turned into code, and passwords hashed cheaply.
+"""
+
+from collections.abc import Callable, Iterator
+from types import CodeType
+from typing import Any
+
+import pytest
+from flask import Flask
 from hypothesis import HealthCheck, settings
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
+from werkzeug.routing import Rule
+
+from nongso.platform import people
 
 settings.register_profile("nongso", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("nongso")
+
+
+class CompiledTemplates(BytecodeCache):
+    """Templates that some application of this process has compiled before."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if bucket.code is not None:
+            self._codes[bucket.key, bucket.checksum] = bucket.code
+
+
+def written_once(write: Callable[[Rule, bool], Any]) -> Callable[[Rule, bool], Any]:
+    """Let rules of the same words share the code that writes their addresses."""
+    known: dict[tuple[object, ...], Any] = {}
+
+    def written(rule: Rule, append_unknown: bool = True) -> Any:
+        if rule.defaults:
+            return write(rule, append_unknown)
+        words = (rule.rule, tuple(rule._trace), append_unknown)
+        if words not in known:
+            known[words] = write(rule, append_unknown)
+        return known[words]
+
+    return written
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quickly_made_platforms() -> Iterator[None]:
+    """The same Flask and the same argon2id, with a small cost: the tests log in often."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(people, "_hasher", people.PasswordHasher(1, 64, 1))
+        patch.setattr(Flask, "jinja_options", {"bytecode_cache": CompiledTemplates()})
+        patch.setattr(Rule, "_compile_builder", written_once(Rule._compile_builder))
+        yield

@@ -17,10 +17,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not do it
 sys.path.insert(0, str(Path(__file__).parents[1] / "platform"))
 
+import migrated
 from office import open_place
 from phones import Server, log_in, until, worker_at_work
 
-from nongso.platform import migrations, people
 from nongso.platform.greenhouse import commands
 from nongso.platform.settings import Settings
 
@@ -93,12 +93,9 @@ def module_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def serving(folder: Path) -> Iterator[Server]:
     """A platform with its people, served on a port of its own."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        hasher = people.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-        monkeypatch.setattr(people, "_hasher", hasher)
         monkeypatch.setattr(commands, "ANSWER_SECONDS", 0.05)
         settings = Settings(folder=folder, secret="0123456789abcdef" * 4)
-        settings.folder.mkdir()
-        migrations.upgrade(settings)
+        migrated.lay_down(settings)
         place = open_place(settings)
         running = Server(place)
         yield running

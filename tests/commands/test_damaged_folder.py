@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from argon2 import PasswordHasher
 
 from nongso.commands import apart, inspection
 from nongso.commands.errors import CommandError
@@ -32,7 +31,6 @@ from nongso.gateway.valves import socketfile
 from nongso.node import frames, ring
 from nongso.node import settings as node_settings
 from nongso.node.clock import Origins
-from nongso.platform import people
 from nongso.platform import settings as platform_settings
 from nongso.platform.telemetry import open_telemetry
 
@@ -173,20 +171,8 @@ def fill(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("filled") / "data"
-    with pytest.MonkeyPatch.context() as patch:
-        _cheap_hashes(patch)
-        fill(folder)
+    fill(folder)
     return folder
-
-
-def _cheap_hashes(patch: pytest.MonkeyPatch) -> None:
-    hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    patch.setattr(people, "_hasher", hasher)
-
-
-@pytest.fixture(autouse=True)
-def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    _cheap_hashes(monkeypatch)
 
 
 @pytest.fixture

@@ -4,19 +4,18 @@ The records are in SQLite; with ``RECORDS=postgresql`` in the environment every 
 PostgreSQL, and without it those that ``on_both`` names have them in each in turn.
 """
 
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from nongso.platform import migrations, people
 from nongso.platform.greenhouse import commands
 from nongso.platform.settings import Settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not do it
 
+import migrated
 from office import Place, open_place
 from on_both import (  # noqa: F401
     database,
@@ -27,31 +26,15 @@ from on_both import (  # noqa: F401
 )
 
 
-@pytest.fixture(autouse=True)
-def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same argon2id with a small cost: the tests log in often."""
-    hasher = people.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    monkeypatch.setattr(people, "_hasher", hasher)
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database of this version, made once by the real migrations."""
-    found = Settings(folder=tmp_path_factory.mktemp("migrated"), secret="0123456789abcdef" * 4)
-    migrations.upgrade(found)
-    return found.records_file
-
-
 @pytest.fixture
 def settings(
     tmp_path: Path,
     records: str,  # noqa: F811
-    request: pytest.FixtureRequest,
 ) -> Settings:
     found = Settings(folder=tmp_path / "platform", secret="0123456789abcdef" * 4, records=records)
     found.folder.mkdir()
     if found.records_in_file:
-        shutil.copy(request.getfixturevalue("migrated"), found.records_file)
+        migrated.lay_down(found)
     return found
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import migrated
 import pytest
 from office import NODE_1, Place, configuration, open_place
 from test_pages import fresh
@@ -17,7 +18,7 @@ from test_server import fails, running, write
 
 from nongso.commands.__main__ import main
 from nongso.platform import app as app_of
-from nongso.platform import demo, installation, migrations, people, store
+from nongso.platform import demo, installation, migrations, store
 from nongso.platform import settings as settings_of
 from nongso.platform.greenhouse import commands
 from nongso.platform.installation import InstallationError
@@ -37,13 +38,11 @@ LOOKS = (
 
 
 @pytest.fixture(scope="module")
-def filled(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Place]:
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Place]:
     """Records of some size: a farm, 600 runs, alarms, orders, log-ins."""
     settings = Settings(folder=tmp_path_factory.mktemp("filled"), secret=SECRET)
-    shutil.copy(migrated, settings.records_file)
-    hasher = people.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    migrated.lay_down(settings)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(people, "_hasher", hasher)
         patch.setattr(commands, "ANSWER_SECONDS", 0.0)
         return settings, _fill(open_place(settings))
 

@@ -1,7 +1,6 @@
 """A server whose disk is full, read-only or locked: it says so, shows pages, stops the water."""
 
 import json
-import shutil
 import sqlite3
 import subprocess
 import threading
@@ -14,6 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import migrated
 import pytest
 from flask.testing import FlaskClient
 from office import KEY, NODE_1, PASSWORD, Place, form_token, open_place
@@ -40,13 +40,13 @@ def disk(tmp_path: Path) -> Iterator[TightDisk]:
 
 
 @pytest.fixture
-def farm(disk: TightDisk, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def farm(disk: TightDisk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     """A platform on the small disk, with its farm and fresh readings."""
     monkeypatch.setattr(commands, "ANSWER_SECONDS", 0.05)
     monkeypatch.setattr(health, "PROBE_SECONDS", 0.0)
     settings = Settings(folder=disk.folder / "platform", secret="0123456789abcdef" * 4)
     settings.folder.mkdir()
-    shutil.copy(migrated, settings.records_file)
+    migrated.lay_down(settings)
     made = open_place(settings)
     made.configure()
     made.poll()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import hostile_forms as hostile
+import migrated
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ from office import KEY, NODE_1, Place, configuration, form_token, open_place
 from sqlalchemy import delete, insert, select, update
 from werkzeug.test import TestResponse
 
-from nongso.platform import events, guesses, migrations, people, uplink
+from nongso.platform import events, guesses, people, uplink
 from nongso.platform.greenhouse import commands
 from nongso.platform.settings import Settings
 from nongso.platform.store import Base
@@ -192,10 +193,9 @@ class Office:
 
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    hasher, people._hasher = people._hasher, people.PasswordHasher(1, 64, 1)
     waits, commands.ANSWER_SECONDS = commands.ANSWER_SECONDS, 0.0
     found = Settings(folder=tmp_path_factory.mktemp("office"), secret="0123456789abcdef" * 4)
-    migrations.upgrade(found)
+    migrated.lay_down(found)
     place = open_place(found)
     place.configure()
     place.tell_test(state="asked", is_armed=True)
@@ -239,7 +239,6 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         made.forms.setdefault(endpoint, [(role, form)])
     yield made
     place.close()
-    people._hasher = hasher
     commands.ANSWER_SECONDS = waits
 
 

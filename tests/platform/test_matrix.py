@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import migrated
 import pytest
 from flask.testing import FlaskClient
 from office import KEY, NODE_1, Place, open_place
@@ -21,7 +22,7 @@ from sqlalchemy import select, text
 from werkzeug.routing import Rule as UrlRule
 
 from nongso.labels import layout, layoutfile
-from nongso.platform import consent, csrf, migrations, people
+from nongso.platform import consent, csrf, people
 from nongso.platform.accounts import COOKIE, Rule, rule_of
 from nongso.platform.greenhouse import commands
 from nongso.platform.people import LogIn, Person
@@ -150,10 +151,9 @@ class Office:
 
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    hasher, people._hasher = people._hasher, people.PasswordHasher(1, 64, 1)
     patience, commands.ANSWER_SECONDS = commands.ANSWER_SECONDS, 0.01
     settings = Settings(folder=tmp_path_factory.mktemp("matrix"), secret="0123456789abcdef" * 4)
-    migrations.upgrade(settings)
+    migrated.lay_down(settings)
     place = open_place(settings)
     place.configure()
     place.tell_test(state="asked", is_armed=True)
@@ -278,7 +278,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     made.filled["visits:code"] = "K7M4QR"
     yield made
     place.close()
-    people._hasher, commands.ANSWER_SECONDS = hasher, patience
+    commands.ANSWER_SECONDS = patience
 
 
 def recalling(first: Callable[[str], str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import migrated
 import pytest
 from office import Place, open_place
 from on_both import postgresql  # noqa: F401
@@ -26,11 +27,11 @@ from nongso.platform.store import Records
 
 
 @pytest.fixture
-def filled(tmp_path: Path, migrated: Path) -> Settings:
+def filled(tmp_path: Path) -> Settings:
     """A lived-in SQLite file: people, a farm, runs, wishes, alarms, events."""
     settings = Settings(folder=tmp_path / "platform", secret="0123456789abcdef" * 4, port=0)
     settings.folder.mkdir()
-    settings.records_file.write_bytes(migrated.read_bytes())
+    migrated.lay_down(settings)
     place = open_place(settings)
     place.configure()
     run = {"id": "r-1", "zone": "tan-binh-1-k1", "cause": "wished", "state": "done"}

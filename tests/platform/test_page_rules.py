@@ -16,12 +16,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
+import migrated
 import pytest
 from babel.messages.pofile import read_po
 from office import NODE_1, NODE_2, Place, open_place
 from werkzeug.exceptions import HTTPException
 
-from nongso.platform import migrations, people
 from nongso.platform.settings import Settings
 from nongso.platform.traceability import demo
 
@@ -145,9 +145,8 @@ def walk(place: Place, role: str | None, language: str) -> Walk:
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """An office at work: a greenhouse with its readings, two packed lots with labels."""
-    hasher, people._hasher = people._hasher, people.PasswordHasher(1, 64, 1)
     settings = Settings(folder=tmp_path_factory.mktemp("office"), secret="0123456789abcdef" * 4)
-    migrations.upgrade(settings)
+    migrated.lay_down(settings)
     made = open_place(settings)
     made.configure()
     now = int(time.time())
@@ -160,7 +159,6 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     demo.lay_down(settings, now)
     yield made
     made.close()
-    people._hasher = hasher
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import migrated
 import pytest
 from office import Place, form_token, open_place
 from postgresql_server import PASSWORD, Server, running
@@ -386,8 +387,10 @@ def test_a_database_that_may_only_be_read_has_a_name(place: Place, postgresql: S
     assert not place.records.watchman.troubles()
 
 
-def test_the_schema_has_the_same_tables_and_columns_in_both(place: Place, migrated: Path) -> None:
-    sqlite = Records(migrated)
+def test_the_schema_has_the_same_tables_and_columns_in_both(place: Place, tmp_path: Path) -> None:
+    plain = Settings(folder=tmp_path / "plain", secret="0123456789abcdef" * 4)
+    migrated.lay_down(plain)
+    sqlite = Records.of(plain)
     found = []
     for records in (sqlite, place.records):
         with records.engine.connect() as connection:

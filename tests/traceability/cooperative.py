@@ -5,7 +5,8 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from nongso.platform import migrations
+import migrated
+
 from nongso.platform.people import Cooperative
 from nongso.platform.settings import Settings
 from nongso.platform.store import Records
@@ -115,7 +116,8 @@ class Farm:
 def open_farm(folder: Path, records_in: str = "") -> Farm:
     """Make the database and two cooperatives."""
     settings = Settings(folder=folder, secret="k7m4pqrstvwx" * 4, records=records_in)
-    migrations.upgrade(settings)
+    if settings.records_in_file:
+        migrated.lay_down(settings)
     records = Records.of(settings)
     with records.transaction() as session:
         session.add(Cooperative(slug=COOP, name="Hợp tác xã Bình Lư"))
