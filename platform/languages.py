@@ -13,6 +13,7 @@ A ``%`` that is meant as such is written ``%%`` where the string has placeholder
 import datetime
 import functools
 import io
+import math
 from pathlib import Path
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -32,6 +33,7 @@ LANGUAGES = {"vi": "Tiếng Việt", "en": "English"}
 COOKIE = "nongso_language"
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 NO_BREAK = "\u00a0"
+_NOISE = 1e-6  # of a float that is meant as a whole number
 # Read once: Flask-Babel would otherwise look for the files of a locale with each request.
 _LOCALES = {language: Locale.parse(language) for language in LANGUAGES}
 
@@ -183,7 +185,13 @@ def exactly(value: float, unit: str = "") -> str:
 
 
 def quantity(value: float, unit: str, decimals: int = 0) -> str:
-    """Write a quantity with its unit: 24,5°C · 62% · 58 lít · 0,5 kg."""
+    """Write a quantity with its unit: 24,5°C · 62% · 58 lít · 0,5 kg.
+
+    Whole percents are never rounded up: 39.6 is 39%, on every page, because soil that is drier
+    than the 40% at which water comes must not read as moist enough.
+    """
+    if unit == "%" and decimals == 0:
+        value = math.floor(value + _NOISE)
     text = number(value, decimals)
     if not unit:
         return text

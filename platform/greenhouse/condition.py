@@ -7,11 +7,12 @@ Pure functions. The level is one of four: ``urgent``, ``attention``, ``lost`` (n
 from dataclasses import dataclass
 
 from nongso.platform.greenhouse.now import STALE_SECONDS, HouseNow, Value, ZoneNow
-from nongso.platform.greenhouse.records import BY_HAND, Gateway
+from nongso.platform.greenhouse.records import BY_HAND, RECKONED, Gateway
 from nongso.platform.greenhouse.sentences import (
     URGENT_ALARMS,
+    advised,
     alarm,
-    below,
+    limit,
     metric_word,
     within,
 )
@@ -217,6 +218,8 @@ def _soil(zone: ZoneNow, is_doubted: bool) -> list[tuple[str, str]]:
                 ),
             )
         ]
+    if is_thirsty(zone):
+        return [("attention", advised(zone.zone.name, zone.zone.values))]
     soil = zone.moisture
     if is_doubted or soil is None or soil.value is None or not soil.is_good:
         return []
@@ -235,8 +238,8 @@ def _soil(zone: ZoneNow, is_doubted: bool) -> list[tuple[str, str]]:
         ]
     if not isinstance(low, (int, float)) or soil.value >= low or zone.running is not None:
         return []
-    wet, least = below(soil.value, low), quantity(low, "%")
-    if zone.zone.mode in ("balance", "advice"):
+    least = limit(low)
+    if zone.zone.mode in RECKONED:
         text = _(
             "%(zone)s đất khô: còn %(wet)s, cần ít nhất %(least)s. "
             "Xin xem đất: lượng nước tính được có thể sai.",
@@ -260,6 +263,23 @@ def _soil(zone: ZoneNow, is_doubted: bool) -> list[tuple[str, str]]:
             least=least,
         )
     return [("attention", text)]
+
+
+def is_thirsty(zone: ZoneNow) -> bool:
+    """Whether its plants have used what they may, by the reckoning that only advises."""
+    return zone.zone.code == "should_water" and zone.zone.mode == "advice" and not zone.running
+
+
+def _is_moist_enough(house: HouseNow) -> bool:
+    """Whether every soil that is read is enough by what its own zone waters by.
+
+    Where nobody has said how moist it should be, a percentage alone says nothing of it.
+    """
+    known = [z for z in house.zones if z.moisture is not None]
+    return all(
+        z.zone.code == "soil_has_water" if z.zone.mode in RECKONED else bool(z.zone.band)
+        for z in known
+    )
 
 
 def _sensors(house: HouseNow) -> list[tuple[str, str]]:
@@ -320,6 +340,14 @@ def _all_right(house: HouseNow) -> str:
     spoken = [v.at for v in (air, soil) if v is not None and house.at - v.at <= STALE_SECONDS]
     at = moment(min(spoken, default=house.newest_at or house.at), house.at)
     name = house.greenhouse.name
+    if soil is not None and air is not None and not _is_moist_enough(house):
+        return _(
+            "%(name)s: bình thường. Độ ẩm đất %(wet)s, trong nhà %(warmth)s. Đo lúc %(at)s.",
+            name=name,
+            wet=quantity(soil.value or 0.0, "%"),
+            warmth=quantity(air.value or 0.0, "°C", 1),
+            at=at,
+        )
     if soil is not None and air is not None:
         return _(
             "%(name)s: bình thường. Đất đủ ẩm (%(wet)s), trong nhà %(warmth)s. Đo lúc %(at)s.",

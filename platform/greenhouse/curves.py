@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from nongso.platform.greenhouse.charts import Curve, Frame, draw
 from nongso.platform.greenhouse.period import Period
-from nongso.platform.greenhouse.records import Zone
+from nongso.platform.greenhouse.records import RECKONED, Zone
 from nongso.platform.greenhouse.sentences import metric_word
 from nongso.platform.languages import _, quantity
 from nongso.platform.telemetry import DAY, HOUR, Series, Telemetry
@@ -145,7 +145,9 @@ class _Window:
         )
 
     def _band(self) -> tuple[float, float] | None:
-        """Return the moisture band, if all zones share one."""
+        """Return the moisture band, if all zones share one and go by it."""
+        if any(z.mode in RECKONED for z in self.zones):
+            return None
         bands = {
             (float(z.band["low"]), float(z.band["high"]))
             for z in self.zones

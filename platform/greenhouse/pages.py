@@ -49,6 +49,7 @@ from nongso.platform.greenhouse.period import (
 )
 from nongso.platform.greenhouse.records import (
     BY_HAND,
+    RECKONED,
     Command,
     Greenhouse,
     Zone,
@@ -89,6 +90,7 @@ def prepare(app: Flask) -> None:
         metric_word=sentences.metric_word,
         mode_word=sentences.mode_word,
         within=sentences.within,
+        limit=sentences.limit,
         stop_here=_stop_here,
     )
 
@@ -262,6 +264,7 @@ def _made_page(greenhouse: Greenhouse, trouble: Trouble | None = None, wish_id: 
         hand_minutes=HAND_MINUTES,
         modes=commands.MODES,
         wet_tests={z.zone.id: wet_test_sentences.zone_sentence(z.zone, now) for z in found.zones},
+        reckoned=RECKONED,
         zone_sentences={z.zone.id: operations.zone_sentence(z, found) for z in found.zones},
     )
 

@@ -18,8 +18,9 @@ from nongso.platform.accounts import allow
 from nongso.platform.greenhouse.favour import BASE_C, Favour, diseases, ends, warmth
 from nongso.platform.greenhouse.favour import DAYS as FAVOUR_DAYS
 from nongso.platform.greenhouse.now import STALE_SECONDS, HouseNow, Value, gather
+from nongso.platform.greenhouse.operations import zone_sentence
 from nongso.platform.greenhouse.pages import asked_greenhouse
-from nongso.platform.greenhouse.records import Zone
+from nongso.platform.greenhouse.records import Run, Zone, runs_of
 from nongso.platform.greenhouse.soil_trends import DAYS, DOWN, STEADY, UP, Trend, trend
 from nongso.platform.languages import ZONE, _, day_of, language, number, quantity
 from nongso.platform.store import records
@@ -46,8 +47,10 @@ class Air:
 class Bed:
     """The reckoned soil of a zone, in litres over the zone and mm.
 
-    The sums are of today, and ``None`` where today nothing was told yet. On a simulated farm that
-    hurries by ``speed``, days are its own.
+    ``used`` is of today, and ``None`` where today nothing was told yet; ``reckoned_seconds`` is
+    how much of the day it counts, ``None`` where it is all of it. ``watered_litres`` are those of
+    the runs that began today, as the greenhouse's page lists them, beside ``unmetered`` ones. On
+    a simulated farm that hurries by ``speed``, days are its own, and the reckoning's sums stand.
     """
 
     zone: Zone
@@ -57,10 +60,12 @@ class Bed:
     is_old: bool
     used_litres: float | None
     used_mm: float | None
-    watered_litres: float | None
+    reckoned_seconds: int | None
+    watered_litres: float
+    unmetered: int
     missing_litres: float
     allowed_litres: float
-    share: int  # of the allowed water that is still there, %
+    says: str  # what the greenhouse's page says of the zone
     warmth: float | None
     warm_days: int
     speed: float
@@ -257,7 +262,9 @@ def _beds(session: Session, readings: Telemetry, house: HouseNow) -> list[Bed]:
     for z in house.zones:
         zone = z.zone
         if zone.bed is not None and zone.balance is not None and zone.area_m2:
-            found.append(_bed(readings, zone, zone.bed, zone.balance, zone.area_m2, house.at))
+            runs = runs_of(session, [zone.id], _midnight(day_of(house.at)), house.at + 1)
+            says = zone_sentence(z, house)
+            found.append(_bed(readings, zone, zone.bed, zone.area_m2, runs, says, house.at))
     return found
 
 
@@ -265,10 +272,12 @@ def _bed(
     readings: Telemetry,
     zone: Zone,
     told: dict[str, float],
-    balance: dict[str, str],
     area_m2: float,
+    runs: list[Run],
+    says: str,
     now: int,
 ) -> Bed:
+    balance = zone.balance or {}
     speed, at = told.get("speed", 1.0), told["at"]
     today = day_of(now)
     planted = datetime.date.fromisoformat(balance["planted"])
@@ -276,7 +285,14 @@ def _bed(
     measured = _temperatures(readings, zone.greenhouse, _midnight(planted), now, days)
     day = datetime.date.fromordinal(datetime.date(1970, 1, 1).toordinal() + int(told["day"]))
     is_todays = day == today
+    begins = _midnight(today)
+    ran = [run for run in runs if run.started_at >= begins and run.seconds > 0]
+    watered = sum(run.litres or 0.0 for run in ran)
+    unmetered = sum(run.litres is None for run in ran)
+    counts = int(told.get("measured_seconds", DAY))
     if speed != 1.0:
+        watered, unmetered = told["watered_mm"] * area_m2, 0
+        counts = DAY
         at, is_todays, days = zone.state_at, True, max(0, (day - planted).days)
     crop = crops().get(balance["crop"])
     name = balance["crop"] if crop is None else _called(crop)
@@ -289,10 +305,12 @@ def _bed(
         is_old=now - at > OLDEST_BED_SECONDS,
         used_litres=told["used_mm"] * area_m2 if is_todays else None,
         used_mm=told["used_mm"] if is_todays else None,
-        watered_litres=told["watered_mm"] * area_m2 if is_todays else None,
+        reckoned_seconds=counts if counts < at - begins - HOUR else None,
+        watered_litres=watered,
+        unmetered=unmetered,
         missing_litres=told["missing_mm"] * area_m2,
         allowed_litres=allowed * area_m2,
-        share=round(100 * max(0.0, 1.0 - told["missing_mm"] / allowed)),
+        says=says,
         warmth=warmth(measured) if measured else None,
         warm_days=len(measured),
         speed=speed,

@@ -16,6 +16,7 @@ from nongso.platform.store import Base
 AWAY_SECONDS = 90  # a gateway asks every 20 s, which is noted down every 40 s
 UNHEARD_SECONDS = 60  # a run is over so long after its ordered end, heard or not
 AUTOMATIC = ("band", "schedule", "balance")  # ways of watering that need nobody
+RECKONED = ("balance", "advice")  # ways that go by the water that plants have used
 BY_HAND = "hand"  # a wish, and the cause of its run: a person waters, nothing is opened
 WET_TEST = "wet_test"  # a wish, and the cause of its run: somebody stands at the valve and looks
 WET_TEST_SEEN = "wet_test_seen"  # a wish: what came of it

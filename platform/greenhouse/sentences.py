@@ -44,8 +44,8 @@ class _Words:
     def percent(self, name: str) -> str:
         return quantity(float(self._values[name]), "%")
 
-    def below(self, name: str, limit: str) -> str:
-        return below(float(self._values[name]), float(self._values[limit]))
+    def limit(self, name: str) -> str:
+        return limit(float(self._values[name]))
 
     def time(self, name: str) -> str:
         return duration(float(self._values[name]))
@@ -107,15 +107,9 @@ class _Words:
         return within(self._names.get(str(self._values[name]), str(self._values[name])))
 
 
-def below(value: float, limit: float) -> str:
-    """Write a percentage that is below a limit so that it also reads as below it.
-
-    43.6 with 44 as the limit is 43,6%, because "44%, at least 44%" makes no sense to anybody.
-    """
-    text = quantity(value, "%")
-    if value < limit and text == quantity(limit, "%"):
-        return quantity(math.floor(value * 10) / 10, "%", 1)
-    return text
+def limit(percent: float) -> str:
+    """Write a percentage that somebody has set, with its tenths where it has any: 40%, 43,5%."""
+    return quantity(percent, "%", 0 if percent == round(percent) else 1)
 
 
 def within(zone_name: str) -> str:
@@ -178,8 +172,8 @@ REFUSED: dict[str, _Sentence] = {
         "Chưa tưới: %(source)s chỉ còn %(left)s nước, cần ít nhất %(lowest)s. "
         "Xin chờ nước lên rồi bấm tưới lại.",
         source=w.text("source"),
-        left=w.below("level_percent", "lowest_percent"),
-        lowest=w.percent("lowest_percent"),
+        left=w.percent("level_percent"),
+        lowest=w.limit("lowest_percent"),
     ),
     "source_level_unknown": lambda w: _(
         "Chưa tưới: không biết %(source)s còn bao nhiêu nước. "
@@ -231,7 +225,7 @@ REFUSED: dict[str, _Sentence] = {
     "tank_ran_low": lambda w: _(
         "Chưa tưới: bể chỉ còn %(left)s nước, dưới mức giữ lại cho máy bơm. "
         "Thêm nước vào bể rồi bấm tưới lại.",
-        left=w.below("tank_percent", "lowest_percent"),
+        left=w.percent("tank_percent"),
     ),
     "mains_bad": lambda w: _(
         "Chưa tưới: điện đang %(volts)s, máy bơm cần từ %(low)s đến %(high)s. "
@@ -316,9 +310,9 @@ REFUSED: dict[str, _Sentence] = {
 
 WAITED: dict[str, _Sentence] = {
     "soil_moist": lambda w: _(
-        "Chưa cần tưới: đất còn ẩm %(moisture)s, chỉ tưới khi dưới %(low)s.",
-        moisture=w.percent("moisture"),
-        low=w.percent("low"),
+        # Without the moisture: the page has a newer number than the moment of this decision.
+        "Chưa cần tưới: đất còn đủ ẩm, chỉ tưới khi dưới %(low)s.",
+        low=w.limit("low"),
     ),
     "no_reading": lambda w: _(
         "Chưa tự tưới: không có số đo độ ẩm đất mới. Xin xem trạm đo của khu này."
@@ -380,13 +374,13 @@ STARTED: dict[str, _Sentence] = {
     "wet_test": lambda w: _("Mở van một lúc để thử nước."),
     "soil_dry": lambda w: _(
         "Tự tưới vì đất khô: còn %(moisture)s, cần ít nhất %(low)s.",
-        moisture=w.below("moisture", "low"),
-        low=w.percent("low"),
+        moisture=w.percent("moisture"),
+        low=w.limit("low"),
     ),
     "soil_filling": lambda w: _(
         "Tưới tiếp cho đủ ẩm: đất mới ẩm %(moisture)s, cần đến %(high)s.",
-        moisture=w.below("moisture", "high"),
-        high=w.percent("high"),
+        moisture=w.percent("moisture"),
+        high=w.limit("high"),
     ),
     "least_of_day": lambda w: _(
         "Không có số đo độ ẩm đất tin được nên tự tưới mức ít nhất, mỗi ngày một lần."
@@ -446,7 +440,7 @@ ENDED: dict[str, _Sentence] = {
     ),
     "tank_ran_low": lambda w: _(
         "Nước đã tự tắt vì bể chỉ còn %(left)s. Thêm nước vào bể rồi tưới tiếp.",
-        left=w.below("tank_percent", "lowest_percent"),
+        left=w.percent("tank_percent"),
     ),
     "mains_bad": lambda w: _(
         "Nước đã tự tắt vì điện đang %(volts)s, máy bơm cần từ %(low)s đến %(high)s.",
@@ -624,7 +618,7 @@ ALARMS: dict[str, _Sentence] = {
     ),
     "tank_ran_low": lambda w: _(
         "Bể chỉ còn %(left)s nước nên máy bơm đã tắt. Thêm nước vào bể.",
-        left=w.below("tank_percent", "lowest_percent"),
+        left=w.percent("tank_percent"),
     ),
     "mains_bad": lambda w: _(
         "Điện ở máy bơm đang %(volts)s, cần từ %(low)s đến %(high)s. Chưa tưới được.",
@@ -681,6 +675,20 @@ def waiting(
 ) -> str:
     """Say why a zone is not watered by itself now; empty when nothing is known."""
     return _say({**WAITED, **REFUSED}, code, values, names, now, "")
+
+
+def advised(zone_name: str, values: Mapping[str, Any] | None) -> str:
+    """Say that a zone whose soil is reckoned should be watered, with its name."""
+    table: dict[str, _Sentence] = {
+        "should_water": lambda w: _(
+            "%(zone)s nên tưới %(time)s: cây đã dùng %(used)s nước trong đất.",
+            zone=zone_name,
+            time=w.advised("seconds"),
+            used=w.water("litres"),
+        )
+    }
+    general = _("%(zone)s nên tưới.", zone=zone_name)
+    return _say(table, "should_water", values, {}, 0, general)
 
 
 def start(

@@ -86,6 +86,8 @@ def test_no_visible_text_of_our_pages_bypasses_the_catalogues() -> None:
     [
         (24.5, "°C", 1, "24,5°C", "24.5°C"),
         (62.4, "%", 0, "62%", "62%"),
+        (39.6, "%", 0, "39%", "39%"),  # drier than the 40 at which water comes
+        (100 * 0.29, "%", 0, "29%", "29%"),  # 28.999999999999996
         (1250.0, "l", 0, f"1.250{NO_BREAK}lít", f"1,250{NO_BREAK}litres"),
         (0.5, "kg", 1, f"0,5{NO_BREAK}kg", f"0.5{NO_BREAK}kg"),
         (-3.26, "°C", 1, "−3,3°C", "−3.3°C"),

@@ -10,6 +10,7 @@ import pytest
 from office import BUS, NODE_1, NODE_2, Place
 
 from nongso.platform.greenhouse.charts import Curve, Frame, draw
+from nongso.platform.greenhouse.records import Zone
 from nongso.platform.languages import NO_BREAK
 
 PAGE = "/greenhouses/tan-binh-1"
@@ -173,11 +174,34 @@ def test_a_dry_soil_never_reads_as_wet_enough(place: Place) -> None:
 
     with place.app.test_request_context():
         assert sentences.start("soil_dry", {"moisture": 43.6, "low": 44.0}, {}) == (
-            "Tự tưới vì đất khô: còn 43,6%, cần ít nhất 44%."
+            "Tự tưới vì đất khô: còn 43%, cần ít nhất 44%."
         )
-        assert sentences.below(43.98, 44) == "43,9%"
-        assert sentences.below(31.2, 44) == "31%"
-        assert sentences.below(44.0, 44) == "44%"
+        assert sentences.start("soil_dry", {"moisture": 43.2, "low": 43.5}, {}) == (
+            "Tự tưới vì đất khô: còn 43%, cần ít nhất 43,5%."
+        )
+
+
+def test_a_dry_soil_has_one_number_on_the_whole_page(farm: Place) -> None:
+    """39.6 % is neither 40 % nor 39,6 % anywhere, and the reason brings no older number along."""
+    fresh(farm, soil=39.6)
+    now = int(time.time())
+    moist = {"code": "soil_moist", "values": {"moisture": 46.2, "low": 40.0}}
+    zone = {"id": "tan-binh-1-k2", "mode": "band", "state": "idle", "at": now - 300, **moist}
+    farm.bring(farm.row("zone", zone=zone))
+    page = text_of(farm.client("farmer").get("/greenhouses/tan-binh-1").text)
+    now_part, _curves = page.split("Hôm nay", 1)
+    assert set(re.findall(r"(\d+(?:,\d+)?)%", now_part)) == {"39", "40", "55", "71"}
+
+
+def test_soil_is_called_moist_enough_only_where_somebody_said_how_moist_it_should_be(
+    farm: Place,
+) -> None:
+    fresh(farm, soil=12.0)
+    assert "đất khô" in home(farm)
+    with farm.records.transaction() as session:
+        for zone in session.query(Zone):
+            zone.band = None
+    assert "bình thường. Độ ẩm đất 12%, trong nhà 24,5°C." in home(farm)
 
 
 def test_a_card_is_never_stale(farm: Place) -> None:

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 import pytest
-from office import NODE_1, Place
+from office import NODE_1, NODE_2, Place
 
 from nongso.agronomy.disease import Hour
 from nongso.gateway.irrigation import balance as reckoning
@@ -95,10 +95,77 @@ def test_the_page_says_what_the_gateway_has_reckoned(farm: Place) -> None:
     assert "Ngày thứ 40 sau trồng." in page
     assert "600\u00a0lít" in page  # 2.5 mm on 240 m2
     assert "2,5\u00a0mm" in page
-    assert "240\u00a0lít" in page  # watered
     assert "720\u00a0lít" in page  # missing
     assert "Số này đã cũ" not in page
     assert len(page) < 30_000
+
+
+def test_every_page_says_the_same_of_soil_that_is_reckoned(farm: Place) -> None:
+    """A band that nobody waters by calls no soil moist enough beside an advice to water it."""
+    now = int(time.time())
+    readings = [["soil_moisture", now, 47.3, 16], ["air_temperature", now, 24.5, 16]]
+    farm.bring(farm.readings(NODE_1, *readings), farm.readings(NODE_2, *readings))
+    advice = {"seconds": 720, "litres": 988.2, "allowed_litres": 486.0}
+    bring(farm, told() | {"code": "should_water", "values": advice})
+    client = farm.client("farmer")
+    home = client.get("/greenhouses").text.replace("\u00a0", " ")
+    assert "Khu 1 nên tưới 12 phút: cây đã dùng 988 lít nước trong đất." in home
+    assert "Cần chú ý" in home
+    assert "đủ ẩm" not in home
+    house = client.get("/greenhouses/tan-binh-1").text.replace("\u00a0", " ")
+    assert "Khu 1 nên tưới 12 phút: cây đã dùng 988 lít nước trong đất." in house
+    assert house.count("Cần từ 40% đến 55%") == 1  # of the other zone, which goes by it
+    assert "đủ ẩm</span>" not in house  # nor does the picture mark it
+    plants = client.get(PAGE).text.replace("\u00a0", " ")
+    assert "Nên tưới 12 phút: cây đã dùng 988 lít nước trong đất." in plants
+    assert "dễ dùng" not in plants
+    bring(farm, told() | {"code": "soil_has_water", "values": advice | {"litres": 100.0}})
+    assert "bình thường. Đất đủ ẩm (47%)" in client.get("/greenhouses").text
+
+
+def ran(farm: Place, id: str, began: int, litres: float | None) -> None:  # noqa: A002
+    run = {
+        "id": id,
+        "zone": "tan-binh-1-k1",
+        "cause": "wished",
+        "by": "Lan",
+        "state": "done",
+        "code": "done",
+        "values": {},
+        "ordered_seconds": 1,
+        "started_at": began,
+        "ended_at": began + 1,
+        "seconds": 1.0,
+        "litres": litres,
+    }
+    answer = farm.bring(farm.row("run", run=run)).json
+    assert answer is not None
+    assert answer["refused"] == []
+
+
+def test_what_was_watered_today_is_what_the_list_of_waterings_says(farm: Place) -> None:
+    """The reckoning may have begun this noon: its own sum is not the day's."""
+    now = int(time.time())
+    midnight = int(datetime.datetime.combine(day_of(now), datetime.time(), ZONE).timestamp())
+    ran(farm, "r-1", midnight - 60, 999.0)
+    ran(farm, "r-2", midnight, 380.0)
+    ran(farm, "r-3", max(midnight, now - 60), 27.4)
+    bring(farm, told())
+    page = farm.client("farmer").get(PAGE).text.replace("\u00a0", " ")
+    assert "<dd>407 lít</dd>" in page
+    ran(farm, "r-4", max(midnight, now - 30), None)
+    page = farm.client("farmer").get(PAGE).text.replace("\u00a0", " ")
+    assert '407 lít<span class="age">và 1 lần không có đồng hồ đo</span>' in page
+
+
+@pytest.mark.parametrize(("counted", "is_said"), [(1200, True), (86400, False)])
+def test_a_reckoning_that_began_today_says_how_much_of_the_day_it_counts(
+    farm: Place, counted: int, is_said: bool
+) -> None:
+    five = datetime.datetime.combine(day_of(time.time()), datetime.time(5), ZONE)
+    bring(farm, told(at=int(five.timestamp()), measured_seconds=counted))
+    page = farm.client("farmer").get(PAGE).text.replace("\u00a0", " ")
+    assert ("mới tính được 20 phút của hôm nay" in page) == is_said
 
 
 def soil(farm: Place, *readings: list[Any]) -> str:
