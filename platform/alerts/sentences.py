@@ -19,9 +19,7 @@ def _warmth(values: Values) -> str:
     return quantity(float(values["value"]), "°C", 1)
 
 
-def _wet(values: Values, limit: str = "") -> str:
-    if limit and isinstance(values.get(limit), (int, float)):
-        return water.below(float(values["value"]), float(values[limit]))
+def _wet(values: Values) -> str:
     return quantity(float(values["value"]), "%")
 
 
@@ -44,14 +42,14 @@ def _dry(v: Values, now: int) -> str:
             "Xin xem van, đường ống và bể nước.",
             house=v["house"],
             zone=_zone(v),
-            wet=_wet(v, "limit"),
+            wet=_wet(v),
         )
     return _(
         "%(house)s: đất %(zone)s khô, còn %(wet)s, cần ít nhất %(least)s. Nên tưới 10 phút.",
         house=v["house"],
         zone=_zone(v),
-        wet=_wet(v, "limit"),
-        least=quantity(float(v["limit"]), "%"),
+        wet=_wet(v),
+        least=water.limit(float(v["limit"])),
     )
 
 
