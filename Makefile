@@ -17,21 +17,23 @@ demo: ## set everything up and run the whole system (DATA=folder PORT=8080 SPEED
 
 # The whole suite draws the same examples on each run: what was green stays green until something
 # changes. The quick one draws new ones each time.
-# A worker that dies ends the run as failed: xdist's replacement of one may wait for ever.
-pytest := $(bin)/python -m pytest --hypothesis-profile=ci --max-worker-restart=0
+pytest := $(bin)/python -m pytest --hypothesis-profile=ci
+# The order is ours (tests/conftest.py): what takes long comes first, so that no worker is alone with
+# it at the end. A worker that dies ends the run as failed: its replacement may wait for ever.
+beside := --dist loadfile --no-loadscope-reorder --max-worker-restart=0
 # Deadlines of valves and nodes are held on a machine that does little else: these tests mostly wait
 # for processes of their own, so two files run at a time, and nothing beside them.
 alone := tests/valves tests/firmware tests/walks/test_whole_way.py tests/walks/test_killed_on_the_way.py tests/walks/test_damaged_house.py tests/walks/test_life_of_a_house.py tests/walks/test_alerts.py
 
 test: setup ## all tests: most side by side, then those that hold deadlines
-	$(pytest) -n auto --dist loadfile $(alone:%=--ignore=%)
-	$(pytest) -n 2 --dist loadfile $(alone)
+	$(pytest) -n auto $(beside) $(alone:%=--ignore=%)
+	$(pytest) -n 2 $(beside) $(alone)
 
 quick: setup ## the tests that take seconds
-	$(bin)/python -m pytest -n auto --dist loadfile -m "not walk"
+	$(bin)/python -m pytest -n auto $(beside) -m "not walk and not slow"
 
 test-postgresql: setup ## tests of platform and traceability with the records in PostgreSQL
-	RECORDS=postgresql $(bin)/python -m pytest -n auto --dist loadfile tests/platform tests/traceability
+	RECORDS=postgresql $(bin)/python -m pytest -n auto $(beside) tests/platform tests/traceability
 
 boards: setup ## whole boards: updates broken off and damaged, deploying by cable, watchdog, the official image for the Pico W (many minutes)
 	BOARDS=1 $(bin)/python -m pytest tests/firmware

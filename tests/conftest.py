@@ -1,4 +1,4 @@
-"""What holds for all tests: no clock on an example, and platforms that are quickly made.
+"""What holds for all tests: no clock on an example, the long files first, platforms quickly made.
 
 No test depends on how busy the machine is: Hypothesis sets no clock on an example anywhere.
 
@@ -6,7 +6,10 @@ More than a thousand tests make a platform of their own. What would come out the
 is made once: templates are compiled, addresses turned into code, and passwords hashed cheaply.
 """
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import CodeType
 from typing import Any
 
@@ -21,6 +24,33 @@ from nongso.platform import people
 
 settings.register_profile("nongso", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("nongso")
+
+TESTS = Path(__file__).parent
+
+# Begun first, so that the workers end together, and not among the quick ones.
+LONG = (
+    "browser/test_every_page.py",
+    "browser/test_without_network.py",
+    "browser/test_a_day_on_the_farm.py",
+    "platform/test_hostile_forms.py",
+    "platform/test_hostile_queries.py",
+)
+# Thousands of small transactions wait for a disk; in memory, where there is plenty, they do not.
+MEMORY, PLENTY = Path("/dev/shm"), 4 * 2**30
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    named = config.option.basetemp or os.environ.get("PYTEST_DEBUG_TEMPROOT")
+    if not named and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= PLENTY:
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = str(MEMORY)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {TESTS / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path, len(LONG)))
+    for item in items:
+        if item.path in places:
+            item.add_marker(pytest.mark.slow)
 
 
 class CompiledTemplates(BytecodeCache):

@@ -4,6 +4,7 @@ New routes join by themselves. What may stand in a query is read from the source
 any view asks for is tried at every address.
 """
 
+import os
 import random
 import re
 from collections.abc import Callable
@@ -114,9 +115,9 @@ def test_every_address_bears_every_query(office: Office) -> None:  # noqa: F811
 
 
 @pytest.mark.walk
-@pytest.mark.parametrize("seed", range(2, 4))
-def test_every_address_bears_thousands_of_queries(office: Office, seed: int) -> None:  # noqa: F811
-    walk(office, 40, seed)
+def test_every_address_bears_thousands_of_queries(office: Office) -> None:  # noqa: F811
+    """The same ones each time; HOSTILE_SEED=7 and the like has others."""
+    assert walk(office, 15, int(os.environ.get("HOSTILE_SEED", "2"))) > 5000
 
 
 @pytest.mark.parametrize("name", NAMES)
