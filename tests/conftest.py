@@ -1,13 +1,16 @@
-"""What holds for all tests: no clock on an example, the long files first, platforms quickly made.
+"""What holds for all tests: no clock on an example, an end to each wait, platforms quickly made.
 
-No test depends on how busy the machine is: Hypothesis sets no clock on an example anywhere.
+No test depends on how busy the machine is: Hypothesis sets no clock on an example anywhere. But a
+test that waits for what never comes fails in its place, and the others go on.
 
 More than a thousand tests make a platform of their own. What would come out the same each time
 is made once: templates are compiled, addresses turned into code, and passwords hashed cheaply.
 """
 
+import contextlib
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import CodeType
@@ -39,7 +42,21 @@ LONG = (
 MEMORY, PLENTY = Path("/dev/shm"), 4 * 2**30
 
 
+# Before faulthandler's limit (pyproject.toml), which ends the process and all its other tests.
+LONGEST_SECONDS, LONGEST_CLEARING_SECONDS = 540, 20
+
+
+class WaitedInVain(BaseException):
+    """A test waits for something that does not come; nothing is to catch this and go on."""
+
+
+def stop_waiting(*_: object) -> None:
+    signal.alarm(LONGEST_CLEARING_SECONDS)  # what clears up may wait for the same
+    raise WaitedInVain("this test waits for something that does not come")
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    signal.signal(signal.SIGALRM, stop_waiting)
     named = config.option.basetemp or os.environ.get("PYTEST_DEBUG_TEMPROOT")
     if not named and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= PLENTY:
         os.environ["PYTEST_DEBUG_TEMPROOT"] = str(MEMORY)
@@ -51,6 +68,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path in places:
             item.add_marker(pytest.mark.slow)
+
+
+@contextlib.contextmanager
+def limited() -> Iterator[None]:
+    signal.alarm(LONGEST_SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Iterator[None]:
+    with limited():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    with limited():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    with limited():
+        return (yield)
 
 
 class CompiledTemplates(BytecodeCache):

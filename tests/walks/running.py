@@ -126,12 +126,18 @@ def start(folder: Path, port: int, *words: str) -> System:
     )
     said: list[str] = []
     assert process.stdout is not None
-    signal.alarm(UP_SECONDS)  # readline has no time-out of its own
-    for line in process.stdout:
-        said.append(line)
-        if "Stop with Ctrl-C" in line:
-            break
-    signal.alarm(0)
+    left = signal.alarm(UP_SECONDS)  # readline has no time-out of its own
+    try:
+        for line in process.stdout:
+            said.append(line)
+            if "Stop with Ctrl-C" in line:
+                break
+    except BaseException:
+        print(*said)
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    finally:
+        signal.alarm(left)
     if process.poll() is not None:
         raise AssertionError("nongso up ended:\n" + "".join(said))
     return System(folder, process, said)
