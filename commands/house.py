@@ -273,7 +273,11 @@ class House:
             "greenhouses": [
                 {
                     **{k: g[k] for k in ("slug", "farm", "area_m2")},
-                    "zones": [{k: z[k] for k in ("id", "coil", "area_m2")} for z in g["zones"]],
+                    "zones": [
+                        {k: z[k] for k in ("id", "coil", "area_m2")}
+                        | ({"band": z["band"]} if z["mode"] == "band" else {})
+                        for z in g["zones"]
+                    ],
                 }
                 for g in GREENHOUSES
             ],

@@ -25,7 +25,7 @@ from nongso.commands.processes import Household, Recipe, Remedy
 from nongso.gateway.simulated.aside import set_aside
 
 if TYPE_CHECKING:  # rooms are imported when they are started
-    from nongso.gateway.simulated.past import Watering
+    from nongso.gateway.simulated.history import Lived
 
 READY_SECONDS = 60
 RETRY_SECONDS = 30
@@ -128,16 +128,17 @@ class Start:
         first = not self.house.identity["history_laid"]
         for part in ("platform", "broker"):
             self._try(part, self._parts[part])
-        waterings: list[Watering] | None = None
+        lived: Lived | None = None
         if first:
+            lived = self._try(PAST, self._live_past)
             self._try("gateway", self._start_gateway)
-            waterings = self._try(PAST, self._lay_history)
+            self._try(PAST, self._lay_history, lived)
         for part in self._parts:
             if part not in self.household.children:
                 self._try(part, self._parts[part])
         self._wait_for_readings()
-        if waterings is not None:
-            self._try(PAST, self._finish_history, waterings)
+        if lived is not None:
+            self._try(PAST, self._finish_history, lived)
         self.write_demo()
         for file in sorted(inspection.damaged_ones(self.house.folder) - self._damaged):
             self.say(f"WARNING: {file.parent.name} has set aside what was damaged: {file}")
@@ -352,13 +353,22 @@ class Start:
 
     # --- the past, at the first start ----------------------------------------
 
-    def _lay_history(self) -> list["Watering"]:
+    def _live_past(self) -> "Lived":
+        """Live through the past, and credit the gateway's sources with its water."""
+        from nongso.gateway import settings
+        from nongso.gateway.simulated import history, past_account
+
+        self.say(f"Laying down {HISTORY_DAYS} past days of the simulated farm…")
+        lived = history.live(self._farm_file(), days=HISTORY_DAYS)
+        past_account.lay_down(settings.load(self._gateway_file()), lived.past.waterings)
+        return lived
+
+    def _lay_history(self, lived: "Lived") -> None:
         from nongso.gateway.simulated import history
 
         for part in ("broker", "gateway", "farm", "platform"):
             if part in self.left_out:
                 raise CommandError(f"They need the {part}. The next start lays them down.")
-        self.say(f"Laying down {HISTORY_DAYS} past days of the simulated farm…")
         tell = _progress("messages confirmed", self.say)
 
         def on_progress(done: int, total: int) -> None:
@@ -366,17 +376,15 @@ class Start:
             self._meanwhile()
 
         sent = history.publish(
-            self._farm_file(),
+            lived,
             self.house.broker(self.ports, "demo"),
-            days=HISTORY_DAYS,
             on_progress=on_progress,
         )
         self.say(
             f"  {sent.messages} messages with {sent.readings} readings are on the gateway's disk."
         )
-        return sent.waterings
 
-    def _finish_history(self, waterings: list["Watering"]) -> None:
+    def _finish_history(self, lived: "Lived") -> None:
         from nongso.gateway.simulated import past_runs
 
         for part in ("platform", "fresh readings"):
@@ -384,7 +392,7 @@ class Start:
                 raise CommandError(f"They need the {part}. The next start lays them down.")
         self._wait("gateway", "the past days at the platform", self.answers.has_drained)
         past_runs.tell(
-            waterings,
+            lived.past.waterings,
             self.house.identity["seed"],
             GATEWAY,
             self.inner_url,

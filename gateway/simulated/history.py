@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from nongso.gateway.simulated.past import Message, Watering, live_through, window
+from nongso.gateway.simulated.past import Message, Past, live_through, window
 from nongso.gateway.simulated.settings import FarmSettings, read
 from nongso.gateway.simulated.state import StateFile
 from nongso.wire import ack, topics
@@ -36,11 +36,19 @@ class HistoryError(Exception):
 
 
 @dataclass(frozen=True)
-class Sent:
-    """What was sent and acknowledged. ``resent`` counts messages that had to go out again.
+class Lived:
+    """The past of a farm, fixed on the disk. ``past.waterings`` are told otherwise (``past_runs``,
+    ``past_account``)."""
 
-    ``waterings`` did not go with them: runs are told otherwise (``past_runs``).
-    """
+    state: StateFile
+    start: int
+    end: int
+    past: Past
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What was sent and acknowledged. ``resent`` counts messages that had to go out again."""
 
     messages: int
     readings: int
@@ -48,22 +56,12 @@ class Sent:
     seconds: float
     start: int
     end: int
-    waterings: list[Watering]
 
 
-def publish(
-    settings: FarmSettings | Path,
-    broker: Mapping[str, Any],
-    days: int | None = None,
-    on_progress: Progress = lambda done, total: None,
-    patience_seconds: float = PATIENCE_SECONDS,
-) -> Sent:
-    """Send the past of the farm and wait until the gateway has acknowledged all of it.
+def live(settings: FarmSettings | Path, days: int | None = None) -> Lived:
+    """Live through the farm's past; a second call finds the same one.
 
-    ``broker`` has ``host``, ``port``, ``user`` and ``password`` of a user who may write for all
-    nodes (``demo``). ``on_progress(done, total)`` counts acknowledged messages. Raises
-    ``HistoryError`` when the broker cannot be entered, or when the gateway acknowledges nothing
-    for ``patience_seconds``; a later call goes on with the same past.
+    Raises ``HistoryError`` when it cannot be fixed on the disk.
     """
     if isinstance(settings, Path):
         settings = read(settings)
@@ -76,7 +74,6 @@ def publish(
     else:
         start, end = int(known["start"]), int(known["end"])
         settings = replace(settings, days=(end - start) // 86400)
-    began = time.monotonic()
     past = live_through(settings, start, end)
     if known is None:
         kept = state.content.get("model") or past.model.state()
@@ -84,17 +81,35 @@ def publish(
             state.put(model=kept, history={"start": start, "end": end, "sent_at": None})
         except OSError as error:
             raise HistoryError(f"Cannot write {state.file}: {error}") from None
-    sender = _Sender(past.messages, broker, on_progress, patience_seconds)
+    return Lived(state, start, end, past)
+
+
+def publish(
+    lived: Lived,
+    broker: Mapping[str, Any],
+    on_progress: Progress = lambda done, total: None,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> Sent:
+    """Send the past of the farm and wait until the gateway has acknowledged all of it.
+
+    ``broker`` has ``host``, ``port``, ``user`` and ``password`` of a user who may write for all
+    nodes (``demo``). ``on_progress(done, total)`` counts acknowledged messages. Raises
+    ``HistoryError`` when the broker cannot be entered, or when the gateway acknowledges nothing
+    for ``patience_seconds``; a later call goes on with the same past.
+    """
+    began = time.monotonic()
+    messages = lived.past.messages
+    sender = _Sender(messages, broker, on_progress, patience_seconds)
     sender.send()
-    state.try_put(history={"start": start, "end": end, "sent_at": int(time.time())})
+    history = {"start": lived.start, "end": lived.end, "sent_at": int(time.time())}
+    lived.state.try_put(history=history)
     return Sent(
-        messages=len(past.messages),
-        readings=sum(message.readings for message in past.messages),
+        messages=len(messages),
+        readings=sum(message.readings for message in messages),
         resent=sender.resent,
         seconds=time.monotonic() - began,
-        start=start,
-        end=end,
-        waterings=past.waterings,
+        start=lived.start,
+        end=lived.end,
     )
 
 

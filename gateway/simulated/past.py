@@ -5,24 +5,29 @@ runs: sending the past twice changes nothing at the gateway. A sample every ten 
 hours of samples in a message. Two silences lie in it, as in any real record: an afternoon at one
 node, a night at another; pages must show them as gaps.
 
-How the farm was watered then: each morning at six, one zone after the other, six minutes where
-the probe's layer held less than 44 %, if the tank was at least a quarter full; through the same
-pump, valves and tank as today. Pure: no clock, no files, no network.
+How the farm was watered then: a zone with a band by that band, as today, from what its probe
+read; the others by people, each morning at six, six minutes where the probe read less than 48 %.
+One zone at a time, if the tank was at least a quarter full; through the same pump, valves and
+tank as today. Pure: no clock, no files, no network.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from zlib import crc32
 
 from nongso.gateway.simulated.climate import hashed
 from nongso.gateway.simulated.model import ALL_OFF, FarmModel
-from nongso.gateway.simulated.settings import FarmSettings, Node, Zone
+from nongso.gateway.simulated.settings import Band, FarmSettings, Node, Zone
 from nongso.wire import payload
 from nongso.wire.metrics import METRICS
 
 SAMPLE_SECONDS = 600
 SAMPLES_IN_MESSAGE = 18
-DRY_PERCENT = 44.0
-RUN_SECONDS = 360.0
+BY = "mô phỏng"  # the person who waters a simulated farm
+DRY_PERCENT = (
+    48.0  # for people: about where the reckoning of the demo's strawberries advises water
+)
+RUN_SECONDS = 360.0  # of theirs
 _TANK_PERCENT = 25.0
 _SETTLE_SECONDS = 2 * 86400  # before the first sample, so that floor and air are settled
 _ICT_SECONDS = 7 * 3600  # Indochina time, without summer time
@@ -48,11 +53,15 @@ class Message:
 
 @dataclass(frozen=True)
 class Watering:
-    """One run of one zone in the past."""
+    """One run of one zone in the past; ``code`` and ``values`` are why it began."""
 
     zone: str
+    cause: str
+    by: str | None
+    code: str
+    values: dict[str, float]
     started_at: int
-    moisture: float  # per cent, when it was decided
+    seconds: float
     litres: float
 
 
@@ -92,27 +101,60 @@ def is_silent(settings: FarmSettings, node: str, at: int, start: int) -> bool:
     return False
 
 
-class _Morning:
+@dataclass(frozen=True)
+class _Wish:
+    """A zone whose turn comes, and why."""
+
+    zone: Zone
+    cause: str
+    code: str
+    values: dict[str, float]
+    seconds: float
+
+
+class _Waterer:
     """Who is watered next. One zone at a time, as the pump allows."""
 
     def __init__(self, model: FarmModel) -> None:
         self.model = model
-        self.waiting: list[tuple[Zone, float]] = []  # with its moisture when it was decided
+        self.waiting: list[_Wish] = []
         self.left = 0.0
         self.waterings: list[Watering] = []
+        self._wetting: set[str] = set()
+        self._ended: dict[str, float] = {}  # when each zone was last watered
         self._began_at = self._total = 0.0  # of the zone that is watered now
 
-    def begin(self) -> None:
-        settings = self.model.settings
+    def look(self, read: dict[str, float], is_morning: bool) -> None:
+        """Decide for each zone whose probe was ``read``, in percent; elsewhere nobody knew."""
         if self.model.water.tank_percent < _TANK_PERCENT:
             return
-        probed = {node.zone for node in settings.nodes}  # elsewhere nobody knew how dry it was
-        for house in settings.houses:
+        queued = {wish.zone.id for wish in self.waiting}
+        for house in self.model.settings.houses:
             for zone in house.zones:
-                moisture = self.model.bed(zone.id).moisture_percent
-                if zone.id in probed and moisture < DRY_PERCENT:
-                    self.waiting.append((zone, moisture))
-        self.left = RUN_SECONDS if self.waiting else 0.0
+                if zone.id not in read or zone.id in queued:
+                    continue
+                if zone.band is not None:
+                    wish = self._by_band(zone, zone.band, read[zone.id])
+                elif is_morning and read[zone.id] < DRY_PERCENT:
+                    wish = _Wish(zone, "wished", "wished", {}, RUN_SECONDS)
+                else:
+                    wish = None
+                if wish is not None:
+                    self.waiting.append(wish)
+
+    def _by_band(self, zone: Zone, band: Band, moisture: float) -> _Wish | None:
+        """The rule of ``nongso.gateway.irrigation.band``, for probes that always speak."""
+        if moisture >= (band.high if zone.id in self._wetting else band.low):
+            self._wetting.discard(zone.id)
+            return None
+        if self.model.at - self._ended.get(zone.id, -math.inf) < band.soak_seconds:
+            return None
+        self._wetting.add(zone.id)
+        if moisture < band.low:
+            code, values = "soil_dry", {"moisture": moisture, "low": band.low}
+        else:
+            code, values = "soil_filling", {"moisture": moisture, "high": band.high}
+        return _Wish(zone, "band", code, values, band.run_seconds)
 
     def advance(self, seconds: float) -> None:
         settings = self.model.settings
@@ -120,23 +162,40 @@ class _Morning:
             if not self.waiting:
                 self.model.advance(seconds)
                 return
-            step = min(seconds, self.left)
-            zone, moisture = self.waiting[0]
-            if self.left == RUN_SECONDS:
+            wish = self.waiting[0]
+            if self.left <= 0.0:
+                self.left = wish.seconds
                 self._began_at, self._total = self.model.at, self.model.water.total_litres
+            step = min(seconds, self.left)
             coils = list(ALL_OFF)
-            for coil in (zone.coil, settings.main_coil, settings.pump_coil):
+            for coil in (wish.zone.coil, settings.main_coil, settings.pump_coil):
                 coils[coil] = True
             self.model.advance(step, coils)
             seconds -= step
             self.left -= step
             if self.left <= 0.0:
-                litres = self.model.water.total_litres - self._total
-                self.waterings.append(
-                    Watering(zone.id, round(self._began_at), round(moisture, 1), round(litres, 1))
-                )
-                self.waiting.pop(0)
-                self.left = RUN_SECONDS
+                self._end(self.waiting.pop(0))
+
+    def close(self) -> None:
+        """What runs when the past ends has brought so much."""
+        if self.waiting and self.left > 0.0:
+            wish = self.waiting.pop(0)
+            self._end(replace(wish, seconds=wish.seconds - self.left))
+
+    def _end(self, wish: _Wish) -> None:
+        self._ended[wish.zone.id] = self.model.at
+        self.waterings.append(
+            Watering(
+                wish.zone.id,
+                wish.cause,
+                BY if wish.cause == "wished" else None,
+                wish.code,
+                wish.values,
+                round(self._began_at),
+                wish.seconds,
+                round(self.model.water.total_litres - self._total, 1),
+            )
+        )
 
 
 def _number(name: str, value: float) -> int:
@@ -172,24 +231,30 @@ Sample = tuple[int, list[tuple[str, int]]]
 def live_through(settings: FarmSettings, start: int, end: int) -> Past:
     """Run the farm from ``start`` to ``end`` and write down what its nodes would have sent."""
     model = FarmModel(settings, float(start - _SETTLE_SECONDS))
-    morning = _Morning(model)
+    waterer = _Waterer(model)
     samples: dict[str, list[Sample]] = {node.slug: [] for node in settings.nodes}
     bus = settings.bus_node
     if bus is not None:
         samples[bus.slug] = []
     at = start - _SETTLE_SECONDS
     while True:
-        if at >= start:
-            for node in settings.nodes:
-                if not is_silent(settings, node.slug, at, start):
-                    samples[node.slug].append((at, _node_values(model, node, at)))
-            if bus is not None:
-                samples[bus.slug].append((at, _bus_values(model)))
+        read: dict[str, float] = {}
+        for node in settings.nodes:
+            if at >= start and is_silent(settings, node.slug, at, start):
+                continue
+            values = _node_values(model, node, at)
+            read[node.zone] = (
+                dict(values)["soil_moisture"] / 10 ** METRICS["soil_moisture"].decimals
+            )
+            if at >= start:
+                samples[node.slug].append((at, values))
+        if bus is not None and at >= start:
+            samples[bus.slug].append((at, _bus_values(model)))
         if at >= end:
+            waterer.close()
             break
-        if (at + _ICT_SECONDS) % 86400 == _WATERING_HOUR * 3600:
-            morning.begin()
-        morning.advance(SAMPLE_SECONDS)
+        waterer.look(read, (at + _ICT_SECONDS) % 86400 == _WATERING_HOUR * 3600)
+        waterer.advance(SAMPLE_SECONDS)
         at += SAMPLE_SECONDS
     messages = []
     for node in settings.nodes:
@@ -198,7 +263,7 @@ def live_through(settings: FarmSettings, start: int, end: int) -> Past:
     if bus is not None:
         messages += _pack(settings, bus.farm, bus.slug, bus.eui64, samples[bus.slug], start, end)
     messages.sort(key=lambda message: (message.base, message.node))
-    waterings = [w for w in morning.waterings if start <= w.started_at < end]
+    waterings = [w for w in waterer.waterings if start <= w.started_at < end]
     return Past(messages, waterings, model)
 
 

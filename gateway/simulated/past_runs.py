@@ -12,9 +12,8 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from nongso.gateway.simulated.past import DRY_PERCENT, RUN_SECONDS, Watering
+from nongso.gateway.simulated.past import Watering
 
-BY = "mô phỏng"
 ROWS_IN_BATCH = 500
 _SECONDS = 20.0
 _NAMES = uuid.UUID("6f1d5f0a-52a8-4a0e-9d0e-6a3b9c1f7e21")  # ours, for version 5
@@ -46,20 +45,20 @@ def _runs(watering: Watering, seed: int) -> list[dict[str, Any]]:
     began: dict[str, Any] = {
         "id": str(uuid.uuid5(_NAMES, f"{seed} {watering.zone} {watering.started_at}")),
         "zone": watering.zone,
-        "cause": "band",
-        "by": BY,
+        "cause": watering.cause,
+        "by": watering.by,
         "state": "running",
-        "code": "soil_dry",
-        "values": {"moisture": watering.moisture, "low": DRY_PERCENT},
-        "ordered_seconds": round(RUN_SECONDS),
+        "code": watering.code,
+        "values": watering.values,
+        "ordered_seconds": round(watering.seconds),
         "started_at": watering.started_at,
     }
     ended = {
         "state": "done",
         "code": "done",
-        "values": {"seconds": RUN_SECONDS, "litres": watering.litres},
-        "ended_at": watering.started_at + round(RUN_SECONDS),
-        "seconds": RUN_SECONDS,
+        "values": {"seconds": watering.seconds, "litres": watering.litres},
+        "ended_at": watering.started_at + round(watering.seconds),
+        "seconds": watering.seconds,
         "litres": watering.litres,
     }
     return [began, {**began, **ended}]

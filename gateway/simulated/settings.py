@@ -6,8 +6,9 @@ laid down at first start, 30), ``relays`` (of the board, 8; at most 32), ``tank`
 ``bus_node`` (``{"farm", "slug", "eui64"}``: the node that meter and tank speak for) and
 ``switches`` (``{"stop_input": 0, "hands": {"<zone>": 1}}``: which input of the cabinet's input
 unit is the red button, closed at rest, and which a zone's hand-auto switch; left out: there is no
-such unit) and ``stations`` (the gateway's settings: stations let in since stand there). Faults
-that are switched on stand beside the state, in ``faults.json`` (``faults.py``).
+such unit) and ``stations`` (the gateway's settings: stations let in since stand there); a zone
+may have ``band`` (as in the gateway's settings) if it waters itself by one. Faults that are
+switched on stand beside the state, in ``faults.json`` (``faults.py``).
 """
 
 import json
@@ -28,12 +29,23 @@ class SettingsError(ValueError):
 
 
 @dataclass(frozen=True)
+class Band:
+    """Below ``low`` % water in pulses, with time to soak between, up to ``high`` %."""
+
+    low: float
+    high: float
+    run_seconds: float
+    soak_seconds: float
+
+
+@dataclass(frozen=True)
 class Zone:
-    """One khu tưới: an area that one valve waters."""
+    """One khu tưới: an area that one valve waters; in the past by ``band``, else by people."""
 
     id: str
     coil: int
     area_m2: float
+    band: Band | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +123,15 @@ class FarmSettings:
         return next(house for house in self.houses if house.slug == slug)
 
 
+def _band(found: dict[str, Any]) -> Band:
+    """Read a band. Raises ``ValueError`` for one that would water for ever."""
+    names = ("low", "high", "run_seconds", "soak_seconds")
+    band = Band(*(float(found[name]) for name in names))
+    if not (0 < band.low < band.high <= 100 and band.run_seconds > 0 and band.soak_seconds >= 0):
+        raise ValueError(f"not a band: {found}")
+    return band
+
+
 def _check(settings: FarmSettings) -> None:
     if not 1 <= settings.speed <= 3600:
         raise SettingsError(f"speed must be from 1 to 3600, not {settings.speed:g}")
@@ -180,7 +201,12 @@ def from_dict(found: dict[str, Any], folder: Path) -> FarmSettings:
                     check_slug(house["farm"]),
                     float(house["area_m2"]),
                     tuple(
-                        Zone(str(zone["id"]), int(zone["coil"]), float(zone["area_m2"]))
+                        Zone(
+                            str(zone["id"]),
+                            int(zone["coil"]),
+                            float(zone["area_m2"]),
+                            _band(zone["band"]) if zone.get("band") else None,
+                        )
                         for zone in house["zones"]
                     ),
                 )

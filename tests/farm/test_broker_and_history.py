@@ -293,7 +293,9 @@ def test_the_past_arrives_whole_and_twice_is_once(
     settings = replace(farm_settings, days=4)
     progress: list[tuple[int, int]] = []
     sent = history.publish(
-        settings, running.access("demo"), on_progress=lambda *now: progress.append(now)
+        history.live(settings),
+        running.access("demo"),
+        on_progress=lambda *now: progress.append(now),
     )
     assert sent.messages == len(inbox.kept) > 90
     assert sent.resent >= 25
@@ -306,7 +308,7 @@ def test_the_past_arrives_whole_and_twice_is_once(
     before = dict(inbox.kept)
     state["model"]["water"]["tank_litres"] = 1234.5  # the live farm has gone on since
     settings.state.write_text(json.dumps(state))
-    again = history.publish(settings, running.access("demo"), days=30)
+    again = history.publish(history.live(settings, days=30), running.access("demo"))
     assert (again.messages, again.readings) == (sent.messages, sent.readings)
     assert inbox.kept == before
     assert inbox.conflicts == 0
@@ -318,11 +320,11 @@ def test_a_silent_gateway_is_a_clear_error_and_the_next_call_goes_on(
 ) -> None:
     settings = replace(farm_settings, days=1)
     with pytest.raises(history.HistoryError, match=r"acknowledged 0 of \d+ .* Is it running"):
-        history.publish(settings, running.access("demo"), patience_seconds=0.3)
+        history.publish(history.live(settings), running.access("demo"), patience_seconds=0.3)
     first = json.loads(settings.state.read_text())["history"]
     assert first["sent_at"] is None
     inbox = Inbox(enter("gateway"))
-    sent = history.publish(settings, running.access("demo"))
+    sent = history.publish(history.live(settings), running.access("demo"))
     assert (sent.start, sent.end) == (first["start"], first["end"])
     assert len(inbox.kept) == sent.messages
 
@@ -333,6 +335,6 @@ def test_a_closed_door_is_a_clear_error(
     settings = replace(farm_settings, days=1)
     access = running.access("demo")
     with pytest.raises(history.HistoryError, match="does not let user 'demo' in"):
-        history.publish(settings, access | {"password": "wrong"})
+        history.publish(history.live(settings), access | {"password": "wrong"})
     with pytest.raises(history.HistoryError, match="Cannot reach the broker"):
-        history.publish(settings, access | {"port": free_port()})
+        history.publish(history.live(settings), access | {"port": free_port()})

@@ -4,20 +4,27 @@ import itertools
 import json
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
+from nongso.commands.house import House
+from nongso.commands.ports import Ports
+from nongso.gateway.settings import load
+from nongso.gateway.simulated import past_account
 from nongso.gateway.simulated.farm import begin
 from nongso.gateway.simulated.past import (
+    BY,
     SAMPLE_SECONDS,
     Past,
     live_through,
     window,
 )
-from nongso.gateway.simulated.settings import FarmSettings
+from nongso.gateway.simulated.settings import Band, FarmSettings, SettingsError, from_dict, read
 from nongso.gateway.simulated.state import StateFile
+from nongso.gateway.store import Store
+from nongso.gateway.waterbook import WaterBook
 from nongso.wire import marks, payload
 
 NOW = 1_795_303_999.0
@@ -109,6 +116,93 @@ def test_beds_were_watered_in_the_morning_through_the_meter(nine_days: Past) -> 
     soil = series(nine_days, "tb-01", "soil_moisture")
     assert 30.0 < min(soil.values()) < max(soil.values()) < 60.0
     assert max(soil.values()) - min(soil.values()) > 4.0
+
+
+@pytest.fixture(scope="module")
+def by_band(settings_in: Callable[[Path], FarmSettings]) -> Past:
+    """Three weeks in which the zone of tb-01 waters itself by its band, and people the other."""
+    settings = settings_in(Path("/"))
+    first, *others = settings.houses
+    bands = (replace(first.zones[0], band=Band(40.0, 55.0, 120.0, 900.0)), *first.zones[1:])
+    houses = (replace(first, zones=bands), *others)
+    return live_through(replace(settings, houses=houses, days=21), *window(NOW, 21))
+
+
+def test_a_zone_with_a_band_was_watered_by_that_band_and_by_what_its_probe_read(
+    by_band: Past,
+) -> None:
+    """The reasons in the list of waterings are the numbers of the curve and of the way today."""
+    soil = series(by_band, "tb-01", "soil_moisture")
+    runs = [run for run in by_band.waterings if run.zone == "tan-binh-1-k1"]
+    assert {run.code for run in runs} == {"soil_dry", "soil_filling"}
+    for run in runs:
+        assert (run.cause, run.by, run.seconds) == ("band", None, 120.0)
+        read = max(at for at in soil if at <= run.started_at)
+        assert run.values["moisture"] == pytest.approx(soil[read])
+        if run.code == "soil_dry":
+            assert run.values["moisture"] < run.values["low"] == 40.0
+        else:
+            assert 40.0 <= run.values["moisture"] < run.values["high"] == 55.0
+    for sooner, later in itertools.pairwise(runs):
+        assert later.started_at - sooner.started_at >= 120 + 900
+    others = [run for run in by_band.waterings if run.zone != "tan-binh-1-k1"]
+    assert others
+    assert {(run.cause, run.by, run.code) for run in others} == {("wished", BY, "wished")}
+
+
+def test_the_waterings_of_the_past_are_what_its_meter_counted(by_band: Past) -> None:
+    totals = series(by_band, "binh-lu-bus", "water_total")
+    counted = totals[max(totals)] - totals[min(totals)]
+    assert sum(run.litres for run in by_band.waterings) == pytest.approx(counted, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "band",
+    [
+        {"low": 55.0, "high": 40.0, "run_seconds": 120, "soak_seconds": 900},
+        {"low": 40.0, "high": 55.0, "run_seconds": 0, "soak_seconds": 900},
+        {"low": 40.0, "high": 55.0, "run_seconds": 120},
+        "40",
+    ],
+)
+def test_a_band_that_cannot_be_is_refused(band: object, tmp_path: Path) -> None:
+    file = farm_file(tmp_path)
+    found = json.loads(file.read_text())
+    found["greenhouses"][0]["zones"][1]["band"] = band
+    with pytest.raises(SettingsError):
+        from_dict(found, tmp_path)
+
+
+PORTS = Ports(*range(10_001, 10_001 + len(fields(Ports))))
+
+
+def farm_file(folder: Path) -> Path:
+    """The simulated farm of a demo."""
+    with House(folder / "data") as house:
+        return house.write_farm(PORTS, 1.0)
+
+
+def test_the_gateways_own_account_of_a_source_has_the_waterings_of_the_past(
+    tmp_path: Path,
+) -> None:
+    """Once: what was taken since stays counted when a start that was cut off is made again."""
+    farm = replace(read(farm_file(tmp_path)), days=DAYS)
+    with House(tmp_path / "data") as house:
+        settings = load(house.write_gateway(PORTS))
+    past = live_through(farm, *window(NOW, DAYS))
+    assert {run.cause for run in past.waterings} == {"band", "wished"}
+    for _ in range(2):
+        past_account.lay_down(settings, past.waterings)
+    store = Store(settings.store_file)
+    try:
+        (source,) = settings.sources
+        today, season = WaterBook(settings, store).drawn_litres(source, NOW)
+    finally:
+        store.close()
+    midnight = NOW + 7 * 3600 - (NOW + 7 * 3600) % 86400 - 7 * 3600
+    of_today = [run.litres for run in past.waterings if run.started_at >= midnight]
+    assert today == pytest.approx(sum(of_today)) != 0
+    assert season == pytest.approx(sum(run.litres for run in past.waterings))
 
 
 def test_the_live_farm_goes_on_where_the_past_ends(
