@@ -23,6 +23,7 @@ from nongso.platform import (
     languages,
     local,
     migrations,
+    sent_forms,
     store,
     telemetry,
 )
@@ -128,6 +129,7 @@ def create_app(settings: Settings) -> Flask:
     languages.install(app, settings.secure_cookies)
     errors.install(app)
     local.install(app, settings)
+    sent_forms.install(app)
     app.jinja_env.globals["who"] = accounts.who
     app.jinja_env.globals["asset"] = _asset(Path(__file__).parent / "static")
     app.wsgi_app = _Headed(app.wsgi_app, own_headers(settings))  # type: ignore[assignment]

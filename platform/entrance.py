@@ -8,12 +8,10 @@ the code was right. Each try is counted by ``nongso.platform.guesses`` before it
 import secrets
 import time
 from contextlib import suppress
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, current_app, g, redirect, render_template, request
 from sqlalchemy.orm import Session
-from werkzeug.exceptions import HTTPException
-from werkzeug.routing import RequestRedirect
 from werkzeug.wrappers import Response as AnyResponse
 
 from nongso.platform import audit, guesses, people, second_factor
@@ -31,35 +29,13 @@ blueprint = Blueprint("accounts", __name__)
 DEVICE_COOKIE = "nongso_device"
 DEVICE_SECONDS = 400 * 86400  # the longest that browsers keep a cookie
 SEEN_EVERY_SECONDS = 3600
-LONGEST_QUERY = 300  # of an address that is written into its own page
 
 HOMES = {"clerk": "/records/", "helper": "/help"}
 
 
 def prepare(app: Flask) -> None:
-    """Give templates what the door knows; note now and then that a log-in is in use."""
-
-    def language_link(code: str) -> str:
-        """The page in another language; after a refused form the page on which the form is."""
-        kept = [(k, v) for k, v in request.args.items(multi=True) if k != "lang"]
-        path = request.path
-        if request.method != "GET" and not _opens(path):
-            path, kept = urlsplit(request.referrer or "").path, []
-            path = path if _opens(path) else "/"
-        asked = urlencode([*kept, ("lang", code)])
-        return f"{path}?{asked if len(asked) <= LONGEST_QUERY else 'lang=' + code}"
-
-    app.jinja_env.globals["language_link"] = language_link
+    """Note now and then that a log-in is in use."""
     app.after_request(_note_seen)
-
-
-def _opens(path: str) -> bool:
-    """Say whether there is a page at this path."""
-    try:
-        current_app.url_map.bind("").match(path, "GET")
-    except (HTTPException, RequestRedirect):
-        return False
-    return True
 
 
 @blueprint.get("/login")

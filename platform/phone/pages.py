@@ -17,7 +17,16 @@ blueprint = Blueprint("phone", __name__)
 
 # What happens to a press that finds no network, and to a page that is not kept.
 OUTCOMES = ("water", "stop", "mode", "unsure", "maybe", "other", "page", "line", "bind")
-KEPT = ("nongso.css", "diary.css", "live.js", "phone.js", "days.js", "diary.js", "bind.js")
+KEPT = (
+    "nongso.css",
+    "diary.css",
+    "live.js",
+    "phone.js",
+    "forms.js",
+    "days.js",
+    "diary.js",
+    "bind.js",
+)
 WORKER_PARTS = ("push-part.js", "phone.js")  # messages of alerts; the phone's own store
 SIZES = (192, 512)
 GREEN, PAPER = (29, 107, 58), (251, 250, 246)

@@ -2,11 +2,12 @@
 // when no answer comes. Without script the page is the same; it is only as old as it says.
 (function () {
   "use strict";
-  var every = 15000, busy = false, failed = 0;
+  var every = 15000, busy = false, failed = 0, shown = document.documentElement;
+  var is_calm = document.currentScript.hasAttribute("data-calm"); // asks only when there is news of this phone
   var from = document.currentScript.getAttribute("data-from") || location.href.split("#")[0];
   function each(what, then) { document.querySelectorAll(what).forEach(then); }
   function refresh() {
-    if (busy || document.hidden) { return; }
+    if (busy || document.hidden || !shown.isConnected) { return; } // an answer may stand in this page's place
     busy = true;
     fetch(from, { credentials: "same-origin" })
       .then(function (answer) {
@@ -38,24 +39,11 @@
       if (address) { each('[href="' + address + '"]', function (link) { link.focus({ preventScroll: true }); }); }
     });
   }
-  setInterval(refresh, every);
+  if (!is_calm) { setInterval(refresh, every); }
+  document.addEventListener("sent", refresh); // lines that waited in this phone
   document.addEventListener("visibilitychange", refresh);
   window.addEventListener("online", function () { refresh(); setTimeout(refresh, 3000); }); // it may not carry yet
-  document.addEventListener("submit", function (event) {
-    var form = event.target, word = form.querySelector("[data-not-sent]");
-    if (word && navigator.onLine === false) {
-      event.preventDefault();
-      word.hidden = false;
-      word.scrollIntoView({ block: "center" });
-      return;
-    }
-    // A second press while the first is on its way is no second wish, but would look like one.
-    setTimeout(function () {
-      form.querySelectorAll("button").forEach(function (b) { b.disabled = true; });
-    }, 0);
-  });
   window.addEventListener("pageshow", function (event) {
-    each("button:disabled", function (b) { b.disabled = false; });
     if (event.persisted) { refresh(); }
   });
 })();

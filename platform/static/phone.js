@@ -16,6 +16,17 @@ self.withLines = function (mode, what) {
   });
 };
 
+// What may wait for a network: a new line of a diary, labels bound to a lot. It waits under the
+// number that it will have: kept twice, it is one line, and sent twice, one line in the diary.
+self.waits = /^\/((greenhouses|plots)\/[^/]+\/diary|records\/rolls\/bind)$/;
+self.holdLine = function (path, fields) {
+  var line = { id: String(fields.get("id")), path: path, user: String(fields.get("user") || ""), at: Date.now(), fields: [] };
+  fields.forEach(function (value, name) {
+    if (name !== "form_token" && name !== "user" && !(value instanceof File && !value.size)) { line.fields.push([name, value]); }
+  });
+  return withLines("readwrite", function (lines) { return lines.put(line); });
+};
+
 if (self.document) { (function () {
   "use strict";
   var me = document.body.getAttribute("data-user") || "";
@@ -66,13 +77,13 @@ if (self.document) { (function () {
   var busy = false, told = 0; // what was sent since the page was opened stays said
   var SOONEST = 3000, LATEST = 120000, pause = SOONEST, wake = 0; // a network that is back may not carry yet
   function send() {
-    if (!me || !token || !window.indexedDB) { return; }
+    if (!me || !token || !token.isConnected || !window.indexedDB) { return; } // else another page has taken its place
     clearTimeout(wake);
     if (busy) { wake = setTimeout(send, SOONEST); return; }
     busy = true;
     every().then(function (all) {
       all.sort(function (a, b) { return a.at - b.at; });
-      var sent = 0, broken = false;
+      var sent = 0, broken = false, has_news = false;
       return all.reduce(function (before, line) {
         return before.then(function (going) {
           if (!going || line.user !== me) { return going; }
@@ -85,13 +96,14 @@ if (self.document) { (function () {
               return answer;
             }) : answer;
           }).then(function (answer) {
-            if (answer.ok) { sent += 1; }
+            if (answer.ok) { sent += 1; has_news = has_news || line.path === location.pathname; }
             var kept = answer.ok ? forget(line.id) : withLines("readwrite", function (lines) { return lines.put(line); });
             return kept.then(function () { broken = answer.status >= 500; return !broken; });
           }).catch(function () { broken = true; return false; }); // no network: the rest waits too
         });
       }, Promise.resolve(true)).then(every).then(function (left) {
         say(left, sent);
+        if (has_news) { document.dispatchEvent(new Event("sent")); } // the diary that is open has more lines
         pause = broken && !sent ? Math.min(pause * 2, LATEST) : SOONEST;
         if (broken && navigator.onLine !== false) { wake = setTimeout(send, pause); }
       });
@@ -157,6 +169,7 @@ if (self.document) { (function () {
     part.querySelector("b").textContent = String(count);
   }
   send();
+  document.addEventListener("held", send);
   window.addEventListener("online", function () { pause = SOONEST; send(); });
   document.addEventListener("visibilitychange", function () { if (!document.hidden) { send(); } });
 })(); }

@@ -19,13 +19,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "platform"))
 
 import migrated
 from office import open_place
-from phones import Server, log_in, until, worker_at_work
+from phones import PHONE, Server, log_in, until, worker_at_work
 
 from nongso.platform.greenhouse import commands
 from nongso.platform.settings import Settings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-PHONE = {"width": 360, "height": 740}
 LONGEST_SECONDS = 420
 expect.set_options(timeout=20_000)  # a phone tries again some seconds after a network is back
 
@@ -106,15 +105,7 @@ def serving(folder: Path) -> Iterator[Server]:
 @pytest.fixture
 def phone(browser: Browser, server: Server) -> Iterator[BrowserContext]:
     """A phone of 360 px that knows nothing yet."""
-    context = browser.new_context(
-        base_url=server.url,
-        viewport=PHONE,
-        device_scale_factor=2,
-        is_mobile=True,
-        has_touch=True,
-        locale="vi-VN",
-        timezone_id="Asia/Ho_Chi_Minh",
-    )
+    context = browser.new_context(base_url=server.url, **PHONE)
     context.set_default_timeout(15_000)
     yield context
     context.close()

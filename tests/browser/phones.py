@@ -8,6 +8,15 @@ from playwright.sync_api import Page
 from nongso.platform import listening, serving
 from nongso.platform.app import own_headers
 
+PHONE = {
+    "viewport": {"width": 360, "height": 740},
+    "device_scale_factor": 2,
+    "is_mobile": True,
+    "has_touch": True,
+    "locale": "vi-VN",
+    "timezone_id": "Asia/Ho_Chi_Minh",
+}
+
 
 class Server:
     """The platform on a port of its own, under the server that it really runs under."""

@@ -161,11 +161,13 @@ def test_the_language_link_leads_to_the_page_one_is_on(farm: Place) -> None:
     place = "/greenhouses/tan-binh-1"
     page = client.get(place)
     data = {"form_token": form_token(page), "zone": "tan-binh-1-k1", "minutes": "x", "wish": ""}
-    for came_from, leads_to in ((place, place), ("/no/such/page", "/"), ("", "/")):
+    for came_from in (place, place + "/water", "/no/such/page", ""):
         headers = {"Referer": f"http://localhost{came_from}"} if came_from else {}
         refused = client.post(place + "/water", data=data, headers=headers)
         assert refused.status_code == 400
-        assert f'href="{leads_to}?lang=en"' in refused.text, came_from
+        assert f'href="{place}?lang=en"' in refused.text, came_from
+    refused = client.post("/greenhouses/stop", data={})
+    assert 'href="/greenhouses?lang=en"' in refused.text, "no greenhouse of the name stop"
     long = client.get(place + "?x=" + "y" * 2000).text
     assert f'href="{place}?lang=en"' in long
 

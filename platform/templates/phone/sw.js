@@ -1,6 +1,6 @@
 // Keeps the last pages on the phone and answers from them without network. A watering order is
 // never kept: it is refused with a sentence. A diary line and labels bound to a lot are kept and sent
-// later by phone.js.
+// later by phone.js. What forms.js has sent does not come here; only what left before it was loaded.
 "use strict";
 importScripts.apply(null, {{ parts|tojson }});
 var VERSION = {{ version|tojson }};
@@ -8,7 +8,7 @@ var FILES = {{ files|tojson }};
 var SHELL = "shell-" + VERSION, PAGES = "pages";
 var PATIENCE = 8000; // a slow network answers within it; longer, and the kept page is shown
 var OURS = /^\/(greenhouses|plots|alerts|records\/rolls\/bind)(\/|$)/;
-var LINE = /^\/(greenhouses|plots)\/[^/]+\/diary$/, BINDING = /^\/records\/rolls\/bind$/;
+var DIARY = /\/diary$/;
 var TOLD = /<p [^>]*id="(said|written)"[^>]*>[^]*?<\/p>/g; // what became of a press
 var WATER = /^\/greenhouses\/([^/]+\/)?(water|hand|stop|mode|way|wet-test|wet-test\/seen)$/; // what moves water, or lets it
 var SAID = {{ said|tojson }}; // in each language a page, and what it says where no answer came
@@ -147,10 +147,10 @@ function sent(request, address) {
   var from = request.referrer.indexOf(location.origin + "/") === 0 ? plain(new URL(request.referrer)).replace(/&/g, "&amp;") : "";
   var copy = request.clone();
   return fetch(request).catch(function () {
-    if (LINE.test(address.pathname) || BINDING.test(address.pathname)) {
+    if (waits.test(address.pathname)) {
       return copy.formData().then(function (fields) {
-        return hold(address.pathname, fields);
-      }).then(function () { return LINE.test(address.pathname) ? outcome("line", address.pathname) : outcome("bind"); }, function () { return outcome("other"); });
+        return holdLine(address.pathname, fields);
+      }).then(function () { return DIARY.test(address.pathname) ? outcome("line", address.pathname) : outcome("bind"); }, function () { return outcome("other"); });
     }
     var order = WATER.test(address.pathname);
     if (!surely) { return outcome(order ? "unsure" : "maybe", "", from); }
@@ -160,14 +160,4 @@ function sent(request, address) {
     }
     return outcome("other", "", from);
   });
-}
-
-// One line in the phone's own store, under the number that it will have in the diary: kept twice,
-// it is one line there, and sent twice, one line in the diary.
-function hold(path, fields) {
-  var line = { id: String(fields.get("id")), path: path, user: String(fields.get("user") || ""), at: Date.now(), fields: [] };
-  fields.forEach(function (value, name) {
-    if (name !== "form_token" && name !== "user" && !(value instanceof File && !value.size)) { line.fields.push([name, value]); }
-  });
-  return withLines("readwrite", function (lines) { return lines.put(line); });
 }
