@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from nongso.platform.greenhouse.now import STALE_SECONDS, HouseNow, Value, ZoneNow
 from nongso.platform.greenhouse.records import BY_HAND, RECKONED, Gateway
+from nongso.platform.greenhouse.resting import house_sentence
 from nongso.platform.greenhouse.sentences import (
     URGENT_ALARMS,
     advised,
@@ -70,7 +71,10 @@ def judge(house: HouseNow) -> Condition:
 
 def _resting(house: HouseNow) -> list[tuple[str, str]]:
     """Name the zones that somebody's stop keeps from watering by themselves."""
-    return [
+    resting = [z for z in house.zones if z.zone.is_resting and z.running is None]
+    everything = next((z.stop for z in resting if z.stop and z.stop.zone is None), None)
+    found = [] if everything is None else [("attention", house_sentence(everything, house.at))]
+    return found + [
         (
             "attention",
             _(
@@ -79,8 +83,8 @@ def _resting(house: HouseNow) -> list[tuple[str, str]]:
                 zone=z.zone.name,
             ),
         )
-        for z in house.zones
-        if z.zone.is_resting and z.running is None
+        for z in resting
+        if z.stop is None or z.stop.zone is not None
     ]
 
 

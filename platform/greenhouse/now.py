@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from nongso.platform.greenhouse.records import (
     Alarm,
+    Command,
     Gateway,
     Greenhouse,
     Node,
@@ -19,6 +20,7 @@ from nongso.platform.greenhouse.records import (
     Zone,
     was_stopped,
 )
+from nongso.platform.greenhouse.resting import stop_of
 from nongso.platform.telemetry import Series, Telemetry
 from nongso.wire import marks
 from nongso.wire.metrics import Metric, metric_of
@@ -55,6 +57,7 @@ class ZoneNow:
     moisture: Value | None
     running: Run | None
     litres: float  # that the running run has let through so far, where the meter can tell
+    stop: Command | None = None  # after which it rests, where it does and the stop is known
 
 
 @dataclass(frozen=True)
@@ -250,6 +253,7 @@ def _zone_now(
         moisture=max(moist, key=lambda v: _rank(v, now), default=None),
         running=run,
         litres=0.0 if run is None else _litres(session, telemetry, run, now),
+        stop=stop_of(session, zone),
     )
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from nongso.platform.accounts import scoped, somebody
 from nongso.platform.audit import near
-from nongso.platform.greenhouse import commands, sentences
+from nongso.platform.greenhouse import commands, resting, sentences
 from nongso.platform.greenhouse.commands import Wish
 from nongso.platform.greenhouse.condition import by_hand_sentence, running_sentence
 from nongso.platform.greenhouse.now import HouseNow, ZoneNow
@@ -314,32 +314,68 @@ def begun_sentence(zone_name: str, seconds: int) -> str:
 
 def stop_sentence(command: Command, state: str) -> tuple[str, str]:
     """Say, with its level, what became of an order to stop."""
-    if state == "sent":
-        return "urgent", _("Chưa dừng được: tủ điều khiển chưa trả lời. Xin ra đóng van bằng tay.")
-    if state == "expired":
-        return "urgent", _(
-            "Không dừng được: tủ điều khiển không trả lời. Xin ra xem, đóng van bằng tay."
-        )
     if state != "done":
-        return "urgent", _(
-            "Chưa dừng được: tủ điều khiển không điều khiển được van. Xin ra đóng van bằng tay."
-        )
+        return "urgent", _not_stopped(command, state)
     if can_read() and _flows_by_hand(command):
         return "attention", _(
             "Đã dừng. Các van do máy mở đã đóng. Chỗ đang tưới bằng tay thì nước vẫn chảy; "
             "xin ra khóa vòi, hoặc gạt công tắc ở tủ điều khiển về tự động."
         )
-    resting = select(Zone.id).where(
+    if not can_read():
+        return "good", _("Đã dừng. Các van đã đóng, nước không chảy nữa.")
+    automatic = select(Zone.id).where(
         Zone.gateway == command.gateway, Zone.gone.is_(False), Zone.mode.in_(AUTOMATIC)
     )
     if command.zone is not None:
-        resting = resting.where(Zone.id == command.zone)
-    if not can_read() or records().scalar(resting.limit(1)) is None:
+        automatic = automatic.where(Zone.id == command.zone)
+    rests = records().scalar(automatic.limit(1)) is not None
+    stopped = houses_stopped(command)
+    if len(stopped) > 1 and rests:
+        return "good", _(
+            "Đã dừng ở %(houses)s. Các van đã đóng, nước không chảy nữa. Khu tự tưới ở các nhà "
+            "màng này đang tạm nghỉ; muốn bật lại, vào từng nhà màng bấm Cho nhà màng này tự tưới "
+            "lại.",
+            houses=", ".join(stopped),
+        )
+    if len(stopped) > 1:
+        return "good", _(
+            "Đã dừng ở %(houses)s. Các van đã đóng, nước không chảy nữa.",
+            houses=", ".join(stopped),
+        )
+    if not rests:
         return "good", _("Đã dừng. Các van đã đóng, nước không chảy nữa.")
     return "good", _(
         "Đã dừng. Các van đã đóng, nước không chảy nữa. Khu tự tưới đang tạm nghỉ; "
         "muốn tưới tiếp, xin bấm Cho tự tưới lại ở khu đó."
     )
+
+
+def _not_stopped(stop: Command, state: str) -> str:
+    """Say that water may still run; where it is not the only cabinet, in which greenhouses."""
+    others = select(Gateway.slug).where(
+        Gateway.cooperative == stop.cooperative, Gateway.slug != stop.gateway
+    )
+    is_one_of_many = can_read() and records().scalar(others.limit(1)) is not None
+    houses = ", ".join(houses_stopped(stop)) if is_one_of_many else ""
+    if houses:
+        return _(
+            "Chưa dừng được ở %(houses)s: tủ điều khiển không trả lời, hoặc không điều khiển được "
+            "van. Xin ra đóng van bằng tay.",
+            houses=houses,
+        )
+    if state == "sent":
+        return _("Chưa dừng được: tủ điều khiển chưa trả lời. Xin ra đóng van bằng tay.")
+    if state == "expired":
+        return _("Không dừng được: tủ điều khiển không trả lời. Xin ra xem, đóng van bằng tay.")
+    return _("Chưa dừng được: tủ điều khiển không điều khiển được van. Xin ra đóng van bằng tay.")
+
+
+def houses_stopped(stop: Command) -> list[str]:
+    """The names of the greenhouses whose water this stop has stopped; none of a zone's stop."""
+    if stop.zone is not None:
+        return []
+    wanted = select(Greenhouse.name).where(Greenhouse.gateway == stop.gateway)
+    return list(records().scalars(wanted.order_by(Greenhouse.name)))
 
 
 def _flows_by_hand(stop: Command) -> bool:
@@ -373,6 +409,8 @@ def zone_sentence(zone: ZoneNow, house: HouseNow) -> str:
         return _("Khu này đang tắt, không tưới.")
     if zone.zone.mode == "manual" and zone.zone.code != "by_hand_until":
         return _("Khu này chỉ tưới khi có người bấm.")
+    if zone.zone.is_resting:
+        return resting.zone_sentence(zone.stop, house.at)
     if zone.zone.code is None:
         return _("Đang chờ tủ điều khiển báo khu này sẽ tưới thế nào.")
     return sentences.waiting(zone.zone.code, _by_now(zone.zone, house.at), house.names, house.at)

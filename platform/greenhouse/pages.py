@@ -425,8 +425,7 @@ def stop(slug: str) -> Response | str:
         done = operations.stop_all([zone.gateway], zone.id, base)
     else:
         done = _stop_everything()
-    own = [command for command in done if command.gateway == greenhouse.gateway]
-    return _back(slug, own[0].id if own else "")
+    return _back(slug, *(command.id for command in done))
 
 
 @blueprint.post("/greenhouses/<slug>/mode")
@@ -451,8 +450,30 @@ def mode(slug: str) -> Response | tuple[str, int]:
     return _back(slug, wish_id)
 
 
-def _back(slug: str, wish_id: str) -> Response:
-    return redirect(url_for("greenhouse.house", slug=slug, said=wish_id) + "#said", 303)
+@blueprint.post("/greenhouses/<slug>/resume")
+@allow(*WATERERS, scope="water")
+def resume(slug: str) -> Response | tuple[str, int]:
+    """Let every zone of this greenhouse that rests after a stop water itself again."""
+    greenhouse = asked_greenhouse(slug)
+    own = select(Zone).where(Zone.greenhouse == slug, Zone.gone.is_(False)).order_by(Zone.coil)
+    waiting = [zone for zone in records().scalars(own) if zone.is_resting]
+    if waiting and (refused := pins.trouble()):
+        return _made_page(greenhouse, Trouble(refused, "")), 403
+    given = []
+    for zone in waiting:
+        wish_id = pressed_id(f"{zone.id}:{zone.mode}")
+        expires = int(time.time()) + commands.DEFAULT_EXPIRY_SECONDS
+        wish = Wish("mode", zone.id, None, zone.mode, zone.band, zone.schedule, zone.balance)
+        try:
+            given.append(operations.give(zone, greenhouse, wish, wish_id, expires).id)
+        except WishError as error:
+            reason = sentences.refusal(error.code, error.values, {}, time.time())
+            return _made_page(greenhouse, Trouble(reason, zone.id)), 409
+    return _back(slug, *given)
+
+
+def _back(slug: str, *wishes: str) -> Response:
+    return redirect(url_for("greenhouse.house", slug=slug, said=wishes) + "#said", 303)
 
 
 def _zone(greenhouse: Greenhouse) -> Zone:

@@ -15,6 +15,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from nongso.platform.greenhouse.records import END_UNKNOWN, WET_TEST
+from nongso.platform.greenhouse.resting import zone_sentence as rested
 from nongso.platform.languages import NO_BREAK, _, duration, later, moment, number, quantity
 
 Names = Mapping[str, str]  # zone id -> its name; a node's id -> its slug
@@ -360,10 +361,7 @@ WAITED: dict[str, _Sentence] = {
         "Chưa tự tưới: đang chỉnh đầu đo độ ẩm đất của khu này. "
         "Xin chỉnh đủ mức khô và mức ướt, mười phút sau khu này tự tưới lại."
     ),
-    "stopped_by_person": lambda w: _(
-        "Khu này đang tạm nghỉ vì có người đã bấm dừng. "
-        "Muốn tự tưới lại, xin bấm Tưới hoặc Cho tự tưới lại."
-    ),
+    "stopped_by_person": lambda w: rested(None, 0),
 }
 
 # --- why a run was started -------------------------------------------------------------------

@@ -347,6 +347,7 @@ GREENHOUSE = (
         "greenhouse.stop",
         "greenhouse.stop_everything",
         "greenhouse.mode",
+        "greenhouse.resume",
     ),
     *("diary.write", "diary.correct", "diary.state_before", "overview.state"),
     *("plot_diary.write", "plot_diary.correct", "plot_diary.state_before"),

@@ -329,6 +329,7 @@ def body_of(endpoint: str) -> dict[str, str]:
         "greenhouse.stop": {**zone},
         "greenhouse.stop_everything": {"wish": str(uuid.uuid4())},
         "greenhouse.mode": {**zone, "mode": "manual"},
+        "greenhouse.resume": {"wish": zone["wish"]},
         "greenhouse.hand": {**zone, "minutes": "60"},
         "ways.way": {"zone": zone["zone"]},
         "wet_test.page": {"zone": zone["zone"]},

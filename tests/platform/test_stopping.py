@@ -11,8 +11,9 @@ from office import NODE_1, NODE_2, Place, form_token
 from test_pages import fresh, text_of
 from test_watering import ZONE, gateway, press, said, wish
 
-from nongso.platform.greenhouse.records import AWAY_SECONDS, Command, Zone
+from nongso.platform.greenhouse.records import AWAY_SECONDS, Command, Greenhouse, Zone
 from nongso.platform.telemetry import TelemetryDamaged
+from nongso.platform.uplink import register_gateway
 
 PAGE = "/greenhouses/tan-binh-1"
 K1, K2 = "tan-binh-1-k1", "tan-binh-1-k2"
@@ -240,7 +241,7 @@ def test_after_a_stop_one_button_lets_a_zone_water_itself_again(
         spoken = said(press(farm, "stop"))
     assert "Khu tự tưới đang tạm nghỉ" in spoken
     found = page(farm)
-    assert "Khu này đang tạm nghỉ vì có người đã bấm dừng." in found
+    assert "Khu này đang tạm nghỉ vì Farmer bấm Dừng tất cả lúc" in found
     assert "Khu này sẽ tự tưới." not in found
     shown = farm.client("farmer").get(PAGE).text
     assert shown.count(">Cho tự tưới lại</button>") == 1
@@ -249,6 +250,98 @@ def test_after_a_stop_one_button_lets_a_zone_water_itself_again(
         press(farm, "mode", zone=K2, mode="band")
     assert (heard[0]["do"], heard[0]["mode"]) == ("mode", "band")
     assert "tạm nghỉ" not in page(farm)
+
+
+def second_house(farm: Place) -> None:
+    """Another greenhouse of the same cabinet, with a zone that waters itself."""
+    with farm.records.transaction() as session:
+        first = session.get_one(Zone, K2)
+        columns = {c.name: getattr(first, c.name) for c in Zone.__table__.columns}
+        session.add(
+            Greenhouse(
+                slug="hung-binh-1",
+                name="Nhà màng Hưng Bình 1",
+                cooperative="binh-lu",
+                gateway="binh-lu",
+            )
+        )
+        session.flush()
+        session.add(Zone(**columns | {"id": "hung-binh-1-k1", "greenhouse": "hung-binh-1"}))
+
+
+def test_a_stop_of_everything_is_told_in_every_greenhouse_and_each_goes_on_by_one_button(
+    farm: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second_house(farm)
+    fresh(farm)
+    assert "Dừng tất cả: nước ngừng ở mọi nhà màng" in page(farm)
+    with gateway(farm, monkeypatch, "done", "stopped"):
+        spoken = said(press(farm, "stop"))
+    assert spoken.startswith("Đã dừng ở Nhà màng Hưng Bình 1, Nhà màng Tân Bình 1. Các van")
+    client = farm.client("farmer")
+    for house in (PAGE, "/greenhouses/hung-binh-1"):
+        shown = text_of(client.get(house).text)
+        assert "Tưới tự động ở nhà màng này đang tạm dừng vì Farmer bấm Dừng tất cả lúc" in shown
+        assert "Cho nhà màng này tự tưới lại " in shown
+        assert "Khu này đang tạm nghỉ vì Farmer bấm Dừng tất cả lúc" in shown
+    assert text_of(client.get("/greenhouses").text).count("vì Farmer bấm Dừng tất cả lúc") >= 1
+    assert "lại</button>" not in farm.client("officer").get(PAGE).text
+    with gateway(farm, monkeypatch, "done", "mode_set", mode="band") as heard:
+        press(farm, "resume")
+    assert [(one["do"], one["zone"], one["mode"]) for one in heard] == [("mode", K2, "band")]
+    assert "tạm dừng" not in page(farm)
+    other = text_of(client.get("/greenhouses/hung-binh-1").text)
+    assert "đang tạm dừng vì Farmer bấm Dừng tất cả" in other, "that one was not asked for"
+    again = press(farm, "resume")
+    assert "tạm dừng" not in text_of(again), "nothing rests: the press changes nothing"
+    assert farm.poll() == []
+
+
+def test_a_zone_that_was_stopped_alone_blames_no_stop_of_everything(
+    farm: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh(farm)
+    with gateway(farm, monkeypatch, "done", "stopped"):
+        press(farm, "stop")
+    with gateway(farm, monkeypatch, "done", "mode_set", mode="band"):
+        press(farm, "mode", zone=K2, mode="band")
+    with gateway(farm, monkeypatch, "done", "stopped"):
+        press(farm, "stop", zone=K2)
+    found = page(farm)
+    assert "Khu này đang tạm nghỉ vì Farmer bấm Dừng tưới lúc" in found
+    assert "bấm Dừng tất cả lúc" not in found
+    with farm.records.transaction() as session:
+        session.query(Command).delete()  # as with the stop of another platform
+    assert "Khu này đang tạm nghỉ vì có người đã bấm dừng." in page(farm)
+
+
+def test_a_cabinet_that_did_not_stop_is_told_on_the_page_of_another_greenhouse(
+    farm: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with farm.records.transaction() as session:
+        register_gateway(session, "ban-cau", "Tủ Bản Cẩu", "binh-lu", "k" * 64)
+        session.add(
+            Greenhouse(
+                slug="ban-cau-1", name="Nhà màng Bản Cẩu", cooperative="binh-lu", gateway="ban-cau"
+            )
+        )
+    monkeypatch.setattr("nongso.platform.greenhouse.commands.ANSWER_SECONDS", 0.3)
+    with gateway(farm, monkeypatch, "done", "stopped"):
+        answer = press(farm, "stop")
+    assert said(answer).startswith(
+        "Chưa dừng được ở Nhà màng Bản Cẩu: tủ điều khiển không trả lời"
+    )
+    assert 'class="note urgent" id="said"' in answer
+
+
+def test_everything_can_be_stopped_from_the_pages_of_a_wet_test(farm: Place) -> None:
+    for told in ({}, {"state": "open"}, {"state": "asked"}):
+        farm.tell_test(**told)
+        shown = farm.client("farmer").get(f"{PAGE}/wet-test?zone={K1}").text
+        assert f'action="{PAGE}/stop" class="stop-all"' in shown
+        form = shown.split('class="stop-all"', 1)[1].split("</form>", 1)[0]
+        assert "Dừng tất cả</button>" in form
+        assert 'name="zone"' not in form, "not of this zone alone"
 
 
 def test_where_nothing_waters_itself_a_stop_speaks_of_no_rest(
