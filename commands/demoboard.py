@@ -5,6 +5,7 @@ which it is set up, and no name. It is there as long as the command runs; what i
 with it, and its station falls silent.
 """
 
+import json
 import os
 import secrets
 import socket
@@ -28,12 +29,15 @@ def run(data: Path, say: Callable[[str], None] = print) -> int:
     port = _free_port()
     say(f"A new board: {number}. On a real one this would stand on its sticker:")
     say(f"  {url}/tram/{number}")
+    password = "".join(secrets.choice("23456789") for _ in range(8))
+    say(f"  Wi-Fi tram-do-{number[-4:]}, password {password} (here nobody asks for it)")
     say("Open that address (or 'Thêm trạm' on the stations' page) and get a code. Then type code")
     say("and address, with any name of a Wi-Fi, on the board's own page (instead of 192.168.4.1):")
     say(f"  http://127.0.0.1:{port}/")
     say("Ctrl-C takes the board away; its station falls silent and can be removed on its page.")
     with tempfile.TemporaryDirectory(prefix="nongso-board-") as folder:
-        (Path(folder) / "config.json").write_text('{"setup": {}}')
+        first = json.dumps({"setup": {"own_password": password}})
+        (Path(folder) / "config.json").write_text(first)
         plan = boards.launch_plan(Path(folder))
         env = os.environ | plan.env | {"NONGSO_MAC": mac, "NONGSO_SETUP_PORT": str(port)}
         status = STARTS_ANEW

@@ -252,6 +252,8 @@ def _config(
         say("A gateway that runs knows the node within a second.")
         host = reach.host or config.get("broker", {}).get("host", "")
         config = enrolment.config_of(admitted, config, host)
+        if not is_same:  # what the board has not sent is another station's: it gives that up
+            config["setup"] = {**config.get("setup", {}), "was_elsewhere": True}
     elif wishes.settings_file is not None:
         at = enrolment.reached(wishes.settings_file)
         if at.ca is not None:  # the broker speaks TLS since then, or has a new authority

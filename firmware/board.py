@@ -3,15 +3,16 @@
 ``open_board`` gives buses, pins, network, wall clock, a folder for files and the watchdog
 (``nongso.node.hardware.Board``), on an ESP32, an ESP32-C3, a Pico W, or simulated: then the same
 drivers talk over TCP to the chips of the simulated farm. What runs on a real board differs from
-the simulated one in this file only. ``pins_of`` says what is soldered where (``docs/node.md``
-draws it); the settings' ``board`` and each sensor may name other pins.
+the simulated one in this file, ``own_wifi.py`` and ``button.py`` only. ``pins_of`` says what is
+soldered where (``docs/node.md`` draws it); the settings' ``board`` and each sensor may name other
+pins.
 """
 
 import os
 import sys
 import time
 
-from nongso.node.interpreter import sleep_ms
+from nongso.node.interpreter import forget, sleep_ms
 from nongso.node.log import say
 from nongso.node.settings import SettingsError, number
 
@@ -23,8 +24,8 @@ _WATCHDOG_MS = 8000  # the RP2's longest is 8388
 _SIMULATED_WATCHDOG_MS = 30000
 MODELS = ("esp32", "esp32c3", "pico_w")
 _ONLY_AT_START = (  # what the node in its run does not ask for any more
-    "pins_of open_board SimulatedBoard RealBoard SetUpNetwork has_slept read_setup "
-    "_model SettingsError number"
+    "pins_of open_board SimulatedBoard RealBoard has_slept forget_sleep read_setup model "
+    "SettingsError number"
 )
 
 
@@ -32,7 +33,8 @@ def pins_of(model):
     """Return the pins of a board.
 
     ``analogue`` are those that can measure while the radio is on; ``weak`` have no resistor inside
-    that could pull them up; ``full_mv`` is where the converter's scale ends.
+    that could pull them up; ``button`` is BOOT, ``None`` where that is no pin; ``full_mv`` is
+    where the converter's scale ends.
     """
     if model == "esp32":
         return {
@@ -46,6 +48,7 @@ def pins_of(model):
             "door": 14,
             "power": 13,
             "led": 2,
+            "button": 0,
             "analogue": (32, 33, 34, 35, 36, 39),
             "weak": (34, 35, 36, 39),
             "full_mv": 3050,
@@ -62,6 +65,7 @@ def pins_of(model):
             "door": 5,
             "power": None,
             "led": 8,
+            "button": 9,
             "analogue": (0, 1, 2, 3, 4),
             "weak": (),
             "full_mv": 2800,
@@ -77,6 +81,7 @@ def pins_of(model):
         "door": 14,
         "power": 18,
         "led": "LED",
+        "button": None,  # BOOTSEL is no pin
         "analogue": (26, 27, 28),
         "weak": (),
         "full_mv": 3290,
@@ -122,6 +127,20 @@ class _Board:
     def sleep(self, ms):
         """Sleep deeply, then start anew."""
         self._machine.deepsleep(ms)
+
+    async def invite(self, seconds, on_turn):
+        """Open the board's own Wi-Fi and its page; says whether new settings were saved there."""
+        if self.simulated and setup_port() is None:
+            return False
+        import own_wifi
+
+        from nongso.node import setup
+
+        try:
+            return await setup.invite(own_wifi.OwnWifi(), seconds, on_turn)
+        finally:
+            forget("nongso.node.setup")
+            forget("own_wifi")
 
     def unix_seconds(self):
         """Wall clock in whole seconds, or ``None`` while nobody has set it."""
@@ -189,7 +208,7 @@ class RealBoard(_Board):
         import machine
 
         self._machine = machine
-        self.model = settings.board.get("model") or _model()
+        self.model = settings.board.get("model") or model()
         if self.model not in MODELS:
             raise SettingsError("config.json: board.model must be one of %s" % ", ".join(MODELS))
         if self.model == "pico_w" and settings.sleep_every:
@@ -253,7 +272,7 @@ class RealBoard(_Board):
             self._wlan = network.WLAN(network.STA_IF)
         wlan = self._wlan
         if not wlan.isconnected():
-            await _join(wlan, self._wifi["ssid"], self._wifi.get("password"))
+            await join(wlan, self._wifi["ssid"], self._wifi.get("password"))
         if not self._is_clock_set:
             try:
                 await self.set_clock()
@@ -303,7 +322,7 @@ class _Microvolts:
         return self.read_u16() * 3300000 // 65535
 
 
-async def _join(wlan, ssid, password):
+async def join(wlan, ssid, password):
     """Join a Wi-Fi. Raises ``OSError`` after a while without success."""
     if wlan.active():
         # Without this a chip that lost its access point may refuse to try again. At a start it
@@ -320,10 +339,12 @@ async def _join(wlan, ssid, password):
         waited_ms += 250
 
 
-def _model():
+def model():
+    """Return which of ``MODELS`` this is, as far as the platform tells."""
     if sys.platform == "rp2":
         return "pico_w"
-    return "esp32c3" if "C3" in os.uname().machine else "esp32"
+    is_c3 = sys.platform == "esp32" and "C3" in os.uname().machine
+    return "esp32c3" if is_c3 else "esp32"  # as which a simulated board counts
 
 
 def has_slept():
@@ -332,6 +353,15 @@ def has_slept():
 
     # An RP2 has no such cause.
     return machine.reset_cause() == getattr(machine, "DEEPSLEEP_RESET", None)
+
+
+def forget_sleep():
+    """Give up what outlived the last sleep, on a board on which something does."""
+    import machine
+
+    clock = machine.RTC()
+    if hasattr(clock, "memory"):
+        clock.memory(b"")
 
 
 def read_config():
@@ -354,49 +384,10 @@ def read_setup():
         text = None
     except ValueError:  # bytes that are no UTF-8: read_config says so
         text = ""
-    return sys.platform in ("esp32", "rp2") or _setup_port() is not None, text
+    return sys.platform in ("esp32", "rp2") or setup_port() is not None, text
 
 
-def _setup_port():
+def setup_port():
     """On a PC: where the page of a simulated board without a name listens, if it is to."""
     port = os.getenv("NONGSO_SETUP_PORT") if hasattr(os, "getenv") else None
     return int(port) if port else None
-
-
-class SetUpNetwork:
-    """The Wi-Fi of a board without a name (``nongso.node.hardware.SetUpNetwork``)."""
-
-    def __init__(self):
-        import network
-
-        self._network = network
-        self._near = network.WLAN(network.AP_IF)
-        self._far = network.WLAN(network.STA_IF)
-
-    def number(self):
-        """The EUI-64 of its Wi-Fi address, fffe in the middle."""
-        self._far.active(True)
-        mac = self._far.config("mac").hex()
-        return mac[:6] + "fffe" + mac[6:]
-
-    async def open(self, own_password):
-        """Open its own Wi-Fi, with the password on its sticker."""
-        port = _setup_port()
-        if port is not None:
-            return "127.0.0.1", port
-        near = self._near
-        name = "tram-do-" + self.number()[-4:]
-        if sys.platform == "esp32":
-            near.active(True)
-        if own_password:
-            more = {"authmode": 3} if sys.platform == "esp32" else {}
-            near.config(ssid=name, password=own_password, **more)
-        else:
-            near.config(ssid=name)
-        near.active(True)
-        say("no name yet: join the Wi-Fi %s and open http://192.168.4.1" % name)
-        return "0.0.0.0", 80
-
-    async def join(self, ssid, password):
-        """Join the farm's Wi-Fi."""
-        await _join(self._far, ssid, password)

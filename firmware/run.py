@@ -1,26 +1,19 @@
 """Runs one version of the node with the ``config.json`` of the current folder."""
 
 import asyncio
-import gc
 import sys
 
 import board
 
 from nongso.node import log
-from nongso.node.interpreter import IS_MICROPYTHON
+from nongso.node.interpreter import IS_MICROPYTHON, forget
 from nongso.node.life import Life
 
 
 def main(slots):
     """Run until switched off; returns whether the board is to start anew."""
-    may_be_set_up, text = board.read_setup()
-    if may_be_set_up:
-        from nongso.node import setup
-
-        if setup.is_needed(text):
-            asyncio.run(setup.run(board.SetUpNetwork(), text))
-            return True
-        _forget("nongso.node.setup")
+    if _was_set_up(slots):
+        return True
     from nongso.node.settings import SettingsError
 
     life = Life(board.FOLDER)
@@ -44,6 +37,37 @@ def main(slots):
         raise
 
 
+def _was_set_up(slots):
+    """Set the board up if it has no name, or if somebody at its button asks for that."""
+    may_be_set_up, text = board.read_setup()
+    if not may_be_set_up and "was_elsewhere" not in (text or ""):
+        return False
+    from nongso.node import setup
+
+    setup.settle(text, board.forget_sleep)
+    if not may_be_set_up:
+        return False
+    # A version on trial has a watchdog that nobody would feed; who wakes has nobody beside it.
+    may_be_asked = not slots.is_trial and not board.has_slept()
+    if not setup.is_needed(text) and not (may_be_asked and _is_asked_for(setup.board_of(text))):
+        forget("nongso.node.setup")
+        return False
+    import own_wifi
+
+    asyncio.run(setup.run(own_wifi.OwnWifi(), text))
+    setup.settle(board.read_setup()[1], board.forget_sleep)
+    return True
+
+
+def _is_asked_for(soldered):
+    """Look at the button of a board that may have other pins than usual."""
+    import button
+
+    is_held = button.is_held(soldered)
+    forget("button")
+    return is_held
+
+
 def _station(slots, life):
     """Make the node that the configuration describes."""
     from nongso.node import settings as node_settings
@@ -63,7 +87,7 @@ def _station(slots, life):
     from nongso.node.station import Station
 
     made = Station(settings, this_board, Sampler(sensors), slots, life)
-    _forget("nongso.wire.topics")
+    forget("nongso.wire.topics")
     return made
 
 
@@ -72,13 +96,4 @@ def _forget_the_start():
     if IS_MICROPYTHON:
         board.forget_the_start()
         for name in ("fitting", "nongso.node.settings", "nongso.node.calibration"):
-            _forget(name)
-
-
-def _forget(name):
-    """Let go of a module, on a board; its package holds it too."""
-    if IS_MICROPYTHON and sys.modules.pop(name, None) is not None:
-        package, _, leaf = name.rpartition(".")
-        if package:
-            delattr(sys.modules[package], leaf)
-        gc.collect()
+            forget(name)

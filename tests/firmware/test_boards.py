@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import board
+import button
 import fitting
 import machine
 import network
@@ -306,3 +307,23 @@ def test_the_page_on_wiring_names_the_pins_that_the_program_uses() -> None:
             assert [int(pin) for pin in written.split(",")] == (
                 list(pins) if isinstance(pins, tuple) else [pins]
             ), (chip, model)
+
+
+@pytest.mark.parametrize(
+    ("pressed", "found"),
+    [
+        (range(0, 100), True),  # a switch of one's own, held from the beginning
+        (range(29, 45), True),  # begun in the last moment
+        (range(5, 14), False),  # a finger that slipped
+        (range(0, 100, 2), False),  # a pin that hums
+        (range(31, 100), False),  # too late
+        ((), False),
+    ],
+)
+def test_a_button_counts_when_it_is_held_for_a_second_after_the_start(
+    pressed: range, found: bool
+) -> None:
+    waits: list[int] = []
+    held = button.is_held_long(lambda: len(waits) in pressed, waits.append)
+    assert held is found
+    assert sum(waits) < 5000, "a start must not wait for ever"

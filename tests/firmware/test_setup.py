@@ -1,9 +1,12 @@
 """A board without a name is set up over its own page with a claim code, and lets itself in."""
 
+import asyncio
+import contextlib
 import http.client
 import json
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -12,6 +15,7 @@ import pytest
 from tests.firmware.conftest import FARM, NodeProcess, free_port, until
 
 from nongso.gateway import broker, claims, enrolment
+from nongso.gateway.claims import Door
 from nongso.gateway.settings import first_settings, load
 from nongso.gateway.simulated import boards
 from nongso.wire import claim
@@ -140,6 +144,154 @@ def test_what_has_signed_the_brokers_certificate_lies_beside_the_configuration(
     }
 
 
+class PowerCut(BaseException):
+    """The board has no power any more."""
+
+
+class Flash:
+    """Files whose n-th writing, renaming or removing the power cut takes, a half of it done."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, cut_at: int) -> None:
+        from nongso.node import setup
+
+        self.left = cut_at
+        monkeypatch.setattr(setup, "open", self._open, raising=False)
+        for name in ("rename", "remove"):
+            monkeypatch.setattr(setup.os, name, self._counted(getattr(os, name)))
+
+    def _counted(self, work: Callable[..., Any]) -> Callable[..., Any]:
+        def do(*arguments: Any) -> Any:
+            self.left -= 1
+            if not self.left:
+                raise PowerCut
+            return work(*arguments)
+
+        return do
+
+    def _open(self, path: str, mode: str = "r") -> Any:
+        file = open(path, mode)  # noqa: SIM115 (its owner closes it)
+        if mode != "w":
+            return file
+        whole = file.write
+
+        def write(text: str) -> int:
+            self.left -= 1
+            if not self.left:
+                whole(text[: len(text) // 2])
+                file.close()
+                raise PowerCut
+            return whole(text)
+
+        file.write = write  # type: ignore[method-assign]
+        return file
+
+
+class Air:
+    """The farm's Wi-Fi, which is there."""
+
+    def number(self) -> str:
+        return NUMBER
+
+    async def join(self, ssid: str, password: str) -> None:
+        pass
+
+
+OLD = {"farm": FARM, "node": "tb-01", "broker": {"host": "a", "ca_file": "broker-ca.pem"}}
+NEW = {"farm": "hung-binh", "node": "hb-01", "broker": {"host": "b"}, "ca": "the new one"}
+
+
+@pytest.mark.parametrize("cut_at", range(1, 12))
+def test_a_power_cut_leaves_the_old_house_whole_or_the_new_one_without_the_olds_readings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_at: int
+) -> None:
+    from nongso.node import setup
+
+    monkeypatch.chdir(tmp_path)
+    config, ring = Path("config.json"), Path("ring")
+    ring.mkdir()
+    for name in ("00000001.seg", "00000002.seg", "cursor"):
+        (ring / name).write_text("not sent")
+    Path("broker-ca.pem").write_text("the old one")
+    slept = ["a sample that outlived the sleep"]
+    door = Door("127.0.0.1", 0, lambda _: json.loads(json.dumps(NEW)))
+    thread = threading.Thread(target=door.wait)
+    thread.start()
+    wish = {"ssid": "w", "password": "", "code": door.code, "gateway": f"127.0.0.1:{door.port}"}
+    config.write_text(json.dumps(OLD | {"setup": wish | {"own_password": "23456789"}}))
+    with monkeypatch.context() as until_the_cut:
+        flash = Flash(until_the_cut, cut_at)
+        with contextlib.suppress(PowerCut):
+            asyncio.run(setup.run(Air(), config.read_text()))  # type: ignore[arg-type]
+            setup.settle(config.read_text(), slept.clear)
+    door.withdraw()
+    thread.join(10)
+    assert (flash.left > 0) == (cut_at > 8), "every step was cut once"
+
+    setup.settle(config.read_text(), slept.clear)  # the next start
+    found = json.loads(config.read_text())
+    assert found["setup"].pop("own_password") == "23456789"
+    if found["node"] == "tb-01":
+        assert found == OLD | {"setup": wish}
+        assert len(list(ring.iterdir())) == 3
+        assert slept
+        assert Path("broker-ca.pem").read_text() == "the old one"
+        assert cut_at < 4
+    else:
+        authority = found["broker"].pop("ca_file")
+        assert Path(authority).read_text() == "the new one"
+        del found["wifi"]
+        assert found == {k: v for k, v in NEW.items() if k != "ca"} | {"setup": {}}
+        assert not list(ring.iterdir())
+        assert not slept
+
+
+def test_who_holds_the_button_at_a_start_gets_the_page_and_the_station_works_on_after_it(
+    new_node: Callable[..., NodeProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    monkeypatch.setenv("NONGSO_SETUP_PORT", str(port))
+    node = new_node(setup={"own_password": "23456789", "open_seconds": 1})
+    before = (node.folder / "config.json").read_text()
+    button = node.folder / "held-0"
+    button.touch()
+    node.start()
+    assert "Trạm này đã dùng ở nơi khác" in until(Phone(port).page, "the page")
+    button.unlink()
+    assert node.wait() == 3, "nobody came with a code, and it starts anew"
+    assert (node.folder / "config.json").read_text() == before
+    node.start()
+    until(lambda: "node tb-01 of tan-binh starts" in node.words(), "the station at its work")
+    assert "23456789" not in node.words()
+
+
+def test_a_typed_code_is_told_from_a_late_one_and_from_anothers(tmp_path: Path) -> None:
+    from nongso.node import setup
+
+    def said(code: str, door: Door) -> str:
+        wish = {"ssid": "w", "password": "", "code": code, "gateway": f"127.0.0.1:{door.port}"}
+        with pytest.raises(setup._Failed) as failed:
+            asyncio.run(setup._claim(Air(), wish))  # type: ignore[arg-type]
+        return setup._TROUBLES[str(failed.value)]
+
+    now = [0.0]
+    for board, ends_at, code, words in (
+        (None, 0.0, WRONG, "mã cũ còn dùng được"),
+        ("02" * 8, 0.0, "", "Mã này dành cho trạm khác"),
+        (None, claims.OPEN_SECONDS + 1, "", "Mã nhận trạm đã hết hạn"),
+    ):
+        now[0] = 0.0
+        door = Door("127.0.0.1", 0, lambda _: {}, lambda: now[0], board)
+        server = threading.Thread(target=door._server.serve_forever, args=(0.05,))
+        server.start()
+        now[0] = ends_at
+        try:
+            assert words in said(code or door.code, door)
+        finally:
+            door._server.shutdown()
+            door._server.server_close()
+            server.join(10)
+
+
 def test_a_board_without_a_name_is_set_up_over_its_own_page(
     shed: Shed, tmp_path: Path, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,14 +314,14 @@ def test_a_board_without_a_name_is_set_up_over_its_own_page(
         brought = phone.page(query="code=ABCDE-FGHJK&gateway=192.168.1.10:8082")
         assert 'value="ABCDE-FGHJK"' in brought
         assert 'value="192.168.1.10:8082"' in brought
-        assert "Chưa đủ hoặc chưa đúng" in phone.page(fields | {"code": "abc"})
+        assert "Mã nhận trạm có 10 chữ và số" in phone.page(fields | {"code": "abc"})
         assert 'value="Nông trại &amp; vườn"' in phone.page(fields | {"password": "short"})
         assert "Đã lưu" in phone.page(fields)
         assert node.wait() == 3, "it starts anew"
 
         node.start()  # with a wrong code
         page = until(phone.page, "the page again")
-        assert "Mã nhận trạm không đúng hoặc đã hết hạn" in page
+        assert "Xin xem lại từng chữ; mã cũ còn dùng được" in page
         typed = f"{shed.door.code[:5].lower()}-{shed.door.code[5:]}"
         assert "Đã lưu" in phone.page(fields | {"code": typed})
         assert node.wait() == 3

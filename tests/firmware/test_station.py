@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,9 @@ class Board:
 
     def sleep(self, ms: int) -> None:
         self.slept.append(ms)
+
+    async def invite(self, seconds: int, on_turn: Callable[[], object]) -> bool:
+        raise OSError("this board has no Wi-Fi of its own")
 
     async def wait_for_switch_off(self) -> None:
         while not self.is_off:

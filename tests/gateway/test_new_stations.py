@@ -26,7 +26,8 @@ from control_box import (
     until,
 )
 from small_office import Office
-from tests.firmware.conftest import TRUTH, NodeProcess
+from tests.firmware.conftest import TRUTH, NodeProcess, in_ring
+from tests.firmware.test_setup import Phone
 
 from nongso.gateway import broker, enrolment
 from nongso.gateway.enrolment import Place
@@ -265,6 +266,52 @@ def test_a_station_that_is_taken_out_is_refused_at_once_and_may_come_again(
     assert enrolment.tell_broker(farm.mosquitto.folder)
     until(lambda: lets_in(port, "tb-01", again.password), "its new password is taken")
     until(lambda: process.says("station tb-01 of tan-binh is known now"), "it is known again")
+
+
+def test_a_station_that_was_taken_out_comes_in_again_by_its_own_page_without_a_cable(
+    farm: Box, office: Office, new_board: Callable[..., NodeProcess]
+) -> None:
+    running(farm)
+    number = order(office, node="tb-09", zone=ZONE)
+    board = new_board(outcome(office, number, "running")["values"])
+    config_file = board.folder / "config.json"
+    lasting = {"own_password": "23456789", "refused_seconds": 1, "open_seconds": 60}
+    first = json.loads(config_file.read_text())
+    config_file.write_text(json.dumps({"setup": first["setup"] | lasting}))
+    let_in(board)
+    until(lambda: heard_from(office, BOARD), "its readings at the office")
+    assert json.loads(config_file.read_text())["setup"] == lasting, "as on its sticker"
+    told = outcome(office, remove(office, "tb-09", BOARD), "done", "refused")
+    assert told["code"] == "station_removed"
+
+    phone = Phone(int(board._plan.env["NONGSO_SETUP_PORT"]))
+    page = until(phone.page, "its own Wi-Fi, because the broker refuses it")
+    assert "số đo cũ chưa gửi sẽ bị bỏ" in page
+    when_refused = until(lambda: in_ring(board), "what it goes on to measure")
+    assert "tb-09 of tan-binh starts" in board.words()
+    until(lambda: len(in_ring(board)) > len(when_refused), "more of it, while the page is open")
+
+    number = order(office, node="tb-10", board=BOARD)
+    claim = outcome(office, number, "running")["values"]
+    typed = {"ssid": "Nông trại khác", "password": "mat khau rat dai"}
+    typed |= {"code": claim["claim"], "gateway": claim["address"]}
+    assert "Đã lưu" in phone.page(typed)
+    assert board.wait() == 3, board.words()
+    assert json.loads(config_file.read_text())["node"] == "tb-09", "until it is let in"
+    unsent = set(in_ring(board)) - set(when_refused)  # measured after it was taken out
+    let_in(board)
+    assert outcome(office, number, "done", "refused")["code"] == "station_admitted"
+    (old_boot,) = {boot for boot, _ in unsent}
+
+    def of_new_boot() -> bool:
+        return any(node == BOARD and boot != old_boot for node, boot, _ in office.messages())
+
+    until(of_new_boot, "its readings under the new name")
+    arrived = {(boot, seq) for node, boot, seq in office.messages() if node == BOARD}
+    assert not arrived & unsent, "the ring goes oldest first: they would have come before"
+    written = json.loads(config_file.read_text())
+    assert (written["node"], written["setup"]) == ("tb-10", lasting)
+    assert "23456789" not in board.words()
 
 
 def test_a_station_that_measures_a_source_is_not_taken_out(farm: Box, office: Office) -> None:

@@ -20,6 +20,7 @@ SOFT_RESET = 5
 
 BITTEN = "watchdog-bit"  # lies in the board's folder when the watchdog has ended its last run
 ASLEEP = "asleep"  # lies there while the board sleeps
+HELD = "held-%d"  # lies there while somebody holds the button at this pin
 _MEMORY = "rtc-memory"
 RESET_STATUS = 3  # exit status of a simulated board that resets itself: start it again
 
@@ -94,7 +95,10 @@ def plug_in(host: str, port: int, node: str) -> None:
 
 
 class Pin:
-    """A pin by its number. Nothing but analogue probes is wired to it: pulled up, it is high."""
+    """A pin by its number. Pulled up it is high, unless its file says that a button is held.
+
+    Else nothing but analogue probes is wired to it.
+    """
 
     IN = 0
     OUT = 1
@@ -103,7 +107,7 @@ class Pin:
 
     def __init__(self, number: int, mode: int = -1, pull: int = -1) -> None:
         self.number = number
-        self._level = 1 if pull == self.PULL_UP else 0
+        self._level = 1 if pull == self.PULL_UP and not _is_held(number) else 0
 
     def value(self, level: int | None = None) -> int | None:
         """Set the level, or return it."""
@@ -114,6 +118,15 @@ class Pin:
 
     def irq(self, handler: object = None, trigger: int = IRQ_FALLING, hard: bool = False) -> None:
         """Nothing ever pulls the pin down."""
+
+
+def _is_held(number: int) -> bool:
+    """Say whether somebody holds the button at a pin: then its file lies in the board's folder."""
+    try:
+        os.stat(HELD % number)
+    except OSError:
+        return False
+    return True
 
 
 class I2C:

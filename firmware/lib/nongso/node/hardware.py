@@ -3,6 +3,7 @@
 No board ever loads this file (``typing`` does not exist there).
 """
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 
@@ -56,6 +57,13 @@ class Board(Protocol):
     def sleep(self, ms: int) -> None:
         """Sleep deeply, then start anew; on a real board this does not return."""
 
+    async def invite(self, seconds: int, on_turn: Callable[[], object]) -> bool:
+        """Open the board's own Wi-Fi and its set-up page for so long after who came last.
+
+        Calls ``on_turn`` all the while. Says whether new settings were saved there. Raises
+        ``OSError`` and ``MemoryError``.
+        """
+
     async def wait_for_switch_off(self) -> None:
         """Return when somebody switches the board off; on most boards never."""
 
@@ -94,13 +102,16 @@ class Slots(Protocol):
 
 
 class SetUpNetwork(Protocol):
-    """The Wi-Fi of a board that has no name yet (``setup``)."""
+    """The Wi-Fi of a board that is to be set up, and the farm's (``own_wifi.py``)."""
 
     def number(self) -> str:
         """The board's EUI-64."""
 
     async def open(self, own_password: str | None) -> tuple[str, int]:
         """Open a Wi-Fi of its own; return where its page listens."""
+
+    def close(self) -> None:
+        """Close it again."""
 
     async def join(self, ssid: str, password: str) -> None:
         """Join the farm's Wi-Fi. Raises ``OSError``."""

@@ -92,6 +92,15 @@ async def wait_event(event: asyncio.Event, ms: int) -> bool:
     return event.is_set()
 
 
+def forget(name: str) -> None:
+    """Let go of a module, on a board; its package holds it too."""
+    if IS_MICROPYTHON and sys.modules.pop(name, None) is not None:
+        package, _, leaf = name.rpartition(".")
+        if package:
+            delattr(sys.modules[package], leaf)
+        gc.collect()
+
+
 def random_bits(count: int) -> int:
     """Random whole number of at most 30 bits, from the system's or chip's true source."""
     return int.from_bytes(os.urandom(4), "little") & ((1 << count) - 1)

@@ -51,7 +51,7 @@ class LinkLost(Exception):
 
 
 class Refused(LinkLost):
-    """The broker does not want this node; the text says why."""
+    """The broker lets nobody in with this name and password; the text says why."""
 
 
 class Client:
@@ -137,13 +137,14 @@ class Client:
             raise LinkLost("no broker at %s:%d (%r)" % (self._host, self._port, e))
         if self._connack:
             self.lose("refused")
-            raise Refused(
+            kind = Refused if self._connack in packets.NOT_LET_IN else LinkLost
+            raise kind(
                 "the broker refuses this node: %s"
                 % packets.REFUSALS.get(self._connack, self._connack)
             )
 
     async def subscribe(self, topics: "list[str]") -> None:
-        """Subscribe at QoS 1. Raises ``Refused`` if the broker denies one of them."""
+        """Subscribe at QoS 1. Raises ``LinkLost``, also if the broker denies one of them."""
         self.check()
         self._suback = None
         number = self.next_id()
@@ -153,7 +154,7 @@ class Client:
             await self._step("no answer to SUBSCRIBE")
         codes = self._suback[2:]
         if len(codes) != len(topics) or any(code > 1 for code in codes):
-            raise Refused("the broker does not let this node subscribe to its own topics")
+            raise LinkLost("the broker does not let this node subscribe to its own topics")
 
     async def _step(self, complaint: str) -> None:
         """A turn while an answer is waited for."""

@@ -17,6 +17,8 @@ DISCONNECT = b"\xe0\x00"
 
 Message = namedtuple("Message", ("topic", "payload", "packet_id"))  # id 0: no PUBACK wanted
 
+# A broker answers in the version in which it is asked, so MQTT 5's own codes never come here.
+NOT_LET_IN = (4, 5)
 REFUSALS = {
     1: "it does not speak MQTT 3.1.1",
     2: "it does not accept this client id",

@@ -29,6 +29,9 @@ Settings = namedtuple(
         "wifi",
         "key",  # 64 hex digits shared with the gateway; empty: no updates
         "trial_seconds",
+        "own_password",  # of the board's own Wi-Fi, on its sticker; empty: it has no sticker
+        "refused_seconds",  # so long the broker refuses the node before that Wi-Fi opens by itself
+        "open_seconds",  # and so long it is open
     ),
 )
 
@@ -100,6 +103,7 @@ def parse(text: str) -> Settings:
         if broker.get(key) is not None:
             _get("broker.", broker, key, str)
     ca_file = _get("broker.", broker, "ca_file", str, "")
+    setup = _get("", found, "setup", dict, {})
     sensors = _get("", found, "sensors", list)
     if not 1 <= len(sensors) <= 20:
         raise SettingsError("config.json: sensors must name 1 to 20 chips")
@@ -130,4 +134,7 @@ def parse(text: str) -> Settings:
         _get("", found, "wifi", dict, {}),
         _key(found),
         _number("", found, "trial_seconds", 5, 86400, 600),
+        _get("setup.", setup, "own_password", str, ""),
+        _number("setup.", setup, "refused_seconds", 1, 86400, 3600),
+        _number("setup.", setup, "open_seconds", 1, 3600, 600),
     )

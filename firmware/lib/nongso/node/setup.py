@@ -1,27 +1,42 @@
-"""A board without a name: a page of its own for Wi-Fi and claim code, then the asking.
+"""A board that is to be let in: a page of its own for Wi-Fi and claim code, then the asking.
 
 How this works. The board opens a Wi-Fi of its own; whoever joins it sees one page, types the
 farm's Wi-Fi, the claim code and the address that came with it. The board keeps them, starts anew,
 joins the farm's Wi-Fi and asks there for its configuration (``nongso.wire.claim``). What goes
 wrong is told on the page at the next start. What is a Wi-Fi here comes in as ``net``
-(``board.py``).
+(``own_wifi.py``).
+
+A board without a name waits on its page for ever. One that is a station already opens it when
+somebody holds its button at a start (``button.py``), or when its broker has long refused it
+(``uplink``), and goes back to work if nobody comes. What it was stays in ``config.json`` until a
+gateway has let it in, and is then replaced in one step. What it had not sent by then is another
+house's: it is given up before the board speaks to the new one (``settle``).
 """
 
 import asyncio
 import json
 import os
 
-from nongso.node.interpreter import TYPE_CHECKING, wait_ms
+from nongso.node.interpreter import (
+    TYPE_CHECKING,
+    sleep_ms,
+    ticks_diff,
+    ticks_ms,
+    wait_ms,
+)
 from nongso.node.log import hide, say
 from nongso.wire import claim
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from nongso.node.hardware import SetUpNetwork
 
 _PATIENCE_MS = 15000
 _LONGEST_REQUEST = 4096
+_OPEN_SECONDS = 600  # as long as a claim code lives
+_LASTING = ("own_password", "refused_seconds", "open_seconds")  # of ``setup``, through all names
 
 _PAGE = """<!doctype html><html lang="vi"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1"><title>Trạm đo</title>
@@ -38,43 +53,127 @@ _FORM = """<form method="post"><label>Tên Wi-Fi của nông trại
 _SAVED = (
     "<p>Đã lưu. Trạm đo vào Wi-Fi %s và hỏi tủ điều khiển. Nếu không được, Wi-Fi này mở lại.</p>"
 )
+_AUTHORITIES = ("broker-ca.pem", "broker-ca-2.pem")
+_USED = (
+    "<p>Trạm này đã dùng ở nơi khác. Khi tủ điều khiển mới nhận trạm, số đo cũ chưa gửi sẽ bị "
+    "bỏ.</p>"
+)
 _TROUBLES = {
     "wifi": "Không vào được Wi-Fi của nông trại. Xin xem lại tên và mật khẩu.",
     "gateway": "Không gặp tủ điều khiển ở địa chỉ này. Xin xem lại địa chỉ.",
-    "code": "Mã nhận trạm không đúng hoặc đã hết hạn. Xin lấy mã mới.",
+    "letters": "Mã nhận trạm có 10 chữ và số, không có I, L, O, 0, 1. Xin xem lại mã.",
+    "typo": "Mã nhận trạm không đúng. Xin xem lại từng chữ; mã cũ còn dùng được.",
+    "other": "Mã này dành cho trạm khác, hoặc tủ điều khiển không nhận. Xin lấy mã mới.",
+    "code": "Mã nhận trạm đã hết hạn, đã dùng hoặc nhập sai quá nhiều lần. Xin lấy mã mới.",
     "form": "Chưa đủ hoặc chưa đúng. Xin xem lại từng ô.",
 }
+_REFUSALS = {"403": "typo", "409": "other", "410": "code"}  # the door's answers
 
 
 def is_needed(text: "str | None") -> bool:
-    """Say whether this ``config.json`` is that of a board without a name."""
+    """Say whether this ``config.json`` is that of a board without a name, or with a new code."""
     if text is None:
         return True
+    found = _read(text)  # a mistake in it is said, not written over
+    return "setup" in found and ("broker" not in found or _is_open(_wished(found)))
+
+
+def board_of(text: "str | None") -> "dict[str, Any]":
+    """Return what ``config.json`` says of the board's pins."""
+    found = _read(text).get("board")
+    return found if isinstance(found, dict) else {}
+
+
+def settle(text: "str | None", forget_sleep: "Callable[[], None]") -> None:
+    """Give up what the board had not sent in the house before, if it has just come into another.
+
+    ``forget_sleep`` gives up what outlived a sleep. A power cut in the midst of it is no harm: the
+    mark in ``config.json`` goes last.
+    """
+    config = _read(text)
+    config["setup"] = wished = _wished(config)
+    if not wished.pop("was_elsewhere", False):
+        return
+    given_up = 0
     try:
-        found = json.loads(text)
-    except (ValueError, RuntimeError, MemoryError):
-        return False  # a mistake in it is said, not written over
-    return isinstance(found, dict) and "setup" in found and "broker" not in found
+        names = os.listdir("ring")
+    except OSError:
+        names = []
+    for name in names:
+        given_up += os.stat("ring/" + name)[6]
+        os.remove("ring/" + name)
+    forget_sleep()
+    _keep(config)
+    if given_up:
+        say("%d bytes of readings that another gateway never got are given up" % given_up)
 
 
 async def run(net: "SetUpNetwork", text: "str | None") -> None:
     """Ask for a configuration, or open the page; returns when the board is to start anew."""
-    wished = json.loads(text)["setup"] if text else {}
-    if wished.get("code") and not wished.get("trouble"):
+    config = _read(text)
+    config["setup"] = wished = _wished(config)
+    if _is_open(wished):
         hide(wished.get("password"))
         try:
-            _keep(await _claim(net, wished))
-            say("the gateway has let this board in")
-            return
+            found = await _claim(net, wished)
         except _Failed as e:
             say("set-up: %s" % e)
             wished["trouble"] = str(e)
-            _keep({"setup": wished})
-    await _serve(net, wished)
+            _keep(config)
+        else:
+            found["setup"] = dict(_lasting(wished), was_elsewhere=True)
+            _name_authority(found, config)
+            _keep(found)
+            say("the gateway has let this board in")
+            return
+    seconds = wished.get("open_seconds")
+    if not isinstance(seconds, int):
+        seconds = _OPEN_SECONDS
+    await _serve(net, config, seconds if "broker" in config else None)
+
+
+async def invite(net: "SetUpNetwork", seconds: int, on_turn: "Callable[[], object]") -> bool:
+    """Open the page of a station at work (``nongso.node.hardware.Board.invite``)."""
+    with open("config.json") as file:
+        config = _read(file.read())
+    return await _serve(net, config, seconds, on_turn)
+
+
+def _read(text: "str | None") -> "dict[str, Any]":
+    """Read ``config.json``; nothing where it is none that can be used."""
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, RuntimeError, MemoryError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _wished(config: "dict[str, Any]") -> "dict[str, Any]":
+    """What stands under ``setup``."""
+    wished = config.get("setup")
+    return wished if isinstance(wished, dict) else {}
+
+
+def _is_open(wished: "dict[str, Any]") -> bool:
+    """Say whether somebody has typed a code with which nobody has asked yet."""
+    return bool(wished.get("code")) and not wished.get("trouble")
+
+
+def _lasting(wished: "dict[str, Any]") -> "dict[str, Any]":
+    return {name: wished[name] for name in _LASTING if name in wished}
 
 
 class _Failed(Exception):
     """What went wrong, a key of ``_TROUBLES``."""
+
+
+def _name_authority(found: "dict[str, Any]", before: "dict[str, Any]") -> None:
+    """Give the new certificate another file than the old one, which counts until the end."""
+    old = before.get("broker")
+    if "ca" in found and isinstance(old, dict) and old.get("ca_file") == _AUTHORITIES[0]:
+        found["broker"]["ca_file"] = _AUTHORITIES[1]
+    elif "ca" in found:
+        found["broker"]["ca_file"] = _AUTHORITIES[0]
 
 
 def _keep(config: "dict[str, Any]") -> None:
@@ -101,9 +200,12 @@ async def _claim(net: "SetUpNetwork", wished: "dict[str, Any]") -> "dict[str, An
     asked = {"eui64": number, "nonce": nonce, "proof": claim.proof(key, number, nonce)}
     host, _, port = wished["gateway"].partition(":")
     try:
-        answer = await wait_ms(_post(host, int(port), json.dumps(asked)), _PATIENCE_MS)
+        head, answer = await wait_ms(_post(host, int(port), json.dumps(asked)), _PATIENCE_MS)
     except (OSError, ValueError, EOFError, asyncio.TimeoutError):
         raise _Failed("gateway")
+    status = head.partition(" ")[2][:3]
+    if status != "200":
+        raise _Failed(_REFUSALS.get(status, "gateway"))
     try:
         found = json.loads(claim.unseal(key, nonce, answer))
     except ValueError:
@@ -113,7 +215,8 @@ async def _claim(net: "SetUpNetwork", wished: "dict[str, Any]") -> "dict[str, An
     return found  # type: ignore[no-any-return]
 
 
-async def _post(host: str, port: int, body: str) -> str:
+async def _post(host: str, port: int, body: str) -> "tuple[str, str]":
+    """Ask; returns the answer's first lines and its body."""
     reader, writer = await asyncio.open_connection(host, port)
     try:
         head = "POST /claim HTTP/1.0\r\nHost: %s\r\nContent-Length: %d\r\n\r\n" % (host, len(body))
@@ -127,7 +230,8 @@ async def _post(host: str, port: int, body: str) -> str:
             answer += piece
     finally:
         await _hung_up(writer)
-    return answer.decode().partition("\r\n\r\n")[2].strip()
+    first, _, rest = answer.decode().partition("\r\n\r\n")
+    return first, rest.strip()
 
 
 async def _hung_up(writer: asyncio.StreamWriter) -> None:
@@ -142,13 +246,27 @@ async def _hung_up(writer: asyncio.StreamWriter) -> None:
 # --- the page ----------------------------------------------------------------
 
 
-async def _serve(net: "SetUpNetwork", wished: "dict[str, Any]") -> None:
-    """Show the page until somebody has filled it in."""
+async def _serve(
+    net: "SetUpNetwork",
+    config: "dict[str, Any]",
+    seconds: "int | None",
+    on_turn: "Callable[[], object]" = ticks_ms,
+) -> bool:
+    """Show the page until somebody has filled it in; says whether that is so.
+
+    With ``seconds`` it ends so long after its opening, or after the last who brought a code. A
+    phone that only looks whether there is Internet keeps nothing open.
+    """
     done = asyncio.Event()
+    came_at = ticks_ms()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal came_at
         try:
-            page, is_saved = _answer(await wait_ms(_request(reader), _PATIENCE_MS), wished)
+            request = await wait_ms(_request(reader), _PATIENCE_MS)
+            if "code=" in request[1]:
+                came_at = ticks_ms()
+            page, is_saved = _answer(request, config)
             body = page.encode()
             head = "HTTP/1.0 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"
             head += "Cache-Control: no-store\r\nContent-Length: %d\r\n\r\n" % len(body)
@@ -161,10 +279,22 @@ async def _serve(net: "SetUpNetwork", wished: "dict[str, Any]") -> None:
         finally:
             await _hung_up(writer)
 
-    host, port = await net.open(wished.get("own_password"))
-    server = await asyncio.start_server(answer, host, port)
-    await done.wait()
-    server.close()
+    own_password = _wished(config).get("own_password")
+    hide(own_password)
+    host, port = await net.open(own_password)
+    try:
+        server = await asyncio.start_server(answer, host, port)
+        while not done.is_set():
+            if seconds is not None and ticks_diff(ticks_ms(), came_at) > seconds * 1000:
+                say("set-up: nobody came; back to work")
+                break
+            on_turn()
+            await sleep_ms(200)
+        server.close()
+        await server.wait_closed()
+    finally:
+        net.close()
+    return done.is_set()
 
 
 async def _request(reader: asyncio.StreamReader) -> "tuple[str, str]":
@@ -184,9 +314,10 @@ async def _request(reader: asyncio.StreamReader) -> "tuple[str, str]":
     return method, body.decode() if method == "POST" else rest.partition(" ")[0].partition("?")[2]
 
 
-def _answer(request: "tuple[str, str]", wished: "dict[str, Any]") -> "tuple[str, bool]":
+def _answer(request: "tuple[str, str]", config: "dict[str, Any]") -> "tuple[str, bool]":
     """Return the page, and whether the form was right and is kept."""
     method, body = request
+    wished = _wished(config)
     trouble = wished.get("trouble", "")
     # A platform's page brings code and address along; what went wrong before was another code.
     shown = dict(wished, code="")
@@ -194,32 +325,35 @@ def _answer(request: "tuple[str, str]", wished: "dict[str, Any]") -> "tuple[str,
         shown.update(_fields(body))
     if method == "POST":
         shown = _fields(body)
-        kept = _checked(shown)
-        if kept is not None:
-            if wished.get("own_password"):
-                kept["own_password"] = wished["own_password"]
-            _keep({"setup": kept})
+        kept, trouble = _checked(shown)
+        if not trouble:
+            kept.update(_lasting(wished))
+            config["setup"] = kept
+            _keep(config)
             return _PAGE % (_SAVED % _escaped(kept["ssid"])), True
-        trouble = "form"
     words = _TROUBLES.get(trouble, "")
     said = '<p class="bad">%s</p>' % words if words else ""
+    if "broker" in config:
+        said += _USED
     filled = tuple(_escaped(shown.get(name, "")) for name in ("ssid", "code", "gateway"))
     form = _FORM % filled
     return _PAGE % (said + form), False
 
 
-def _checked(fields: "dict[str, str]") -> "dict[str, Any] | None":
-    host, _, port = fields.get("gateway", "").strip().partition(":")
+def _checked(fields: "dict[str, str]") -> "tuple[dict[str, Any], str]":
+    """Return what is to be kept, and what is wrong with it, a key of ``_TROUBLES``."""
     try:
         code = claim.plain_code(fields.get("code", ""))
     except claim.ClaimError:
-        return None
+        return {}, "letters"
+    host, _, port = fields.get("gateway", "").strip().partition(":")
     ssid, password = fields.get("ssid", ""), fields.get("password", "")
     port = port or "8082"
     good = host and " " not in host and all("0" <= c <= "9" for c in port) and len(port) < 6
     if not good or not 0 < len(ssid.encode()) <= 32 or 0 < len(password) < 8:
-        return None
-    return {"ssid": ssid, "password": password, "code": code, "gateway": "%s:%s" % (host, port)}
+        return {}, "form"
+    gateway = "%s:%s" % (host, port)
+    return {"ssid": ssid, "password": password, "code": code, "gateway": gateway}, ""
 
 
 def _fields(body: str) -> "dict[str, str]":

@@ -181,6 +181,7 @@ class Station:
         if self._sleep_every and not self._life.is_safe:
             await self._may_connect.wait()
         await self._uplink.run()
+        self._starts_anew = True
 
     async def _try_new_version(self) -> None:
         await self._uplink.updates.run()
@@ -216,7 +217,7 @@ class Station:
                 self._board.feed()
             if ticks_diff(now, self._began_at) > GOOD_AFTER_MS:
                 self._start_is_good()
-            if ticks_diff(now, self._uplink.linked_at) > _BROKER_PATIENCE_MS:
+            if ticks_diff(now, self._uplink.answered_at) > _BROKER_PATIENCE_MS:
                 say("no broker for too long: the node starts anew, its ring stays as it is")
                 break
             await sleep_ms(_FEED_MS)

@@ -10,10 +10,18 @@ import asyncio
 
 from nongso.node import clock as clocks
 from nongso.node import record
-from nongso.node.interpreter import TYPE_CHECKING, const, random_bits, sleep_ms, ticks_ms
+from nongso.node.interpreter import (
+    TYPE_CHECKING,
+    const,
+    random_bits,
+    sleep_ms,
+    ticks_add,
+    ticks_diff,
+    ticks_ms,
+)
 from nongso.node.log import Trouble, say
 from nongso.node.messages import Messages
-from nongso.node.mqtt import Client, LinkLost
+from nongso.node.mqtt import Client, LinkLost, Refused
 from nongso.node.updates import Updates
 from nongso.node.window import Underway, Window
 from nongso.wire import ack
@@ -68,7 +76,13 @@ class Uplink:
         self._found = record.Reader()
         self._ahead: Item | None = None  # read from the ring, and not under way yet
         self._may_have_more = True  # the ring
-        self.alive_at = self.linked_at = ticks_ms()  # the latter: when the link was last up
+        # When the link was last up, and when the broker last gave any answer to this node.
+        self.alive_at = self.linked_at = self.answered_at = ticks_ms()
+        # Without a sticker a board would open its Wi-Fi to all; one that sleeps has no hour awake.
+        is_invited = settings.own_password and not settings.sleep_every
+        self._refused_ms = settings.refused_seconds * 1000 if is_invited else 0
+        self._open_seconds = settings.open_seconds
+        self._refused_since: int | None = None
         self._link_trouble = Trouble("link to the broker")
         self._ack_trouble = Trouble("acknowledgements")
         broker = settings.broker
@@ -96,7 +110,7 @@ class Uplink:
         return self._ack_trouble.count > 0
 
     async def run(self) -> None:
-        """Keep the link up and samples flowing, for ever."""
+        """Keep the link up and samples flowing; returns if the board was given new settings."""
         pause_ms = _FIRST_PAUSE_MS
         was_up = False
         while True:
@@ -123,9 +137,40 @@ class Uplink:
                     self._ring.flush()  # a power cut often takes the broker first
                 was_up = False
                 self._client.close()
+                if not isinstance(e, Refused):
+                    self._refused_since = None
+                elif await self._was_set_up():
+                    return
             # Not all nodes of a farm at once when the broker comes back.
             await sleep_ms(pause_ms + random_bits(8) * pause_ms // 512)
             pause_ms = min(pause_ms * 2, _LONGEST_PAUSE_MS)
+
+    async def _was_set_up(self) -> bool:
+        """Open the set-up page if the broker has long done nothing but refuse this node.
+
+        Then nobody but a person can help: the station was taken out, or its password lost. A
+        broker that is away, even for one try, begins the waiting anew, or whoever stops a broker
+        could open every station's Wi-Fi.
+        """
+        self._hears_the_broker()
+        now = self.answered_at
+        if self._refused_since is None:
+            self._refused_since = now
+        if not self._refused_ms or ticks_diff(now, self._refused_since) < self._refused_ms:
+            return False
+        self._ring.flush()
+        try:
+            return await self._board.invite(self._open_seconds, self._hears_the_broker)
+        except (OSError, MemoryError) as e:
+            say("the set-up page cannot be opened (%r)" % e)
+            return False
+        finally:
+            # Ticks wrap, so that moment must stay near; one refusal more opens the page again.
+            self._refused_since = ticks_add(ticks_ms(), -self._refused_ms)
+
+    def _hears_the_broker(self) -> None:
+        """Note that a start anew would better nothing."""
+        self.alive_at = self.answered_at = ticks_ms()
 
     async def say_goodbye(self, is_off: bool = True) -> None:
         """Close the link; tell that the node goes offline on purpose, unless it only sleeps."""
@@ -149,7 +194,7 @@ class Uplink:
     async def _send_samples(self) -> None:
         while True:
             now = ticks_ms()
-            self.alive_at = self.linked_at = now
+            self.alive_at = self.linked_at = self.answered_at = now
             self._client.turn(now)
             self._client.check()
             while self._may_have_more and self._window.has_room():
