@@ -93,6 +93,11 @@ class Supervised:
         return self._answer.get("total")
 
     @property
+    def shut(self) -> Body | None:
+        """What it has measured of the last wet test's valve: whether it closes."""
+        return self._answer.get("shut")
+
+    @property
     def has_auto_off(self) -> bool:
         """Whether the relay board closes by itself."""
         return bool(self._answer.get("auto_off", True))

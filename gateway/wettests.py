@@ -54,8 +54,10 @@ class WetTests:
         failed = wettest.ended(self._book.zones[before.id], code, 0.0, None)
         self._book.keep_zone(failed if code in wettest.PROVES else before)
 
-    def tick(self, now: float, total: float | None) -> None:
-        """Once a second. ``total`` is the meter's counter, ``None`` while it does not speak."""
+    def tick(self, now: float, total: float | None, shut: Body | None = None) -> None:
+        """Once a second. ``total`` is the meter's counter, ``None`` while it does not speak;
+        ``shut`` is what the supervisor has measured of the last test's valve.
+        """
         for zone in list(self._book.zones.values()):
             state = zone.tested.state if zone.tested is not None else ""
             if state != wettest.CLOSING:
@@ -65,7 +67,7 @@ class WetTests:
             elif state == wettest.OPEN:
                 self._look_for_water(zone)
             elif state == wettest.CLOSING:
-                self._watch(zone, total)
+                self._watch(zone, total, shut)
             elif state == wettest.ASKED:
                 self._book.keep_zone(wettest.lapsed(zone, now))
 
@@ -76,6 +78,8 @@ class WetTests:
         run, saw, tested = test["run"], str(test["saw"]), zone.tested
         if tested is None or tested.id != run or not wettest.may_be_answered(zone, saw):
             return "refused", Reason("test_is_over")
+        if saw == "right" and not tested.is_shut:
+            return "refused", Reason("shut_not_seen")
         after = wettest.answered(zone, saw, answer_id, by, int(now))
         if after.is_armed and zone.is_locked:
             return "refused", Reason("zone_locked")
@@ -114,8 +118,15 @@ class WetTests:
         if run is not None and run["litres"]:
             self._book.keep_zone(wettest.first_water(zone, run["seconds"]))
 
-    def _watch(self, zone: Zone, total: float | None) -> None:
+    def _watch(self, zone: Zone, total: float | None, shut: Body | None) -> None:
         now = self._steady()
+        if shut is not None and shut["id"] == _id_of(zone):
+            if not shut["is_over"]:
+                return  # the main valve is still open for it
+            zone = wettest.measured(zone, shut["is_shut"], shut["open"], shut["closed"])
+            self._book.keep_zone(zone)
+            if not wettest.goes_on(zone):
+                return
         watch = self._watched.setdefault(zone.id, _Watch(now))
         if now - watch.since < wettest.SETTLE_SECONDS:
             return

@@ -285,6 +285,9 @@ class WetTest(msgspec.Struct):
     pump_after_seconds: Number | None = None
     flow_l_per_min: Number | None = None
     closed_l_per_min: Number | None = None
+    fall_l_per_min: Number | None = None
+    shut_l_per_min: Number | None = None
+    is_shut: bool | None = None
     saw: Code | None = None
     seen_id: Id | None = None
     seen_by: Text | None = None

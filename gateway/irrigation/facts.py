@@ -139,6 +139,9 @@ class WetTest:
     pump_after_seconds: float | None = None  # from the open valve to the pump
     flow_l_per_min: float | None = None  # while it was steady
     closed_l_per_min: float | None = None  # with everything closed again
+    fall_l_per_min: float | None = None  # by itself: the pump off, the valve still open
+    shut_l_per_min: float | None = None  # the same with the valve closed, the main valve open
+    is_shut: bool | None = None  # whether these two tell that the valve closes; ``None``: not
     saw: str | None = None
     seen_id: str | None = None
     seen_by: str | None = None

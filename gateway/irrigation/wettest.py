@@ -8,7 +8,7 @@ state       means                        leaves it by
 =========== ============================ ====================================================
 open        water should run             its end: closing; no water, a relay that does not
                                          switch: failed; a stop or a loss: broken_off
-closing     closed; pipes empty          the meter, watched: asked; it still counts: failed
+closing     switched off; pipes empty    the meter, watched: asked; it still counts: failed
             themselves, then are watched
 asked       measured; the person has     an answer: passed or failed; half an hour without:
             not answered                 broken_off
@@ -22,6 +22,10 @@ broken_off  nobody knows; the zone is    another test
 That the water is wrong may be said as soon as it is seen, also by who has stopped it first: the
 test has failed. A hose that is turned on meanwhile breaks the test off, for its water counts too.
 
+That water stops with pump and main valve off says nothing of the zone's own valve. Where water
+flows by itself the supervisor has measured whether it closes (``valves/fall.py``); elsewhere
+"right" arms nothing, and a person has to see that it has closed ("shut").
+
 Where there is no meter the person's answer alone decides. A meter that counts in big steps may
 count nothing in a minute: that is no proof of no water; the supervisor
 knows how long it must take.
@@ -30,7 +34,7 @@ knows how long it must take.
 from dataclasses import replace
 
 from nongso.gateway.irrigation.facts import WetTest, Zone
-from nongso.wire.reasons import HALTED, SAW
+from nongso.wire.reasons import SAW, SAW_WELL, UNSEEN
 
 CAUSE = "wet_test"  # of its run
 SHORTEST_SECONDS, LONGEST_SECONDS = 10, 120
@@ -99,16 +103,30 @@ def watched(zone: Zone, closed_l_per_min: float | None) -> Zone:
     return replace(zone, tested=replace(test, state=ASKED))
 
 
+def measured(
+    zone: Zone, is_shut: bool | None, fall_l_per_min: float | None, shut_l_per_min: float | None
+) -> Zone:
+    """What the supervisor has found of the valve itself: flows without pump, open and shut."""
+    test = _in(zone, CLOSING)
+    if test is None:
+        return zone
+    test = replace(
+        test, is_shut=is_shut, fall_l_per_min=fall_l_per_min, shut_l_per_min=shut_l_per_min
+    )
+    return replace(zone, tested=test) if is_shut is not False else _failed(zone, test, "not_shut")
+
+
 def may_be_answered(zone: Zone, saw: str) -> bool:
-    """Whether a person can say this now. What is wrong is heard earlier, and after a stop too."""
+    """Whether a person can say this now. What is wrong is heard earlier, and also of a test that
+    was broken off: by a stop, or because gateway, supervisor or bus were lost."""
     test = zone.tested
-    if test is None or test.state == ASKED or saw == "right":
+    if test is None or test.state == ASKED or saw in SAW_WELL:
         return test is not None and test.state == ASKED
-    return test.state in GOES_ON or (test.state == BROKEN_OFF and test.code in HALTED)
+    return test.state in GOES_ON or (test.state == BROKEN_OFF and test.code not in UNSEEN)
 
 
 def answered(zone: Zone, saw: str, answer_id: str, by: str | None, now: int) -> Zone:
-    """A person has said what was to be seen at the zone: ``right``, ``nothing``, ``elsewhere``.
+    """A person has said what was to be seen at the zone: a word of ``nongso.wire.reasons.SAW``.
 
     A zone that was off waters by hand from here on; one that was armed goes on in its own way.
     """
@@ -116,9 +134,9 @@ def answered(zone: Zone, saw: str, answer_id: str, by: str | None, now: int) -> 
     if test is None or saw not in SAW or not may_be_answered(zone, saw):
         raise ValueError("no test of this zone waits for such an answer")
     test = replace(test, saw=saw, seen_id=answer_id, seen_by=by, seen_at=now)
-    if saw != "right":
+    if saw not in SAW_WELL:
         return _failed(zone, test, f"saw_{saw}")
-    test = replace(test, state=PASSED, code="saw_right")
+    test = replace(test, state=PASSED, code=f"saw_{saw}")
     mode = "manual" if zone.mode == "off" else zone.mode
     return replace(zone, is_armed=True, mode=mode, passed=test, tested=test)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nongso.gateway.valves.bus import BusWork
+from nongso.gateway.valves.fall import Fall
 from nongso.gateway.valves.hand import Hand
 from nongso.gateway.valves.plan import Plan
 from nongso.gateway.valves.runs import CLOSED, OPEN, Refused, Run
@@ -156,6 +157,7 @@ class Desk:
                 }
                 for r in self.plan.ended.values()
             ],
+            "shut": _shut(self.plan.fall),
             "emergency": self.plan.is_emergency,
             "unlocked": [{"id": i, "zone": zone} for i, zone in self.plan.unlocked.items()],
             "locked": sorted(self.plan.locked),
@@ -212,6 +214,19 @@ def _run(run: Run | Hand, now: float) -> Answer:
         "hand": isinstance(run, Hand),
         "seconds": round(run.ran(now), 1),
         "litres": _rounded(run.litres),
+    }
+
+
+def _shut(fall: Fall | None) -> Answer | None:
+    """Whether the valve of the last wet test closes, as far as it was measured."""
+    if fall is None:
+        return None
+    return {
+        "id": fall.id,
+        "is_over": fall.is_over,
+        "is_shut": fall.is_shut,
+        "open": fall.open_l_per_min,
+        "closed": fall.shut_l_per_min,
     }
 
 

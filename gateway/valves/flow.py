@@ -57,12 +57,16 @@ class FlowWatch:
         self._key = None
         self._looks.clear()
 
+    @property
+    def step(self) -> float:
+        """What the meter counts at once, in litres; 0 while nobody knows."""
+        return max(self._step, self._scale)
+
     def patience_seconds(self, seconds: float, least: float | None) -> float:
         """How long nothing may be counted: longer for a meter that counts in big steps."""
-        step = max(self._step, self._scale)
         if least:
-            return max(seconds, 2.0 * step / least * 60.0)
-        return seconds * max(1.0, step)
+            return max(seconds, 2.0 * self.step / least * 60.0)
+        return seconds * max(1.0, self.step)
 
     def look(self, total: float, now: float, usual: Usual, pump_since: float | None) -> Flow:
         """Take a look at the counter; ``pump_since`` is ``None`` while nothing is pumped."""

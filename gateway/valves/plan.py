@@ -9,7 +9,8 @@ again, does it on the bus and tells the outcome (``pulsed``, ``switched_off``, `
 
 Order: valve, then main valve, then pump when opening; pump, then valve, then main valve when
 closing. The pump's pulse is shorter than the valve's and the main valve's a little longer, so
-that the order also holds when everything lapses.
+that the order also holds when everything lapses. In a wet test the pump stops some seconds before
+the valve, and the main valve may stay open a while after it, without the pump: ``fall.py``.
 """
 
 import math
@@ -19,7 +20,8 @@ from dataclasses import dataclass, field
 
 from nongso.gateway.valves.alarms import Alarms
 from nongso.gateway.valves.coils import RETRY_SECONDS, Action, Coils, Off, Pulse, Wanted
-from nongso.gateway.valves.flow import Usual
+from nongso.gateway.valves.fall import FALL_SECONDS, HELD_SECONDS, Fall
+from nongso.gateway.valves.flow import LEARNT_FROM_SECONDS, STEADY_AFTER_SECONDS, Usual
 from nongso.gateway.valves.hand import LONGEST_SECONDS, Hand
 from nongso.gateway.valves.runs import CLOSED, CLOSING, ENDED, OPEN, OPENING, Refused, Run
 from nongso.gateway.valves.siren import Siren
@@ -78,6 +80,7 @@ class Layout:
     siren: int | None = None
     switches: Switches = field(default_factory=Switches)
     care: Care = Care()
+    has_meter: bool = True
 
     def zone_of(self, coil: int) -> str | None:
         """The zone whose valve a coil is."""
@@ -103,6 +106,7 @@ class Plan:
         self.runs: list[Run] = []
         self.hands: dict[str, Hand] = {}  # zone: who waters it by hand now
         self.ended: dict[str, Run | Hand] = {}
+        self.fall: Fall | None = None  # of the last wet test: whether its valve closes
         self.locked: set[str] = set()
         self.unlocked: dict[str, str] = {}  # id: zone that a person has looked after
         self._ran: dict[str, list[tuple[float, float]]] = {}  # zone: ended at, seconds; of a day
@@ -110,6 +114,7 @@ class Plan:
         self._off_looks: dict[int, int] = {}  # of pump and main valve: read back as off in a row
         self._heard_at: float | None = None
         self._ticked_at = now
+        self._shut_at: float | None = None  # when the valve of the last wet test was closed
 
     # --- what people and the gateway ask for -----------------------------------------------
 
@@ -157,7 +162,10 @@ class Plan:
         if len(others) >= (self.layout.care.zones_at_once or math.inf):
             raise Refused("waits_for_pump", zone=others[0])
         run = Run(run_id, zone, coil, seconds)
-        if not is_test:
+        self._end_fall()
+        if is_test:
+            self._prepare_fall(run)
+        else:
             run.usual_l_per_min = usual or self.layout.care.flow_l_per_min.get(zone)
         self.coils.pulse_again(coil)
         self._heard_at = now
@@ -176,6 +184,7 @@ class Plan:
         if known is not None or any(r.zone == zone for r in self._live()):
             raise Refused("zone_busy")
         self.hands[zone] = Hand(hand_id, zone, seconds, now)
+        self._end_fall()
         return self.hands[zone]
 
     def _check_zone(self, zone: str) -> None:
@@ -274,6 +283,7 @@ class Plan:
         if zone is not None:  # who stops everything does not mean the person with the hose
             self._check_zone(zone)
             self._end_hand(zone, code, now)
+        self._end_fall()
         closing = [r for r in self._live() if zone in (None, r.zone)]
         for run in closing:
             run.values = values
@@ -380,6 +390,17 @@ class Plan:
             least = min(sum(known), pump)
         return Usual(zones, least, sum(known))
 
+    def metered(self, total: float, step: float, now: float) -> None:
+        """The meter's counter, for what only a wet test asks."""
+        fall = self.fall
+        if fall is None or fall.is_over:
+            return
+        run = next((r for r in self.runs if r.id == fall.id), None)
+        shut_at = self._shut_at
+        is_pumped = self.coils.pump_since is not None or run is None or run.pump_at is None
+        off_at = None if is_pumped else self.coils.pump_off_at
+        fall.look(total, now, step, off_at, shut_at)
+
     def flowed(self, l_per_min: float) -> None:
         """So much flows steadily: what is usual for a zone that is open alone."""
         runs = [r for r in self.runs if r.started_at is not None]
@@ -410,6 +431,15 @@ class Plan:
                 self._end(run)
         if silent_seconds >= RELAY_ALARM_SECONDS:
             self.alarms.raise_("bus_silent", "relay", device="relay")
+        held_until = None if self.fall is None else self.fall.held_until
+        if held_until is not None and (
+            now >= held_until
+            or was_frozen
+            or silent_since is not None
+            or self.is_gateway_silent(now)
+            or self.hands
+        ):
+            self._end_fall()
         self.siren.tick(self.alarms, now)
 
     def _over(self, run: Run, now: float, silent_seconds: float, was_frozen: bool) -> str | None:
@@ -437,7 +467,10 @@ class Plan:
         at = [*self.coils.due(self._wanted(now)), *(h.end(now) for h in self.hands.values())]
         for run in self._live():
             at += [run.end(now), run.end(now) - self._pump_lead, self._pump_from()]
+            at += [run.end(now) - run.fall_seconds - self._pump_lead]
             at.append((self._heard_at or now) + self.lease_seconds)
+        if self.fall is not None and self.fall.held_until is not None:
+            at += [self.fall.held_until, (self._heard_at or now) + self.lease_seconds]
         return min((t - now for t in at if t > now), default=RETRY_SECONDS)
 
     def _wanted(self, now: float) -> Wanted:
@@ -445,11 +478,18 @@ class Plan:
         heard = -1.0 if self._heard_at is None else self._heard_at
         reaches = [(r, min(r.end(now), heard + self.lease_seconds)) for r in self._live()]
         wanted = {run.coil: reach for run, reach in reaches if reach > now}
-        flowing = max((reach for run, reach in reaches if run.state == OPEN), default=0.0)
+        opened = [(run, reach) for run, reach in reaches if run.state == OPEN]
+        flowing = max((reach for _, reach in opened), default=0.0)
         if flowing > now:
             wanted[self.layout.main] = flowing + MAIN_LAG_SECONDS
-        if flowing - self._pump_lead > now and now >= self._pump_from():
-            wanted[self.layout.pump] = flowing - self._pump_lead
+        elif self.fall is not None and self.fall.held_until is not None:
+            held_until = min(self.fall.held_until, heard + self.lease_seconds)
+            if held_until > now:
+                wanted[self.layout.main] = held_until
+        ends = [min(reach, run.end(now) - run.fall_seconds) for run, reach in opened]
+        pumped = max(ends, default=0.0)
+        if pumped - self._pump_lead > now and now >= self._pump_from():
+            wanted[self.layout.pump] = pumped - self._pump_lead
         if self.layout.siren is not None and self.siren.sounds(now):
             wanted[self.layout.siren] = now + self.lease_seconds
         return wanted
@@ -530,10 +570,39 @@ class Plan:
         self.coils.doubt(run.coil)
         if not self._live():
             self.coils.doubt(self.layout.pump, self.layout.main)
+        if self.fall is not None and self.fall.id == run.id:
+            self._watch_shut(run, code)
+
+    def _prepare_fall(self, run: Run) -> None:
+        """Let the pump stop early in a test that is long enough to measure its flow before."""
+        steady = self.layout.care.pump_delay_seconds + STEADY_AFTER_SECONDS + LEARNT_FROM_SECONDS
+        if self.layout.has_meter and run.ordered_seconds >= steady + FALL_SECONDS:
+            run.fall_seconds = FALL_SECONDS
+            self.fall, self._shut_at = Fall(run.id), None
+
+    def _watch_shut(self, run: Run, code: str) -> None:
+        """A test's valve is switched off: hold the main valve open if water flows by itself."""
+        fall = self.fall
+        if fall is None:
+            return
+        alone = not self._live() and not self.hands
+        if code == "done" and alone and run.started_at is not None and fall.falls():
+            fall.held_until = run.end(0.0) + HELD_SECONDS
+        else:
+            fall.end()
+
+    def _end_fall(self) -> None:
+        """Nothing more is measured of a test's valve; the main valve is held open no more."""
+        if self.fall is not None and not self.fall.is_over:
+            if self.fall.held_until is not None:
+                self.coils.doubt(self.layout.main)
+            self.fall.end()
 
     def _closed(self, run: Run, at: float) -> None:
         run.to(CLOSED)
         run.closed_at = at
+        if self.fall is not None and self.fall.id == run.id:
+            self._shut_at = at
         if run.started_at is not None:
             self._ran.setdefault(run.zone, []).append((at, run.ran(at)))
         if run.refused:

@@ -50,6 +50,7 @@ class Run:
     flow_l_per_min: float | None = (
         None  # what flowed, once it was steady and nothing else was open
     )
+    fall_seconds: float = 0.0  # so long before its end the pump stops: of a wet test
     unopened_looks: int = 0  # read back as off in a row although pulsed
     refused: bool = False  # never really began: nobody is told of its end
 

@@ -68,6 +68,7 @@ def build(settings: GatewaySettings, clock: Callable[[], float] = boottime) -> B
         at.main_coil,
         board.coils.count,
         auto_off=board.pulse is not None,
+        has_meter=at.meter is not None,
         siren=at.siren_coil,
         switches=_switches(settings),
         care=Care(
@@ -263,6 +264,7 @@ class Supervisor:
             by_hand=bool(plan.hands),
         )
         plan.credit(verdict.litres, verdict.since, now)
+        plan.metered(total, self.water.flow.step, now)
         flow = verdict.flow
         if flow.wrong is None and flow.steady_l_per_min is not None:
             plan.flowed(flow.steady_l_per_min)

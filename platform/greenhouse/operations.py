@@ -318,11 +318,17 @@ def stop_sentence(command: Command, state: str) -> tuple[str, str]:
         return "urgent", _not_stopped(command, state)
     if can_read() and _flows_by_hand(command):
         return "attention", _(
-            "Đã dừng. Các van do máy mở đã đóng. Chỗ đang tưới bằng tay thì nước vẫn chảy; "
+            "Đã dừng. Các van do máy mở đã tắt. Chỗ đang tưới bằng tay thì nước vẫn chảy; "
             "xin ra khóa vòi, hoặc gạt công tắc ở tủ điều khiển về tự động."
         )
+    # The relays were read back as off; whether a valve has closed nobody has measured.
+    said = (
+        _("Đã dừng. Bơm và các van đã tắt. Thấy nước còn chảy thì xin ra khóa van bằng tay.")
+        if command.zone is None
+        else _("Đã dừng. Van của khu này đã tắt. Thấy nước còn chảy thì xin ra khóa van bằng tay.")
+    )
     if not can_read():
-        return "good", _("Đã dừng. Các van đã đóng, nước không chảy nữa.")
+        return "good", said
     automatic = select(Zone.id).where(
         Zone.gateway == command.gateway, Zone.gone.is_(False), Zone.mode.in_(AUTOMATIC)
     )
@@ -330,23 +336,21 @@ def stop_sentence(command: Command, state: str) -> tuple[str, str]:
         automatic = automatic.where(Zone.id == command.zone)
     rests = records().scalar(automatic.limit(1)) is not None
     stopped = houses_stopped(command)
-    if len(stopped) > 1 and rests:
-        return "good", _(
-            "Đã dừng ở %(houses)s. Các van đã đóng, nước không chảy nữa. Khu tự tưới ở các nhà "
-            "màng này đang tạm nghỉ; muốn bật lại, vào từng nhà màng bấm Cho nhà màng này tự tưới "
-            "lại.",
-            houses=", ".join(stopped),
-        )
     if len(stopped) > 1:
-        return "good", _(
-            "Đã dừng ở %(houses)s. Các van đã đóng, nước không chảy nữa.",
+        said = _(
+            "Đã dừng ở %(houses)s. Bơm và các van đã tắt. "
+            "Thấy nước còn chảy thì xin ra khóa van bằng tay.",
             houses=", ".join(stopped),
         )
     if not rests:
-        return "good", _("Đã dừng. Các van đã đóng, nước không chảy nữa.")
-    return "good", _(
-        "Đã dừng. Các van đã đóng, nước không chảy nữa. Khu tự tưới đang tạm nghỉ; "
-        "muốn tưới tiếp, xin bấm Cho tự tưới lại ở khu đó."
+        return "good", said
+    if len(stopped) > 1:
+        return "good", said + " " + _(
+            "Khu tự tưới ở các nhà màng này đang tạm nghỉ; muốn bật lại, vào từng nhà màng bấm "
+            "Cho nhà màng này tự tưới lại."
+        )
+    return "good", said + " " + _(
+        "Khu tự tưới đang tạm nghỉ; muốn tưới tiếp, xin bấm Cho tự tưới lại ở khu đó."
     )
 
 

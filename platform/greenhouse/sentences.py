@@ -257,7 +257,7 @@ REFUSED: dict[str, _Sentence] = {
         "Chưa tưới: bảng điều khiển van không trả lời. Xin xem điện và dây nối của bảng."
     ),
     "supervisor_gone": lambda w: _(
-        "Chưa tưới: phần giữ an toàn cho van không chạy, các van vẫn đóng. "
+        "Chưa tưới: phần giữ an toàn cho van không chạy. Van nào đang mở sẽ tự tắt sau vài giây. "
         "Xin báo người phụ trách máy."
     ),
     "board_without_auto_off": lambda w: _(
@@ -271,7 +271,7 @@ REFUSED: dict[str, _Sentence] = {
         "Xin xem điện và dây nối của van, rồi bấm Mở khóa."
     ),
     "interrupted": lambda w: _(
-        "Lệnh tưới bị ngắt giữa chừng, các van đã đóng. Nếu vẫn cần tưới, xin bấm lại."
+        "Lệnh tưới bị ngắt giữa chừng nên không chạy nữa. Nếu vẫn cần tưới, xin bấm lại."
     ),
     "stopped_meanwhile": lambda w: _(
         "Lệnh này không chạy nữa vì sau đó có người đã bấm dừng. Nếu vẫn cần, xin bấm lại."
@@ -290,6 +290,9 @@ REFUSED: dict[str, _Sentence] = {
     ),
     "test_is_over": lambda w: _(
         "Lần thử này đã xong, hoặc có người trả lời trước rồi. Xin xem kết quả trên trang này."
+    ),
+    "shut_not_seen": lambda w: _(
+        "Chưa xong: chưa trả lời van của khu này đã đóng kín chưa. Xin nhìn tận van rồi trả lời."
     ),
     "not_understood": lambda w: _(
         "Chưa tưới: tủ điều khiển không hiểu lệnh này. Xin báo người phụ trách máy."
@@ -408,7 +411,7 @@ def _done(w: _Words) -> str:
 
 ENDED: dict[str, _Sentence] = {
     "done": _done,
-    "stopped": lambda w: _("Đã dừng theo yêu cầu, van đã đóng."),
+    "stopped": lambda w: _("Đã dừng theo yêu cầu, van đã tắt."),
     "gateway_lost": lambda w: _("Nước đã tự tắt vì tủ điều khiển ngừng chạy."),
     "bus_lost": lambda w: _(
         "Nước đã tự tắt vì bảng điều khiển van không trả lời. Xin xem điện và dây nối."
@@ -475,6 +478,10 @@ CHANGED: dict[str, _Sentence] = {
     ),
     "test_passed": lambda w: _("Thử nước xong: khu này tưới được."),
     "test_failed": lambda w: _("Thử nước không được: khu này đang tắt."),
+    "failed_not_closed": lambda w: _(
+        "Thử nước không được: khu này đang tắt. Phần giữ an toàn cho van không trả lời nên chưa "
+        "biết van đã đóng chưa. Xin ra khóa van bằng tay."
+    ),
 }
 
 # --- alarms ----------------------------------------------------------------------------------
@@ -539,12 +546,12 @@ ALARMS: dict[str, _Sentence] = {
         usual=w.flow("usual"),
     ),
     "emergency_stop": lambda w: _(
-        "Có người ấn nút dừng khẩn cấp ở tủ điều khiển. Mọi van đã đóng, không khu nào tưới được "
+        "Có người ấn nút dừng khẩn cấp ở tủ điều khiển. Mọi van đã tắt, không khu nào tưới được "
         "cho đến khi kéo nút ra."
     ),
     "stop_button_silent": lambda w: _(
         "Trong tủ điều khiển, bảng nút bấm không trả lời nên không rõ nút dừng khẩn cấp có đang "
-        "ấn không. Mọi van đã đóng, không khu nào tưới được cho đến khi bảng trả lời. "
+        "ấn không. Mọi van đã tắt, không khu nào tưới được cho đến khi bảng trả lời. "
         "Xin xem điện và dây nối."
     ),
     "leak": lambda w: _(

@@ -32,7 +32,7 @@ from nongso.platform.greenhouse.wet_test_sentences import (
 )
 from nongso.platform.languages import _, duration, moment
 from nongso.platform.store import records
-from nongso.wire.reasons import HALTED, SAW
+from nongso.wire.reasons import SAW, SAW_WELL, UNSEEN
 
 blueprint = Blueprint("wet_test", __name__)
 
@@ -65,7 +65,7 @@ def seen(slug: str) -> Response | tuple[str, int]:
     if saw not in SAW or not 1 <= len(run) <= 100:
         abort(400)
     wish = Wish(WET_TEST_SEEN, zone.id, test={"run": run, "saw": saw})
-    return _give(greenhouse, zone, wish, f"{run}:{saw}", asks_pin=saw == "right")
+    return _give(greenhouse, zone, wish, f"{run}:{saw}", asks_pin=saw in SAW_WELL)
 
 
 def _give(
@@ -107,7 +107,7 @@ def _page(greenhouse: Greenhouse, zone: Zone, trouble: str = "") -> str:
         said=trouble or _said(zone, names, now),
         armed=armed_sentence(zone, now),
         why=why_sentence(zone, now) if state in ("failed", "broken_off") else "",
-        was_halted=state == "broken_off" and last is not None and last["code"] in HALTED,
+        was_halted=state == "broken_off" and last is not None and last["code"] not in UNSEEN,
         usual=usual_sentence,
         measured=measured(last, bool(wet["has_meter"])) if last and state == "asked" else [],
         begun=_begun(zone, last, now) if last and state == "open" else "",
@@ -127,6 +127,8 @@ def _said(zone: Zone, names: dict[str, str], now: int) -> str:
     if state == "refused":
         names |= {str(found.values.get("zone")): _zone_name(found.values.get("zone"))}
         return sentences.refusal(found.code, found.values, names, now)
+    if found.code == "failed_not_closed":
+        return sentences.outcome(found.code, found.values, names, now)
     if state in ("sent", "expired"):
         return operations.answer_sentence(found, None, now)[1]
     return ""

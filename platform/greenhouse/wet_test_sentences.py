@@ -65,9 +65,15 @@ def why_sentence(zone: Zone, now: int) -> str:
 def _failed(test: Test) -> str:
     if test["code"] == "still_flows":
         return _(
-            "Van đã đóng mà nước vẫn chảy %(flow)s. Xin tìm chỗ rò và xem các van đã đóng kín "
-            "chưa, rồi thử lại.",
+            "Đã tắt bơm và mọi van mà nước vẫn chảy %(flow)s. Xin tìm chỗ rò và xem các van đã "
+            "đóng kín chưa, rồi thử lại.",
             flow=_flow(test["closed_l_per_min"] or 0.0),
+        )
+    if test["code"] == "not_shut":
+        return _(
+            "Đã tắt bơm và van của khu này mà nước vẫn chảy %(flow)s. Xin xem van này có kẹt "
+            "không, van khác đã đóng kín chưa, ống có rò không, rồi thử lại.",
+            flow=_flow(test.get("shut_l_per_min") or 0.0),
         )
     known = {
         "saw_nothing": _(
@@ -76,6 +82,10 @@ def _failed(test: Test) -> str:
         "saw_elsewhere": _(
             "Nước chảy ở khu khác: dây van trong tủ hoặc ống có thể bị nối nhầm. "
             "Xin nối lại cho đúng, rồi thử lại cả hai khu."
+        ),
+        "saw_open": _(
+            "Van của khu này không đóng kín. Xin xem rác kẹt trong van và dây nối của van, "
+            "rồi thử lại."
         ),
         "no_flow": _(
             "Van đã mở nhưng không có nước. Xin xem bể nước, máy bơm, van tổng và van tay, "
@@ -108,7 +118,7 @@ def _broken_off(test: Test) -> str:
 
 def measured(test: Test, has_meter: bool) -> list[str]:
     """Say what the gateway has measured in a test that waits for its answer."""
-    said = [_("Van đã bật và đã tắt đúng lệnh.")]
+    said = [_("Rơ-le của van đã bật và đã tắt đúng lệnh.")]
     if test["pump_after_seconds"] is not None:
         after = duration(max(1, round(test["pump_after_seconds"])))
         said.append(_("Máy bơm chạy sau khi van mở %(time)s.", time=after))
@@ -129,8 +139,26 @@ def measured(test: Test, has_meter: bool) -> list[str]:
     if test["closed_l_per_min"] is None:
         said.append(_("Không đo được nước đã ngừng chưa. Xin nhìn xem còn chảy không."))
     else:
-        said.append(_("Đóng van xong, nước ngừng chảy."))
+        said.append(_("Bơm và van tổng tắt rồi thì nước ngừng chảy."))
+    if test.get("is_shut"):
+        said.append(_shut(test))
     return said
+
+
+def _shut(test: Test) -> str:
+    """Say how it was measured that the valve itself closes."""
+    flow, left = _flow(test["fall_l_per_min"] or 0.0), test["shut_l_per_min"] or 0.0
+    if not left:
+        return _(
+            "Bơm tắt, van mở: nước tự chảy %(flow)s. Bơm tắt, van đóng: nước không chảy. "
+            "Van này đóng được.",
+            flow=flow,
+        )
+    return _(
+        "Bơm tắt, van mở: nước tự chảy %(flow)s. Bơm tắt, van đóng: còn %(left)s.",
+        flow=flow,
+        left=_flow(left),
+    )
 
 
 def _flow(l_per_min: float) -> str:

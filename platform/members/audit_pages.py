@@ -230,6 +230,8 @@ def _saw(details: dict[str, Any]) -> str:
     """What somebody has seen in a wet test."""
     words = {
         "right": _("nước chảy đúng khu này"),
+        "shut": _("nước chảy đúng khu này, van đã đóng kín"),
+        "open": _("van không đóng kín"),
         "nothing": _("không thấy nước"),
         "elsewhere": _("nước chảy ở khu khác"),
     }

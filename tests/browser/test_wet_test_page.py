@@ -58,7 +58,7 @@ def test_all_of_it_works_without_script(browser: Browser, server: Server) -> Non
     page.get_by_role("button", name=re.compile("Mở van")).click()
     server.place.tell_test(state="asked")
     page.goto(PAGE)
-    page.get_by_role("button", name="Nước chảy đúng khu này").click()
+    page.get_by_role("button", name="Nước chảy đúng khu này, van đã đóng kín").click()
     expect(page.locator("#said")).to_be_visible()
     assert [c["signature"] for c in server.place.poll()]
     context.close()

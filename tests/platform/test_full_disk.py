@@ -183,7 +183,7 @@ def test_the_water_is_stopped_although_nothing_can_be_written(
     with gateway_that_stops(farm) as heard:
         answer = press_stop(client, token)
         assert answer.status_code == 303
-        assert said(client.get(answer.location).text).startswith("Đã dừng. Các van đã đóng")
+        assert said(client.get(answer.location).text).startswith("Đã dừng. Bơm và các van đã tắt")
         (order,) = farm.ask("/api/v1/stop", {}).json["commands"]
         assert order["state"] == "done"
     assert [body["do"] for body in heard] == ["stop", "stop"]
@@ -221,7 +221,7 @@ def test_the_page_tells_what_the_gateway_says_with_its_next_poll(
         over.set()
         thread.join()
     if state == "done":
-        assert told.startswith("Đã dừng. Các van đã đóng")
+        assert told.startswith("Đã dừng. Bơm và các van đã tắt")
     else:
         assert "không điều khiển được van. Xin ra đóng van bằng tay." in told
 
@@ -407,7 +407,10 @@ def test_the_water_is_stopped_although_nothing_can_even_be_read(
         for path in (PAGE + "/stop", "/greenhouses/stop"):
             answer = press_stop(client, token, path)
             assert answer.status_code == 200
-            assert "Đã dừng. Các van đã đóng, nước không chảy nữa." in text_of(answer.text)
+            assert (
+                "Đã dừng. Bơm và các van đã tắt. Thấy nước còn chảy thì xin ra khóa van bằng tay."
+                in text_of(answer.text)
+            )
         answer = press_stop(other, other_token, "/greenhouses/stop")
         assert "Xin ra đóng van bằng tay." in text_of(answer.text)
         assert press_stop(stranger, token, "/greenhouses/stop").status_code in (400, 401, 503)

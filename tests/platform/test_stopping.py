@@ -197,7 +197,7 @@ def test_the_word_about_an_old_wish_is_not_that_water_runs(farm: Place) -> None:
     assert "Đang tưới" in said(farm.client("farmer").get(address).text)
     stop = farm.ask("/api/v1/stop", {}).json["commands"][0]["id"]
     farm.outcome(stop, "done", "stopped")
-    assert said(farm.client("farmer").get(address).text) == "Đã dừng theo yêu cầu, van đã đóng."
+    assert said(farm.client("farmer").get(address).text) == "Đã dừng theo yêu cầu, van đã tắt."
 
 
 def test_a_changed_mode_is_shown_with_its_answer(
@@ -349,7 +349,8 @@ def test_where_nothing_waters_itself_a_stop_speaks_of_no_rest(
 ) -> None:
     with gateway(farm, monkeypatch, "done", "stopped"):
         spoken = said(press(farm, "stop", zone=K1))
-    assert spoken == "Đã dừng. Các van đã đóng, nước không chảy nữa."
+    tail = "Thấy nước còn chảy thì xin ra khóa van bằng tay."
+    assert spoken == f"Đã dừng. Van của khu này đã tắt. {tail}"
 
 
 def test_a_locked_zone_stays_locked_by_a_stop(farm: Place) -> None:
@@ -451,7 +452,7 @@ def test_water_is_stopped_although_no_reading_can_be_shown(
     assert answer.status_code == 303
     told = client.get(answer.location)
     assert told.status_code == 503
-    assert "Đã dừng. Các van đã đóng" in said(told.text)
+    assert "Đã dừng. Bơm và các van đã tắt" in said(told.text)
     assert "Dừng tất cả" in told.text
 
 

@@ -271,7 +271,7 @@ def test_after_the_press_the_page_says_what_happened(
         page = press(farm, "water", zone="tan-binh-1-k1", minutes="other", other="2,5")
     assert said(page).startswith("Chưa tưới thêm: khu này đang tưới rồi.")
     with gateway(farm, monkeypatch, "done", "stopped"):
-        assert said(press(farm, "stop")).startswith("Đã dừng. Các van đã đóng")
+        assert said(press(farm, "stop")).startswith("Đã dừng. Bơm và các van đã tắt")
         assert said(press(farm, "stop", zone="tan-binh-1-k1")).startswith("Đã dừng.")
     with gateway(farm, monkeypatch, "done", "mode_set", mode="band") as heard:
         page = press(farm, "mode", zone="tan-binh-1-k1", mode="band")

@@ -74,7 +74,7 @@ def test_a_press_goes_to_the_gateway_as_any_wish_for_water(new_zone: Place) -> N
     assert body["by"] == "Farmer"
 
 
-@pytest.mark.parametrize("saw", ["right", "nothing", "elsewhere"])
+@pytest.mark.parametrize("saw", ["right", "shut", "open", "nothing", "elsewhere"])
 def test_what_was_seen_goes_to_the_gateway_with_the_test_it_is_about(
     farm: Place, saw: str
 ) -> None:
@@ -88,16 +88,44 @@ def test_what_was_measured_stands_above_the_question(farm: Place) -> None:
     farm.tell_test(state="asked")
     shown = page(farm).replace("\u00a0", " ")
     for line in (
-        "Van đã bật và đã tắt đúng lệnh.",
+        "Rơ-le của van đã bật và đã tắt đúng lệnh.",
         "Máy bơm chạy sau khi van mở 2 giây.",
         "Đồng hồ thấy nước chảy sau khoảng 5 giây.",
         "Đã chảy 78 lít.",
         "Nước chảy đều 80 lít mỗi phút.",
-        "Đóng van xong, nước ngừng chảy.",
+        "Bơm và van tổng tắt rồi thì nước ngừng chảy.",
     ):
         assert line in shown
-    for button in ("Nước chảy đúng khu này", "Không thấy nước", "Nước chảy ở khu khác"):
+    for button in ("Không thấy nước", "Nước chảy ở khu khác"):
         assert f">{button}</button>" in shown
+
+
+def test_a_valve_that_only_the_pump_stopped_is_asked_about_and_not_called_closed(
+    farm: Place,
+) -> None:
+    """With pump and main valve off, water stops also behind a valve that is stuck open."""
+    farm.tell_test(state="asked")
+    shown = page(farm)
+    assert "Máy không đo được riêng van này có đóng kín không" in shown
+    assert 'value="shut">Nước chảy đúng khu này, van đã đóng kín</button>' in shown
+    assert ">Van không đóng kín</button>" in shown
+    assert 'value="right"' not in shown
+    farm.tell_test(state="closing")
+    assert "Van đã đóng" not in page(farm)
+    farm.tell_test(state="failed", code="saw_open")
+    assert "Van của khu này không đóng kín." in page(farm)
+
+
+@pytest.mark.parametrize(("left", "said"), [(0.0, "Van này đóng được."), (1.5, "còn 1,5 lít")])
+def test_a_valve_that_was_measured_is_said_with_its_numbers(
+    farm: Place, left: float, said: str
+) -> None:
+    farm.tell_test(state="asked", is_shut=True, fall_l_per_min=22.0, shut_l_per_min=left)
+    shown = page(farm).replace("\u00a0", " ")
+    assert "Bơm tắt, van mở: nước tự chảy 22 lít mỗi phút." in shown
+    assert said in shown
+    assert 'value="right">Nước chảy đúng khu này</button>' in shown
+    assert "Máy không đo được" not in shown
 
 
 def test_without_a_meter_the_page_says_that_nothing_was_measured(farm: Place) -> None:
@@ -124,7 +152,8 @@ def test_an_armed_zone_says_who_has_opened_and_who_has_seen(farm: Place) -> None
     [
         ("saw_nothing", "Không thấy nước ở khu này."),
         ("saw_elsewhere", "dây van trong tủ hoặc ống có thể bị nối nhầm"),
-        ("still_flows", "Van đã đóng mà nước vẫn chảy 3,0 lít mỗi phút."),
+        ("still_flows", "Đã tắt bơm và mọi van mà nước vẫn chảy 3,0 lít mỗi phút."),
+        ("not_shut", "Đã tắt bơm và van của khu này mà nước vẫn chảy 3,0 lít mỗi phút."),
         ("no_flow", "Xin xem bể nước, máy bơm, van tổng và van tay"),
         ("valve_not_opened", "Rơ-le của van không bật."),
         ("valve_not_closed", "Van không đóng lại được"),
@@ -133,7 +162,7 @@ def test_an_armed_zone_says_who_has_opened_and_who_has_seen(farm: Place) -> None
     ],
 )
 def test_a_test_that_failed_says_what_to_look_at(farm: Place, code: str, sentence: str) -> None:
-    farm.tell_test(state="failed", code=code, closed_l_per_min=3.0)
+    farm.tell_test(state="failed", code=code, closed_l_per_min=3.0, shut_l_per_min=3.0)
     for shown in (page(farm), farm.client("farmer").get(HOUSE).text):
         assert sentence in shown.replace("\u00a0", " ")
         assert "không được. Người thử: Farmer." in shown
@@ -164,6 +193,7 @@ def test_while_the_valve_is_open_both_phones_see_it_and_can_stop_it(farm: Place)
         {"state": "closing"},
         {"state": "broken_off", "code": "stopped"},
         {"state": "broken_off", "code": "emergency_stop"},
+        {"state": "broken_off", "code": "restarted"},
     ],
 )
 def test_who_sees_wrong_water_says_so_at_once_and_after_a_stop_too(

@@ -141,9 +141,7 @@ def test_a_stop_says_that_water_still_runs_where_somebody_waters_by_hand(
     assert ("Dừng tưới khu 1" in shown.partition("Khu 1")[2]) == (by is not None)
     with gateway(farm, monkeypatch, "done", "stopped"):
         stopped = said(pressed(farm, "stop"))
-    assert stopped.startswith(
-        "Đã dừng. Các van do máy mở đã đóng. Chỗ đang tưới bằng tay thì nước"
-    )
+    assert stopped.startswith("Đã dừng. Các van do máy mở đã tắt. Chỗ đang tưới bằng tay thì nước")
     with gateway(farm, monkeypatch, "done", "stopped"):
         stopped = said(pressed(farm, "stop", zone=K1))
     assert ("nước vẫn chảy" in stopped) == (by is None), "its phone ends a hose, not a switch"

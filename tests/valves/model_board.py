@@ -51,6 +51,8 @@ class Board:
     has_water: bool = True
     leaks_l_per_s: float = 0.0
     flow_l_per_s: float = LITRES_A_SECOND
+    falls: float = 0.0  # share of it that flows by its own weight, without the pump
+    stuck_open: set[int] = field(default_factory=set)  # valves, whatever their coils are
     inputs: list[bool] = field(default_factory=lambda: [True, False, False, False])
     tank_percent: float = 80.0
     volts: tuple[float, ...] = (230.0,)
@@ -72,8 +74,8 @@ class Board:
             if end <= self.clock.now + 1e-9:
                 del self.ends[coil]
                 self.set(coil, False)
-        if self.has_water and self.on[PUMP] and self.on[MAIN] and any(self.on[:6]):
-            self.litres += self.flow_l_per_s * seconds
+        if self.has_water and self.on[MAIN] and (any(self.on[:6]) or self.stuck_open):
+            self.litres += self.flow_l_per_s * (1.0 if self.on[PUMP] else self.falls) * seconds
         self.litres += self.leaks_l_per_s * seconds
 
     def restart(self) -> None:

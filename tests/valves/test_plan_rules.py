@@ -41,18 +41,19 @@ class Valves(RuleBasedStateMachine):
 
     @rule(
         zone=st.sampled_from([*ZONES, "roof"]),
-        seconds=st.sampled_from([1, 2.5, 5, 20, 600, 31, 0, 0.5, -3, 1e9]),
+        seconds=st.sampled_from([1, 2.5, 5, 20, 45, 600, 31, 0, 0.5, -3, 1e9]),
         again=st.booleans(),
+        test=st.booleans(),
     )
     @precondition(lambda self: self.gateway_lives and not self.rig.is_frozen)
-    def water(self, zone: str, seconds: float, again: bool) -> None:
+    def water(self, zone: str, seconds: float, again: bool, test: bool) -> None:
         self.number += not again
         order = f"order {self.number}"
         was_known = order in self.orders
         began = self.rig.clock()
         is_forbidden = zone in self.rig.plan.locked or self.rig.plan.is_emergency
         is_by_hand = zone in self.rig.plan.hands
-        answer = self.rig.ask(do="open", zone=zone, seconds=seconds, id=order)
+        answer = self.rig.ask(do="open", zone=zone, seconds=seconds, id=order, test=test)
         if answer["state"] == "refused":
             if answer["code"] == "bus_silent":  # the board may have taken the pulse all the same
                 self.tried[zone] = began
@@ -109,6 +110,12 @@ class Valves(RuleBasedStateMachine):
     @rule(pressed=st.booleans(), hand=st.booleans())
     def somebody_is_at_the_cabinet(self, pressed: bool, hand: bool) -> None:
         self.rig.board.inputs[:2] = [not pressed, hand]
+
+    @rule(share=st.sampled_from([0.0, 0.5]), stuck=st.sets(st.sampled_from([0, 1])))
+    def the_tank_stands_higher_and_valves_do_not_close(
+        self, share: float, stuck: set[int]
+    ) -> None:
+        self.rig.board.falls, self.rig.board.stuck_open = share, stuck
 
     @rule(part=st.sampled_from([0.0, 0.2, 1.0, 1.0, 1.0, 2.5]), leak=st.sampled_from([0, 0, 0.1]))
     def pipes_break_or_are_mended(self, part: float, leak: float) -> None:
@@ -168,7 +175,7 @@ class Valves(RuleBasedStateMachine):
             if coil not in self.rig.board.ends:
                 self.rig.board.set(coil, False)
 
-    @rule(seconds=st.sampled_from([0.1, 0.5, 1.0, 3.0, 6.0]))
+    @rule(seconds=st.sampled_from([0.1, 0.5, 1.0, 3.0, 6.0, 20.0]))
     def time_passes(self, seconds: float) -> None:
         until = self.rig.clock() + seconds
         while self.rig.clock() < until:
@@ -237,6 +244,19 @@ class Valves(RuleBasedStateMachine):
         is_excused = board.welded or self.foreign
         if board.on[PUMP] and not is_excused:
             assert any(board.on[coil] for coil, _ in ZONES.values())
+
+    @invariant()
+    def the_main_valve_is_open_without_a_zone_only_after_a_wet_test_and_not_for_long(self) -> None:
+        board, fall = self.rig.board, self.rig.plan.fall
+        is_excused = board.welded or self.foreign or self.rig.plan.coils.silent_since is not None
+        if self.rig.is_frozen or is_excused or any(board.on[coil] for coil, _ in ZONES.values()):
+            return
+        if board.on[MAIN] and (fall is None or fall.held_until is None):
+            last = max(t for t, c, _ in board.edges if c < MAIN)
+            assert self.rig.clock() - last <= LEASE + CLOSE_TO
+        elif board.on[MAIN]:
+            assert not board.on[PUMP]
+            assert self.rig.clock() <= fall.held_until + CLOSE_TO
 
     @invariant()
     def the_pump_rests_between_two_starts(self) -> None:

@@ -123,7 +123,7 @@ def test_measured_and_seen_the_zone_waters_and_stays_armed_over_a_restart(way: W
     opened_at = begin(way)
     second = seen(way, PAGE, zone=K2)  # another phone at once
     assert "Van đang mở." in second
-    said = see(way, "right")
+    said = see(way, "shut")
     closed_at = next(
         e["mono"]
         for e in way.house.edges()

@@ -46,6 +46,7 @@ REFUSED = {
     "test_goes_on": ("zone",),
     "test_needs_quiet": ("zone",),
     "test_is_over": (),
+    "shut_not_seen": (),
     "not_understood": ("detail",),
     "still_open": ("zone",),
 }
@@ -109,20 +110,27 @@ CHANGED = {
     "unlocked": ("zone", "mode"),
     "test_passed": (),
     "test_failed": (),
+    "failed_not_closed": (),
 }
 
 # What a wet test came to, where it was not its run's end that said it.
 WET_TESTS = {
     "saw_right": (),
+    "saw_shut": (),
+    "saw_open": (),
     "saw_nothing": (),
     "saw_elsewhere": (),
     "still_flows": (),
+    "not_shut": (),
     "not_answered": (),
     "rewired": (),
 }
 
-SAW = ("right", "nothing", "elsewhere")  # what a person says of a wet test
-HALTED = ("stopped", "emergency_stop")  # who ended a test so may have seen why, and say it
+# What a person says of a wet test: the water came where it should (``right``), and the valve has
+# closed again (``shut``); it has not closed (``open``); no water; water elsewhere.
+SAW = ("right", "shut", "open", "nothing", "elsewhere")
+SAW_WELL = ("right", "shut")  # where the gateway could not measure the valve, only ``shut`` arms
+UNSEEN = ("by_hand", "rewired")  # broken off so, what was seen says nothing of the zone's valve
 
 # What became of letting a station in or out, and of teaching its probes.
 STATIONS = {
