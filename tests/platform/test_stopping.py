@@ -277,7 +277,7 @@ def test_a_stop_of_everything_is_told_in_every_greenhouse_and_each_goes_on_by_on
     assert "Dừng tất cả: nước ngừng ở mọi nhà màng" in page(farm)
     with gateway(farm, monkeypatch, "done", "stopped"):
         spoken = said(press(farm, "stop"))
-    assert spoken.startswith("Đã dừng ở Nhà màng Hưng Bình 1, Nhà màng Tân Bình 1. Các van")
+    assert spoken.startswith("Đã dừng ở Nhà màng Hưng Bình 1, Nhà màng Tân Bình 1. Bơm và các van")
     client = farm.client("farmer")
     for house in (PAGE, "/greenhouses/hung-binh-1"):
         shown = text_of(client.get(house).text)
