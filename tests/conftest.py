@@ -30,13 +30,36 @@ settings.load_profile("nongso")
 
 TESTS = Path(__file__).parent
 
-# Begun first, so that the workers end together, and not among the quick ones.
+# Begun first, so that the workers end together.
 LONG = (
     "browser/test_every_page.py",
     "browser/test_without_network.py",
     "browser/test_a_day_on_the_farm.py",
     "platform/test_hostile_forms.py",
     "platform/test_hostile_queries.py",
+)
+# Fixtures that open a whole platform with its pages, a browser, or a farm's processes.
+WHOLE = {"place", "site", "browser", "house"}
+# Files that are not among the quick ones either: they start processes, or do much in one test.
+SLOW = (
+    *LONG,
+    "commands/test_damaged_folder.py",
+    "firmware/test_node_process.py",
+    "firmware/test_power_cuts.py",
+    "firmware/test_tls.py",
+    "firmware/test_updates.py",
+    "platform/test_full_disk.py",
+    "platform/test_page_rules.py",
+    "platform/test_serving.py",
+    "platform/test_telemetry_damage.py",
+    "traceability/test_all_steps.py",
+    "traceability/test_making.py",
+    "valves/test_cabinet_process.py",
+    "valves/test_cut_runs.py",
+    "valves/test_killed_between_steps.py",
+    "valves/test_polite_ends.py",
+    "valves/test_stop_order.py",
+    "valves/test_supervisor_process.py",
 )
 # Thousands of small transactions wait for a disk; in memory, where there is plenty, they do not.
 MEMORY, PLENTY = Path("/dev/shm"), 4 * 2**30
@@ -65,9 +88,17 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {TESTS / name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.path, len(LONG)))
+    slow = {TESTS / name for name in SLOW}
     for item in items:
-        if item.path in places:
+        if item.path in slow or is_whole(item):
             item.add_marker(pytest.mark.slow)
+
+
+def is_whole(item: pytest.Item) -> bool:
+    """Say whether a test opens a whole platform with its pages, or a server beside it."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    in_postgresql = "[postgresql" in item.name or "postgresql" in fixtures
+    return in_postgresql or not fixtures.isdisjoint(WHOLE)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""No test waits for ever, whatever it waits for: the run goes on and says which one it was."""
+"""What every run of the tests keeps: an end to each wait, and its named files in their places."""
 
 import signal
 import subprocess
@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from tests.conftest import SLOW, TESTS
 
 
 def for_a_thread() -> None:
@@ -29,3 +30,7 @@ def test_a_wait_without_an_end_fails_its_test(wait: Callable[[], None]) -> None:
     signal.setitimer(signal.ITIMER_REAL, 0.2)
     with pytest.raises(BaseException, match="waits for something that does not come"):
         wait()
+
+
+def test_the_files_that_begin_first_or_are_slow_are_there() -> None:
+    assert [name for name in SLOW if not (TESTS / name).exists()] == []
