@@ -37,6 +37,15 @@ LONG = (
     "browser/test_a_day_on_the_farm.py",
     "platform/test_hostile_forms.py",
     "platform/test_hostile_queries.py",
+    "walks/test_alerts.py",
+    "walks/test_damaged_house.py",
+    "walks/test_from_harvest_to_shopper.py",
+    "walks/test_killed_on_the_way.py",
+    "walks/test_life_of_a_house.py",
+    "walks/test_new_zone.py",
+    "walks/test_two_platforms.py",
+    "walks/test_whole_way.py",
+    "valves/test_supervisor_process.py",
 )
 # Fixtures that open a whole platform with its pages, a browser, or a farm's processes.
 WHOLE = {"place", "site", "browser", "house"}
@@ -59,7 +68,6 @@ SLOW = (
     "valves/test_killed_between_steps.py",
     "valves/test_polite_ends.py",
     "valves/test_stop_order.py",
-    "valves/test_supervisor_process.py",
 )
 # Thousands of small transactions wait for a disk; in memory, where there is plenty, they do not.
 MEMORY, PLENTY = Path("/dev/shm"), 4 * 2**30
