@@ -18,6 +18,7 @@ from nongso.commands.errors import CommandError
 from nongso.commands.jsonfile import Unreadable, read_object
 from nongso.gateway.simulated import boards
 
+REFUSED_SECONDS = 60  # an hour is too long for who wants to try it
 STARTS_ANEW = 3  # status of a simulated board that resets itself
 
 
@@ -34,10 +35,11 @@ def run(data: Path, say: Callable[[str], None] = print) -> int:
     say("Open that address (or 'Thêm trạm' on the stations' page) and get a code. Then type code")
     say("and address, with any name of a Wi-Fi, on the board's own page (instead of 192.168.4.1):")
     say(f"  http://127.0.0.1:{port}/")
+    say(f"Taken out on its page, it opens that page again after {REFUSED_SECONDS} seconds.")
     say("Ctrl-C takes the board away; its station falls silent and can be removed on its page.")
     with tempfile.TemporaryDirectory(prefix="nongso-board-") as folder:
-        first = json.dumps({"setup": {"own_password": password}})
-        (Path(folder) / "config.json").write_text(first)
+        setup = {"own_password": password, "refused_seconds": REFUSED_SECONDS}
+        (Path(folder) / "config.json").write_text(json.dumps({"setup": setup}))
         plan = boards.launch_plan(Path(folder))
         env = os.environ | plan.env | {"NONGSO_MAC": mac, "NONGSO_SETUP_PORT": str(port)}
         status = STARTS_ANEW
