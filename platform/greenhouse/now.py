@@ -27,6 +27,7 @@ from nongso.wire.metrics import Metric, metric_of
 
 STALE_SECONDS = 900  # three missed readings of a node that measures every five minutes
 HEADLINE = ("air_temperature", "soil_moisture", "air_humidity", "light")
+SOIL = "soil_moisture"
 METER_SECONDS = 60  # a meter's reading so long before a run is where its count begins
 AFTERFLOW_SECONDS = 5  # a run whose valve had to lapse gives water so long after its known end
 
@@ -194,6 +195,21 @@ def values_at_place(telemetry: Telemetry, node: Node) -> list[Value]:
     at = (node.gateway, node.greenhouse, node.zone)
     here = {n: one for n, one in series.items() if stands_there(*at, one)}
     return values_of(telemetry, here, [node])
+
+
+def may_have_probe(session: Session, telemetry: Telemetry, zone: Zone) -> bool:
+    """Say whether a station may measure this zone's soil; one that was never heard may."""
+    nodes = session.scalars(
+        select(Node).where(Node.zone == zone.id, Node.gateway == zone.gateway)
+    ).all()
+    for node in nodes:
+        if node.is_out:
+            continue
+        names = {one.name for one in telemetry.series(node=node.eui64).values()}
+        metrics = [metric_of(name) for name in names]
+        if not names or any(one is not None and one.name == SOIL for one in metrics):
+            return True
+    return False
 
 
 def stands_there(

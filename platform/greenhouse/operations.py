@@ -11,13 +11,14 @@ from typing import Any
 from flask import request
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from nongso.platform.accounts import scoped, somebody
 from nongso.platform.audit import near
 from nongso.platform.greenhouse import commands, resting, sentences
-from nongso.platform.greenhouse.commands import Wish
+from nongso.platform.greenhouse.commands import Wish, WishError
 from nongso.platform.greenhouse.condition import by_hand_sentence, running_sentence
-from nongso.platform.greenhouse.now import HouseNow, ZoneNow
+from nongso.platform.greenhouse.now import HouseNow, ZoneNow, may_have_probe
 from nongso.platform.greenhouse.records import (
     AUTOMATIC,
     BY_HAND,
@@ -36,6 +37,7 @@ from nongso.platform.greenhouse.unwritten import unwritten
 from nongso.platform.languages import _, duration, moment
 from nongso.platform.storage import StorageError
 from nongso.platform.store import can_read, hurry, records, transaction
+from nongso.platform.telemetry import telemetry
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +52,9 @@ def give(zone: Zone, house: Greenhouse, wish: Wish, id: str, expires: int) -> Co
         gateway = session.get_one(Gateway, zone.gateway)
         if session.get(Command, id) is None and wish.do in ("water", WET_TEST):
             commands.check_water(zone, house, gateway, wish.seconds or 0, now)
+        is_known = (wish.mode, wish.band) == (zone.mode, zone.band)  # unlocked, or to go on
+        if wish.do == "mode" and wish.mode == "band" and not is_known:
+            _check_probe(session, zone)
         if wish.do in (BY_HAND, WET_TEST_SEEN):
             commands.check_there(house, gateway, now)
         commands.record(
@@ -64,6 +69,12 @@ def give(zone: Zone, house: Greenhouse, wish: Wish, id: str, expires: int) -> Co
     unwritten().forget(written)
     commands.bell().ring()
     return commands.wait_for_answer(records(), [id], commands.ANSWER_SECONDS)[0]
+
+
+def _check_probe(session: Session, zone: Zone) -> None:
+    """Refuse watering by what no station measures: never, or always blindly."""
+    if not may_have_probe(session, telemetry(), zone):
+        raise WishError("no_soil_probe")
 
 
 def stop_everything(id: uuid.UUID | None = None) -> list[Command]:  # noqa: A002

@@ -303,6 +303,9 @@ REFUSED: dict[str, _Sentence] = {
     ),
     # the platform's own
     "id_used": lambda w: _("Chưa làm: số hiệu của lệnh này đã dùng cho một lệnh khác."),
+    "no_soil_probe": lambda w: _(
+        "Chưa có trạm nào đo độ ẩm đất ở khu này nên không tưới theo độ ẩm đất được."
+    ),
     "gateway_away": lambda w: _(
         "Chưa tưới: không liên lạc được với tủ điều khiển từ %(since)s. "
         "Lệnh này không được giữ lại; khi có liên lạc, xin bấm lại.",

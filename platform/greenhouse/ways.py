@@ -21,10 +21,12 @@ from nongso.platform import pins, typed_numbers
 from nongso.platform.accounts import allow
 from nongso.platform.greenhouse import commands, operations, sentences
 from nongso.platform.greenhouse.commands import Wish, WishError
+from nongso.platform.greenhouse.now import may_have_probe
 from nongso.platform.greenhouse.pages import WATERERS, asked_greenhouse, pressed_id
 from nongso.platform.greenhouse.records import Greenhouse, Zone, greenhouse_of_zone, runs_of
 from nongso.platform.languages import _, day_of, language, number
 from nongso.platform.store import records
+from nongso.platform.telemetry import telemetry
 from nongso.platform.typed_numbers import LONGEST, TwoWays, Unreadable
 from nongso.wire.slots import MOST_SLOTS, SlotError, check, read_time
 
@@ -301,13 +303,36 @@ def _by_hand_seconds(typed: Typed) -> int | None:
     return int(hours) * 3600 or None if typed.mode == "manual" else None
 
 
+def _labels() -> dict[str, str]:
+    return {
+        "low": _("Bắt đầu tưới khi độ ẩm đất dưới (phần trăm)"),
+        "high": _("Tưới đến khi độ ẩm đất đạt (phần trăm)"),
+        "minutes": _("Mỗi lần tưới mấy phút"),
+        "soak": _("Nghỉ mấy phút cho nước thấm rồi mới tưới tiếp"),
+        "planted": _("Ngày trồng"),
+        "flow": _("Khi mở van, mỗi phút chảy mấy lít"),
+    }
+
+
+def _label(name: str) -> str:
+    """What a field of a trouble is called where all troubles stand together."""
+    row = _ROW.fullmatch(name) or _ROW.fullmatch(name.replace("days", "day"))
+    return _("Lần %(count)s", count=int(row[1]) + 1) if row else _labels().get(name, "")
+
+
 def _page(greenhouse: Greenhouse, zone: Zone, typed: Typed) -> str:
+    has_probe = may_have_probe(records(), telemetry(), zone)
     return render_template(
         "greenhouse/way.html",
         greenhouse=greenhouse,
         zone=zone,
         typed=typed,
         wish_id=commands.new_id(),
+        labels=_labels(),
+        troubles=[
+            (name, _label(name), said) for name, said in typed.wrong.items() if _label(name)
+        ],
+        no_probe="" if has_probe else sentences.refusal("no_soil_probe", {}, {}),
         crops={word: getattr(crop, _tongue()) for word, crop in crops().items()},
         soils={word: getattr(kind, _tongue()) for word, kind in soils().items()},
         today=day_of(time.time()).isoformat(),

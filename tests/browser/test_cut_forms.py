@@ -124,6 +124,42 @@ def test_a_form_that_is_refused_keeps_its_page_and_the_next_press_may_be_cut_off
     expect(page.locator("h1")).to_contain_text("Cách tưới")
 
 
+def test_what_is_wrong_on_the_page_of_a_way_is_read_first_and_one_tap_leads_to_its_field(
+    page: Page,
+) -> None:
+    page.goto(WAY)
+    page.check("input[value=band]")
+    page.fill("#minutes", "999")
+    page.get_by_role("button", name="Lưu cách tưới").click()
+    link = page.locator("#said").get_by_role("link", name="Mỗi lần tưới mấy phút")
+    expect(link).to_be_in_viewport()
+    link.click()
+    expect(page.locator("#minutes")).to_be_focused()
+    expect(page.locator("#minutes-wrong")).to_be_in_viewport()
+
+
+CUT_OFF = """() => {
+    const pen = document.createElement("canvas").getContext("2d"), found = [];
+    for (const list of document.querySelectorAll("select")) {
+        const style = getComputedStyle(list), arrow = 20;
+        pen.font = style.font;
+        const edges = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
+        const room = list.clientWidth - edges;
+        for (const one of list.options) {
+            if (pen.measureText(one.text).width > room - arrow) { found.push(one.text); }
+        }
+    }
+    return found;
+}"""
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_no_choice_of_a_way_is_cut_off_on_a_narrow_phone(page: Page, language: str) -> None:
+    page.goto(f"{WAY}&lang={language}")
+    assert page.locator("select").count() == 2
+    assert page.evaluate(CUT_OFF) == []
+
+
 def test_a_page_that_is_too_old_is_said_beside_the_button_and_what_was_typed_stays(
     page: Page,
 ) -> None:

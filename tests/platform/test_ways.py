@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from office import Place
+from office import NODE_1, Place, form_token
 from werkzeug.test import TestResponse
 
 from nongso.gateway.irrigation.planting import read_balance
@@ -89,7 +89,64 @@ def test_what_to_do_without_a_probe_is_the_farmers_choice(farm: Place) -> None:
     row = {"id": ZONE, "mode": "band", "state": "idle", "at": int(time.time())}
     farm.bring(farm.row("zone", zone=row | {"band": body["band"], "code": "soil_moist"}))
     page = farm.client("farmer").get(f"{PAGE}?zone={ZONE}").text
-    assert page.count('value="minimum" selected') == 1
+    assert page.count('value="minimum" checked') == 1
+
+
+NO_PROBE = "Chưa có trạm nào đo độ ẩm đất ở khu này nên không tưới theo độ ẩm đất được."
+BAND = {"mode": "band", "low": "35", "high": "50", "minutes": "4", "soak": "20"}
+
+
+def test_moisture_is_no_choice_where_no_station_measures_the_soil(farm: Place) -> None:
+    client = farm.client("farmer")
+    assert NO_PROBE not in client.get(f"{PAGE}?zone={ZONE}").text, "its station was never heard"
+    now = int(time.time())
+    farm.bring(farm.readings(NODE_1, ["air_temperature", now, 21.0, 0]))
+    page = client.get(f"{PAGE}?zone={ZONE}").text
+    assert NO_PROBE in page
+    assert re.search('value="band" disabled', page)
+    refused = press(farm, **BAND)
+    assert (refused.status_code, farm.poll()) == (409, [])
+    assert NO_PROBE in refused.text
+    farm.bring(farm.readings(NODE_1, ["soil_moisture", now + 1, None, 3]))  # it hangs on its cable
+    page = client.get(f"{PAGE}?zone={ZONE}").text
+    assert NO_PROBE not in page
+    assert not re.search('value="band" disabled', page)
+    assert press(farm, **BAND).status_code == 303
+
+
+def test_a_zone_whose_probe_was_taken_out_is_unlocked_but_not_set_to_moisture_again(
+    farm: Place,
+) -> None:
+    band = {"low": 35.0, "high": 50.0, "run_seconds": 240, "soak_seconds": 1200}
+    farm.bring(farm.readings(NODE_1, ["air_temperature", int(time.time()), 21.0, 0]))
+    client = farm.client("farmer")
+    for mode, status in (("band", 303), ("manual", 409)):
+        row = {"id": ZONE, "mode": mode, "state": "locked", "at": int(time.time()), "band": band}
+        farm.bring(farm.row("zone", zone=row))
+        page = client.get("/greenhouses/tan-binh-1")
+        sent = {"form_token": form_token(page), "wish": str(uuid.uuid4()), "zone": ZONE}
+        answer = client.post("/greenhouses/tan-binh-1/mode", data={**sent, "mode": "band"})
+        assert answer.status_code == status, mode
+    assert NO_PROBE in answer.text
+
+
+def test_what_cannot_be_used_is_told_at_the_top_with_a_link_to_each_field(farm: Place) -> None:
+    answer = press(
+        farm, **BAND | {"low": "x", "soak": "-1"}, at0="5 rưỡi", minutes0="10", planted="x"
+    )
+    top = answer.text[: answer.text.index('<form method="post" action="/greenhouses/')]
+    links = re.findall('<li><a href="#([a-z0-9]+)">([^<]+)</a>: Xin nhập một số từ', top)
+    assert links == [
+        ("low", "Bắt đầu tưới khi độ ẩm đất dưới (phần trăm)"),
+        ("soak", "Nghỉ mấy phút cho nước thấm rồi mới tưới tiếp"),
+    ]
+    answer = press(farm, mode="schedule", at0="5 rưỡi", minutes0="10", at1="05:30", minutes1="5")
+    assert re.findall('<li><a href="#([a-z0-9]+)">([^<]+)</a>', answer.text) == [
+        ("at0", "Lần 1"),
+        ("days1", "Lần 2"),
+    ]
+    for place in ("at0", "days1"):
+        assert answer.text.count(f'id="{place}"') == 1
 
 
 @pytest.mark.parametrize(
@@ -160,7 +217,7 @@ def test_plants_and_soil_set_on_the_phone_reach_the_gateway(farm: Place, mode: s
     farm.outcome(body["id"], "done", "mode_set", mode=mode)
     page = farm.client("farmer").get(f"{PAGE}?zone={ZONE}").text
     assert 'value="79,5"' in page
-    assert '<option value="nhieu-mun" selected>' in page
+    assert 'name="soil" value="nhieu-mun" checked' in page
 
 
 @pytest.mark.parametrize(
