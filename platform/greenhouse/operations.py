@@ -50,10 +50,11 @@ def give(zone: Zone, house: Greenhouse, wish: Wish, id: str, expires: int) -> Co
     with transaction() as session:
         written = unwritten().write_down(session, now)  # an earlier stop is numbered before this
         gateway = session.get_one(Gateway, zone.gateway)
-        if session.get(Command, id) is None and wish.do in ("water", WET_TEST):
+        is_new = session.get(Command, id) is None
+        if is_new and wish.do in ("water", WET_TEST):
             commands.check_water(zone, house, gateway, wish.seconds or 0, now)
-        is_known = (wish.mode, wish.band) == (zone.mode, zone.band)  # unlocked, or to go on
-        if wish.do == "mode" and wish.mode == "band" and not is_known:
+        stays = (wish.mode, wish.band) == (zone.mode, zone.band)  # it is unlocked, or goes on
+        if is_new and wish.do == "mode" and wish.mode == "band" and not stays:
             _check_probe(session, zone)
         if wish.do in (BY_HAND, WET_TEST_SEEN):
             commands.check_there(house, gateway, now)
