@@ -33,6 +33,7 @@ class Crop:
     easy_share: float
     lowest_ph: float
     salt_ds_m: float | None = None  # of the saturation extract; None where no table has it
+    diseases: tuple[str, ...] = ()  # rules of ``nongso.agronomy.disease`` that were made for it
 
     def coefficient(self, day: int) -> float:
         """Kc on a day after planting; after the last stage it stays as at its end."""
@@ -84,6 +85,7 @@ def crops() -> Mapping[str, Crop]:
             easy_share=one["easy_share"],
             lowest_ph=one["lowest_ph"],
             salt_ds_m=one.get("salt_ds_m"),
+            diseases=tuple(one.get("diseases", ())),
         )
         for word, one in _table("crops.toml").items()
     }

@@ -58,8 +58,8 @@ def _zone(zone: str, name: str, coil: int, area_m2: int, mode: str) -> dict[str,
     }
 
 
-STRAWBERRIES = {
-    "crop": "dau-tay",
+TOMATOES = {
+    "crop": "ca-chua",
     "planted": "2026-10-01",  # fixed: an edited settings file would undo what people chose
     "soil": "nhieu-mun",
     "flow_l_per_min": 63.3,
@@ -81,7 +81,7 @@ GREENHOUSES: list[dict[str, Any]] = [
         "farm": "hung-binh",
         "area_m2": 400,
         "zones": [
-            _zone("hung-binh-1-k1", "Khu 1", 2, 190, "advice") | {"balance": STRAWBERRIES},
+            _zone("hung-binh-1-k1", "Khu 1", 2, 190, "advice") | {"balance": TOMATOES},
             _zone("hung-binh-1-k2", "Khu 2", 3, 190, "band"),
             _zone("hung-binh-1-k3", "Khu 3", 4, 20, "off"),  # new: to be armed by its wet test
         ],

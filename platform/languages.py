@@ -33,6 +33,7 @@ LANGUAGES = {"vi": "Tiếng Việt", "en": "English"}
 COOKIE = "nongso_language"
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 NO_BREAK = "\u00a0"
+_COUNT = "{n}"  # in the words of an age, also where a phone fills them in
 _NOISE = 1e-6  # of a float that is meant as a whole number
 # Read once: Flask-Babel would otherwise look for the files of a locale with each request.
 _LOCALES = {language: Locale.parse(language) for language in LANGUAGES}
@@ -258,13 +259,14 @@ def _hour(at: float) -> str:
 def age(seconds: float) -> str:
     """Write how long ago: vừa xong, cách đây 10 phút, cách đây 3 giờ, cách đây 2 ngày."""
     whole = max(0, int(seconds))
+    just_now, minutes, hours, days = age_words()
     if whole < 60:
-        return _("vừa xong")
+        return just_now
     if whole < 3600:
-        return _("cách đây %(count)s phút", count=whole // 60)
+        return minutes.replace(_COUNT, number(whole // 60))
     if whole < 2 * 86400:
-        return _("cách đây %(count)s giờ", count=whole // 3600)
-    return _("cách đây %(count)s ngày", count=number(whole // 86400))
+        return hours.replace(_COUNT, number(whole // 3600))
+    return days.replace(_COUNT, number(whole // 86400))
 
 
 def marked_age(seconds: float) -> Markup:
@@ -273,12 +275,15 @@ def marked_age(seconds: float) -> Markup:
 
 
 def age_words() -> list[str]:
-    """The words of ``age`` for less than a minute, for minutes, hours and days, with ``{n}``."""
+    """The words of ``age`` for less than a minute, for minutes, hours and days, with ``{n}``.
+
+    A page kept on a phone counts on with the same words (``static/phone.js``).
+    """
     return [
         _("vừa xong"),
-        _("cách đây %(count)s phút", count="{n}"),
-        _("cách đây %(count)s giờ", count="{n}"),
-        _("cách đây %(count)s ngày", count="{n}"),
+        _("cách đây %(count)s phút", count=_COUNT),
+        _("cách đây %(count)s giờ", count=_COUNT),
+        _("cách đây %(count)s ngày", count=_COUNT),
     ]
 
 

@@ -24,9 +24,7 @@ from nongso.wire.metrics import METRICS
 SAMPLE_SECONDS = 600
 SAMPLES_IN_MESSAGE = 18
 BY = "mô phỏng"  # the person who waters a simulated farm
-DRY_PERCENT = (
-    48.0  # for people: about where the reckoning of the demo's strawberries advises water
-)
+DRY_PERCENT = 48.0  # for people: about where the reckoning of a bed with compost advises water
 RUN_SECONDS = 360.0  # of theirs
 _TANK_PERCENT = 25.0
 _SETTLE_SECONDS = 2 * 86400  # before the first sample, so that floor and air are settled

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from nongso.platform.diary import entries, season
 from nongso.platform.diary.entries import Entry
 from nongso.platform.events import Event
-from nongso.platform.greenhouse.records import Greenhouse
+from nongso.platform.greenhouse.records import Greenhouse, Zone
 from nongso.platform.languages import day_of
 from nongso.platform.people import Person
 from nongso.platform.settings import Settings
@@ -86,8 +86,12 @@ def _book(session: Session, slug: str, lines: Sequence[BookLine], person: Person
         session, _fixed(slug, "before"), slug, house.cooperative, person.id, BEFORE, at
     )
     today = day_of(at)
+    told = session.scalars(select(Zone).where(Zone.greenhouse == slug).order_by(Zone.id))
+    planted = next((zone.balance["planted"] for zone in told if zone.balance), None)
     for days, kind, more in lines:
         day = (today - datetime.timedelta(days=days)).isoformat()
+        if kind == "planted" and planted is not None:
+            day = planted  # what the zone reckons its water by
         id_ = _fixed(slug, f"{days}-{kind}")
         entries.write(
             session, id_, slug, house.cooperative, person.id, Entry(kind, day, **more), at

@@ -6,11 +6,11 @@ with them a risk may be higher than it looks. Nobody acts on this but a person.
 """
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from nongso.agronomy import disease, growth
-from nongso.agronomy.disease import Hour, Mildew
+from nongso.agronomy.disease import Hour
 from nongso.platform.languages import day_of
 
 DAYS = 7
@@ -38,32 +38,32 @@ class Favour:
     missing: int
 
 
-def diseases(hours: Mapping[int, Hour], since: int, days: int = DAYS) -> Favour:
-    """Look at whole days from the local midnight ``since``; ``hours`` by the time they began."""
+def diseases(
+    hours: Mapping[int, Hour], since: int, wanted: Collection[str], days: int = DAYS
+) -> Favour:
+    """Look at whole days from the local midnight ``since``; ``hours`` by the time they began.
+
+    ``wanted`` are the rules that were made for what grows there.
+    """
     times = range(since, since + days * 86400, 3600)
     known = [hours.get(at, _UNKNOWN) for at in times]
     each = [known[n : n + 24] for n in range(0, len(known), 24)]
     measured = [sum(at in hours for at in times[n : n + 24]) for n in range(0, len(known), 24)]
     blight = sum(disease.wallin(mean, count) for mean, count in disease.humid_spells(known))
     early = sum(map(_tomcast, each))
-    mildew = Mildew()
-    for day, count in zip(each, measured, strict=True):
-        warm = [hour.celsius for hour in day if hour is not _UNKNOWN]
-        mildew = disease.mildew(mildew, warm) if count >= WHOLE_DAY_HOURS else mildew
     is_blight = disease.blitecast(0, blight) >= 0
+    found = (
+        Disease("late_blight", _level(is_blight), blight, disease.WALLIN_SPRAY),
+        Disease("early_blight", _level(early >= EARLY), early, disease.TOMCAST_SPRAY),
+    )
     return Favour(
-        (
-            Disease("late_blight", _level(is_blight), blight, disease.WALLIN_SPRAY),
-            Disease("early_blight", _level(early >= EARLY), early, disease.TOMCAST_SPRAY),
-            Disease("mildew", _level(mildew.index >= MILDEW), mildew.index, MILDEW),
-        ),
+        tuple(one for one in found if one.code in wanted),
         days,
         sum(count < WHOLE_DAY_HOURS for count in measured),
     )
 
 
 EARLY = 10  # half of the severity after which Tomcast sprays, within these days
-MILDEW = 60  # from here on Gubler and Thomas call the pressure high
 
 
 def _tomcast(day: Iterable[Hour]) -> int:

@@ -31,6 +31,7 @@ blueprint = Blueprint("plants", __name__)
 READERS = ("farmer", "clerk", "helper", "officer", "admin")
 LONGEST_DAYS = 400
 OLDEST_BED_SECONDS = 2 * HOUR  # the gateway tells it each hour
+SHORTEST_SAID_SECONDS = 600  # of a day that is reckoned from now on, before it says anything
 IN_SOIL = ("soil_ec", "soil_ph", "soil_nitrogen", "soil_phosphorus", "soil_potassium")
 
 
@@ -117,7 +118,7 @@ def page(slug: str) -> str:
         grounds=_grounds(telemetry(), found),
         nutrient_sentence=nutrient_sentence,
         trend_sentence=trend_sentence,
-        favour=_favour(telemetry(), slug, now),
+        favour=_favour(telemetry(), found, now),
         base=BASE_C,
         now=now,
     )
@@ -290,10 +291,12 @@ def _bed(
     watered = sum(run.litres or 0.0 for run in ran)
     unmetered = sum(run.litres is None for run in ran)
     counts = int(told.get("measured_seconds", DAY))
+    is_part = counts < at - begins - HOUR
     if speed != 1.0:
         watered, unmetered = told["watered_mm"] * area_m2, 0
-        counts = DAY
+        is_part = False
         at, is_todays, days = zone.state_at, True, max(0, (day - planted).days)
+    is_told = is_todays and not (is_part and counts < SHORTEST_SAID_SECONDS)
     crop = crops().get(balance["crop"])
     name = balance["crop"] if crop is None else _called(crop)
     allowed = max(told["allowed_mm"], 0.1)
@@ -303,9 +306,9 @@ def _bed(
         age_days=days,
         at=int(at),
         is_old=now - at > OLDEST_BED_SECONDS,
-        used_litres=told["used_mm"] * area_m2 if is_todays else None,
-        used_mm=told["used_mm"] if is_todays else None,
-        reckoned_seconds=counts if counts < at - begins - HOUR else None,
+        used_litres=told["used_mm"] * area_m2 if is_told else None,
+        used_mm=told["used_mm"] if is_told else None,
+        reckoned_seconds=counts if is_part else None,
         watered_litres=watered,
         unmetered=unmetered,
         missing_litres=told["missing_mm"] * area_m2,
@@ -330,18 +333,24 @@ def _temperatures(
     )
 
 
-def _favour(readings: Telemetry, slug: str, now: int) -> Favour:
+def _favour(readings: Telemetry, house: HouseNow, now: int) -> Favour | None:
+    """What the weather favoured; ``None`` where no rule was made for what grows here."""
+    grown = [crops().get((one.zone.balance or {}).get("crop", "")) for one in house.zones]
+    wanted = {code for crop in grown if crop is not None for code in crop.diseases}
+    if not wanted:
+        return None
     until = _midnight(day_of(now))
     since = until - FAVOUR_DAYS * DAY
     warm, humid = (
         {
             one.since: one.mean
-            for one in _summaries(readings, slug, name, since, until, HOUR)
+            for one in _summaries(readings, house.greenhouse.slug, name, since, until, HOUR)
             if one.mean is not None
         }
         for name in ("air_temperature", "air_humidity")
     )
-    return diseases({at: Hour(warm[at], humid[at]) for at in warm.keys() & humid.keys()}, since)
+    hours = {at: Hour(warm[at], humid[at]) for at in warm.keys() & humid.keys()}
+    return diseases(hours, since, wanted)
 
 
 def _summaries(

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, url_for
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session, aliased
 from werkzeug.wrappers import Response
 
 from nongso.platform.accounts import allow
@@ -41,10 +41,16 @@ class Removed:
 
 
 def removed(session: Session, house: Greenhouse) -> list[Removed]:
-    """The stations that were taken out of a greenhouse, the last first."""
+    """The stations that were taken out of a greenhouse, the last first.
+
+    Not one whose name another board has now: under that name it stands among those that measure.
+    """
+    there = aliased(Node)
+    is_there = (there.greenhouse == house.slug) & there.gateway.is_not(None)
     nodes = session.scalars(
         select(Node)
         .where(Node.greenhouse == house.slug, Node.removed_at.is_not(None))
+        .where(~exists().where(there.slug == Node.slug, is_there))
         .order_by(Node.removed_at.desc(), Node.slug)
     ).all()
     asked = session.scalars(

@@ -99,8 +99,11 @@ def sentence(one: Station, now: int) -> str:
         return _("Trạm đo %(name)s chưa gửi số nào. Xin xem nguồn điện và mã trạm.", name=name)
     ago = marked_age(now - one.heard_at)
     if one.state == "silent":
-        said = _("Trạm đo %(name)s mất tín hiệu, số cuối %(ago)s. Xin xem nguồn điện và sóng.")
-        return Markup(said) % {"name": name, "ago": ago}
+        return _(
+            "Trạm đo %(name)s mất tín hiệu từ %(since)s. Xin xem nguồn điện và sóng.",
+            name=name,
+            since=moment(one.heard_at, now),
+        )
     if one.state == "sensor":
         wrong = next(v for v in one.values if not v.is_good)
         return _(

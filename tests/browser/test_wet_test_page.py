@@ -11,9 +11,9 @@ from test_every_page import look
 PAGE = "/greenhouses/tan-binh-1/wet-test?zone=tan-binh-1-k1"
 STEPS: dict[str, dict[str, Any]] = {
     "Bước 1: ra đứng cạnh van": {},
-    "Bước 2: nhìn nước chảy": {"state": "open"},
-    "Bước 3: xem nước đã ngừng chưa": {"state": "closing"},
-    "Bước 4: đã nhìn thấy gì?": {"state": "asked"},
+    "Bước 3: nhìn nước chảy": {"state": "open"},
+    "Bước 4: xem nước đã ngừng chưa": {"state": "closing"},
+    "Bước 5: đã nhìn thấy gì?": {"state": "asked"},
     "Thử nước xong: khu 1 tưới được.": {"state": "passed", "is_armed": True},
     "dây van trong tủ hoặc ống": {"state": "failed", "code": "saw_elsewhere"},
     "Xin thử lại.": {"state": "broken_off", "code": "stopped"},
@@ -37,8 +37,8 @@ def test_each_step_fits_the_phone_and_offends_nobody(
 def test_the_page_goes_from_step_to_step_without_a_press(farmer: Page, server: Server) -> None:
     server.place.tell_test(state="open")
     farmer.goto(PAGE)
-    expect(farmer.get_by_role("heading", name="Bước 2: nhìn nước chảy")).to_be_visible()
-    for state, words in (("asked", "Bước 4: đã nhìn thấy gì?"), ("failed", "Bước 2: mở van")):
+    expect(farmer.get_by_role("heading", name="Bước 3: nhìn nước chảy")).to_be_visible()
+    for state, words in (("asked", "Bước 5: đã nhìn thấy gì?"), ("failed", "Bước 2: mở van")):
         server.place.tell_test(state=state)
         farmer.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
         expect(farmer.get_by_role("heading", name=words)).to_be_visible()

@@ -17,6 +17,7 @@ from nongso.wire import marks
 PAGE = "/greenhouses/tan-binh-1/plants"
 SINCE = int(datetime.datetime(2026, 11, 1, tzinfo=ZONE).timestamp())
 EPOCH = datetime.date(1970, 1, 1).toordinal()
+BLIGHTS = ("late_blight", "early_blight")
 DRY, HUMID = Hour(24.0, 60.0), Hour(18.0, 95.0)
 
 
@@ -26,7 +27,7 @@ def week(night: Hour, humid_hours: int) -> dict[int, Hour]:
 
 
 def values(hours: dict[int, Hour]) -> dict[str, tuple[int, str]]:
-    return {one.code: (one.value, one.level) for one in diseases(hours, SINCE).diseases}
+    return {one.code: (one.value, one.level) for one in diseases(hours, SINCE, BLIGHTS).diseases}
 
 
 def test_seven_dry_days_favour_no_blight() -> None:
@@ -42,19 +43,33 @@ def test_humid_nights_add_up_by_wallin_and_tomcast() -> None:
     assert found["early_blight"] == (7 * 3, "attention")
 
 
-def test_warm_days_let_the_mildew_index_begin_and_rise() -> None:
-    assert values(week(DRY, 0))["mildew"] == (100, "attention")  # 60, then 20 a day up to 100
+@pytest.mark.parametrize(
+    ("crop", "blights"), [("ca-chua", 2), ("dau-tay", 0), ("dua-chuot", 0), (None, 0)]
+)
+def test_a_disease_is_shown_only_for_the_crop_that_its_rule_was_made_for(
+    farm: Place, crop: str | None, blights: int
+) -> None:
+    humid_nights(farm)
+    row = told()
+    if crop is not None:
+        row["balance"]["crop"] = crop
+        bring(farm, row)
+    page = farm.client("farmer").get(PAGE).text
+    assert page.count("sách khuyên phòng khi") == blights
+    assert ("Thời tiết trong nhà có lợi cho bệnh không?" in page) == bool(blights)
+    for words in ("Mốc sương cà chua", "Tomcast"):
+        assert (words in page) == bool(blights)
 
 
 def test_hours_that_nobody_measured_make_no_humid_spell_longer_and_are_told() -> None:
     holes = {at: hour for at, hour in week(HUMID, 16).items() if (at - SINCE) // 3600 % 24 != 8}
-    broken = diseases(holes, SINCE)
+    broken = diseases(holes, SINCE, BLIGHTS)
     assert broken.missing == 0
     assert {d.code: d.value for d in broken.diseases}["late_blight"] == 0
-    nothing = diseases({}, SINCE)
+    nothing = diseases({}, SINCE, BLIGHTS)
     assert (nothing.missing, nothing.days) == (7, 7)
     half = {at: hour for at, hour in week(HUMID, 16).items() if at >= SINCE + 3 * 86400 + 7200}
-    assert diseases(half, SINCE).missing == 3
+    assert diseases(half, SINCE, BLIGHTS).missing == 3
 
 
 def test_degree_days_are_summed_over_measured_days() -> None:
@@ -68,7 +83,7 @@ def told(**more: Any) -> dict[str, Any]:
     planted = (day_of(now) - datetime.timedelta(days=40)).isoformat()
     balance = Balance("ca-chua", planted, "nhieu-mun", 80.0)
     today = day_of(now).toordinal() - EPOCH
-    bed = Bed(now - 60, 0.0, 3.0, day=today, used_mm=2.5, watered_mm=1.0)
+    bed = Bed(now - 60, 0.0, 3.0, day=today, used_mm=2.5, watered_mm=1.0, measured_seconds=86400)
     zone = Zone("tan-binh-1-k1", Limits(1800, 7200), "advice", balance=balance, bed=bed)
     soil = reckoning.told(zone)
     assert soil is not None
@@ -248,10 +263,13 @@ def test_without_plants_the_page_says_how_to_begin_and_knows_the_air(farm: Place
     assert "Chưa có khu nào tính nước cây cần." in page
     assert "Độ thiếu hụt ẩm 1,3\u00a0kPa" in page  # ASHRAE: 3.17 kPa saturated at 25 °C
     assert "Điểm sương 16,7°C" in page
+    bring(farm, told())
+    page = farm.client("farmer").get(PAGE).text
     assert "7 ngày thiếu số đo" in page
 
 
-def test_seven_humid_nights_stand_on_the_page_with_their_sources(farm: Place) -> None:
+def humid_nights(farm: Place) -> None:
+    """Seven days with 16 humid hours each."""
     midnight = int(
         datetime.datetime.combine(day_of(time.time()), datetime.time(), ZONE).timestamp()
     )
@@ -264,6 +282,11 @@ def test_seven_humid_nights_stand_on_the_page_with_their_sources(farm: Place) ->
         )
     ]
     assert farm.bring(farm.readings(NODE_1, *readings)).json["refused"] == []  # type: ignore[index]
+
+
+def test_seven_humid_nights_stand_on_the_page_with_their_sources(farm: Place) -> None:
+    humid_nights(farm)
+    bring(farm, told())
     page = farm.client("farmer").get(PAGE).text
     assert "21 điểm; sách khuyên phòng khi cộng dồn đến 18 điểm." in page
     assert "Theo Wallin 1962" in page

@@ -101,6 +101,23 @@ def test_a_station_that_was_taken_out_is_history_with_its_day_and_its_name(
     assert "Trạm này trước là tb-02 của Nhà màng Tân Bình 1, đã gỡ ngày" in sticker
 
 
+def test_a_name_that_another_board_has_now_is_no_more_among_those_taken_out(
+    farm: Place, client: FlaskClient
+) -> None:
+    assert "Trạm đã gỡ" in taken_out(farm, client).text
+    found = configuration()
+    for node in found["nodes"]:
+        if node["eui64"] == NODE_2:
+            node["eui64"] = "02000000000000ff"
+    farm.bring(farm.row("configuration", configuration=found))
+    page = client.get(STATIONS).text
+    assert 'id="tb-02"' in page
+    assert "Trạm đã gỡ" not in page
+    farm.bring(farm.row("configuration", configuration=without(NODE_2)))
+    page = read_aloud(client.get(STATIONS))
+    assert page.count("Trạm tb-02: đã gỡ ngày") == 2, "both boards are history again"
+
+
 def test_a_press_whose_answer_was_lost_may_be_sent_again(farm: Place, client: FlaskClient) -> None:
     farm.poll()
     page = client.get(REMOVE)

@@ -1,9 +1,11 @@
 """Each station is heard or said to be silent, and a fault is named with what to do."""
 
+import datetime
 import time
 
 from office import NODE_1, NODE_2, Place, read_aloud
 
+from nongso.platform.languages import ZONE
 from nongso.wire import marks
 
 PAGE = "/greenhouses/tan-binh-1/stations"
@@ -16,9 +18,23 @@ def test_silent_stations_come_first_and_a_sensor_at_fault_is_named(farm: Place) 
         farm.readings(NODE_2, ["soil_moisture", now - 7200, 45.0, 0]),
     )
     page = read_aloud(farm.client("farmer").get(PAGE))
-    assert "Trạm đo tb-02 mất tín hiệu, số cuối cách đây 2 giờ." in page
+    since = datetime.datetime.fromtimestamp(now - 7200, ZONE)
+    assert "Trạm đo tb-02 mất tín hiệu từ " in page
+    assert f"{since.hour}\u00a0giờ" in page
     assert "Trạm đo bus chưa gửi số nào." in page
     assert page.index("tb-02 mất") < page.index("Trạm đo tb-01 bình thường")
+
+
+def test_a_station_that_has_just_gone_is_not_said_to_be_heard_just_now(farm: Place) -> None:
+    now = int(time.time())
+    farm.bring(
+        farm.readings(NODE_2, ["soil_moisture", now, 45.0, 0]),
+        farm.row("node", node={"eui64": NODE_2, "state": "offline", "at": now}),
+    )
+    page = read_aloud(farm.client("farmer").get(PAGE))
+    said = page.split("Trạm đo tb-02 mất tín hiệu", 1)[1].split("</p>", 1)[0]
+    assert said.startswith(" từ ")
+    assert "vừa xong" not in said
 
 
 def test_a_sensor_at_fault_is_named_with_what_to_do(farm: Place) -> None:

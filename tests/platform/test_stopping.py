@@ -249,7 +249,7 @@ def test_after_a_stop_one_button_lets_a_zone_water_itself_again(
     with gateway(farm, monkeypatch, "done", "mode_set", mode="band") as heard:
         press(farm, "mode", zone=K2, mode="band")
     assert (heard[0]["do"], heard[0]["mode"]) == ("mode", "band")
-    assert "tạm nghỉ" not in page(farm)
+    assert "đang tạm nghỉ" not in page(farm)
 
 
 def second_house(farm: Place) -> None:

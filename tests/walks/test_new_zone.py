@@ -69,7 +69,7 @@ def begin(way: WaterWay) -> float:
 
 
 def see(way: WaterWay, saw: str) -> str:
-    wait_for(lambda: "Bước 4" in seen(way), "the question", 120)
+    wait_for(lambda: "Bước 5" in seen(way), "the question", 120)
     (test,) = re.findall(r"test=([0-9a-f-]{36})", seen(way))
     return seen(way, PAGE + "/seen", saw=saw, test=test)
 
