@@ -257,6 +257,7 @@ BY_HAND = {
         f"/plots/{NOBODYS}/diary/{NOBODYS}/correct",
         ("id", "kind", "amount", "unit", "note", "day", "why"),
     ),
+    "greenhouse.resume": ("farmer", "/greenhouses/tan-binh-1/resume", ("wish",)),
     "wet_test.begin": ("farmer", "/greenhouses/tan-binh-1/wet-test", ("zone", "wish")),
     "wet_test.seen": (
         "farmer",

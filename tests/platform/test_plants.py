@@ -107,7 +107,7 @@ def bring(farm: Place, row: dict[str, Any]) -> None:
 def test_the_page_says_what_the_gateway_has_reckoned(farm: Place) -> None:
     bring(farm, told())
     page = farm.client("farmer").get(PAGE).text
-    assert "Ngày thứ 40 sau trồng." in page
+    assert "Ngày thứ 41 từ ngày trồng." in page
     assert "600\u00a0lít" in page  # 2.5 mm on 240 m2
     assert "2,5\u00a0mm" in page
     assert "720\u00a0lít" in page  # missing
@@ -340,7 +340,7 @@ def test_a_farm_that_hurries_says_how_long_its_days_are(farm: Place) -> None:
     page = farm.client("farmer").get(PAGE).text
     assert "chạy nhanh gấp 60 lần" in page
     assert "chỉ dài 24 phút" in page.replace("\u00a0", " ")
-    assert "Ngày thứ 130 sau trồng." in page
+    assert "Ngày thứ 131 từ ngày trồng." in page
     assert "600\u00a0lít" in page
 
 
