@@ -12,7 +12,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from tests.firmware.conftest import FARM, NodeProcess, free_port, until
+from tests.firmware.conftest import (
+    FARM,
+    OLD_BOOT,
+    Gateway,
+    NodeProcess,
+    fill_ring,
+    free_port,
+    until,
+)
 
 from nongso.gateway import broker, claims, enrolment
 from nongso.gateway.claims import Door
@@ -262,6 +270,18 @@ def test_who_holds_the_button_at_a_start_gets_the_page_and_the_station_works_on_
     node.start()
     until(lambda: "node tb-01 of tan-binh starts" in node.words(), "the station at its work")
     assert "23456789" not in node.words()
+
+
+def test_what_a_board_had_not_sent_is_never_told_under_the_name_that_a_cable_gave_it(
+    new_node: Callable[..., NodeProcess], gateway: Gateway
+) -> None:
+    node = new_node(setup={"was_elsewhere": True})
+    fill_ring(node, 5)
+    node.start()
+    until(lambda: len(gateway.heard) > 1, "its own readings, which the ring would send last")
+    assert gateway.numbers(OLD_BOOT) == set()
+    assert json.loads((node.folder / "config.json").read_text())["setup"] == {}
+    assert "readings that another gateway never got are given up" in node.words()
 
 
 def test_a_typed_code_is_told_from_a_late_one_and_from_anothers(tmp_path: Path) -> None:
