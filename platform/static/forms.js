@@ -30,6 +30,9 @@
     var address = new URL(form.getAttribute("action") || location.href, location.href), fields = new FormData(form);
     if (button && button.name) { fields.append(button.name, button.value); }
     lock(form, true);
+    var has_left = false; // for a page of one's own choice: then the answer leads nowhere
+    function leave() { has_left = true; }
+    window.addEventListener("beforeunload", leave);
     var given_up = new AbortController();
     var file = form.getAttribute("enctype") === "multipart/form-data";
     var waiting = setTimeout(function () { tell(form, button, said.getAttribute("data-going")); }, SOON);
@@ -49,6 +52,8 @@
     }).then(function (found) {
       clearTimeout(waiting);
       clearTimeout(too_long);
+      window.removeEventListener("beforeunload", leave);
+      if (has_left) { lock(form, false); return; }
       if (found.next) { go(found.next); return; } // its buttons stay as they are until the page has gone
       lock(form, false);
       said.hidden = true;

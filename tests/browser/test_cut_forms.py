@@ -124,6 +124,15 @@ def test_a_form_that_is_refused_keeps_its_page_and_the_next_press_may_be_cut_off
     expect(page.locator("h1")).to_contain_text("Cách tưới")
 
 
+def test_who_goes_on_to_another_page_is_not_called_back_by_the_answer_of_a_press(
+    page: Page,
+) -> None:
+    page.goto(WAY)
+    page.get_by_role("button", name="Lưu cách tưới").click()
+    page.goto("/alerts")  # fails where the answer leads elsewhere meanwhile
+    expect(page.locator("h1")).to_have_text("Cảnh báo")
+
+
 def test_what_is_wrong_on_the_page_of_a_way_is_read_first_and_one_tap_leads_to_its_field(
     page: Page,
 ) -> None:
