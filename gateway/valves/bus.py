@@ -1,7 +1,10 @@
 """The plan's hands: does its actions on the fieldbus, and asks meter and tank in the pauses.
 
-The relay always comes first. Meter and tank are asked only when the relay needs nothing for
-longer than a time-out takes, one question at a time.
+The relay comes first: meter and tank are asked when it needs nothing for longer than a time-out
+takes, one question at a time. On a busy line such pauses may never come (renewals of many coils
+spread over a second, a slow converter), and without its meter a run is watched by nobody. So a
+sensor that has waited ``LATE_SECONDS`` beyond its turn is asked before the next renewal, which has
+time: a pulse reaches a lease ahead. Only an off, and a pulse that would lapse, go before it.
 """
 
 import logging
@@ -19,6 +22,7 @@ log = logging.getLogger(__name__)
 
 SENSOR_ALARM_SECONDS = 30.0
 STALE_SECONDS = 15.0
+LATE_SECONDS = 1.0
 BUTTON_REST_SECONDS = 1.5  # with its turn of half a second: asked at least every two
 
 
@@ -74,14 +78,22 @@ class BusWork:
         self.plan, self.alarms, self.clock = plan, alarms, clock
         self.error: str | None = None  # why the relay cannot be reached
 
-    def settle(self) -> bool:
-        """Do all that is due on the relay. Returns ``False`` when the bus failed."""
+    def settle(self, patiently: bool = False) -> bool:
+        """Do all that is due on the relay. Returns ``False`` when the bus failed.
+
+        ``patiently``: leave what can wait to the next turn, if a sensor or the socket has waited.
+        """
+        began = self.clock()
         for _ in range(200):  # a bound; one round of a board with 8 relays takes at most 30
             now = self.clock()
             self.plan.tick(now)
             action = self.plan.next_action(now)
             if action is None:
                 return True
+            if patiently and not isinstance(action, Off):
+                is_long = now - began >= self.plan.renew_seconds  # the socket holds the lease
+                if is_long or (self._is_a_sensor_late(now) and self._can_wait(action, now)):
+                    return True
             if not self._do(action):
                 return False
         return True
@@ -142,10 +154,24 @@ class BusWork:
         button = next((s for s in waiting if self._is_button_due(s, now)), None)
         if button is not None:
             return self._ask(button)
-        if not waiting or pause_seconds < self.bus.timeout_seconds:
+        if not waiting:
+            return None
+        if pause_seconds < self.bus.timeout_seconds and not (
+            self._is_a_sensor_late(now) and self._can_wait(self.plan.next_action(now), now)
+        ):
             return None
         sensor = min(waiting, key=lambda s: -1.0 if s.asked_at is None else s.asked_at)
         return self._ask(sensor)
+
+    def _is_a_sensor_late(self, now: float) -> bool:
+        return any(
+            s.asked_at is not None and now - s.asked_at >= s.every_seconds + LATE_SECONDS
+            for s in self.sensors
+        )
+
+    def _can_wait(self, action: Action | None, now: float) -> bool:
+        """Whether the relay has time for one sensor, and for reopening the line after it."""
+        return self.plan.coils.can_wait(action, now, 2.0 * self.bus.timeout_seconds)
 
     def litres_per_count(self) -> float:
         """What one count of the meter's register is worth; 0 where it is not known."""

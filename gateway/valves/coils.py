@@ -121,6 +121,13 @@ class Coils:
                     return Pulse(coil, until - now)
         return Look() if self._written or now >= self._look_at else None
 
+    def can_wait(self, action: Action | None, now: float, seconds: float) -> bool:
+        """Whether this, or nothing, may be done so much later: no off that is not read back yet,
+        and no pulse that would lapse or has not begun."""
+        if isinstance(action, Pulse):
+            return self.sure_until[action.coil] - now > seconds
+        return not isinstance(action, Off) and not self._written and not self._unsure
+
     def due(self, wanted: Wanted) -> list[float]:
         """The moments at which there may be something to do."""
         renewals = [

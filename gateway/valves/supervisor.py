@@ -206,7 +206,7 @@ class Supervisor:
 
     def _work(self) -> float:
         """Do what is due on the bus; return how long to wait then."""
-        if not self.work.settle():
+        if not self.work.settle(patiently=True):
             return AFTER_FAILURE_SECONDS
         due = self.plan.due(self.clock())
         if self._listen_to_a_sensor(due):

@@ -15,6 +15,7 @@ from nongso.platform.greenhouse.sentences import (
     alarm,
     limit,
     metric_word,
+    refusal,
     within,
 )
 from nongso.platform.languages import _, moment, quantity
@@ -61,6 +62,7 @@ def judge(house: HouseNow) -> Condition:
             found += _soil(zone, zone.zone.id in doubted)
         found += _sensors(house)
     found += _resting(house)
+    found += _untried(house)
     running = [("good", running_sentence(z, house.at)) for z in house.zones if z.running]
     found.sort(key=lambda pair: LEVELS.index(pair[0]))
     if not found:
@@ -86,6 +88,52 @@ def _resting(house: HouseNow) -> list[tuple[str, str]]:
         for z in resting
         if z.stop is None or z.stop.zone is not None
     ]
+
+
+def _untried(house: HouseNow) -> list[tuple[str, str]]:
+    """Name the zones that somebody has unlocked and that have not watered well since."""
+    return [
+        (
+            "attention",
+            _(
+                "%(zone)s vừa mở khóa sau sự cố, chưa tưới xong lần nào. Xin ra xem lần tưới đầu.",
+                zone=z.zone.name,
+            ),
+        )
+        for z in house.zones
+        if z.is_untried
+    ]
+
+
+STANDING = (  # alarms with which no zone of the gateway is opened as long as they last
+    *("emergency_stop", "stop_button_silent", "supervisor_gone"),
+    *("tank_ran_low", "mains_bad", "mains_uneven", "mains_gone"),
+)
+
+
+def why_no_water(house: HouseNow) -> dict[str, str]:
+    """Say of each zone that a press for water would surely be refused there now, and why.
+
+    Only what the gateway has told; it alone decides, so a zone that is not named may be refused.
+    """
+    gateway = house.gateway
+    if gateway is None:
+        return {}
+    whole = ""
+    if gateway.is_away(house.at):
+        values: dict[str, object] = {"since": gateway.seen_at or gateway.registered_at}
+        whole = refusal("gateway_away", values, house.names, house.at)
+    for found in house.alarms:
+        is_board = found.code == "bus_silent" and found.values.get("device") == "relay"
+        if not whole and (found.code in STANDING or is_board):
+            whole = refusal(found.code, found.values, house.names, house.at)
+    said = {}
+    for z in house.zones:
+        code = "zone_locked" if z.zone.state == "locked" else ""
+        code = code or ("zone_off" if z.zone.mode == "off" and z.zone.is_armed else "")
+        if whole or code:
+            said[z.zone.id] = whole or refusal(code, {}, house.names, house.at)
+    return said
 
 
 def doubted_zones(house: HouseNow) -> set[str | None]:

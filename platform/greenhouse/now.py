@@ -18,6 +18,7 @@ from nongso.platform.greenhouse.records import (
     Node,
     Run,
     Zone,
+    is_untried,
     was_stopped,
 )
 from nongso.platform.greenhouse.resting import stop_of
@@ -59,6 +60,7 @@ class ZoneNow:
     running: Run | None
     litres: float  # that the running run has let through so far, where the meter can tell
     stop: Command | None = None  # after which it rests, where it does and the stop is known
+    is_untried: bool = False  # unlocked after trouble, and no run has ended well since
 
 
 @dataclass(frozen=True)
@@ -270,6 +272,7 @@ def _zone_now(
         running=run,
         litres=0.0 if run is None else _litres(session, telemetry, run, now),
         stop=stop_of(session, zone),
+        is_untried=is_untried(session, zone),
     )
 
 

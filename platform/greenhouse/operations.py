@@ -41,6 +41,7 @@ from nongso.platform.telemetry import telemetry
 
 log = logging.getLogger(__name__)
 
+FAILED_TESTS = ("test_failed", "failed_not_closed")
 PATIENCE_SECONDS = 1.0  # that a stop has with the disk and with other writers
 
 
@@ -310,9 +311,13 @@ def answer_sentence(command: Command, house: HouseNow | None, now: int) -> tuple
         )
     if state == "running" and (run is None or run.ended_at is None):
         return "good", begun_sentence(zone.zone.name if zone else "", command.seconds or 0)
-    if run is not None:
-        return "good", sentences.end(run.code, _measured(run), names)
-    return "good", _("Đã làm xong.")
+    if run is not None and run.ended_at is not None:
+        return sentences.end_level(run.code), sentences.end(run.code, _measured(run), names)
+    if command.do in ("water", BY_HAND, WET_TEST):  # its run is not told yet, its outcome is
+        measured = {"litres": None} | command.values
+        return sentences.end_level(command.code), sentences.end(command.code, measured, names)
+    level = "attention" if command.code in FAILED_TESTS else "good"
+    return level, sentences.outcome(command.code, command.values, names, now)
 
 
 def begun_sentence(zone_name: str, seconds: int) -> str:

@@ -35,6 +35,7 @@ from nongso.platform.greenhouse.condition import (
     doubted_zones,
     judge,
     level_word,
+    why_no_water,
 )
 from nongso.platform.greenhouse.curves import charts
 from nongso.platform.greenhouse.fragments import Fragments
@@ -161,6 +162,11 @@ def _cards(now: int) -> str:
         "greenhouse/cards.html",
         houses=found,
         today=today,
+        dry={
+            house.greenhouse.slug
+            for house, _condition in found
+            if house.zones and len(why_no_water(house)) == len(house.zones)
+        },
         now=now,
         may_water=somebody().may(*WATERERS, scope="water"),
         simulated=any(house.is_simulated for house, _condition in found),
@@ -265,6 +271,8 @@ def _made_page(greenhouse: Greenhouse, trouble: Trouble | None = None, wish_id: 
         modes=commands.MODES,
         wet_tests={z.zone.id: wet_test_sentences.zone_sentence(z.zone, now) for z in found.zones},
         reckoned=RECKONED,
+        why_not=why_no_water(found),
+        unanswered={z.zone.id: wet_test_sentences.unanswered(z.zone, now) for z in found.zones},
         zone_sentences={z.zone.id: operations.zone_sentence(z, found) for z in found.zones},
     )
 

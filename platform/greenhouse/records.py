@@ -7,7 +7,7 @@ imported readings, and ``Command``: the wishes of people, which gateways fetch. 
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, select
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from nongso.platform.people import Cooperative
@@ -20,6 +20,10 @@ RECKONED = ("balance", "advice")  # ways that go by the water that plants have u
 BY_HAND = "hand"  # a wish, and the cause of its run: a person waters, nothing is opened
 WET_TEST = "wet_test"  # a wish, and the cause of its run: somebody stands at the valve and looks
 WET_TEST_SEEN = "wet_test_seen"  # a wish: what came of it
+LOCKING = (  # alarms with which a gateway locks their zone, or all zones where they name none
+    *("no_flow", "low_flow", "high_flow", "valve_not_opened", "valve_not_closed"),
+    *("pump_not_started", "pump_not_stopped", "main_not_closed", "coil_not_closed", "leak"),
+)
 END_UNKNOWN = "end_unknown"  # the code of a run whose end no gateway has told
 
 
@@ -286,6 +290,26 @@ def was_stopped(session: Session, run: Run) -> bool:
         select(Command.id)
         .where(Command.gateway == run.gateway, Command.state == "done", ended_it, reaches_it)
         .where(Command.outcome_at > run.started_at)
+        .limit(1)
+    )
+    return found is not None
+
+
+def is_untried(session: Session, zone: Zone) -> bool:
+    """Say whether a zone was unlocked after trouble and no run of it has ended well since.
+
+    Locked, it cannot run: a run that began after the alarm began after somebody had unlocked it.
+    """
+    if zone.state == "locked" or zone.mode == "off":
+        return False
+    well = select(func.max(Run.started_at)).where(
+        Run.zone == zone.id, Run.code == "done", Run.cause != BY_HAND
+    )
+    found = session.scalar(
+        select(Alarm.id)
+        .where(Alarm.gateway == zone.gateway, Alarm.code.in_(LOCKING))
+        .where((Alarm.zone == zone.id) | Alarm.zone.is_(None))
+        .where(Alarm.raised_at > (session.scalar(well) or 0))
         .limit(1)
     )
     return found is not None

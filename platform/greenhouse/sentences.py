@@ -653,6 +653,14 @@ URGENT_ALARMS = frozenset(  # water runs where it should not; their sentences sa
 )
 
 
+GOOD_ENDS = ("done", "stopped")  # of a run: as ordered, or as somebody wished
+
+
+def end_level(code: str | None) -> str:
+    """Return the level of a run's end: one that nobody wished is never good."""
+    return "good" if code in GOOD_ENDS else "urgent" if code in URGENT_ALARMS else "attention"
+
+
 def _say(
     table: Mapping[str, _Sentence],
     code: str | None,
@@ -721,7 +729,7 @@ def start(
 
 def end(code: str | None, values: Mapping[str, Any] | None, names: Names) -> str:
     """Say how a run ended, and that nobody counted its water where ``litres`` is ``None``."""
-    general = _("Đã tưới xong (mã %(code)s).", code=code or "?")
+    general = _("Lần tưới này đã dừng (mã %(code)s). Xin ra xem.", code=code or "?")
     said = _say(ENDED, code, values, names, 0, general)
     found = values or {}
     is_unmetered = "litres" in found and found["litres"] is None and found.get("seconds")

@@ -28,11 +28,12 @@ from nongso.platform.greenhouse.wet_test_sentences import (
     armed_sentence,
     measured,
     usual_sentence,
+    was_halted,
     why_sentence,
 )
 from nongso.platform.languages import _, duration, moment
 from nongso.platform.store import records
-from nongso.wire.reasons import SAW, SAW_WELL, UNSEEN
+from nongso.wire.reasons import SAW, SAW_WELL
 
 blueprint = Blueprint("wet_test", __name__)
 
@@ -107,7 +108,7 @@ def _page(greenhouse: Greenhouse, zone: Zone, trouble: str = "") -> str:
         said=trouble or _said(zone, names, now),
         armed=armed_sentence(zone, now),
         why=why_sentence(zone, now) if state in ("failed", "broken_off") else "",
-        was_halted=state == "broken_off" and last is not None and last["code"] not in UNSEEN,
+        was_halted=was_halted(last),
         usual=usual_sentence,
         measured=measured(last, bool(wet["has_meter"])) if last and state == "asked" else [],
         begun=_begun(zone, last, now) if last and state == "open" else "",

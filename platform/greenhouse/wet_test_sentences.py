@@ -4,8 +4,23 @@ from typing import Any
 
 from nongso.platform.greenhouse.records import Zone
 from nongso.platform.languages import _, duration, moment, quantity
+from nongso.wire.reasons import UNSEEN
 
 Test = dict[str, Any]
+ASKED_SECONDS = 86400  # so long after a test that was broken off its greenhouse's page asks
+
+
+def was_halted(test: Test | None) -> bool:
+    """Whether a test was broken off and what somebody saw meanwhile still says something."""
+    return test is not None and test["state"] == "broken_off" and test["code"] not in UNSEEN
+
+
+def unanswered(zone: Zone, now: int) -> Test | None:
+    """Return a zone's test of which wrong water may be told now: it goes on, or was halted."""
+    test: Test | None = (zone.wet_test or {}).get("last")
+    if test is None or (zone.is_armed and now - test["at"] > ASKED_SECONDS):
+        return None
+    return test if test["state"] in ("open", "closing") or was_halted(test) else None
 
 
 def zone_sentence(zone: Zone, now: int) -> str:

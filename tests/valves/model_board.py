@@ -93,11 +93,15 @@ class Cable:
     def __init__(self, board: Board) -> None:
         self.board = board
         self.meter_is_dead = False
+        self.latency = 0.0  # that each question takes
+        self.metered_at: list[float] = []
         self.switches_are_dead = False
         self.switches_rest_until = 0.0
 
     def _ask(self) -> None:
         self.board.asked += 1
+        if self.latency:
+            self.board.turn(self.latency)
         if self.board.is_cut:
             self.board.turn(0.3)  # a time-out takes its time
             raise BusUnreachable("board", 502)
@@ -129,6 +133,8 @@ class Cable:
 
     def quantities(self, unit: int, device: Device) -> dict[str, float]:
         self._ask()
+        if unit == METER_UNIT:
+            self.metered_at.append(self.board.clock.now)
         if self.meter_is_dead and unit == METER_UNIT:
             self.board.turn(0.3)
             raise NoAnswer(unit, "no answer")
@@ -177,8 +183,9 @@ class Rig:
         switches: Switches = NO_SWITCHES,
         lowest_percent: float | None = None,
         power: Limits | None = None,
+        lease: float = LEASE,
     ) -> None:
-        self.care = care
+        self.care, self.lease = care, lease
         self.lowest_percent, self.power = lowest_percent, power
         self.siren, self.switches = siren, switches
         self.clock = Clock()
@@ -196,7 +203,7 @@ class Rig:
         layout = Layout(
             ZONES, PUMP, MAIN, 8, self.auto_off, self.siren, self.switches, care=self.care
         )
-        self.plan = Plan(layout, LEASE, alarms, self.clock())
+        self.plan = Plan(layout, self.lease, alarms, self.clock())
         self.work = BusWork(
             self.cable,  # type: ignore[arg-type]
             Relay(1, Coils(1, 5, 0, 8), Pulse(5, 0x200, 0.1, 0x7FFF)),
