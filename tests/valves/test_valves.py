@@ -342,7 +342,7 @@ def test_no_water_although_open_stops_the_run(rig: Rig) -> None:
 
 def test_meter_and_tank_wait_while_the_relay_has_little_time(rig: Rig) -> None:
     asked = rig.board.asked
-    rig.board.turn(10)
+    rig.board.turn(1.5)
     assert rig.work.ask_a_sensor(pause_seconds=0.2) is None
     assert rig.board.asked == asked
     assert rig.work.ask_a_sensor(pause_seconds=0.4) is not None
