@@ -31,7 +31,7 @@ class Crop:
     kc: tuple[float, float, float]
     root_m: float
     easy_share: float
-    lowest_ph: float
+    lowest_ph: float | None = None  # None where no table has it
     salt_ds_m: float | None = None  # of the saturation extract; None where no table has it
     diseases: tuple[str, ...] = ()  # rules of ``nongso.agronomy.disease`` that were made for it
 
@@ -83,7 +83,7 @@ def crops() -> Mapping[str, Crop]:
             kc=tuple(one["kc"]),
             root_m=one["root_m"],
             easy_share=one["easy_share"],
-            lowest_ph=one["lowest_ph"],
+            lowest_ph=one.get("lowest_ph"),
             salt_ds_m=one.get("salt_ds_m"),
             diseases=tuple(one.get("diseases", ())),
         )
@@ -107,9 +107,9 @@ def _acidity() -> tuple[float, float]:
 
 
 def acidity(crop: Crop | None) -> tuple[float, float]:
-    """The lowest and the highest pH of the soil that a crop bears; of most where none is named."""
+    """The lowest and the highest pH of the soil that a crop bears; of most where none is known."""
     low, high = _acidity()
-    return (low if crop is None else crop.lowest_ph), high
+    return (crop and crop.lowest_ph) or low, high
 
 
 @lru_cache(maxsize=1)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from nongso.agronomy import disease, growth
-from nongso.agronomy.disease import Hour
+from nongso.agronomy.disease import Hour, Mildew
 from nongso.platform.languages import day_of
 
 DAYS = 7
@@ -51,10 +51,15 @@ def diseases(
     measured = [sum(at in hours for at in times[n : n + 24]) for n in range(0, len(known), 24)]
     blight = sum(disease.wallin(mean, count) for mean, count in disease.humid_spells(known))
     early = sum(map(_tomcast, each))
+    mildew = Mildew()
+    for day, count in zip(each, measured, strict=True):
+        warm = [hour.celsius for hour in day if hour is not _UNKNOWN]
+        mildew = disease.mildew(mildew, warm) if count >= WHOLE_DAY_HOURS else mildew
     is_blight = disease.blitecast(0, blight) >= 0
     found = (
         Disease("late_blight", _level(is_blight), blight, disease.WALLIN_SPRAY),
         Disease("early_blight", _level(early >= EARLY), early, disease.TOMCAST_SPRAY),
+        Disease("mildew", _level(mildew.index >= MILDEW), mildew.index, MILDEW),
     )
     return Favour(
         tuple(one for one in found if one.code in wanted),
@@ -64,6 +69,7 @@ def diseases(
 
 
 EARLY = 10  # half of the severity after which Tomcast sprays, within these days
+MILDEW = 60  # from here on Gubler and Thomas call the pressure high
 
 
 def _tomcast(day: Iterable[Hour]) -> int:

@@ -18,6 +18,7 @@ PAGE = "/greenhouses/tan-binh-1/plants"
 SINCE = int(datetime.datetime(2026, 11, 1, tzinfo=ZONE).timestamp())
 EPOCH = datetime.date(1970, 1, 1).toordinal()
 BLIGHTS = ("late_blight", "early_blight")
+RULES = (*BLIGHTS, "mildew")
 DRY, HUMID = Hour(24.0, 60.0), Hour(18.0, 95.0)
 
 
@@ -27,7 +28,7 @@ def week(night: Hour, humid_hours: int) -> dict[int, Hour]:
 
 
 def values(hours: dict[int, Hour]) -> dict[str, tuple[int, str]]:
-    return {one.code: (one.value, one.level) for one in diseases(hours, SINCE, BLIGHTS).diseases}
+    return {one.code: (one.value, one.level) for one in diseases(hours, SINCE, RULES).diseases}
 
 
 def test_seven_dry_days_favour_no_blight() -> None:
@@ -43,11 +44,16 @@ def test_humid_nights_add_up_by_wallin_and_tomcast() -> None:
     assert found["early_blight"] == (7 * 3, "attention")
 
 
+def test_warm_days_let_the_mildew_index_begin_and_rise() -> None:
+    assert values(week(DRY, 0))["mildew"] == (100, "attention")  # 60, then 20 a day up to 100
+
+
 @pytest.mark.parametrize(
-    ("crop", "blights"), [("ca-chua", 2), ("dau-tay", 0), ("dua-chuot", 0), (None, 0)]
+    ("crop", "blights", "mildews"),
+    [("ca-chua", 2, 0), ("dau-tay", 0, 0), ("dua-chuot", 0, 0), ("nho", 0, 1), (None, 0, 0)],
 )
 def test_a_disease_is_shown_only_for_the_crop_that_its_rule_was_made_for(
-    farm: Place, crop: str | None, blights: int
+    farm: Place, crop: str | None, blights: int, mildews: int
 ) -> None:
     humid_nights(farm)
     row = told()
@@ -56,7 +62,8 @@ def test_a_disease_is_shown_only_for_the_crop_that_its_rule_was_made_for(
         bring(farm, row)
     page = farm.client("farmer").get(PAGE).text
     assert page.count("sách khuyên phòng khi") == blights
-    assert ("Thời tiết trong nhà có lợi cho bệnh không?" in page) == bool(blights)
+    assert page.count("Phấn trắng nho") == page.count("Gubler") == mildews
+    assert ("Thời tiết trong nhà có lợi cho bệnh không?" in page) == bool(blights + mildews)
     for words in ("Mốc sương cà chua", "Tomcast"):
         assert (words in page) == bool(blights)
 
