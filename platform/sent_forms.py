@@ -1,6 +1,6 @@
 """What a form is answered with when a page sends it by script, and where its page is opened.
 
-``static/forms.js`` sends a form so that a cut network leaves the page as it is. Where another
+``static/phone.js`` sends a form so that a cut network leaves the page as it is. Where another
 page follows, it is told the address (``X-Go-To``) instead of being led there: the browser then
 goes there itself, once, as after a form that it has sent.
 """

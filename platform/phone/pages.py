@@ -22,7 +22,6 @@ KEPT = (
     "diary.css",
     "live.js",
     "phone.js",
-    "forms.js",
     "days.js",
     "diary.js",
     "bind.js",

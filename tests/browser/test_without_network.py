@@ -350,7 +350,7 @@ def test_what_is_fetched_for_later_is_little(phone: BrowserContext, server: Serv
     pages = {path for path in fetched if not path.startswith(("/static/", "/sw.js"))}
     assert not under_way
     assert pages == wanted
-    assert len(fetched) <= 14
+    assert len(fetched) <= 13
     assert sum(fetched.values()) <= 21_500
     phone.set_offline(True)
     page.goto("/people")

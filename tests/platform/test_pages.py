@@ -268,7 +268,7 @@ def test_pages_are_light_and_have_nothing_inline_and_nothing_foreign(
             assert address == "/manifest.webmanifest"
             weight += len(client.get(address).data)
     assert weight <= 60_000
-    assert len(parts.fetched) <= 5  # and the page itself
+    assert len(parts.fetched) <= 4  # and the page itself
 
 
 def test_every_field_has_a_label_and_every_picture_a_text(farm: Place) -> None:

@@ -1,6 +1,6 @@
 // Keeps the last pages on the phone and answers from them without network. A watering order is
 // never kept: it is refused with a sentence. A diary line and labels bound to a lot are kept and sent
-// later by phone.js. What forms.js has sent does not come here; only what left before it was loaded.
+// later by phone.js. What phone.js has sent itself does not come here; only what left before it was loaded.
 "use strict";
 importScripts.apply(null, {{ parts|tojson }});
 var VERSION = {{ version|tojson }};
