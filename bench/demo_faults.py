@@ -143,7 +143,7 @@ class Phone:
 
     def unlock(self, zone: str = ZONE) -> str:
         """Press "Mở khóa"."""
-        return self._do("mode", zone=zone, mode=_mode_of(self.page(), zone))
+        return self._do("mode", zone=zone, mode=_mode_of(self.page(), zone), unlock="1")
 
     def _do(self, what: str, **fields: str) -> str:
         return self.press(

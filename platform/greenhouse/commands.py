@@ -58,7 +58,8 @@ class Wish:
     """What a person asks for. ``zone`` is ``None`` for stopping everything of a gateway.
 
     ``station`` says what is to be done to which station, where it is about one; ``test`` what
-    somebody has seen of which wet test.
+    somebody has seen of which wet test. ``unlocks``: a mode is set by the button that takes a
+    lock off, by somebody who has looked at the zone.
     """
 
     do: str
@@ -70,6 +71,7 @@ class Wish:
     balance: dict[str, Any] | None = None
     station: dict[str, Any] | None = None
     test: dict[str, Any] | None = None
+    unlocks: bool = False
 
 
 def bell() -> Bell:

@@ -54,6 +54,9 @@ def give(zone: Zone, house: Greenhouse, wish: Wish, id: str, expires: int) -> Co
         is_new = session.get(Command, id) is None
         if is_new and wish.do in ("water", WET_TEST):
             commands.check_water(zone, house, gateway, wish.seconds or 0, now)
+        if is_new and wish.do == "mode" and zone.state == "locked" and not wish.unlocks:
+            # For the gateway each new mode takes the lock off: only the button that says so may.
+            raise WishError("unlock_first")
         stays = (wish.mode, wish.band) == (zone.mode, zone.band)  # it is unlocked, or goes on
         if is_new and wish.do == "mode" and wish.mode == "band" and not stays:
             _check_probe(session, zone)

@@ -449,7 +449,10 @@ def mode(slug: str) -> Response | tuple[str, int]:
         return _made_page(greenhouse, Trouble(refused, zone.id)), 403
     wish_id = pressed_id(f"{zone.id}:{wished}")
     expires = int(time.time()) + commands.DEFAULT_EXPIRY_SECONDS
-    wish = Wish("mode", zone.id, None, wished, zone.band, zone.schedule, zone.balance)
+    wish = Wish(
+        *("mode", zone.id, None, wished, zone.band, zone.schedule, zone.balance),
+        unlocks="unlock" in request.form,
+    )
     try:
         operations.give(zone, greenhouse, wish, wish_id, expires)
     except WishError as error:

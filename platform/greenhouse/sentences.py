@@ -303,6 +303,10 @@ REFUSED: dict[str, _Sentence] = {
     ),
     # the platform's own
     "id_used": lambda w: _("Chưa làm: số hiệu của lệnh này đã dùng cho một lệnh khác."),
+    "unlock_first": lambda w: _(
+        "Chưa đổi cách tưới: khu này đang khóa vì có sự cố. "
+        "Xem van và đường ống xong, xin bấm Mở khóa rồi mới đổi."
+    ),
     "no_soil_probe": lambda w: _(
         "Chưa có trạm nào đo độ ẩm đất ở khu này nên không tưới theo độ ẩm đất được."
     ),

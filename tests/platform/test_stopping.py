@@ -377,6 +377,23 @@ def test_a_zone_that_gets_locked_brings_its_unlocking_to_the_page_that_stands_op
     assert "Mở khóa</button>" not in farm.client("officer").get(PAGE).text
 
 
+@pytest.mark.parametrize("form", ["mode", "way"])
+def test_a_lock_comes_off_by_its_own_button_alone(
+    farm: Place, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """A page that was opened before the trouble, or the buttons beside, change the mode only."""
+    farm.bring(zone_row(farm, K1, "locked", int(time.time()) + 1, code="zone_locked"))
+    client = farm.client("farmer")
+    for mode in ("manual", "off"):
+        fields = {"form_token": form_token(client.get(PAGE)), "wish": str(uuid.uuid4())}
+        answer = client.post(f"{PAGE}/{form}", data=fields | {"zone": K1, "mode": mode})
+        assert (answer.status_code, farm.poll()) == (409, [])
+        assert "xin bấm Mở khóa rồi mới đổi." in answer.text
+    with gateway(farm, monkeypatch, "done", "unlocked", zone=K1, mode="manual"):
+        found = said(press(farm, "mode", zone=K1, mode="manual", unlock="1"))
+    assert found.startswith("Đã mở khóa khu 1.")
+
+
 def test_unlocking_a_zone_that_is_off_speaks_of_no_watering(
     farm: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -125,7 +125,9 @@ def test_a_zone_whose_probe_was_taken_out_is_unlocked_but_not_set_to_moisture_ag
         farm.bring(farm.row("zone", zone=row))
         page = client.get("/greenhouses/tan-binh-1")
         sent = {"form_token": form_token(page), "wish": str(uuid.uuid4()), "zone": ZONE}
-        answer = client.post("/greenhouses/tan-binh-1/mode", data={**sent, "mode": "band"})
+        answer = client.post(
+            "/greenhouses/tan-binh-1/mode", data={**sent, "mode": "band", "unlock": "1"}
+        )
         assert answer.status_code == status, mode
     assert NO_PROBE in answer.text
 

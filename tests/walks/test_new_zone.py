@@ -75,7 +75,7 @@ def see(way: WaterWay, saw: str) -> str:
 
 
 def unlock(way: WaterWay) -> None:
-    seen(way, f"{HOUSE}/mode", mode="off")
+    seen(way, f"{HOUSE}/mode", mode="off", unlock="1")
 
 
 def test_a_dry_pump_fails_the_test_and_the_page_says_where_to_look(way: WaterWay) -> None:
