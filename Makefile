@@ -29,7 +29,7 @@ test: setup ## all tests: most side by side, then those that hold deadlines
 	$(pytest) -n auto $(beside) $(alone:%=--ignore=%)
 	$(pytest) -n 2 $(beside) $(alone)
 
-quick: setup ## the tests of single parts: no whole platform, house or browser (under three minutes)
+quick: setup ## the tests of single parts: no whole platform, house or browser
 	$(bin)/python -m pytest -n auto $(beside) -m "not walk and not slow"
 
 test-postgresql: setup ## tests of platform and traceability with the records in PostgreSQL

@@ -25,7 +25,7 @@ from nongso.platform.greenhouse import commands
 from nongso.platform.settings import Settings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-LONGEST_SECONDS = 420
+SECONDS_TO_FAIL = 20  # once its browser is gone
 expect.set_options(timeout=20_000)  # a phone tries again some seconds after a network is back
 
 
@@ -35,10 +35,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(autouse=True)
 def patience() -> Iterator[None]:
-    """End the browser of a test that waits for ever: some calls of Playwright have no limit.
+    """End the browser of a test that has waited too long: some calls of Playwright have no limit.
 
-    The calls then fail, so the test does, and says where it stood. A worker that is killed instead
-    would take its other tests with it.
+    The calls then fail, so the test does, and says where it stood. What is raised inside of such a
+    call instead would leave Playwright turning for ever. A test that waits for something else ends
+    as any other.
     """
 
     def impatient(*_: object) -> None:
@@ -49,11 +50,11 @@ def patience() -> Iterator[None]:
             with contextlib.suppress(OSError):  # it may have ended by itself
                 if "chrom" in Path(f"/proc/{pid}/comm").read_text():
                     os.kill(pid, signal.SIGKILL)
+        signal.signal(signal.SIGALRM, before)
+        signal.alarm(SECONDS_TO_FAIL)
 
     before = signal.signal(signal.SIGALRM, impatient)
-    signal.alarm(LONGEST_SECONDS)
     yield
-    signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
 
 
