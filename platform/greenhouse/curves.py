@@ -86,10 +86,10 @@ class _Window:
         curves = [c for name, of in sorted(groups.items()) if (c := self._curve(name, of)).points]
         if not curves:
             return None
-        lows = [low for c in curves for _, low, _high in c.spread] or [
-            v for c in curves for _, v in c.points
-        ]
-        highs = [high for c in curves for _, _low, high in c.spread] or lows
+        lows = [low for c in curves for _, low, _high in c.spread]
+        highs = [high for c in curves for _, _low, high in c.spread]
+        if not lows:
+            lows, highs = self._of_single_readings([n for of in groups.values() for n in of])
         title = metric_word(metric.name)
         extremes = _(
             "thấp nhất %(low)s, cao nhất %(high)s",
@@ -116,6 +116,16 @@ class _Window:
             water=self._water_word() if frame.waterings else "",
             has_band=frame.band is not None,
         )
+
+    def _of_single_readings(self, series: list[int]) -> tuple[list[float], list[float]]:
+        """Lowest and highest reading of each hour, where the curve is of means.
+
+        A mean of steps and stations would call lowest what a page shows as undercut right now.
+        """
+        since, until = self.period.since, self.period.until
+        found = self.telemetry.summaries(series, since, until, HOUR)
+        lows = [one.low for one in found if one.low is not None]
+        return lows, [one.high for one in found if one.high is not None]
 
     def _water_word(self) -> str:
         return _("lúc tưới") if self.period.step < DAY else _("ngày có tưới")

@@ -32,6 +32,8 @@
     each("[data-live]", function (old) {
       var now = fresh.querySelector('[data-live="' + old.getAttribute("data-live") + '"]');
       if (!now || now.innerHTML === old.innerHTML) { return; }
+      var as = old.getAttribute("data-as"); // replaced only when it differs: what is open in it stays open
+      if (as && as === now.getAttribute("data-as")) { return; }
       var held = old.contains(document.activeElement) ? document.activeElement : null;
       var address = held && held.getAttribute("href");
       if (held && !address) { return; }

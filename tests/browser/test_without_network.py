@@ -76,6 +76,34 @@ def test_a_kept_page_says_no_more_that_it_is_old_once_its_numbers_are_new(
     assert farmer.locator("html").get_attribute("data-old") is None
 
 
+def test_an_open_page_offers_what_can_be_done_now_and_what_is_open_in_it_stays_open(
+    farmer: Page, server: Server
+) -> None:
+    by_hand = farmer.get_by_text("Tưới bằng tay", exact=True)
+    now = int(time.time())
+
+    def tell(after: int, **told: str) -> None:
+        row = {"id": "tan-binh-1-k1", "state": "idle", "mode": "manual", "at": now + after} | told
+        server.place.bring(server.place.row("zone", zone=row))
+
+    tell(1, state="running")
+    farmer.goto("/greenhouses/tan-binh-1")
+    expect(by_hand).to_have_count(1)  # that of the other zone
+    tell(2)
+    look_again(farmer)
+    expect(by_hand).to_have_count(2)
+    by_hand.first.click()
+    farmer.locator("h1").click()  # what has the finger is not replaced anyway
+    tell(3, mode="off")
+    look_again(farmer)
+    expect(farmer.locator("main")).to_contain_text("Cách tưới: tắt")
+    expect(farmer.get_by_role("button", name="Tưới tay 30 phút")).to_be_visible()
+
+
+def look_again(page: Page) -> None:
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
 def test_a_kept_page_does_not_say_again_what_a_press_had_said(
     farmer: Page, phone: BrowserContext, server: Server
 ) -> None:
