@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from nongso.agronomy.crops import crops, soils
@@ -23,6 +23,7 @@ from nongso.platform.greenhouse import commands, operations, sentences
 from nongso.platform.greenhouse.commands import Wish, WishError
 from nongso.platform.greenhouse.now import may_have_probe
 from nongso.platform.greenhouse.pages import WATERERS, asked_greenhouse, pressed_id
+from nongso.platform.greenhouse.period import PLANTINGS
 from nongso.platform.greenhouse.records import Greenhouse, Zone, greenhouse_of_zone, runs_of
 from nongso.platform.languages import _, day_of, language, number
 from nongso.platform.store import records
@@ -77,7 +78,10 @@ class Typed:
 def way(slug: str) -> str:
     """Show how a zone is watered, to be changed."""
     greenhouse, zone = _asked(slug)
-    return _page(greenhouse, zone, _kept(zone))
+    typed = _kept(zone)
+    if not zone.balance:
+        typed.plants["planted"] = _last_planting(slug).isoformat()
+    return _page(greenhouse, zone, typed)
 
 
 @blueprint.post("/greenhouses/<slug>/way")
@@ -137,10 +141,10 @@ def _kept(zone: Zone) -> Typed:
 
 
 def _planted(zone: Zone) -> dict[str, str]:
-    """What stands for plants and soil; the first of each list where nobody has chosen yet."""
+    """What stands for plants and soil; where nobody has chosen yet, no crop is supposed."""
     kept = zone.balance or {}
     return {
-        "crop": kept.get("crop", next(iter(crops()))),
+        "crop": kept.get("crop", ""),
         "planted": kept.get("planted", day_of(time.time()).isoformat()),
         "soil": kept.get("soil", "thit"),
         "wetted": "all" if kept.get("wetted_share", WETTED["drip"]) == WETTED["all"] else "drip",
@@ -148,6 +152,14 @@ def _planted(zone: Zone) -> dict[str, str]:
         "hours": "0",
         "blindly": (zone.band or {}).get("fallback", FALLBACKS[0]),
     }
+
+
+def _last_planting(slug: str) -> datetime.date:
+    """The day that the diary says; today where it says none that can still be growing."""
+    today = day_of(time.time())
+    told = current_app.extensions.get(PLANTINGS, lambda _slug: ())(slug)
+    days = [day for day in told if 0 <= (today - day).days <= LONGEST_SEASON_DAYS]
+    return max(days, default=today)
 
 
 def _flow(zone: Zone) -> str:
@@ -269,12 +281,14 @@ def _balance(typed: Typed, zone: Zone) -> dict[str, Any]:
     """Read plants and soil; what only a settings file sets stays as it is."""
     plants = typed.plants
     if (
-        plants["crop"] not in crops()
+        plants["crop"] not in ("", *crops())
         or plants["soil"] not in soils()
         or plants["wetted"] not in WETTED
         or plants["fallback"] not in FALLBACKS
     ):
         abort(400)
+    if not plants["crop"]:
+        typed.wrong["crop"] = _("Xin chọn cây trồng.")
     try:
         planted = datetime.date.fromisoformat(plants["planted"])
     except ValueError:
@@ -309,6 +323,7 @@ def _labels() -> dict[str, str]:
         "high": _("Tưới đến khi độ ẩm đất đạt (phần trăm)"),
         "minutes": _("Mỗi lần tưới mấy phút"),
         "soak": _("Nghỉ mấy phút cho nước thấm rồi mới tưới tiếp"),
+        "crop": _("Cây trồng"),
         "planted": _("Ngày trồng"),
         "flow": _("Khi mở van, mỗi phút chảy mấy lít"),
     }
@@ -333,7 +348,8 @@ def _page(greenhouse: Greenhouse, zone: Zone, typed: Typed) -> str:
             (name, _label(name), said) for name, said in typed.wrong.items() if _label(name)
         ],
         no_probe="" if has_probe else sentences.refusal("no_soil_probe", {}, {}),
-        crops={word: getattr(crop, _tongue()) for word, crop in crops().items()},
+        crops=({} if typed.plants["crop"] else {"": _("Xin chọn")})
+        | {word: getattr(crop, _tongue()) for word, crop in crops().items()},
         soils={word: getattr(kind, _tongue()) for word, kind in soils().items()},
         today=day_of(time.time()).isoformat(),
         longest=number(zone.max_run_seconds / 60),

@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 
 from nongso.gateway.irrigation.planting import read_balance
 from nongso.gateway.irrigation.schedule import check, read_schedule
+from nongso.platform.diary import entries as diary
 from nongso.platform.greenhouse import ways
 from nongso.platform.greenhouse.records import Zone
 from nongso.platform.languages import day_of
@@ -237,6 +238,22 @@ def test_plants_that_cannot_be_are_said_at_their_field(
     answer = press(farm, mode="balance", **(PLANTS | {"planted": planted()} | fields))
     assert answer.status_code == 400
     assert sentence in answer.text
+    assert farm.poll() == []
+
+
+def test_no_crop_is_supposed_and_the_day_of_planting_is_the_diarys(farm: Place) -> None:
+    day = planted()
+    with farm.records.transaction() as session:
+        line = diary.Entry("planted", day, crop="rau cải")
+        diary.write(
+            session, str(uuid.uuid4()), "tan-binh-1", "binh-lu", "farmer", line, int(time.time())
+        )
+    page = farm.client("farmer").get(f"{PAGE}?zone={ZONE}").text
+    assert '<option value="" selected>Xin chọn</option>' in page
+    assert f'name="planted" type="date" value="{day}"' in page
+    answer = press(farm, mode="balance", **(PLANTS | {"planted": day, "crop": ""}))
+    assert answer.status_code == 400
+    assert "Xin chọn cây trồng." in answer.text
     assert farm.poll() == []
 
 
