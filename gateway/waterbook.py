@@ -302,6 +302,11 @@ class WaterBook:
         told = self._settings[zone].flow_l_per_min
         return None if told is not None and not is_tested else self._measured_flow(zone)
 
+    def flow_known(self, zone: str) -> float | None:
+        """What usually flows in a zone, in l/min, as measured or as the settings say."""
+        usual = self.usual_flow(zone)
+        return self._settings[zone].flow_l_per_min if usual is None else usual
+
     def _measured_flow(self, zone: str) -> float | None:
         known = self._flows[zone]
         return median(known) if len(known) >= FEWEST_FLOWS else None

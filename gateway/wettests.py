@@ -47,7 +47,8 @@ class WetTests:
 
     def begin(self, zone: Zone, test_id: str, by: str | None, now: float) -> None:
         """Remember a test before its valve is asked to open."""
-        self._book.keep_zone(wettest.begun(zone, test_id, by, int(now)))
+        known = self._book.flow_known(zone.id)
+        self._book.keep_zone(wettest.begun(zone, test_id, by, int(now), known))
 
     def did_not_begin(self, before: Zone, code: str) -> None:
         """Its valve was not opened; ``before`` is the zone as it was."""

@@ -288,6 +288,7 @@ class WetTest(msgspec.Struct):
     fall_l_per_min: Number | None = None
     shut_l_per_min: Number | None = None
     is_shut: bool | None = None
+    known_l_per_min: Number | None = None
     saw: Code | None = None
     seen_id: Id | None = None
     seen_by: Text | None = None

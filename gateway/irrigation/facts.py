@@ -142,6 +142,7 @@ class WetTest:
     fall_l_per_min: float | None = None  # by itself: the pump off, the valve still open
     shut_l_per_min: float | None = None  # the same with the valve closed, the main valve open
     is_shut: bool | None = None  # whether these two tell that the valve closes; ``None``: not
+    known_l_per_min: float | None = None  # what was usual of the zone before this test
     saw: str | None = None
     seen_id: str | None = None
     seen_by: str | None = None

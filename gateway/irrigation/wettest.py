@@ -55,9 +55,12 @@ def is_of(zone: Zone, run_id: str) -> bool:
     return zone.tested is not None and zone.tested.id == run_id
 
 
-def begun(zone: Zone, test_id: str, by: str | None, now: int) -> Zone:
-    """The zone with a test that begins now."""
-    return replace(zone, tested=WetTest(test_id, by, now, OPEN))
+def begun(
+    zone: Zone, test_id: str, by: str | None, now: int, known_l_per_min: float | None = None
+) -> Zone:
+    """The zone with a test that begins now; so much flowed there before, as far as is known."""
+    test = WetTest(test_id, by, now, OPEN, known_l_per_min=known_l_per_min)
+    return replace(zone, tested=test)
 
 
 def first_water(zone: Zone, seconds: float) -> Zone:

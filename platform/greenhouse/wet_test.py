@@ -26,6 +26,7 @@ from nongso.platform.greenhouse.records import (
 )
 from nongso.platform.greenhouse.wet_test_sentences import (
     armed_sentence,
+    flow_sentence,
     measured,
     usual_sentence,
     was_halted,
@@ -110,6 +111,7 @@ def _page(greenhouse: Greenhouse, zone: Zone, trouble: str = "") -> str:
         why=why_sentence(zone, now) if state in ("failed", "broken_off") else "",
         was_halted=was_halted(last),
         usual=usual_sentence,
+        strange_flow=flow_sentence(last),
         measured=measured(last, bool(wet["has_meter"])) if last and state == "asked" else [],
         begun=_begun(zone, last, now) if last and state == "open" else "",
         seconds=duration(min(SECONDS, zone.max_run_seconds)),

@@ -7,6 +7,7 @@ from nongso.platform.languages import _, duration, moment, quantity
 from nongso.wire.reasons import UNSEEN
 
 Test = dict[str, Any]
+MUCH_LESS, MUCH_MORE = 0.6, 1.35  # of what is known: as the valves' supervisor stops a run
 ASKED_SECONDS = 86400  # so long after a test that was broken off its greenhouse's page asks
 
 
@@ -53,6 +54,35 @@ def usual_sentence(test: Test) -> str:
         "Tủ điều khiển nhớ lượng nước của khu này là %(flow)s. Sau này nước chảy mạnh hơn hay "
         "yếu hơn hẳn thì tủ tự tắt và báo.",
         flow=_flow(test["flow_l_per_min"]),
+    )
+
+
+def flow_sentence(test: Test | None) -> str:
+    """Say that a test has measured much more or less than was known of its zone.
+
+    More may come out at another zone whose valve does not close: nobody at this valve sees it.
+    """
+    flow, known = (test or {}).get("flow_l_per_min"), (test or {}).get("known_l_per_min")
+    if test is not None and known and not test["litres"]:
+        return _(
+            "Trước đây khu này chảy %(known)s, lần này đồng hồ không đếm được gì. "
+            "Xin xem van tay, bộ lọc và đồng hồ nước.",
+            known=_flow(known),
+        )
+    if flow is None or not known or MUCH_LESS * known <= flow <= MUCH_MORE * known:
+        return ""
+    if flow > known:
+        return _(
+            "Nước chảy mạnh hơn hẳn mức đã biết của khu này: %(flow)s, trước là %(known)s. Có thể "
+            "van khu khác chưa đóng kín hoặc vỡ ống. Xin đi xem các khu khác và đường ống.",
+            flow=_flow(flow),
+            known=_flow(known),
+        )
+    return _(
+        "Nước chảy yếu hơn hẳn mức đã biết của khu này: %(flow)s, trước là %(known)s. "
+        "Xin xem van tay, bộ lọc và máy bơm.",
+        flow=_flow(flow),
+        known=_flow(known),
     )
 
 
@@ -153,7 +183,7 @@ def measured(test: Test, has_meter: bool) -> list[str]:
             said.append(_("Nước chảy đều %(flow)s.", flow=flow))
     if test["closed_l_per_min"] is None:
         said.append(_("Không đo được nước đã ngừng chưa. Xin nhìn xem còn chảy không."))
-    else:
+    elif test["litres"]:  # what was not seen to flow cannot be said to stop
         said.append(_("Bơm và van tổng tắt rồi thì nước ngừng chảy."))
     if test.get("is_shut"):
         said.append(_shut(test))

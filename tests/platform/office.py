@@ -86,6 +86,7 @@ def wet_test(state: str = "asked", is_armed: bool = False, **changes: Any) -> di
         "fall_l_per_min": None,
         "shut_l_per_min": None,
         "is_shut": None,
+        "known_l_per_min": None,
         "saw": None,
         "seen_id": None,
         "seen_by": None,

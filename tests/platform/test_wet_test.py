@@ -128,6 +128,39 @@ def test_a_valve_that_was_measured_is_said_with_its_numbers(
     assert "Máy không đo được" not in shown
 
 
+@pytest.mark.parametrize("state", ["asked", "passed"])
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        (8.0, "Nước chảy mạnh hơn hẳn mức đã biết của khu này: 80 lít mỗi phút, trước là 8,0 lít"),
+        (
+            160.0,
+            "Nước chảy yếu hơn hẳn mức đã biết của khu này: 80 lít mỗi phút, trước là 160 lít",
+        ),
+        (75.0, ""),
+        (None, ""),
+    ],
+)
+def test_water_that_is_not_as_much_as_was_known_is_told_before_the_answer_and_after_it(
+    farm: Place, state: str, known: float | None, said: str
+) -> None:
+    """A neighbour's valve that stands open is not seen by who stands at this one."""
+    farm.tell_test(state=state, is_armed=state == "passed", known_l_per_min=known)
+    shown = page(farm).replace("\u00a0", " ")
+    assert ("hơn hẳn mức đã biết" in shown) == bool(said)
+    assert said in shown
+
+
+def test_water_that_the_meter_did_not_see_is_not_said_to_have_stopped(farm: Place) -> None:
+    nothing = {"litres": None, "flow_l_per_min": None, "water_after_seconds": None}
+    farm.tell_test(state="asked", **nothing, known_l_per_min=400.0)
+    shown = page(farm).replace("\u00a0", " ")
+    assert "Trước đây khu này chảy 400 lít mỗi phút, lần này đồng hồ không đếm được gì." in shown
+    assert "nước ngừng chảy" not in shown
+    farm.tell_test(state="asked", known_l_per_min=80.0)
+    assert "Bơm và van tổng tắt rồi thì nước ngừng chảy." in page(farm)
+
+
 def test_without_a_meter_the_page_says_that_nothing_was_measured(farm: Place) -> None:
     nothing = dict.fromkeys(("litres", "flow_l_per_min", "closed_l_per_min"))
     row = {"id": ZONE, "mode": "off", "state": "idle", "at": int(time.time())}

@@ -102,6 +102,22 @@ def test_the_measured_flow_is_usual_from_the_first_run_on(new_zone: Farm) -> Non
     assert run["code"] == "high_flow"
 
 
+def test_a_test_is_told_with_what_was_known_of_the_flow_before_it(
+    new_farm: Callable[..., Farm],
+) -> None:
+    farm = new_farm(flow_l_per_min=2.0)
+    farm.turn(2)
+    go_through(farm)
+    assert told(farm)["wet_test"]["passed"]["known_l_per_min"] == 2.0, "as the settings say"
+    go_through(farm)
+    assert told(farm)["wet_test"]["passed"]["known_l_per_min"] == pytest.approx(L_PER_MIN, abs=0.5)
+
+
+def test_where_nothing_was_known_of_the_flow_nothing_is_told_of_it(new_zone: Farm) -> None:
+    go_through(new_zone)
+    assert told(new_zone)["wet_test"]["passed"]["known_l_per_min"] is None
+
+
 def test_after_a_repair_another_flow_is_found_and_not_taken_for_a_fault(
     new_farm: Callable[..., Farm],
 ) -> None:
