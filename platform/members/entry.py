@@ -68,9 +68,11 @@ def enter_by_digits() -> Page:
         return _wait(again, tried)
     return again(
         _(
-            "Tên đăng nhập hoặc mã không đúng, hoặc mã đã hết hạn. Xin xem lại tờ giấy; nếu vẫn "
-            "không được, xin nhân viên hợp tác xã in mã mới."
-        ),
+            "Tên đăng nhập hoặc mã không đúng, hoặc mã đã dùng rồi hay hết hạn. Xin xem lại tờ "
+            "giấy; nếu vẫn không được, xin nhân viên hợp tác xã in mã mới."
+        )
+        + " "
+        + set_before(),
         401,
     )
 
@@ -86,7 +88,7 @@ def enter_by_qr(secret: str) -> Page:
     """The form that the QR leads to. Looking at it does not use the code up."""
     person = _person_of(secret)
     if person is None:
-        return page("enter_over.html", 404)
+        return page("enter_over.html", 404, set_before=set_before())
     return _form_of(person, secret)
 
 
@@ -96,7 +98,7 @@ def take_qr(secret: str) -> Page:
     """Take the new PIN or password; the code is used up."""
     person = _person_of(secret)
     if person is None:
-        return page("enter_over.html", 404)
+        return page("enter_over.html", 404, set_before=set_before())
     trouble = _new_secret_trouble(person.role, person.user)
     if trouble:
         return _form_of(person, secret, trouble)
@@ -131,6 +133,11 @@ def _new_secret_trouble(role: str, user: str) -> str:
             return _("Vai trò này cần mật khẩu ít nhất 8 ký tự, không dùng mã PIN 6 số.")
         return weak_sentence(error)
     return ""
+
+
+def set_before() -> str:
+    """What is said where a code is refused: its answer may have been lost after it was taken."""
+    return _("Nếu vừa đặt mã PIN mà mạng bị ngắt, xin thử đăng nhập bằng mã PIN đó.")
 
 
 def _take(session: Session, code: EntryCode, person: Person, now: int) -> Response:

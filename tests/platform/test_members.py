@@ -121,6 +121,23 @@ def test_digits_die_after_five_wrong_tries_and_the_qr_does_not(
     assert send(place.client(), f"/enter/{secret}", new="407193", again="407193").location
 
 
+def test_who_sends_a_used_code_again_is_told_to_try_the_pin_that_was_set(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer to the first sending may have been lost on the way."""
+    new, hint = {"new": "407193", "again": "407193"}, "xin thử đăng nhập bằng mã PIN đó"
+    come = {"user": "farmer", "digits": code_for(place, "farmer")[1], **new}
+    assert send(place.client(), "/enter", **come).status_code == 303
+    assert hint in send(place.client(), "/enter", **come).text
+    secret = secret_of(place, monkeypatch, "farmer")
+    heard, unheard = place.client(), place.client()
+    token = form_token(unheard.get(f"/enter/{secret}"))
+    assert send(heard, f"/enter/{secret}", **new).status_code == 303
+    again = unheard.post(f"/enter/{secret}", data={"form_token": token, **new})
+    assert hint in again.text
+    assert send(place.client(), "/login", user="farmer", password="407193").status_code == 303
+
+
 def test_an_old_or_replaced_code_opens_nothing(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
