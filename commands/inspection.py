@@ -222,14 +222,23 @@ def _look_at_broker(database: Path, say: Say) -> None:
         say(put_away_sessions(database))
 
 
-def put_away_sessions(database: Path) -> str:
-    """Set the broker's sessions aside; return what is to be said about it."""
+def put_away_sessions(database: Path, is_guess: bool = False) -> str:
+    """Set the broker's sessions aside; return what is to be said about it.
+
+    ``is_guess``: the broker broke off and nothing says that its sessions were the reason.
+    Mosquitto 2.0.11 does so now and then while it reads its rights anew.
+    """
     try:
         aside = set_aside(database).name
     except OSError as e:
         return f"WARNING: {database} is damaged and cannot be set aside ({e.strerror})."
+    what = (
+        f"The broker broke off by itself; maybe {database} was damaged"
+        if is_guess
+        else f"{database} was damaged"
+    )
     return (
-        f"WARNING: {database} was damaged. It is kept as {aside}. The broker begins anew; the "
+        f"WARNING: {what}. It is kept as {aside}. The broker begins anew; the "
         "nodes send again what the gateway has not acknowledged, so no reading is lost."
     )
 

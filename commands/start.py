@@ -467,7 +467,7 @@ def _broker_remedy(folder: Path) -> Remedy:
     def remedy(status: int, words: str) -> str | None:
         database = folder / "mosquitto.db"
         if database.exists() and ("database" in words or status in _CRASHES):
-            return inspection.put_away_sessions(database)
+            return inspection.put_away_sessions(database, is_guess="database" not in words)
         return None
 
     return remedy

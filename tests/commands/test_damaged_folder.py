@@ -17,7 +17,7 @@ from nongso.commands.errors import CommandError
 from nongso.commands.house import NODES, House
 from nongso.commands.ports import Ports
 from nongso.commands.processes import Household
-from nongso.commands.start import Start, Wishes, _platform_prepared
+from nongso.commands.start import Start, Wishes, _broker_remedy, _platform_prepared
 from nongso.gateway import broker
 from nongso.gateway import settings as gateway_settings
 from nongso.gateway.errors import GatewayError
@@ -350,3 +350,14 @@ def test_rights_of_another_user_are_told_with_the_way_back(
     with rights_hold():
         said = "\n".join(Quick(folder).said)
     assert f"sudo chown -R {os.geteuid()} {folder}" in said
+
+
+def test_sessions_are_called_damaged_only_where_the_broker_says_so(tmp_path: Path) -> None:
+    """Mosquitto 2.0.11 also falls while it reads the rights of a new station."""
+    database, remedy = tmp_path / "mosquitto.db", _broker_remedy(tmp_path)
+    for words, is_sure in (("Client 02bb disconnected.", False), ("Error in database.", True)):
+        database.write_bytes(inspection.MOSQUITTO)
+        said = remedy(-11, words)
+        assert said is not None
+        assert ("maybe" not in said) == is_sure
+        assert not database.exists()
