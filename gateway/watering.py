@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from nongso.gateway.doubts import Doubts, LatestLike
@@ -385,7 +385,11 @@ class Watering:
             read_balance(plants) if plants is not None else None,
             _seconds(command),
         )
-        if before.is_locked:
+        # A lock comes off by the mode that the zone has: who chooses another may not know of it.
+        stays_locked = before.is_locked and mode != before.mode
+        if stays_locked and mode != "off":
+            return "refused", Reason("zone_locked")
+        if before.is_locked and not stays_locked:
             locked = self._supervised.unlock(zone_id)
             if locked is not None:
                 return "refused", locked
@@ -398,9 +402,9 @@ class Watering:
             self._supervised.hear(self._records)
         if mode == "off":
             self._give_up_waiting(zone_id)
-        self._book.keep_zone(after)
+        self._book.keep_zone(replace(after, is_locked=stays_locked))
         self._doubts.begin_anew(zone_id)
-        if before.is_locked:
+        if before.is_locked and not stays_locked:
             return "done", Reason("unlocked", {"zone": zone_id, "mode": mode})
         return "done", Reason("mode_set", {"mode": mode})
 

@@ -429,6 +429,22 @@ def test_a_stuck_valve_locks_its_zone_until_a_person_has_looked(farm: Farm) -> N
     assert [a["code"] for a in cleared] == ["valve_not_closed"]
 
 
+def test_another_mode_takes_no_lock_off(farm: Farm) -> None:
+    """Whoever chose it may have done so before the trouble was on the page."""
+    farm.rig.board.has_water = False
+    farm.order(do="water", zone="k1", seconds=60)
+    farm.turn(25)
+    farm.rig.board.has_water = True
+    for mode in ("band", "off"):
+        assert farm.order(do="mode", zone="k1", mode=mode)["code"] in ("zone_locked", "mode_set")
+        farm.turn(3)
+        assert farm.rows("zone")[-1]["state"] == "locked"
+    assert farm.rows("zone")[-1]["mode"] == "off", "off is never refused"
+    assert farm.order(do="mode", zone="k1", mode="off")["code"] == "unlocked"
+    assert farm.order(do="mode", zone="k1", mode="manual")["code"] == "mode_set"
+    assert farm.order(do="water", zone="k1", seconds=5)["state"] == "running"
+
+
 @pytest.mark.parametrize("jump", [365 * 86400, -365 * 86400, -NOW])
 def test_a_jump_of_the_wall_clock_neither_stops_nor_lengthens_nor_opens_the_days_account(
     farm: Farm, jump: float
