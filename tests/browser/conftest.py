@@ -2,8 +2,6 @@
 
 import contextlib
 import gc
-import os
-import shutil
 import signal
 import sys
 import traceback
@@ -12,19 +10,26 @@ from pathlib import Path
 
 import pytest
 from greenlet import greenlet
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    expect,
+    sync_playwright,
+)
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not do it
 sys.path.insert(0, str(Path(__file__).parents[1] / "platform"))
 
 import migrated
+from chromium import CHROMIUM, kill_browsers, started
 from office import open_place
 from phones import PHONE, Server, log_in, until, worker_at_work
 
 from nongso.platform.greenhouse import commands
 from nongso.platform.settings import Settings
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SECONDS_TO_FAIL = 20  # once its browser is gone
 expect.set_options(timeout=20_000)  # a phone tries again some seconds after a network is back
 
@@ -46,10 +51,7 @@ def patience() -> Iterator[None]:
         for one in gc.get_objects():
             if isinstance(one, greenlet) and one.gr_frame is not None:
                 traceback.print_stack(one.gr_frame)
-        for pid in below(os.getpid()):
-            with contextlib.suppress(OSError):  # it may have ended by itself
-                if "chrom" in Path(f"/proc/{pid}/comm").read_text():
-                    os.kill(pid, signal.SIGKILL)
+        kill_browsers()
         signal.signal(signal.SIGALRM, before)
         signal.alarm(SECONDS_TO_FAIL)
 
@@ -58,21 +60,18 @@ def patience() -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
-def below(pid: int) -> Iterator[int]:
-    """The processes that a process started, and those which they started, the last ones first."""
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        yield from below(int(child))
-        yield int(child)
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed: apt install chromium")
+    with sync_playwright() as driving:
+        yield driving
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed: apt install chromium")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    with started(playwright) as running:
         yield running
-        running.close()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ One ``nongso up`` with its simulated boards and valves; the relay board's own lo
 water really did. The phones reach it over a road that can be cut while a form is on its way.
 """
 
-import contextlib
 import io
 import re
 import time
@@ -14,9 +13,10 @@ from typing import Any
 
 import pytest
 import zxingcpp
+from chromium import started
 from phones import worker_at_work
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Playwright, expect
 from road import Cut, Road
 
 from nongso.platform import second_factor
@@ -58,32 +58,30 @@ def kept_log_ins() -> dict[str, Any]:
 
 
 @pytest.fixture
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """One for each test: its phones need not be closed, which may wait for ever (``started``)."""
+    with started(playwright) as running:
+        yield running
+
+
+@pytest.fixture
 def new_phone(
     browser: Browser, system: System, road: Road, kept_log_ins: dict[str, Any]
-) -> Iterator[NewPhone]:
+) -> NewPhone:
     """Make a phone, logged in as one of the farm's people or as nobody yet."""
-    with contextlib.ExitStack() as ended:
 
-        def make(role: str = "", **how: Any) -> Page:
-            kept = kept_log_ins.get(role) if role else None
-            context = browser.new_context(base_url=road.url, storage_state=kept, **PHONE, **how)
-            ended.callback(put_away, context)
-            context.set_default_timeout(20_000)
-            expect.set_options(timeout=20_000)
-            page = context.new_page()
-            if role and kept is None:
-                log_in(page, system, role)
-                kept_log_ins[role] = context.storage_state()
-            return page
+    def make(role: str = "", **how: Any) -> Page:
+        kept = kept_log_ins.get(role) if role else None
+        context = browser.new_context(base_url=road.url, storage_state=kept, **PHONE, **how)
+        context.set_default_timeout(20_000)
+        expect.set_options(timeout=20_000)
+        page = context.new_page()
+        if role and kept is None:
+            log_in(page, system, role)
+            kept_log_ins[role] = context.storage_state()
+        return page
 
-        yield make
-
-
-def put_away(context: BrowserContext) -> None:
-    """Close a phone; its page first, because a worker at work may keep the browser waiting."""
-    for page in context.pages:
-        page.close()
-    context.close()
+    return make
 
 
 @pytest.fixture(autouse=True)

@@ -1,9 +1,9 @@
 """Every label on paper is accounted for: on a pack, spoiled, returned, or still in hand."""
 
+import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pypdfium2  # type: ignore[import-untyped]
 import pytest
@@ -164,7 +164,7 @@ def test_a_range_is_in_the_log_before_its_sheet_can_be_fetched(farm: Farm) -> No
 
 KILLED = """
 import os, signal, sys
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = sys.argv[1].split(os.pathsep)
 from pathlib import Path
 from cooperative import COOP, BASE, NOW
 from nongso.platform.settings import Settings
@@ -201,7 +201,7 @@ def test_a_batch_whose_process_is_killed_is_neither_lost_nor_issued_twice(
     if farm.settings.records:
         pytest.skip("the process that dies opens the file itself")
     lot, id_ = farm.packed(10).code, new_id()
-    tests = str(Path(__file__).parent)
+    tests = os.pathsep.join(path for path in sys.path if "tests" in path)
     order = [sys.executable, "-c", KILLED, tests, str(farm.settings.folder), lot, id_, when]
     assert subprocess.run(order, check=False, timeout=120).returncode == -signal.SIGKILL
     with farm.records.session() as session:
