@@ -392,21 +392,21 @@ def _all_right(house: HouseNow) -> str:
     spoken = [v.at for v in (air, soil) if v is not None and house.at - v.at <= STALE_SECONDS]
     at = moment(min(spoken, default=house.newest_at or house.at), house.at)
     name = house.greenhouse.name
-    if soil is not None and air is not None and not _is_moist_enough(house):
+    if soil is not None and air is not None:
+        shows = {
+            "name": name,
+            "wet": quantity(soil.value or 0.0, "%"),
+            "warmth": quantity(air.value or 0.0, "°C", 1),
+            "at": at,
+        }
+        if _is_moist_enough(house):
+            return _(
+                "%(name)s: bình thường. Đất đủ ẩm (%(wet)s), trong nhà %(warmth)s. Đo lúc %(at)s.",
+                **shows,
+            )
         return _(
             "%(name)s: bình thường. Độ ẩm đất %(wet)s, trong nhà %(warmth)s. Đo lúc %(at)s.",
-            name=name,
-            wet=quantity(soil.value or 0.0, "%"),
-            warmth=quantity(air.value or 0.0, "°C", 1),
-            at=at,
-        )
-    if soil is not None and air is not None:
-        return _(
-            "%(name)s: bình thường. Đất đủ ẩm (%(wet)s), trong nhà %(warmth)s. Đo lúc %(at)s.",
-            name=name,
-            wet=quantity(soil.value or 0.0, "%"),
-            warmth=quantity(air.value or 0.0, "°C", 1),
-            at=at,
+            **shows,
         )
     if air is not None:
         return _(

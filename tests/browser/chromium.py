@@ -16,9 +16,11 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 def started(playwright: Playwright) -> Iterator[Browser]:
     """A browser that is ended by force: a service worker at work may keep it from closing."""
     running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-    yield running
-    kill_browsers()
-    running.close()
+    try:
+        yield running
+    finally:
+        kill_browsers()
+        running.close()
 
 
 def kill_browsers() -> None:
@@ -31,6 +33,9 @@ def kill_browsers() -> None:
 
 def below(pid: int) -> Iterator[int]:
     """The processes that a process started, and those which they started, the last ones first."""
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+    children = ""
+    with contextlib.suppress(OSError):  # it has ended meanwhile
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    for child in children.split():
         yield from below(int(child))
         yield int(child)
